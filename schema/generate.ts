@@ -1,0 +1,40 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { codegen } from '@graphql-codegen/core';
+import * as typescriptPlugin from '@graphql-codegen/typescript';
+import * as resolversPlugin from '@graphql-codegen/typescript-resolvers';
+import { parse } from 'graphql';
+import { readSchemaText } from '../src/api/graphql/sdl.ts';
+
+const OUTPUT = new URL('../src/api/graphql/generated.ts', import.meta.url);
+
+/** The types of all resolvers, from the SDL. Records of the domain stand behind the types of the same name. */
+export async function generate(): Promise<string> {
+  const config = {
+    useTypeImports: true,
+    enumsAsTypes: true,
+    strictScalars: true,
+    federation: true,
+    contextType: './context.ts#OperationContext',
+    scalars: { DateTime: 'string', PackedRules: 'unknown', _Any: 'unknown', _FieldSet: 'string', FieldSet: 'string' },
+    mappers: {
+      User: '../../domain/users/user.ts#User as UserRecord',
+      Role: '../../domain/roles/role.ts#Role as RoleRecord',
+      Grant: '../../domain/roles/role.ts#Grant as GrantRecord',
+      Session: '../../domain/sessions/session.ts#Session as SessionRecord',
+    },
+  };
+  return codegen({
+    filename: 'generated.ts',
+    schema: parse(readSchemaText()),
+    documents: [],
+    config,
+    plugins: [{ typescript: {} }, { resolvers: {} }],
+    pluginMap: { typescript: typescriptPlugin, resolvers: resolversPlugin },
+  });
+}
+
+if (import.meta.main) {
+  const before = readFileSync(OUTPUT, { encoding: 'utf8', flag: 'a+' });
+  const after = await generate();
+  if (after !== before) writeFileSync(OUTPUT, after);
+}

@@ -1,0 +1,57 @@
+import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServerPluginInlineTraceDisabled } from '@apollo/server/plugin/disabled';
+import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
+import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
+import type { GraphQLSchema } from 'graphql';
+import type { Server } from 'node:http';
+import type { Log } from '../../kit/log.ts';
+import type { Metrics } from '../../kit/metrics.ts';
+import type { OperationContext } from './context.ts';
+import { TOKENS_MAX } from './documents.ts';
+import { toPublicError } from './errors.ts';
+
+export function createApollo(parts: {
+  schema: GraphQLSchema;
+  httpServer: Server;
+  production: boolean;
+  metrics: Metrics;
+  logger: Log;
+}): ApolloServer<OperationContext> {
+  const { schema, httpServer, production, logger } = parts;
+  return new ApolloServer<OperationContext>({
+    schema,
+    introspection: !production,
+    hideSchemaDetailsFromClientErrors: production,
+    includeStacktraceInErrorResponses: false,
+    allowBatchedHttpRequests: false,
+    persistedQueries: false,
+    stopOnTerminationSignals: false,
+    parseOptions: { maxTokens: TOKENS_MAX },
+    formatError: (_formatted, error) => toPublicError(error, logger),
+    logger: {
+      debug: (message) => logger.debug({ source: 'apollo' }, String(message)),
+      info: (message) => logger.info({ source: 'apollo' }, String(message)),
+      warn: (message) => logger.warn({ source: 'apollo' }, String(message)),
+      error: (message) => logger.error({ source: 'apollo' }, String(message)),
+    },
+    plugins: [
+      ApolloServerPluginInlineTraceDisabled(),
+      ApolloServerPluginLandingPageDisabled(),
+      ApolloServerPluginDrainHttpServer({ httpServer }),
+      countOperations(parts.metrics),
+    ],
+  });
+}
+
+function countOperations({ operations }: Metrics): ApolloServerPlugin<OperationContext> {
+  return {
+    requestDidStart: () =>
+      Promise.resolve({
+        willSendResponse: ({ operation, response }) => {
+          const failed = response.body.kind === 'single' && response.body.singleResult.errors !== undefined;
+          operations.inc({ kind: operation?.operation ?? 'unknown', outcome: failed ? 'errors' : 'ok' });
+          return Promise.resolve();
+        },
+      }),
+  };
+}

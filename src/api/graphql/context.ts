@@ -1,0 +1,71 @@
+import type { UserFeeds } from '../../domain/authority/user-feeds.ts';
+import type { LiveOperations } from '../../domain/authority/live.ts';
+import type { Tail } from '../../domain/authority/tail.ts';
+import type { Authentication, Origin } from '../../domain/authentication/authentication.ts';
+import type { Policy } from '../../domain/policy/policy.ts';
+import type { Standings } from '../../domain/policy/standings.ts';
+import type { Principal } from '../../domain/principals/principal.ts';
+import type { Roles } from '../../domain/roles/roles.ts';
+import type { Sessions } from '../../domain/sessions/sessions.ts';
+import type { Users } from '../../domain/users/users.ts';
+import type { Clock } from '../../kit/clock.ts';
+import type { Log } from '../../kit/log.ts';
+import { createLoaders, type Loaders } from './loaders.ts';
+
+/** What resolvers may call. */
+export interface Services {
+  readonly users: Users;
+  readonly roles: Roles;
+  readonly sessions: Sessions;
+  readonly authentication: Authentication;
+  readonly policy: Policy;
+  readonly standings: Standings;
+  readonly tail: Tail;
+  readonly live: LiveOperations;
+  readonly feeds: UserFeeds;
+  readonly clock: Clock;
+  readonly logger: Log;
+}
+
+/** One operation: who acts, from where, and the services. The same for every protocol. */
+export class OperationContext {
+  readonly by: Principal;
+  readonly from: Origin;
+  readonly services: Services;
+  /** The subscription this operation runs, once it does. */
+  running: { readonly ended: boolean } | null = null;
+  // No #private field: Apollo Server hands resolvers a copy of its context, and copies have none.
+  private loadersOnce: Loaders | null = null;
+
+  constructor(services: Services, by: Principal, from: Origin) {
+    this.services = services;
+    this.by = by;
+    this.from = from;
+  }
+
+  get users(): Users {
+    return this.services.users;
+  }
+
+  get roles(): Roles {
+    return this.services.roles;
+  }
+
+  get sessions(): Sessions {
+    return this.services.sessions;
+  }
+
+  get authentication(): Authentication {
+    return this.services.authentication;
+  }
+
+  get policy(): Policy {
+    return this.services.policy;
+  }
+
+  /** Made when first asked for: most operations load nothing. They live as long as this operation. */
+  get loaders(): Loaders {
+    this.loadersOnce ??= createLoaders(this.by, this.services);
+    return this.loadersOnce;
+  }
+}

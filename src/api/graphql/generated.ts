@@ -1,0 +1,733 @@
+import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
+import type { User as UserRecord } from '../../domain/users/user.ts';
+import type { Role as RoleRecord, Grant as GrantRecord } from '../../domain/roles/role.ts';
+import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
+import type { OperationContext } from './context.ts';
+export type Maybe<T> = T | null;
+export type InputMaybe<T> = Maybe<T>;
+export type Omit<T, K extends keyof T> = Pick<T, Exclude<keyof T, K>>;
+export type RequireFields<T, K extends keyof T> = Omit<T, K> & { [P in K]-?: NonNullable<T[P]> };
+/** All built-in and custom scalars, mapped to their actual values */
+export type Scalars = {
+  ID: { input: string; output: string; }
+  String: { input: string; output: string; }
+  Boolean: { input: boolean; output: boolean; }
+  Int: { input: number; output: number; }
+  Float: { input: number; output: number; }
+  /** An instant as ISO 8601 in UTC with milliseconds. */
+  DateTime: { input: string; output: string; }
+  PackedRules: { input: unknown; output: unknown; }
+  _FieldSet: { input: string; output: string; }
+};
+
+/** Proof that a change is in force. */
+export type Receipt = {
+  __typename?: 'Receipt';
+  /**
+   * Whether no instance can still decide as if the change had not been made. False means committed but not confirmed in
+   * time: call again to get the confirmation.
+   */
+  enforced: Scalars['Boolean']['output'];
+  /** The position of the change in the authority log. */
+  position: Scalars['String']['output'];
+  /** How many instances were running when the change was committed. */
+  instances: Scalars['Int']['output'];
+  /** How many of them acknowledged it. When fewer, the others' leases have run out. */
+  acknowledged: Scalars['Int']['output'];
+  /** Milliseconds from the commit until this was known. */
+  waitedMs: Scalars['Float']['output'];
+};
+
+/** The subscription has ended because the right to it has. It is the last event. */
+export type AccessEnded = {
+  __typename?: 'AccessEnded';
+  /** The code that any further request with the same credential is refused with. */
+  code: Scalars['String']['output'];
+  reason: Scalars['String']['output'];
+  position: Scalars['String']['output'];
+};
+
+/** What `after` asked for is not kept any more: read the current state, and subscribe again without `after`. */
+export type Resync = {
+  __typename?: 'Resync';
+  position: Scalars['String']['output'];
+};
+
+export type Query = {
+  __typename?: 'Query';
+  /** May you do this? About a subject you may not read, the answer is the same as about one that does not exist. */
+  viewerCan: Decision;
+  viewerAbility: AbilityRules;
+  /** By id or by name. Null when there is no such role, or none that you may read. */
+  role?: Maybe<Role>;
+  /** Null when there is no such session, or none that you may read. */
+  session?: Maybe<Session>;
+  /** Who acts; null when nobody is signed in. */
+  me?: Maybe<User>;
+  /** Null when there is no such user, or none that you may read. */
+  user?: Maybe<User>;
+};
+
+
+export type QueryViewerCanArgs = {
+  action: Scalars['String']['input'];
+  subject: Scalars['String']['input'];
+  id?: InputMaybe<Scalars['ID']['input']>;
+  field?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type QueryRoleArgs = {
+  id?: InputMaybe<Scalars['ID']['input']>;
+  name?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type QuerySessionArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryUserArgs = {
+  id: Scalars['ID']['input'];
+};
+
+export type Mutation = {
+  __typename?: 'Mutation';
+  grantRole: GrantRolePayload;
+  revokeRole: RevokeRolePayload;
+  signIn: SignInResult;
+  /** Replaces the refresh token. Showing an old one again revokes the session: somebody has a copy. */
+  refreshSession: SignedIn;
+  /** Ends the session you act in. */
+  signOut: SignOutPayload;
+  revokeSession: RevokeSessionPayload;
+  createUser: CreateUserPayload;
+  /** Shuts a user out: no session, token or socket of theirs is honoured any more. */
+  disableUser: DisableUserPayload;
+};
+
+
+export type MutationGrantRoleArgs = {
+  principalId: Scalars['ID']['input'];
+  roleId: Scalars['ID']['input'];
+  scope?: InputMaybe<Scalars['String']['input']>;
+  expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+
+export type MutationRevokeRoleArgs = {
+  grantId: Scalars['ID']['input'];
+};
+
+
+export type MutationSignInArgs = {
+  input: SignInInput;
+};
+
+
+export type MutationRefreshSessionArgs = {
+  refreshToken: Scalars['String']['input'];
+};
+
+
+export type MutationRevokeSessionArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type MutationCreateUserArgs = {
+  input: CreateUserInput;
+};
+
+
+export type MutationDisableUserArgs = {
+  id: Scalars['ID']['input'];
+};
+
+export type Subscription = {
+  __typename?: 'Subscription';
+  permissionsChanged: PermissionsEvent;
+  /** What happens to your sessions. The end of your own arrives as AccessEnded. */
+  sessionEvents: SessionEvent;
+};
+
+
+export type SubscriptionPermissionsChangedArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type SubscriptionSessionEventsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** The answer to "may X do Y on Z?", with what decided it. */
+export type Decision = {
+  __typename?: 'Decision';
+  allowed: Scalars['Boolean']['output'];
+  reason: Scalars['String']['output'];
+  /** File and line of the deciding rule; null when no rule applies. */
+  rule?: Maybe<Scalars['String']['output']>;
+  policyVersion: Scalars['String']['output'];
+  position: Scalars['String']['output'];
+};
+
+/** Your rules for a CASL ability of your own. */
+export type AbilityRules = {
+  __typename?: 'AbilityRules';
+  /** Packed CASL rules: `createMongoAbility(unpackRules(rules), { detectSubjectType: (object) => object.__typename })`. */
+  rules: Scalars['PackedRules']['output'];
+  policyVersion: Scalars['String']['output'];
+  position: Scalars['String']['output'];
+};
+
+/** Your rules have changed: these are all that hold now. */
+export type PermissionsChanged = {
+  __typename?: 'PermissionsChanged';
+  rules: Scalars['PackedRules']['output'];
+  policyVersion: Scalars['String']['output'];
+  position: Scalars['String']['output'];
+};
+
+export type PermissionsEvent = PermissionsChanged | Resync | AccessEnded;
+
+/** A named bundle of rules. */
+export type Role = {
+  __typename?: 'Role';
+  id: Scalars['ID']['output'];
+  name: Scalars['String']['output'];
+  description?: Maybe<Scalars['String']['output']>;
+  /** Whether the role comes from policy files and is changed there. */
+  managed: Scalars['Boolean']['output'];
+};
+
+/** That a principal holds a role: at a scope, until when, given by whom. */
+export type Grant = {
+  __typename?: 'Grant';
+  id: Scalars['ID']['output'];
+  /** Null when you may not read it. */
+  role?: Maybe<Role>;
+  /** The path of the scope it holds in, and below; null is everywhere. */
+  scope?: Maybe<Scalars['String']['output']>;
+  expiresAt?: Maybe<Scalars['DateTime']['output']>;
+  grantedBy: Scalars['ID']['output'];
+  createdAt: Scalars['DateTime']['output'];
+};
+
+export type GrantRolePayload = {
+  __typename?: 'GrantRolePayload';
+  grant: Grant;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RevokeRolePayload = {
+  __typename?: 'RevokeRolePayload';
+  grant: Grant;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+/** One signed-in device. */
+export type Session = {
+  __typename?: 'Session';
+  id: Scalars['ID']['output'];
+  user?: Maybe<User>;
+  createdAt: Scalars['DateTime']['output'];
+  /** The end of its life however much it is used. */
+  expiresAt: Scalars['DateTime']['output'];
+  revokedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Why it ended: signed_out, revoked, user_disabled, refresh_reuse. */
+  revokedReason?: Maybe<Scalars['String']['output']>;
+  userAgent?: Maybe<Scalars['String']['output']>;
+  address?: Maybe<Scalars['String']['output']>;
+  /** Whether this is the session you act in. */
+  current: Scalars['Boolean']['output'];
+};
+
+export type SignInInput = {
+  email: Scalars['String']['input'];
+  password: Scalars['String']['input'];
+};
+
+export type SignedIn = {
+  __typename?: 'SignedIn';
+  /** Send it as `Authorization: Bearer …`. */
+  accessToken: Scalars['String']['output'];
+  /** Keep it secret; each one is good for one refresh. */
+  refreshToken: Scalars['String']['output'];
+  /** When the access token ends. */
+  expiresAt: Scalars['DateTime']['output'];
+  session: Session;
+  user: User;
+  position: Scalars['String']['output'];
+};
+
+export type SignInResult = SignedIn;
+
+export type RevokeSessionPayload = {
+  __typename?: 'RevokeSessionPayload';
+  session: Session;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type SignOutPayload = {
+  __typename?: 'SignOutPayload';
+  session: Session;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+/** One of your sessions has been revoked. */
+export type SessionRevoked = {
+  __typename?: 'SessionRevoked';
+  sessionId: Scalars['ID']['output'];
+  /** Why: signed_out, revoked, user_disabled, refresh_reuse. */
+  reason: Scalars['String']['output'];
+  at: Scalars['DateTime']['output'];
+  position: Scalars['String']['output'];
+};
+
+export type SessionEvent = SessionRevoked | Resync | AccessEnded;
+
+export type User = {
+  __typename?: 'User';
+  id: Scalars['ID']['output'];
+  email: Scalars['String']['output'];
+  name: Scalars['String']['output'];
+  status: UserStatus;
+  /** The path of the home scope. */
+  scope?: Maybe<Scalars['String']['output']>;
+  /** Roles granted to this user, without what they inherit. */
+  roles: Array<Role>;
+  grants: Array<Grant>;
+  createdAt: Scalars['DateTime']['output'];
+};
+
+export type UserStatus =
+  | 'active'
+  | 'disabled';
+
+export type CreateUserInput = {
+  email: Scalars['String']['input'];
+  name: Scalars['String']['input'];
+  /** At least 15 characters. Without one the user cannot sign in yet. */
+  password?: InputMaybe<Scalars['String']['input']>;
+  /** The path of the home scope. */
+  scope?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type CreateUserPayload = {
+  __typename?: 'CreateUserPayload';
+  user: User;
+  position: Scalars['String']['output'];
+};
+
+export type DisableUserPayload = {
+  __typename?: 'DisableUserPayload';
+  user: User;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+
+
+export type ResolverTypeWrapper<T> = Promise<T> | T;
+
+export type ReferenceResolver<TResult, TReference, TContext> = (
+      reference: TReference,
+      context: TContext,
+      info: GraphQLResolveInfo
+    ) => Promise<TResult> | TResult;
+
+      type ScalarCheck<T, S> = S extends true ? T : NullableCheck<T, S>;
+      type NullableCheck<T, S> = Maybe<T> extends T ? Maybe<ListCheck<NonNullable<T>, S>> : ListCheck<T, S>;
+      type ListCheck<T, S> = T extends (infer U)[] ? NullableCheck<U, S>[] : GraphQLRecursivePick<T, S>;
+      export type GraphQLRecursivePick<T, S> = { [K in keyof T & keyof S]: ScalarCheck<T[K], S[K]> };
+    
+
+export type ResolverWithResolve<TResult, TParent, TContext, TArgs> = {
+  resolve: ResolverFn<TResult, TParent, TContext, TArgs>;
+};
+export type Resolver<TResult, TParent = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>, TArgs = Record<PropertyKey, never>> = ResolverFn<TResult, TParent, TContext, TArgs> | ResolverWithResolve<TResult, TParent, TContext, TArgs>;
+
+export type ResolverFn<TResult, TParent, TContext, TArgs> = (
+  parent: TParent,
+  args: TArgs,
+  context: TContext,
+  info: GraphQLResolveInfo
+) => Promise<TResult> | TResult;
+
+export type SubscriptionSubscribeFn<TResult, TParent, TContext, TArgs> = (
+  parent: TParent,
+  args: TArgs,
+  context: TContext,
+  info: GraphQLResolveInfo
+) => AsyncIterable<TResult> | Promise<AsyncIterable<TResult>>;
+
+export type SubscriptionResolveFn<TResult, TParent, TContext, TArgs> = (
+  parent: TParent,
+  args: TArgs,
+  context: TContext,
+  info: GraphQLResolveInfo
+) => TResult | Promise<TResult>;
+
+export interface SubscriptionSubscriberObject<TResult, TKey extends string, TParent, TContext, TArgs> {
+  subscribe: SubscriptionSubscribeFn<{ [key in TKey]: TResult }, TParent, TContext, TArgs>;
+  resolve?: SubscriptionResolveFn<TResult, { [key in TKey]: TResult }, TContext, TArgs>;
+}
+
+export interface SubscriptionResolverObject<TResult, TParent, TContext, TArgs> {
+  subscribe: SubscriptionSubscribeFn<any, TParent, TContext, TArgs>;
+  resolve: SubscriptionResolveFn<TResult, any, TContext, TArgs>;
+}
+
+export type SubscriptionObject<TResult, TKey extends string, TParent, TContext, TArgs> =
+  | SubscriptionSubscriberObject<TResult, TKey, TParent, TContext, TArgs>
+  | SubscriptionResolverObject<TResult, TParent, TContext, TArgs>;
+
+export type SubscriptionResolver<TResult, TKey extends string, TParent = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>, TArgs = Record<PropertyKey, never>> =
+  | ((...args: any[]) => SubscriptionObject<TResult, TKey, TParent, TContext, TArgs>)
+  | SubscriptionObject<TResult, TKey, TParent, TContext, TArgs>;
+
+export type TypeResolveFn<TTypes, TParent = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>> = (
+  parent: TParent,
+  context: TContext,
+  info: GraphQLResolveInfo
+) => Maybe<TTypes> | Promise<Maybe<TTypes>>;
+
+export type IsTypeOfResolverFn<T = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>> = (obj: T, context: TContext, info: GraphQLResolveInfo) => boolean | Promise<boolean>;
+
+export type NextResolverFn<T> = () => Promise<T>;
+
+export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = Record<PropertyKey, never>, TContext = Record<PropertyKey, never>, TArgs = Record<PropertyKey, never>> = (
+  next: NextResolverFn<TResult>,
+  parent: TParent,
+  args: TArgs,
+  context: TContext,
+  info: GraphQLResolveInfo
+) => TResult | Promise<TResult>;
+
+/** Mapping of federation types */
+export type FederationTypes = {
+  Role: Role;
+  Session: Session;
+  User: User;
+};
+
+/** Mapping of federation reference types */
+export type FederationReferenceTypes = {
+  Role:
+    ( { __typename: 'Role' }
+    & GraphQLRecursivePick<FederationTypes['Role'], {"id":true}> );
+  Session:
+    ( { __typename: 'Session' }
+    & GraphQLRecursivePick<FederationTypes['Session'], {"id":true}> );
+  User:
+    ( { __typename: 'User' }
+    & GraphQLRecursivePick<FederationTypes['User'], {"id":true}> );
+};
+
+/** Mapping of union types */
+export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
+  PermissionsEvent:
+    | ( PermissionsChanged )
+    | ( Resync )
+    | ( AccessEnded )
+  ;
+  SignInResult: ( Omit<SignedIn, 'session' | 'user'> & { session: _RefType['Session'], user: _RefType['User'] } );
+  SessionEvent:
+    | ( SessionRevoked )
+    | ( Resync )
+    | ( AccessEnded )
+  ;
+};
+
+
+/** Mapping between all available schema types and the resolvers types */
+export type ResolversTypes = {
+  DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
+  Receipt: ResolverTypeWrapper<Receipt>;
+  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  String: ResolverTypeWrapper<Scalars['String']['output']>;
+  Int: ResolverTypeWrapper<Scalars['Int']['output']>;
+  Float: ResolverTypeWrapper<Scalars['Float']['output']>;
+  AccessEnded: ResolverTypeWrapper<AccessEnded>;
+  Resync: ResolverTypeWrapper<Resync>;
+  Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
+  ID: ResolverTypeWrapper<Scalars['ID']['output']>;
+  Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
+  Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
+  Decision: ResolverTypeWrapper<Decision>;
+  AbilityRules: ResolverTypeWrapper<AbilityRules>;
+  PackedRules: ResolverTypeWrapper<Scalars['PackedRules']['output']>;
+  PermissionsChanged: ResolverTypeWrapper<PermissionsChanged>;
+  PermissionsEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['PermissionsEvent']>;
+  Role: ResolverTypeWrapper<RoleRecord>;
+  Grant: ResolverTypeWrapper<GrantRecord>;
+  GrantRolePayload: ResolverTypeWrapper<Omit<GrantRolePayload, 'grant'> & { grant: ResolversTypes['Grant'] }>;
+  RevokeRolePayload: ResolverTypeWrapper<Omit<RevokeRolePayload, 'grant'> & { grant: ResolversTypes['Grant'] }>;
+  Session: ResolverTypeWrapper<SessionRecord>;
+  SignInInput: SignInInput;
+  SignedIn: ResolverTypeWrapper<Omit<SignedIn, 'session' | 'user'> & { session: ResolversTypes['Session'], user: ResolversTypes['User'] }>;
+  SignInResult: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SignInResult']>;
+  RevokeSessionPayload: ResolverTypeWrapper<Omit<RevokeSessionPayload, 'session'> & { session: ResolversTypes['Session'] }>;
+  SignOutPayload: ResolverTypeWrapper<Omit<SignOutPayload, 'session'> & { session: ResolversTypes['Session'] }>;
+  SessionRevoked: ResolverTypeWrapper<SessionRevoked>;
+  SessionEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SessionEvent']>;
+  User: ResolverTypeWrapper<UserRecord>;
+  UserStatus: UserStatus;
+  CreateUserInput: CreateUserInput;
+  CreateUserPayload: ResolverTypeWrapper<Omit<CreateUserPayload, 'user'> & { user: ResolversTypes['User'] }>;
+  DisableUserPayload: ResolverTypeWrapper<Omit<DisableUserPayload, 'user'> & { user: ResolversTypes['User'] }>;
+};
+
+/** Mapping between all available schema types and the resolvers parents */
+export type ResolversParentTypes = {
+  DateTime: Scalars['DateTime']['output'];
+  Receipt: Receipt;
+  Boolean: Scalars['Boolean']['output'];
+  String: Scalars['String']['output'];
+  Int: Scalars['Int']['output'];
+  Float: Scalars['Float']['output'];
+  AccessEnded: AccessEnded;
+  Resync: Resync;
+  Query: Record<PropertyKey, never>;
+  ID: Scalars['ID']['output'];
+  Mutation: Record<PropertyKey, never>;
+  Subscription: Record<PropertyKey, never>;
+  Decision: Decision;
+  AbilityRules: AbilityRules;
+  PackedRules: Scalars['PackedRules']['output'];
+  PermissionsChanged: PermissionsChanged;
+  PermissionsEvent: ResolversUnionTypes<ResolversParentTypes>['PermissionsEvent'];
+  Role: RoleRecord;
+  Grant: GrantRecord;
+  GrantRolePayload: Omit<GrantRolePayload, 'grant'> & { grant: ResolversParentTypes['Grant'] };
+  RevokeRolePayload: Omit<RevokeRolePayload, 'grant'> & { grant: ResolversParentTypes['Grant'] };
+  Session: SessionRecord;
+  SignInInput: SignInInput;
+  SignedIn: Omit<SignedIn, 'session' | 'user'> & { session: ResolversParentTypes['Session'], user: ResolversParentTypes['User'] };
+  SignInResult: ResolversUnionTypes<ResolversParentTypes>['SignInResult'];
+  RevokeSessionPayload: Omit<RevokeSessionPayload, 'session'> & { session: ResolversParentTypes['Session'] };
+  SignOutPayload: Omit<SignOutPayload, 'session'> & { session: ResolversParentTypes['Session'] };
+  SessionRevoked: SessionRevoked;
+  SessionEvent: ResolversUnionTypes<ResolversParentTypes>['SessionEvent'];
+  User: UserRecord;
+  CreateUserInput: CreateUserInput;
+  CreateUserPayload: Omit<CreateUserPayload, 'user'> & { user: ResolversParentTypes['User'] };
+  DisableUserPayload: Omit<DisableUserPayload, 'user'> & { user: ResolversParentTypes['User'] };
+};
+
+export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['DateTime'], any> {
+  name: 'DateTime';
+}
+
+export type ReceiptResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Receipt'] = ResolversParentTypes['Receipt']> = {
+  enforced?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  instances?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  acknowledged?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  waitedMs?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type AccessEndedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AccessEnded'] = ResolversParentTypes['AccessEnded']> = {
+  code?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ResyncResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Resync'] = ResolversParentTypes['Resync']> = {
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
+  viewerCan?: Resolver<ResolversTypes['Decision'], ParentType, ContextType, RequireFields<QueryViewerCanArgs, 'action' | 'subject'>>;
+  viewerAbility?: Resolver<ResolversTypes['AbilityRules'], ParentType, ContextType>;
+  role?: Resolver<Maybe<ResolversTypes['Role']>, ParentType, ContextType, Partial<QueryRoleArgs>>;
+  session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType, RequireFields<QuerySessionArgs, 'id'>>;
+  me?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
+  user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType, RequireFields<QueryUserArgs, 'id'>>;
+};
+
+export type MutationResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
+  grantRole?: Resolver<ResolversTypes['GrantRolePayload'], ParentType, ContextType, RequireFields<MutationGrantRoleArgs, 'principalId' | 'roleId'>>;
+  revokeRole?: Resolver<ResolversTypes['RevokeRolePayload'], ParentType, ContextType, RequireFields<MutationRevokeRoleArgs, 'grantId'>>;
+  signIn?: Resolver<ResolversTypes['SignInResult'], ParentType, ContextType, RequireFields<MutationSignInArgs, 'input'>>;
+  refreshSession?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, RequireFields<MutationRefreshSessionArgs, 'refreshToken'>>;
+  signOut?: Resolver<ResolversTypes['SignOutPayload'], ParentType, ContextType>;
+  revokeSession?: Resolver<ResolversTypes['RevokeSessionPayload'], ParentType, ContextType, RequireFields<MutationRevokeSessionArgs, 'id'>>;
+  createUser?: Resolver<ResolversTypes['CreateUserPayload'], ParentType, ContextType, RequireFields<MutationCreateUserArgs, 'input'>>;
+  disableUser?: Resolver<ResolversTypes['DisableUserPayload'], ParentType, ContextType, RequireFields<MutationDisableUserArgs, 'id'>>;
+};
+
+export type SubscriptionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
+  permissionsChanged?: SubscriptionResolver<ResolversTypes['PermissionsEvent'], "permissionsChanged", ParentType, ContextType, Partial<SubscriptionPermissionsChangedArgs>>;
+  sessionEvents?: SubscriptionResolver<ResolversTypes['SessionEvent'], "sessionEvents", ParentType, ContextType, Partial<SubscriptionSessionEventsArgs>>;
+};
+
+export type DecisionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Decision'] = ResolversParentTypes['Decision']> = {
+  allowed?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  rule?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  policyVersion?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type AbilityRulesResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AbilityRules'] = ResolversParentTypes['AbilityRules']> = {
+  rules?: Resolver<ResolversTypes['PackedRules'], ParentType, ContextType>;
+  policyVersion?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export interface PackedRulesScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['PackedRules'], any> {
+  name: 'PackedRules';
+}
+
+export type PermissionsChangedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PermissionsChanged'] = ResolversParentTypes['PermissionsChanged']> = {
+  rules?: Resolver<ResolversTypes['PackedRules'], ParentType, ContextType>;
+  policyVersion?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type PermissionsEventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PermissionsEvent'] = ResolversParentTypes['PermissionsEvent']> = {
+  __resolveType: TypeResolveFn<'PermissionsChanged' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
+};
+
+export type RoleResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Role'] = ResolversParentTypes['Role'], FederationReferenceType extends FederationReferenceTypes['Role'] = FederationReferenceTypes['Role']> = {
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Role']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  description?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  managed?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type GrantResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Grant'] = ResolversParentTypes['Grant']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  role?: Resolver<Maybe<ResolversTypes['Role']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  expiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  grantedBy?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type GrantRolePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GrantRolePayload'] = ResolversParentTypes['GrantRolePayload']> = {
+  grant?: Resolver<ResolversTypes['Grant'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RevokeRolePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeRolePayload'] = ResolversParentTypes['RevokeRolePayload']> = {
+  grant?: Resolver<ResolversTypes['Grant'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type SessionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Session'] = ResolversParentTypes['Session'], FederationReferenceType extends FederationReferenceTypes['Session'] = FederationReferenceTypes['Session']> = {
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Session']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  revokedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  revokedReason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  userAgent?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  address?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  current?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type SignedInResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignedIn'] = ResolversParentTypes['SignedIn']> = {
+  accessToken?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  refreshToken?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  session?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SignInResultResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignInResult'] = ResolversParentTypes['SignInResult']> = {
+  __resolveType: TypeResolveFn<'SignedIn', ParentType, ContextType>;
+};
+
+export type RevokeSessionPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeSessionPayload'] = ResolversParentTypes['RevokeSessionPayload']> = {
+  session?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type SignOutPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignOutPayload'] = ResolversParentTypes['SignOutPayload']> = {
+  session?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type SessionRevokedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionRevoked'] = ResolversParentTypes['SessionRevoked']> = {
+  sessionId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SessionEventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionEvent'] = ResolversParentTypes['SessionEvent']> = {
+  __resolveType: TypeResolveFn<'SessionRevoked' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
+};
+
+export type UserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['User'] = ResolversParentTypes['User'], FederationReferenceType extends FederationReferenceTypes['User'] = FederationReferenceTypes['User']> = {
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['User']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  email?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  status?: Resolver<ResolversTypes['UserStatus'], ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  roles?: Resolver<Array<ResolversTypes['Role']>, ParentType, ContextType>;
+  grants?: Resolver<Array<ResolversTypes['Grant']>, ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type CreateUserPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['CreateUserPayload'] = ResolversParentTypes['CreateUserPayload']> = {
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DisableUserPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DisableUserPayload'] = ResolversParentTypes['DisableUserPayload']> = {
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type Resolvers<ContextType = OperationContext> = {
+  DateTime?: GraphQLScalarType;
+  Receipt?: ReceiptResolvers<ContextType>;
+  AccessEnded?: AccessEndedResolvers<ContextType>;
+  Resync?: ResyncResolvers<ContextType>;
+  Query?: QueryResolvers<ContextType>;
+  Mutation?: MutationResolvers<ContextType>;
+  Subscription?: SubscriptionResolvers<ContextType>;
+  Decision?: DecisionResolvers<ContextType>;
+  AbilityRules?: AbilityRulesResolvers<ContextType>;
+  PackedRules?: GraphQLScalarType;
+  PermissionsChanged?: PermissionsChangedResolvers<ContextType>;
+  PermissionsEvent?: PermissionsEventResolvers<ContextType>;
+  Role?: RoleResolvers<ContextType>;
+  Grant?: GrantResolvers<ContextType>;
+  GrantRolePayload?: GrantRolePayloadResolvers<ContextType>;
+  RevokeRolePayload?: RevokeRolePayloadResolvers<ContextType>;
+  Session?: SessionResolvers<ContextType>;
+  SignedIn?: SignedInResolvers<ContextType>;
+  SignInResult?: SignInResultResolvers<ContextType>;
+  RevokeSessionPayload?: RevokeSessionPayloadResolvers<ContextType>;
+  SignOutPayload?: SignOutPayloadResolvers<ContextType>;
+  SessionRevoked?: SessionRevokedResolvers<ContextType>;
+  SessionEvent?: SessionEventResolvers<ContextType>;
+  User?: UserResolvers<ContextType>;
+  CreateUserPayload?: CreateUserPayloadResolvers<ContextType>;
+  DisableUserPayload?: DisableUserPayloadResolvers<ContextType>;
+};
+

@@ -1,0 +1,232 @@
+import type { LiveOperation } from '../../domain/authority/live.ts';
+import { formatPosition } from '../../domain/authority/position.ts';
+import type { Principal, UserPrincipal } from '../../domain/principals/principal.ts';
+import { Refusal, type RefusalCode } from '../../domain/refusals.ts';
+import type { Timer } from '../../kit/clock.ts';
+import type { OperationContext } from './context.ts';
+
+/** Events a subscriber may be behind. One that reads more slowly is told to resync instead of growing our memory. */
+const BACKLOG_MAX = 256;
+
+export interface AccessEnded {
+  readonly __typename: 'AccessEnded';
+  readonly code: RefusalCode;
+  readonly reason: string;
+  readonly position: string;
+}
+
+export interface Resync {
+  readonly __typename: 'Resync';
+  readonly position: string;
+}
+
+/** What a subscription does besides waiting. */
+export interface LiveSource<E> {
+  /** Starts the events; the returned function stops them. */
+  open(subscription: LiveSubscription<E>): Promise<() => void>;
+  /** The principal's rights may have changed; called with the principal as it is now. */
+  changed?(by: UserPrincipal, subscription: LiveSubscription<E>): void;
+}
+
+/**
+ * One running subscription. Its principal is checked again before every event; when its credential is revoked or
+ * expires, what was queued is dropped, the terminal event goes out as data, and then it completes.
+ */
+export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnded | Resync>, LiveOperation {
+  readonly credentialTargets: readonly string[];
+  readonly label: number;
+  readonly #context: OperationContext;
+  readonly #source: LiveSource<E>;
+  readonly #queue: (E | Resync)[] = [];
+  #by: UserPrincipal;
+  #terminal: AccessEnded | Resync | null = null;
+  #terminalTaken = false;
+  #closed = false;
+  #wake: (() => void) | null = null;
+  #rechecking = false;
+  #recheckAgain = false;
+  #stopSource: (() => void) | null = null;
+  #expiry: Timer | null = null;
+  readonly #flushed = Promise.withResolvers<void>();
+
+  private constructor(context: OperationContext, by: UserPrincipal, source: LiveSource<E>) {
+    this.#context = context;
+    this.#by = by;
+    this.#source = source;
+    this.credentialTargets = by.credential.targets;
+    this.label = by.credential.label;
+  }
+
+  /** Refuses with UNAUTHENTICATED when nobody is signed in. */
+  static async open<E>(context: OperationContext, source: LiveSource<E>): Promise<LiveSubscription<E>> {
+    const { by, services } = context;
+    if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
+    const subscription = new LiveSubscription<E>(context, by, source);
+    // Registered first: a revocation that comes while the source opens must find it.
+    services.live.add(subscription);
+    try {
+      subscription.#schedule();
+      subscription.#stopSource = await source.open(subscription);
+      subscription.#by = requireUser(await services.standings.recheck(by));
+    } catch (error) {
+      subscription.#close();
+      throw error;
+    }
+    if (subscription.#closed) subscription.#stopSource();
+    context.running = subscription;
+    return subscription;
+  }
+
+  get dependencies(): readonly string[] {
+    return this.#by.standing.dependencies;
+  }
+
+  get by(): UserPrincipal {
+    return this.#by;
+  }
+
+  /** Whether the last event has been handed out: what follows is only its delivery. */
+  get ended(): boolean {
+    return this.#terminalTaken;
+  }
+
+  push(event: E | Resync): void {
+    if (this.#terminal !== null || this.#closed) return;
+    if (this.#queue.length >= BACKLOG_MAX) {
+      this.#end({ __typename: 'Resync', position: formatPosition(this.#context.services.tail.position) });
+      return;
+    }
+    this.#queue.push(event);
+    this.#wake?.();
+  }
+
+  async next(): Promise<IteratorResult<E | AccessEnded | Resync, undefined>> {
+    for (;;) {
+      if (this.#closed || this.#terminalTaken) {
+        this.#close();
+        return { done: true, value: undefined };
+      }
+      const ended = this.#takeTerminal();
+      if (ended !== null) return { done: false, value: ended };
+
+      if (this.#queue.length === 0) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        this.#wake = resolve;
+        await promise;
+        this.#wake = null;
+        continue;
+      }
+      await this.#check();
+      // The check may have ended it, and then what waited must not go out.
+      if (this.#terminal !== null || this.#closed) continue;
+      const event = this.#queue.shift();
+      if (event !== undefined) return { done: false, value: event };
+    }
+  }
+
+  return(): Promise<IteratorResult<E | AccessEnded | Resync, undefined>> {
+    this.#close();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  revoked(): Promise<void> {
+    this.#refuse(new Refusal('SESSION_REVOKED', 'This session has been revoked. Sign in again.'));
+    return this.#flushed.promise;
+  }
+
+  changed(): void {
+    this.#recheck();
+  }
+
+  reset(): void {
+    this.#recheck();
+  }
+
+  #takeTerminal(): AccessEnded | Resync | null {
+    if (this.#terminal === null) return null;
+    this.#terminalTaken = true;
+    return this.#terminal;
+  }
+
+  #recheck(): void {
+    if (this.#rechecking) {
+      this.#recheckAgain = true;
+      return;
+    }
+    this.#rechecking = true;
+    this.#recheckAgain = false;
+    this.#check()
+      .then(() => {
+        this.#rechecking = false;
+        if (this.#recheckAgain) this.#recheck();
+      })
+      .catch((error: unknown) =>
+        this.#context.services.logger.error({ err: error }, 'a subscription could not be checked'),
+      );
+  }
+
+  async #check(): Promise<void> {
+    const { standings, live } = this.#context.services;
+    let now: UserPrincipal;
+    try {
+      now = requireUser(await standings.recheck(this.#by));
+    } catch (error) {
+      this.#refuse(error);
+      return;
+    }
+    if (now.standing === this.#by.standing || this.#terminal !== null || this.#closed) return;
+    // It may depend on other roles now, and must be found by them.
+    live.remove(this);
+    this.#by = now;
+    live.add(this);
+    this.#schedule();
+    this.#source.changed?.(now, this);
+  }
+
+  #refuse(error: unknown): void {
+    const refusal =
+      error instanceof Refusal
+        ? error
+        : new Refusal('AUTHORITY_UNAVAILABLE', 'Castellan cannot confirm what is in force right now.');
+    this.#end({
+      __typename: 'AccessEnded',
+      code: refusal.code,
+      reason: refusal.message,
+      position: formatPosition(this.#context.services.tail.position),
+    });
+  }
+
+  #end(terminal: AccessEnded | Resync): void {
+    if (this.#terminal !== null || this.#closed) return;
+    this.#queue.length = 0;
+    this.#terminal = terminal;
+    this.#wake?.();
+  }
+
+  /** Checks again when the token expires or a grant does, whichever comes first. */
+  #schedule(): void {
+    this.#expiry?.cancel();
+    const { clock } = this.#context.services;
+    const untilMs = Math.min(this.#by.credential.expiresAtMs, this.#by.standing.validUntilMs);
+    this.#expiry = clock.after(Math.max(0, untilMs - clock.now()) + 1, () => this.#recheck());
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#expiry?.cancel();
+    this.#stopSource?.();
+    this.#context.services.live.remove(this);
+    this.#flushed.resolve();
+    this.#wake?.();
+  }
+}
+
+function requireUser(by: Principal): UserPrincipal {
+  if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
+  return by;
+}

@@ -1,0 +1,26 @@
+import { GraphQLError, GraphQLScalarType, Kind } from 'graphql';
+
+const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
+
+function parseInstant(value: unknown): string {
+  const time = typeof value === 'string' && ISO.test(value) ? Date.parse(value) : NaN;
+  if (Number.isNaN(time))
+    throw new GraphQLError('DateTime takes ISO 8601 with a time zone, such as 2030-01-31T12:00:00Z.');
+  return new Date(time).toISOString();
+}
+
+export const DateTime = new GraphQLScalarType<string, string>({
+  name: 'DateTime',
+  // Records hold instants in exactly this form.
+  serialize: (value) => String(value),
+  parseValue: parseInstant,
+  parseLiteral: (node) => parseInstant(node.kind === Kind.STRING ? node.value : null),
+});
+
+export const PackedRules = new GraphQLScalarType<unknown, unknown>({
+  name: 'PackedRules',
+  serialize: (value) => value,
+  parseValue: () => {
+    throw new GraphQLError('PackedRules are only ever sent to clients.');
+  },
+});

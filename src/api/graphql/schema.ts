@@ -1,0 +1,69 @@
+import { buildSubgraphSchema } from '@apollo/subgraph';
+import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, type GraphQLSchema } from 'graphql';
+import { policy } from './policy.ts';
+import { roles } from './roles.ts';
+import { DateTime, PackedRules } from './scalars.ts';
+import { readSchemaText } from './sdl.ts';
+import { sessions } from './sessions.ts';
+import { users } from './users.ts';
+
+type ResolverMap = Readonly<Record<string, unknown>>;
+
+const MODULES: readonly ResolverMap[] = [{ DateTime, PackedRules }, users, roles, sessions, policy];
+
+/** The executable subgraph. Throws when schema and resolvers do not fit each other, which graphql-js would pass over. */
+export function createSchema(): GraphQLSchema {
+  return buildSchema(parse(readSchemaText()), MODULES);
+}
+
+/** @param modules resolver maps, one for each concept */
+export function buildSchema(typeDefs: DocumentNode, modules: readonly ResolverMap[]): GraphQLSchema {
+  const resolvers = merge(modules);
+  // The types of the library are wider than what it takes; the checks below are ours.
+  const schema = buildSubgraphSchema([{ typeDefs, resolvers: resolvers as never }]);
+  const problems = [...unknownResolvers(schema, resolvers), ...missingReferences(schema, resolvers)];
+  if (problems.length > 0) throw new Error(`The schema and its resolvers do not fit:\n${problems.join('\n')}`);
+  return schema;
+}
+
+function merge(modules: readonly ResolverMap[]): Record<string, unknown> {
+  const merged: Record<string, unknown> = {};
+  for (const [type, fields] of modules.flatMap((module) => Object.entries(module))) {
+    const known = merged[type];
+    merged[type] = known === undefined ? fields : { ...(known as object), ...(fields as object) };
+  }
+  return merged;
+}
+
+/** Resolvers that no field asks for: a typo would otherwise leave its field to the default resolver, without a check. */
+function unknownResolvers(schema: GraphQLSchema, resolvers: ResolverMap): readonly string[] {
+  return Object.entries(resolvers).flatMap(([typeName, fields]) => {
+    const type = schema.getType(typeName);
+    if (type === undefined) return [`resolvers for ${typeName}, which is no type`];
+    if (isScalarType(type)) return [];
+    if (!isObjectType(type) && !isInterfaceType(type)) return [`resolvers for ${typeName}, which has no fields`];
+    const known = type.getFields();
+    return Object.keys(fields as object)
+      .filter((name) => !name.startsWith('__') && known[name] === undefined)
+      .map((name) => `a resolver for ${typeName}.${name}, which is no field`);
+  });
+}
+
+/** An entity without a reference resolver would echo what the caller claims about it. */
+function missingReferences(schema: GraphQLSchema, resolvers: ResolverMap): readonly string[] {
+  return Object.values(schema.getTypeMap())
+    .filter((type) => isObjectType(type) && isEntity(type.astNode, type.extensionASTNodes))
+    .filter(
+      ({ name }) =>
+        typeof (resolvers[name] as Record<string, unknown> | undefined)?.['__resolveReference'] !== 'function',
+    )
+    .map(({ name }) => `${name} has a key and no __resolveReference`);
+}
+
+interface Directed {
+  readonly directives?: readonly { readonly name: { readonly value: string } }[];
+}
+
+function isEntity(node: Directed | null | undefined, extensions: readonly Directed[]): boolean {
+  return [node, ...extensions].some((each) => each?.directives?.some(({ name }) => name.value === 'key'));
+}

@@ -1,0 +1,69 @@
+import { formatPosition, parsePosition } from '../../domain/authority/position.ts';
+import type { LogEntry } from '../../domain/authority/log.ts';
+import { isId } from '../../kit/ids.ts';
+import type { Resolvers, SessionEvent, SessionRevoked } from './generated.ts';
+import { LiveSubscription } from './live-subscription.ts';
+
+export const sessions: Resolvers = {
+  Query: {
+    session: (_, { id }, { loaders }) => loaders.sessions.load(id),
+  },
+
+  Mutation: {
+    signIn: async (_, { input }, { authentication, from }) => ({
+      __typename: 'SignedIn',
+      ...(await authentication.signIn(input, from)),
+    }),
+    refreshSession: (_, { refreshToken }, { authentication }) => authentication.refresh(refreshToken),
+
+    signOut: async (_, _args, { by, sessions }) => {
+      const { value, receipt } = await sessions.signOut(by);
+      return { session: value, receipt, position: receipt.position };
+    },
+
+    revokeSession: async (_, { id }, { by, sessions }) => {
+      const { value, receipt } = await sessions.revoke(by, id);
+      return { session: value, receipt, position: receipt.position };
+    },
+  },
+
+  Session: {
+    __resolveReference: async ({ id }, { loaders }) => loaders.sessions.load(id),
+    user: ({ userId }, _args, { loaders }) => loaders.users.load(userId),
+    current: ({ id }, _args, { by }) => by.kind === 'user' && by.credential.sessionId === id,
+  },
+
+  Subscription: {
+    sessionEvents: {
+      subscribe: (_, { after }, context) =>
+        LiveSubscription.open<SessionRevoked>(context, {
+          open: (subscription) => {
+            const from = typeof after === 'string' ? parsePosition(after, 'after') : null;
+            const { feeds, tail } = context.services;
+            return feeds.open(context.by.id, from, {
+              entry: (entry) => {
+                if (isSessionEnd(entry)) subscription.push(toSessionRevoked(entry, tail.position.epoch));
+              },
+              resync: (position) => subscription.push({ __typename: 'Resync', position }),
+            });
+          },
+        }),
+      resolve: (event: SessionEvent) => event,
+    },
+  },
+};
+
+/** The end of all sessions of a disabled user stands in the log as one entry about the user, and reaches them as their own end. */
+function isSessionEnd({ target, kind }: LogEntry): boolean {
+  return kind === 'revoked' && isId('session', target);
+}
+
+function toSessionRevoked({ target, reason, at, seq }: LogEntry, epoch: string): SessionRevoked {
+  return {
+    __typename: 'SessionRevoked',
+    sessionId: target,
+    reason,
+    at,
+    position: formatPosition({ epoch, seq }),
+  };
+}

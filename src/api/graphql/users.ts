@@ -1,0 +1,30 @@
+import type { Resolvers } from './generated.ts';
+import { loadReadable } from './loaders.ts';
+
+export const users: Resolvers = {
+  Query: {
+    me: (_, _args, { by, users }) => users.me(by),
+    user: (_, { id }, { loaders }) => loaders.users.load(id),
+  },
+
+  Mutation: {
+    createUser: async (_, { input }, { by, users }) => {
+      const { value, position } = await users.create(by, input);
+      return { user: value, position };
+    },
+
+    disableUser: async (_, { id }, { by, users }) => {
+      const { value, receipt } = await users.disable(by, id);
+      return { user: value, receipt, position: receipt.position };
+    },
+  },
+
+  User: {
+    __resolveReference: async ({ id }, { loaders }) => loaders.users.load(id),
+    grants: async ({ id }, _args, { loaders }) => [...(await loaders.grantsOf.load(id))],
+    roles: async ({ id }, _args, { loaders }) => {
+      const roleIds = new Set((await loaders.grantsOf.load(id)).map(({ roleId }) => roleId));
+      return loadReadable(loaders.roles, [...roleIds]);
+    },
+  },
+};

@@ -1,0 +1,66 @@
+import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
+import { Refusal } from '../../domain/refusals.ts';
+import type { KeyRing } from '../../domain/tokens/key-ring.ts';
+import type { Log } from '../../kit/log.ts';
+import type { Metrics } from '../../kit/metrics.ts';
+import type { Secret } from '../../kit/secret.ts';
+import { refuse } from './graphql-route.ts';
+
+const BODY_BYTES_MAX = 256 * 1_024;
+const JWKS_MAX_AGE_SECONDS = 60;
+
+export interface ServerParts {
+  readonly keyRing: KeyRing;
+  readonly metrics: Metrics;
+  readonly metricsToken: Secret | null;
+  readonly logger: Log;
+  /** Whether this instance may be sent requests, and what is wrong if not. */
+  readonly readiness: () => Readonly<Record<string, boolean>>;
+  /** The subgraph's SDL; null keeps it private. */
+  readonly sdl: string | null;
+}
+
+/** The HTTP server with everything but GraphQL. */
+export function createServer({ keyRing, metrics, metricsToken, logger, readiness, sdl }: ServerParts): FastifyInstance {
+  const server = fastify({
+    bodyLimit: BODY_BYTES_MAX,
+    forceCloseConnections: 'idle',
+    requestTimeout: 30_000,
+    keepAliveTimeout: 65_000,
+    logger: false,
+    return503OnClosing: true,
+  });
+
+  server.setErrorHandler((error: FastifyError, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) return refuse(reply, error, { logger });
+    return refuse(reply, new Refusal('BAD_USER_INPUT', error.message), { logger }).code(status);
+  });
+  server.setNotFoundHandler((_request, reply) =>
+    refuse(reply, new Refusal('NOT_FOUND', 'There is nothing here. GraphQL is at /graphql.'), { logger }),
+  );
+
+  server.get('/health/live', () => ({ status: 'ok' }));
+
+  server.get('/health/ready', (_request, reply) => {
+    const checks = readiness();
+    const ready = Object.values(checks).every(Boolean);
+    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable', checks });
+  });
+
+  server.get('/.well-known/jwks.json', (_request, reply) =>
+    reply.header('cache-control', `public, max-age=${JWKS_MAX_AGE_SECONDS}`).send(keyRing.jwks()),
+  );
+
+  server.get('/metrics', async (request, reply) => {
+    const expected = metricsToken === null ? null : `Bearer ${metricsToken.reveal()}`;
+    if (expected !== null && request.headers.authorization !== expected) {
+      return refuse(reply, new Refusal('UNAUTHENTICATED', 'Metrics need METRICS_TOKEN as a bearer token.'), { logger });
+    }
+    return reply.type(metrics.contentType).send(await metrics.render());
+  });
+
+  if (sdl !== null) server.get('/sdl', (_request, reply) => reply.type('text/plain; charset=utf-8').send(sdl));
+
+  return server;
+}

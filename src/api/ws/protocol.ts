@@ -1,0 +1,108 @@
+import type { IncomingMessage } from 'node:http';
+import { execute, getOperationAST, GraphQLError, subscribe, type GraphQLSchema } from 'graphql';
+import type { ServerOptions } from 'graphql-ws';
+import type { Credential } from '../../domain/authentication/authentication.ts';
+import { Refusal } from '../../domain/refusals.ts';
+import { OperationContext, type Services } from '../graphql/context.ts';
+import type { Documents } from '../graphql/documents.ts';
+import { toGraphQLError, toPublicError } from '../graphql/errors.ts';
+import { CLOSE, type Connection } from './connection.ts';
+import { connectionCredential, operationCredential } from './identity.ts';
+
+const OPERATIONS_PER_SOCKET_MAX = 32;
+const INIT_WAIT_MS = 3_000;
+
+export type InitPayload = Record<string, unknown> | undefined;
+
+/** What is kept beside a socket. */
+export interface Extra {
+  readonly connection: Connection;
+  readonly request: IncomingMessage;
+  /** What the connection was opened with: for operations that bring no credential of their own. */
+  credential: Credential;
+  readonly [key: PropertyKey]: unknown;
+}
+
+/** What graphql-ws asks us about: who it is, what to run, and how errors look. */
+export function protocolOptions(
+  schema: GraphQLSchema,
+  documents: Documents,
+  services: Services,
+): ServerOptions<InitPayload, Extra> {
+  const identify = (credential: Credential) => services.authentication.identify(credential);
+  const originOf = ({ request }: Extra) => ({
+    userAgent: request.headers['user-agent']?.slice(0, 300) ?? null,
+    address: request.socket.remoteAddress ?? null,
+  });
+
+  return {
+    connectionInitWaitTimeout: INIT_WAIT_MS,
+
+    async onConnect({ extra, connectionParams }) {
+      try {
+        extra.credential = connectionCredential(connectionParams, extra.request.headers);
+        extra.connection.opened(await identify(extra.credential));
+        return true;
+      } catch (error) {
+        const { code } = error instanceof Refusal ? error : { code: 'INTERNAL' };
+        const expired = code === 'TOKEN_EXPIRED' || code === 'AUTHORITY_UNAVAILABLE';
+        extra.connection.close(expired ? CLOSE.EXPIRED : CLOSE.REVOKED, code);
+        return false;
+      }
+    },
+
+    async onSubscribe({ extra }, id, { query, operationName, variables, extensions }) {
+      try {
+        if (extra.connection.operations >= OPERATIONS_PER_SOCKET_MAX) {
+          throw new Refusal('RATE_LIMITED', 'Too many operations run on this socket.', { retryAfterSeconds: 1 });
+        }
+        const by = await identify(operationCredential(extensions) ?? extra.credential);
+        const document = documents.read(query);
+        if (isErrors(document)) return document.map((error) => toGraphQLError(error, services.logger));
+        if (getOperationAST(document, operationName) == null) return [new GraphQLError('There is no such operation.')];
+        // Closed while it was identified: nothing more is executed for this client.
+        if (extra.connection.closing) return [new GraphQLError('The socket is closing.')];
+        extra.connection.started(id, by);
+        const contextValue = new OperationContext(services, by, originOf(extra));
+        return {
+          schema,
+          document,
+          operationName: operationName ?? null,
+          variableValues: variables ?? {},
+          contextValue,
+        };
+      } catch (error) {
+        return [toGraphQLError(error, services.logger)];
+      }
+    },
+
+    execute,
+    subscribe,
+
+    /** Rights may have gone while an event was being resolved. The last event of an ended subscription goes out all the same. */
+    async onNext(_context, _id, _payload, { contextValue }, result) {
+      const { by, running } = contextValue as OperationContext; // made in onSubscribe
+      try {
+        if (running !== null && !running.ended) await services.standings.recheck(by);
+      } catch (error) {
+        return { errors: [toPublicError(error, services.logger)] };
+      }
+      if (result.errors === undefined) return undefined;
+      const errors = result.errors.map((error) => toPublicError(error, services.logger));
+      return { data: result.data ?? null, errors };
+    },
+
+    onError: (_context, _id, _payload, errors) =>
+      errors.map((error) =>
+        error.extensions['code'] === undefined ? toPublicError(error, services.logger) : error.toJSON(),
+      ),
+
+    onComplete({ extra }, id) {
+      extra.connection.completed(id);
+    },
+  };
+}
+
+function isErrors(value: object): value is readonly GraphQLError[] {
+  return Array.isArray(value);
+}

@@ -1,0 +1,122 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { GraphQLSchema } from 'graphql';
+import { handleProtocols, makeServer } from 'graphql-ws';
+import { WebSocketServer, type WebSocket } from 'ws';
+import type { Services } from '../graphql/context.ts';
+import type { Documents } from '../graphql/documents.ts';
+import { CLOSE, Connection } from './connection.ts';
+import { protocolOptions, type Extra, type InitPayload } from './protocol.ts';
+
+const FRAME_BYTES_MAX = 64 * 1_024;
+const PING_MS = 12_000;
+/** A client that lets this much pile up unread is cut off. */
+const UNREAD_BYTES_MAX = 1_024 * 1_024;
+const BAD_REQUEST = 4400;
+
+export interface Sockets {
+  readonly count: number;
+  /** Tells every client to go elsewhere, and resolves when all are gone. */
+  close(): Promise<void>;
+}
+
+export interface SocketParts {
+  readonly httpServer: Server;
+  readonly schema: GraphQLSchema;
+  readonly documents: Documents;
+  readonly services: Services;
+  /** Origins of other sites whose pages may connect. */
+  readonly allowedOrigins: readonly string[];
+}
+
+/** `graphql-transport-ws` on /graphql: the same principal, context, decisions and codes as over HTTP. */
+export function serveSockets({ httpServer, schema, documents, services, allowedOrigins }: SocketParts): Sockets {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME_BYTES_MAX, handleProtocols });
+  const protocol = makeServer<InitPayload, Extra>(protocolOptions(schema, documents, services));
+
+  httpServer.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy());
+    if (request.url?.split('?')[0] !== '/graphql') return refuseUpgrade(socket, 404, 'Not Found');
+    if (!isOriginAllowed(request, allowedOrigins)) return refuseUpgrade(socket, 403, 'Forbidden');
+    sockets.handleUpgrade(request, socket, head, (ws) => serve(ws, request));
+  });
+
+  function serve(ws: WebSocket, request: IncomingMessage): void {
+    const connection = new Connection(ws, services);
+    const extra: Extra = { connection, request, credential: { kind: 'none' } };
+    ws.on('error', (error) => services.logger.debug({ err: error }, 'a socket failed'));
+    const closed = protocol.opened(
+      {
+        protocol: ws.protocol,
+        send: (frame) => send(ws, frame),
+        close: (code, reason) => connection.close(code ?? BAD_REQUEST, reason ?? ''),
+        onMessage: (listener) =>
+          ws.on('message', (frame: Buffer) => {
+            if (connection.closing) return;
+            listener(frame.toString()).catch((error: unknown) => {
+              services.logger.debug({ err: error }, 'a frame was refused');
+              connection.close(BAD_REQUEST, 'Invalid message received');
+            });
+          }),
+      },
+      extra,
+    );
+    const stopPinging = pingWhileAlive(ws);
+    ws.once('close', (code, reason) => {
+      stopPinging();
+      connection.closed();
+      closed(code, String(reason)).catch((error: unknown) =>
+        services.logger.error({ err: error }, 'a socket did not close'),
+      );
+    });
+  }
+
+  return {
+    get count() {
+      return sockets.clients.size;
+    },
+    async close() {
+      for (const ws of sockets.clients) {
+        ws.close(CLOSE.GOING_AWAY, 'Going away');
+        services.clock.after(500, () => ws.terminate());
+      }
+      await new Promise<void>((resolve) => sockets.close(() => resolve()));
+    },
+  };
+}
+
+function send(ws: WebSocket, frame: string): Promise<void> {
+  if (ws.readyState !== ws.OPEN) return Promise.resolve();
+  if (ws.bufferedAmount > UNREAD_BYTES_MAX) {
+    ws.terminate();
+    return Promise.resolve();
+  }
+  // A socket that died under the frame is seen by its close event.
+  return new Promise((resolve) => ws.send(frame, () => resolve()));
+}
+
+/** Cuts off a peer that does not answer a ping before the next one. The returned function stops it. */
+function pingWhileAlive(ws: WebSocket): () => void {
+  let answered = true;
+  ws.on('pong', () => {
+    answered = true;
+  });
+  const timer = setInterval(() => {
+    if (!answered) return ws.terminate();
+    answered = false;
+    ws.ping();
+  }, PING_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** Browsers say where a page came from, and other clients say nothing. A page of this very host is no stranger. */
+function isOriginAllowed({ headers }: IncomingMessage, allowedOrigins: readonly string[]): boolean {
+  const { origin, host } = headers;
+  if (origin === undefined || allowedOrigins.includes(origin)) return true;
+  return host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
+}
+
+function refuseUpgrade(socket: Duplex, status: number, message: string): void {
+  socket.end(`HTTP/1.1 ${status} ${message}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

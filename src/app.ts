@@ -1,0 +1,287 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import { createApollo } from './api/graphql/apollo.ts';
+import type { Services } from './api/graphql/context.ts';
+import { Documents } from './api/graphql/documents.ts';
+import { createSchema } from './api/graphql/schema.ts';
+import { readSchemaText } from './api/graphql/sdl.ts';
+import { addGraphqlRoute } from './api/http/graphql-route.ts';
+import { createServer } from './api/http/server.ts';
+import { serveSockets } from './api/ws/sockets.ts';
+import type { Config } from './config.ts';
+import { Acknowledgements } from './domain/authority/acknowledgements.ts';
+import { Authority } from './domain/authority/authority.ts';
+import { LiveOperations } from './domain/authority/live.ts';
+import { Membership } from './domain/authority/membership.ts';
+import { Receipts } from './domain/authority/receipts.ts';
+import { Tail } from './domain/authority/tail.ts';
+import { TIMING, type Timing } from './domain/authority/timing.ts';
+import { UserFeeds } from './domain/authority/user-feeds.ts';
+import { Authentication } from './domain/authentication/authentication.ts';
+import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
+import { Engines } from './domain/policy/engines.ts';
+import { Policy } from './domain/policy/policy.ts';
+import { Standings } from './domain/policy/standings.ts';
+import type { PolicyFile } from './domain/policy/parse.ts';
+import { adoptPolicy } from './domain/roles/adopt-policy.ts';
+import { createFirstAdministrator } from './domain/roles/first-administrator.ts';
+import { Roles } from './domain/roles/roles.ts';
+import { Sessions } from './domain/sessions/sessions.ts';
+import { AccessTokens } from './domain/tokens/access-tokens.ts';
+import { KeyRing } from './domain/tokens/key-ring.ts';
+import { RefreshTokens } from './domain/tokens/refresh-tokens.ts';
+import { Users } from './domain/users/users.ts';
+import { readPolicyFiles } from './drivers/files/policies.ts';
+import { secretFromFile } from './drivers/files/secret-file.ts';
+import { createMemoryHub, type MemoryHub } from './drivers/memory/memory.ts';
+import { createAuthorityLog } from './drivers/postgres/authority-log.ts';
+import { openDatabase, type Database } from './drivers/postgres/database.ts';
+import { startEmbedded } from './drivers/postgres/embedded.ts';
+import { migrate } from './drivers/postgres/migrate.ts';
+import { createStore } from './drivers/postgres/store.ts';
+import { openRedis } from './drivers/redis/redis.ts';
+import { systemClock, type Clock } from './kit/clock.ts';
+import { createLog, type Log } from './kit/log.ts';
+import { Metrics } from './kit/metrics.ts';
+import { Keys, Secret } from './kit/secret.ts';
+
+/** What a test, a demonstration or an embedding program may bring instead of our own. */
+export interface Overrides {
+  readonly clock?: Clock;
+  readonly logger?: Log;
+  readonly timing?: Timing;
+  readonly policyFiles?: readonly PolicyFile[];
+  /** Shared by several apps of one process, in place of Redis. */
+  readonly memoryHub?: MemoryHub;
+  readonly poolMax?: number;
+}
+
+export interface FirstAdministrator {
+  readonly email: string;
+  /** Null when it came from the configuration. */
+  readonly oneTimePassword: string | null;
+}
+
+export interface App {
+  /** Where it listens, such as `http://127.0.0.1:4001`. */
+  readonly url: string;
+  /** The administrator that this start created, or null when there was one. */
+  readonly firstAdministrator: FirstAdministrator | null;
+  readonly services: Services;
+  readonly metrics: Metrics;
+  readonly database: Database;
+  /** Drains and stops everything it started, in the opposite order. */
+  close(): Promise<void>;
+}
+
+/** Things to undo, in the opposite order of doing. */
+class Cleanup {
+  readonly #steps: { readonly what: string; readonly undo: () => Promise<void> | void }[] = [];
+  readonly #logger: Log;
+
+  constructor(logger: Log) {
+    this.#logger = logger;
+  }
+
+  add(what: string, undo: () => Promise<void> | void): void {
+    this.#steps.push({ what, undo });
+  }
+
+  async run(): Promise<void> {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      const { what, undo } = step;
+      await Promise.resolve()
+        .then(undo)
+        .catch((error: unknown) => this.#logger.warn({ err: error }, `${what} did not stop cleanly`));
+    }
+  }
+}
+
+/** Puts the house together and opens its doors. Throws, with nothing left running, when a part cannot start. */
+export async function createApp(config: Config, overrides: Overrides = {}): Promise<App> {
+  const logger = overrides.logger ?? createLog(config.logLevel);
+  const cleanup = new Cleanup(logger);
+  try {
+    return await build(config, overrides, logger, cleanup);
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+}
+
+async function build(config: Config, overrides: Overrides, logger: Log, cleanup: Cleanup): Promise<App> {
+  const clock = overrides.clock ?? systemClock;
+  const timing = overrides.timing ?? TIMING;
+  const metrics = new Metrics();
+  const policyFiles = overrides.policyFiles ?? (await readPolicyFiles(config.policiesDir));
+  const keys = new Keys(config.keyEncryptionKeys ?? [await secretFromFile(join(config.dataDir, 'key-encryption-key'))]);
+
+  const databaseUrl = config.databaseUrl ?? (await startDatabase(config, cleanup));
+  await migrate(databaseUrl.reveal());
+  const database = await openDatabase({ url: databaseUrl, poolMax: overrides.poolMax ?? 10, logger });
+  cleanup.add('PostgreSQL', () => database.close());
+  const store = createStore(database);
+  const log = createAuthorityLog(database.query);
+  // No other process can be using an embedded server, so whoever is listed died.
+  if (config.databaseUrl === null) await database.query('instances-clear', 'delete from instances', []);
+
+  const { cache, openHints, closeCache } = openCache(config, overrides, clock, logger);
+  cleanup.add('the cache', closeCache);
+
+  const acknowledgements = new Acknowledgements(keys);
+  const tail = new Tail({ log, hints: openHints(), acknowledgements, clock, timing, logger });
+  const engines = new Engines(store.bundles);
+  const standings = new Standings({ snapshots: store.snapshots, engines, cache, keys, tail, clock, logger });
+  const live = new LiveOperations({ clock, logger });
+  const feeds = new UserFeeds({ feed: store.feed, tail });
+  tail.listen({ applied: (entries) => live.applied(entries), reset: () => live.reset() });
+  const receipts = new Receipts({ log, acknowledgements, clock, timing });
+  const authority = new Authority({
+    store,
+    log,
+    tail,
+    receipts,
+    clock,
+    timing,
+    recheck: (by) => standings.recheck(by),
+    settled: ({ enforced, waitedMs }) =>
+      metrics.receiptSeconds.observe({ enforced: String(enforced) }, waitedMs / 1_000),
+  });
+  const membership = new Membership({ log, clock, timing, logger });
+
+  const keyRing = new KeyRing({ store, keys, clock });
+  await keyRing.open();
+  await tail.start();
+  cleanup.add('the tail of the authority log', () => tail.stop());
+  membership.start();
+  cleanup.add('the membership', () => membership.stop());
+
+  const policy = new Policy();
+  const users = new Users({ store, authority, policy, clock });
+  const roles = new Roles({ store, authority, policy, clock });
+  const sessions = new Sessions({ store, authority, policy, clock });
+  const accessTokens = new AccessTokens({ keyRing, settings: config, clock });
+  const refreshTokens = new RefreshTokens(keys);
+  const authentication = new Authentication({
+    store,
+    authority,
+    tail,
+    standings,
+    accessTokens,
+    refreshTokens,
+    settings: config,
+    clock,
+  });
+  const eraser = new SuccessorEraser({ store, settings: config, clock, logger });
+  eraser.start();
+  cleanup.add('the eraser of successors', () => eraser.stop());
+
+  const { value: policyVersion } = await adoptPolicy(authority, policyFiles);
+  await engines.load(policyVersion);
+  const firstAdministrator = await openAdministration(config, users, roles);
+
+  const services: Services = {
+    users,
+    roles,
+    sessions,
+    authentication,
+    policy,
+    standings,
+    tail,
+    live,
+    feeds,
+    clock,
+    logger,
+  };
+  const schema = createSchema();
+  const server = createServer({
+    keyRing,
+    metrics,
+    metricsToken: config.metricsToken,
+    logger,
+    readiness: () => ({ authority: tail.inForce() }),
+    sdl: config.production ? null : readSchemaText(),
+  });
+  const apollo = createApollo({ schema, httpServer: server.server, production: config.production, metrics, logger });
+  await apollo.start();
+  addGraphqlRoute(server, apollo, services);
+  const documents = new Documents(schema);
+  const { allowedOrigins } = config;
+  const sockets = serveSockets({ httpServer: server.server, schema, documents, services, allowedOrigins });
+  observe(metrics, services, () => sockets.count);
+
+  await server.listen({ host: config.host, port: config.port });
+  cleanup.add('the HTTP server', () => server.close());
+  cleanup.add('Apollo Server', () => apollo.stop());
+  cleanup.add('the sockets', () => sockets.close());
+
+  const { port } = server.server.address() as AddressInfo; // it listens on TCP
+  return {
+    url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+    firstAdministrator,
+    services,
+    metrics,
+    database,
+    close: () => cleanup.run(),
+  };
+}
+
+async function startDatabase({ dataDir }: Config, cleanup: Cleanup): Promise<Secret> {
+  const embedded = await startEmbedded({ dataDir: join(dataDir, 'postgres') });
+  cleanup.add('the embedded PostgreSQL server', () => embedded.stop());
+  return new Secret(embedded.url);
+}
+
+function openCache({ redisUrl }: Config, { memoryHub }: Overrides, clock: Clock, logger: Log) {
+  if (redisUrl === null || memoryHub !== undefined) {
+    const hub = memoryHub ?? createMemoryHub(clock);
+    return { cache: hub.cache, openHints: () => hub.openHints(), closeCache: () => {} };
+  }
+  const redis = openRedis({ url: redisUrl, clock, logger });
+  return { cache: redis.cache, openHints: () => redis.hints, closeCache: () => redis.close() };
+}
+
+async function openAdministration(config: Config, users: Users, roles: Roles): Promise<FirstAdministrator | null> {
+  const password = config.adminPassword?.reveal() ?? randomBytes(15).toString('base64url');
+  const created = await createFirstAdministrator({ users, roles }, { email: config.adminEmail, password });
+  if (!created) return null;
+  return { email: config.adminEmail, oneTimePassword: config.adminPassword === null ? password : null };
+}
+
+function observe(metrics: Metrics, { tail, standings, live }: Services, sockets: () => number): void {
+  metrics.gauge(
+    'lease_margin_seconds',
+    'Time until this instance must ask the database before it decides.',
+    () => tail.leaseMarginMs / 1_000,
+  );
+  metrics.gauge(
+    'authority_position',
+    'The position up to which this instance has applied the authority log.',
+    () => tail.position.seq,
+  );
+  metrics.gauge('tombstones', 'Targets of the recent authority log kept in memory.', () => tail.tombstones.size);
+  metrics.gauge('standings', 'Principals kept in memory with their abilities.', () => standings.size);
+  metrics.gauge('live_operations', 'Subscriptions and sockets that revocations can end.', () => live.size);
+  metrics.gauge('sockets', 'Open WebSockets.', sockets);
+  metrics.counter(
+    'standing_cache_hits_total',
+    'Standings taken from the shared cache.',
+    () => standings.counts.cacheHits,
+  );
+  metrics.counter(
+    'standing_cache_misses_total',
+    'Standings the shared cache did not have.',
+    () => standings.counts.cacheMisses,
+  );
+  metrics.counter(
+    'standing_cache_rejected_total',
+    'Cache entries that were forged, foreign or stale.',
+    () => standings.counts.cacheRejected,
+  );
+  metrics.counter(
+    'standing_database_reads_total',
+    'Snapshots of standings read from PostgreSQL.',
+    () => standings.counts.databaseReads,
+  );
+}

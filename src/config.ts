@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
+import { Secret } from './kit/secret.ts';
+
+/** What the environment decided, frozen. */
+export interface Config {
+  readonly production: boolean;
+  readonly host: string;
+  readonly port: number;
+  /** Null starts the embedded PostgreSQL server under {@link dataDir}. */
+  readonly databaseUrl: Secret | null;
+  /** Null uses the in-process stand-in, which serves one instance. */
+  readonly redisUrl: Secret | null;
+  /** Where the embedded server and generated secrets live. */
+  readonly dataDir: string;
+  readonly policiesDir: string;
+  /** The current secret first; null generates one under {@link dataDir}. */
+  readonly keyEncryptionKeys: readonly Secret[] | null;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly adminEmail: string;
+  /** Null prints a one-time password when the first administrator is created. */
+  readonly adminPassword: Secret | null;
+  readonly allowedOrigins: readonly string[];
+  readonly metricsToken: Secret | null;
+  readonly logLevel: LogLevel;
+  readonly accessTokenSeconds: number;
+  readonly sessionSeconds: number;
+  readonly refreshGraceSeconds: number;
+}
+
+export interface ConfigProblem {
+  readonly variable: string;
+  readonly message: string;
+}
+
+/** Settings that cannot be used. Names every variable that is wrong, never its value. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[]) {
+    super(
+      `Castellan cannot start with these settings:\n${problems.map((p) => `  ${p.variable} ${p.message}`).join('\n')}`,
+    );
+    this.problems = problems;
+  }
+}
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+);
+
+const url = (schemes: readonly string[]) =>
+  z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol), {
+    error: `must be a URL that starts with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`,
+  });
+
+const origin = z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, {
+  error: 'must list origins such as https://app.example.com, without a path',
+});
+
+const environment = z.object({
+  NODE_ENV: z.string().optional(),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: z
+    .string()
+    .default('4001')
+    .refine((text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535, {
+      error: 'must be a port number from 0 to 65535',
+    })
+    .transform(Number),
+  DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  REDIS_URL: url(['redis:', 'rediss:']).optional(),
+  CASTELLAN_DIR: z.string().min(1, { error: 'must name a folder' }).default('.castellan'),
+  POLICIES_DIR: z.string().min(1, { error: 'must name a folder' }).default('policies'),
+  KEY_ENCRYPTION_KEY: list
+    .refine((keys) => keys.length > 0 && keys.every((key) => key.length >= 32), {
+      error: 'must be one secret of at least 32 characters, or two as current,previous',
+    })
+    .optional(),
+  ISSUER: url(['http:', 'https:']).optional(),
+  AUDIENCE: z.string().min(1, { error: 'must not be empty' }).optional(),
+  ADMIN_EMAIL: z.email({ error: 'must be an e-mail address' }).default('admin@castellan.local'),
+  ADMIN_PASSWORD: z.string().min(15, { error: 'must have at least 15 characters' }).optional(),
+  ALLOWED_ORIGINS: list.pipe(z.array(origin)).default([]),
+  METRICS_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
+  LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
+});
+
+/** What production must not do without. */
+const REQUIRED_IN_PRODUCTION = {
+  DATABASE_URL: 'is required in production: the embedded PostgreSQL server is for development',
+  REDIS_URL: 'is required in production: the in-process stand-in serves one instance only',
+  KEY_ENCRYPTION_KEY: 'is required in production: `openssl rand -base64 48` makes one',
+  ISSUER: 'is required in production: the public https URL of this Castellan',
+  AUDIENCE: 'is required in production: who the access tokens are for',
+} as const;
+
+/** Reads the environment, or throws a {@link ConfigError} with everything that is wrong with it. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  // A variable that is set to nothing is not set.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const production = given['NODE_ENV'] === 'production';
+  const parsed = environment.safeParse(given);
+  const problems = [
+    ...(parsed.error?.issues ?? []).map(({ path, message }) => ({ variable: String(path[0]), message })),
+    ...(production ? productionProblems(given) : []),
+  ];
+  if (problems.length > 0 || parsed.data === undefined) throw new ConfigError(problems);
+
+  const { data } = parsed;
+  return Object.freeze({
+    production,
+    host: data.HOST,
+    port: data.PORT,
+    databaseUrl: secretOrNull(data.DATABASE_URL),
+    redisUrl: secretOrNull(data.REDIS_URL),
+    dataDir: data.CASTELLAN_DIR,
+    policiesDir: data.POLICIES_DIR,
+    keyEncryptionKeys: data.KEY_ENCRYPTION_KEY?.map((key) => new Secret(key)) ?? null,
+    issuer: data.ISSUER ?? `http://localhost:${data.PORT}`,
+    audience: data.AUDIENCE ?? 'castellan',
+    adminEmail: data.ADMIN_EMAIL,
+    adminPassword: secretOrNull(data.ADMIN_PASSWORD),
+    allowedOrigins: data.ALLOWED_ORIGINS,
+    metricsToken: secretOrNull(data.METRICS_TOKEN),
+    logLevel: data.LOG_LEVEL,
+    accessTokenSeconds: 300,
+    sessionSeconds: 30 * 24 * 3_600,
+    refreshGraceSeconds: 10,
+  });
+}
+
+function productionProblems(given: Readonly<Record<string, string | undefined>>): readonly ConfigProblem[] {
+  const missing = Object.entries(REQUIRED_IN_PRODUCTION)
+    .filter(([variable]) => given[variable] === undefined)
+    .map(([variable, message]) => ({ variable, message }));
+  const insecure = given['ISSUER']?.startsWith('http://') === true;
+  return insecure ? [...missing, { variable: 'ISSUER', message: 'must start with https:// in production' }] : missing;
+}
+
+function secretOrNull(value: string | undefined): Secret | null {
+  return value === undefined ? null : new Secret(value);
+}

@@ -1,0 +1,285 @@
+import { toInstant, type Clock } from '../../kit/clock.ts';
+import { newId } from '../../kit/ids.ts';
+import type { Authority, Enforced } from '../authority/authority.ts';
+import { formatPosition, sameEpoch, type Position } from '../authority/position.ts';
+import type { Tail } from '../authority/tail.ts';
+import type { Standings } from '../policy/standings.ts';
+import { ANONYMOUS, SYSTEM, type Principal, type UserPrincipal } from '../principals/principal.ts';
+import { Refusal } from '../refusals.ts';
+import type { Session } from '../sessions/session.ts';
+import type { Store } from '../store.ts';
+import type { AccessClaims, AccessTokens } from '../tokens/access-tokens.ts';
+import type { RefreshToken, RefreshTokens } from '../tokens/refresh-tokens.ts';
+import type { User } from '../users/user.ts';
+import { verifyPassword } from '../users/passwords.ts';
+
+/** What was shown at the door, unverified. */
+export type Credential = { readonly kind: 'none' } | { readonly kind: 'accessToken'; readonly token: string };
+
+/** Where a request came from, as far as the door could tell. */
+export interface Origin {
+  readonly userAgent: string | null;
+  readonly address: string | null;
+}
+
+export interface SignedIn {
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  /** When the access token ends. */
+  readonly expiresAt: string;
+  readonly session: Session;
+  readonly user: User;
+  readonly position: string;
+}
+
+export interface SessionSettings {
+  readonly sessionSeconds: number;
+  /** How long the token just replaced still gets its successor: for replies that were lost. */
+  readonly refreshGraceSeconds: number;
+}
+
+interface Granted {
+  readonly refresh: RefreshToken;
+  readonly session: Session;
+  readonly user: User;
+  readonly position: Position;
+}
+
+/** One of ours that is no longer the current one, shown again outside its grace: somebody else has it. */
+class Reused extends Error {
+  override readonly name = 'Reused';
+}
+
+/** From a credential to a principal. */
+export class Authentication {
+  readonly #store: Store;
+  readonly #authority: Authority;
+  readonly #tail: Tail;
+  readonly #standings: Standings;
+  readonly #accessTokens: AccessTokens;
+  readonly #refreshTokens: RefreshTokens;
+  readonly #settings: SessionSettings;
+  readonly #clock: Clock;
+
+  constructor(parts: {
+    store: Store;
+    authority: Authority;
+    tail: Tail;
+    standings: Standings;
+    accessTokens: AccessTokens;
+    refreshTokens: RefreshTokens;
+    settings: SessionSettings;
+    clock: Clock;
+  }) {
+    this.#store = parts.store;
+    this.#authority = parts.authority;
+    this.#tail = parts.tail;
+    this.#standings = parts.standings;
+    this.#accessTokens = parts.accessTokens;
+    this.#refreshTokens = parts.refreshTokens;
+    this.#settings = parts.settings;
+    this.#clock = parts.clock;
+  }
+
+  /**
+   * Who this is, now. A credential that was shown and does not hold is refused, never taken for anonymous. Warm, it costs
+   * a hash and a few look-ups; it asks the database only for what this instance has not seen yet.
+   */
+  async identify(credential: Credential): Promise<Principal> {
+    if (credential.kind === 'none') {
+      await this.#tail.awaitForce();
+      return ANONYMOUS;
+    }
+    return this.identifyWarm(credential.token) ?? this.#identifyCold(credential.token);
+  }
+
+  /** The principal, if everything about it is known here and in force; null sends the caller the long way. */
+  identifyWarm(token: string): UserPrincipal | null {
+    const claims = this.#accessTokens.verified(token);
+    if (claims === undefined || !this.#tail.inForce() || this.#clock.now() >= claims.expiresAtMs) return null;
+    const { tombstones, position } = this.#tail;
+    const { userId, sessionId, kid } = claims;
+    const label = claims.position.seq;
+    if (label < tombstones.horizon || !sameEpoch(claims.position.epoch, position.epoch)) return null;
+    if (
+      tombstones.revokedSince(sessionId, label) ||
+      tombstones.revokedSince(userId, label) ||
+      tombstones.revokedSince(kid, label)
+    ) {
+      return null;
+    }
+    const standing = this.#standings.warm(userId);
+    return standing === null ? null : principalOf(claims, standing);
+  }
+
+  async #identifyCold(token: string): Promise<Principal> {
+    const verified = await this.#accessTokens.verify(token);
+    await this.#tail.awaitForce();
+    const claims = await this.#relabelled(token, verified);
+    const standing = await this.#standings.of(claims.userId);
+    if (standing === null) throw revoked();
+    return this.#standings.recheck(principalOf(claims, standing));
+  }
+
+  /** Claims whose position this instance can judge: one from before its horizon, or of another history, is checked at the database. */
+  async #relabelled(token: string, claims: AccessClaims): Promise<AccessClaims> {
+    const { tombstones, position } = this.#tail;
+    const known = sameEpoch(claims.position.epoch, position.epoch) && claims.position.seq >= tombstones.horizon;
+    if (known) return claims;
+    const { live, epoch, asOf } = await this.#store.snapshots.session(claims.sessionId);
+    if (!live) throw revoked();
+    const relabelled = { ...claims, position: { epoch, seq: asOf } };
+    this.#accessTokens.relabel(token, relabelled);
+    return relabelled;
+  }
+
+  /** Starts a session. An unknown address, a disabled user and a wrong password get the same answer in the same time. */
+  async signIn(input: { email: string; password: string }, from: Origin): Promise<SignedIn> {
+    const found = await this.#store.users.findByEmail(input.email.trim());
+    const right = await verifyPassword(input.password, found?.passwordHash ?? null);
+    if (found === null || !right) throw wrongCredentials();
+
+    const { value } = await this.#authority.write(SYSTEM, { share: [found.user.id] }, async (tx) => {
+      // The head first: the token must not vouch for anything newer than the rows it rests on.
+      const position = await tx.fence.head();
+      const user = await tx.users.find(found.user.id);
+      if (user === null || user.status !== 'active') throw wrongCredentials();
+      const session = this.#newSession(user, from);
+      const refresh = this.#refreshTokens.make(user.id, session.id);
+      await tx.sessions.add(session, refresh.hash);
+      await tx.audit.append({ by: user.id, sessionId: session.id, action: 'session.start', subjectId: session.id });
+      return { refresh, session, user, position };
+    });
+    return this.#signedIn(value);
+  }
+
+  /**
+   * Rotates a refresh token. Of many concurrent callers one makes the successor and the others, within grace, get the same
+   * one. A token that is older than that was copied: its whole family is revoked.
+   */
+  async refresh(token: string): Promise<SignedIn> {
+    const presented = this.#refreshTokens.parse(token);
+    try {
+      const { value } = await this.#authority.write(SYSTEM, { share: [presented.userId] }, async (tx) => {
+        const position = await tx.fence.head();
+        const user = await tx.users.find(presented.userId);
+        const found = await tx.sessions.findWithRefresh(presented.sessionId);
+        if (user === null || found === null || found.session.userId !== user.id) throw notValid();
+        if (user.status !== 'active' || found.session.revokedAt !== null) throw revoked();
+        if (found.session.expiresAt <= this.#now()) throw ended();
+
+        const { session, refresh } = found;
+        if (refresh.currentHash !== presented.hash) {
+          const successor = this.#withinGrace(presented, refresh);
+          if (successor === null) throw new Reused();
+          return { refresh: successor, session, user, position };
+        }
+        const next = this.#refreshTokens.make(user.id, session.id);
+        await tx.sessions.rotate({
+          sessionId: session.id,
+          presentedHash: presented.hash,
+          nextHash: next.hash,
+          successor: this.#refreshTokens.sealSuccessor(presented, next),
+          at: this.#now(),
+        });
+        await tx.audit.append({ by: user.id, sessionId: session.id, action: 'session.refresh', subjectId: session.id });
+        return { refresh: next, session, user, position };
+      });
+      return await this.#signedIn(value);
+    } catch (error) {
+      if (!(error instanceof Reused)) throw error;
+    }
+    await this.#revokeFamily(presented);
+    throw revoked();
+  }
+
+  #withinGrace(
+    presented: RefreshToken,
+    refresh: { previousHash: string | null; rotatedAt: string | null; successor: string | null },
+  ): RefreshToken | null {
+    if (refresh.previousHash !== presented.hash || refresh.rotatedAt === null || refresh.successor === null)
+      return null;
+    const graceEndsMs = Date.parse(refresh.rotatedAt) + this.#settings.refreshGraceSeconds * 1_000;
+    if (this.#clock.now() >= graceEndsMs) return null;
+    return this.#refreshTokens.openSuccessor(presented, refresh.successor);
+  }
+
+  async #revokeFamily({ userId, sessionId }: RefreshToken): Promise<Enforced<void>> {
+    return this.#authority.change(SYSTEM, { change: [userId] }, async (tx) => {
+      const session = await tx.sessions.find(sessionId);
+      if (session === null || session.revokedAt !== null) return;
+      await tx.sessions.revoke(sessionId, this.#now(), 'refresh_reuse');
+      await tx.audit.append({ by: userId, sessionId, action: 'session.refresh_reuse', subjectId: sessionId });
+      await tx.authority.append({ target: sessionId, kind: 'revoked', userId, reason: 'refresh_reuse' });
+    });
+  }
+
+  #newSession({ id: userId, scope, scopes }: User, { userAgent, address }: Origin): Session {
+    const now = this.#clock.now();
+    return {
+      __typename: 'Session',
+      id: newId('session'),
+      userId,
+      createdAt: toInstant(now),
+      expiresAt: toInstant(now + this.#settings.sessionSeconds * 1_000),
+      revokedAt: null,
+      revokedReason: null,
+      userAgent,
+      address,
+      scope,
+      scopes,
+    };
+  }
+
+  async #signedIn({ refresh, session, user, position }: Granted): Promise<SignedIn> {
+    const { accessToken, expiresAtMs } = await this.#accessTokens.issue({
+      userId: user.id,
+      sessionId: session.id,
+      position,
+      sessionExpiresAtMs: Date.parse(session.expiresAt),
+    });
+    return {
+      accessToken,
+      refreshToken: refresh.token,
+      expiresAt: toInstant(expiresAtMs),
+      session,
+      user,
+      position: formatPosition(position),
+    };
+  }
+
+  #now(): string {
+    return toInstant(this.#clock.now());
+  }
+}
+
+function principalOf(claims: AccessClaims, standing: UserPrincipal['standing']): UserPrincipal {
+  return {
+    kind: 'user',
+    id: claims.userId,
+    standing,
+    credential: {
+      sessionId: claims.sessionId,
+      targets: [claims.sessionId, claims.userId, claims.kid],
+      epoch: claims.position.epoch,
+      label: claims.position.seq,
+      expiresAtMs: claims.expiresAtMs,
+    },
+  };
+}
+
+function wrongCredentials(): Refusal {
+  return new Refusal('UNAUTHENTICATED', 'The address or the password is wrong.');
+}
+
+function notValid(): Refusal {
+  return new Refusal('UNAUTHENTICATED', 'This refresh token is not valid. Sign in again.');
+}
+
+function revoked(): Refusal {
+  return new Refusal('SESSION_REVOKED', 'This session has been revoked. Sign in again.');
+}
+
+function ended(): Refusal {
+  return new Refusal('TOKEN_EXPIRED', 'This session has ended. Sign in again.');
+}

@@ -1,0 +1,167 @@
+import type { Clock } from '../../kit/clock.ts';
+import { withDeadline } from '../../kit/deadline.ts';
+import type { Principal } from '../principals/principal.ts';
+import { TransactionConflict, type CommittedWork, type Store, type Transaction } from '../store.ts';
+import type { AuthorityLog, Member } from './log.ts';
+import { formatPosition, sameEpoch, type Position } from './position.ts';
+import type { Receipt, Receipts } from './receipts.ts';
+import type { Tail } from './tail.ts';
+import type { Timing } from './timing.ts';
+
+export interface Enforced<T> {
+  readonly value: T;
+  readonly receipt: Receipt;
+}
+
+export interface Written<T> {
+  readonly value: T;
+  readonly position: string;
+}
+
+/** Whose rows a piece of work locks, besides the actor's own. */
+export interface Locks {
+  /** Principals whose state, sessions, keys or grants change. */
+  readonly change?: readonly string[];
+  /** Principals that must not change meanwhile. */
+  readonly share?: readonly string[];
+}
+
+type Work<T> = (tx: Transaction, by: Principal) => Promise<T>;
+
+const TRIES_MAX = 3;
+
+/** The actor's rights changed between its check and the fence. Nothing was written. */
+class Outdated extends Error {
+  override readonly name = 'Outdated';
+}
+
+/**
+ * The only way to write. Work runs behind the effect fence: if its actor lost a right after it was
+ * identified, the work starts over as the actor is now, or is refused, and leaves nothing behind.
+ */
+export class Authority {
+  readonly #store: Store;
+  readonly #log: AuthorityLog;
+  readonly #tail: Tail;
+  readonly #receipts: Receipts;
+  readonly #clock: Clock;
+  readonly #timing: Timing;
+  readonly #recheck: (by: Principal) => Promise<Principal>;
+  readonly #settled: (receipt: Receipt) => void;
+
+  constructor(parts: {
+    store: Store;
+    log: AuthorityLog;
+    tail: Tail;
+    receipts: Receipts;
+    clock: Clock;
+    timing: Timing;
+    /** The same principal as it is now; refuses when its credential was revoked. */
+    recheck: (by: Principal) => Promise<Principal>;
+    /** Told of every receipt. */
+    settled: (receipt: Receipt) => void;
+  }) {
+    this.#store = parts.store;
+    this.#log = parts.log;
+    this.#tail = parts.tail;
+    this.#receipts = parts.receipts;
+    this.#clock = parts.clock;
+    this.#timing = parts.timing;
+    this.#recheck = parts.recheck;
+    this.#settled = parts.settled;
+  }
+
+  /**
+   * Does `work` and resolves when its entries in the authority log are in force on every instance. Work that found
+   * nothing to do waits as well: an earlier call may have changed it and not be in force yet.
+   */
+  async change<T>(by: Principal, locks: Locks, work: Work<T>): Promise<Enforced<T>> {
+    const startedAtMs = this.#clock.monotonicMs();
+    const { value, logIds } = await this.#commit(by, locks, work);
+    const receipt = await this.#enforce(logIds, startedAtMs);
+    this.#settled(receipt);
+    return { value, receipt };
+  }
+
+  /** Does `work` that takes nothing away from anyone, and resolves when it is committed. */
+  async write<T>(by: Principal, locks: Locks, work: Work<T>): Promise<Written<T>> {
+    const { value } = await this.#commit(by, locks, async (tx, actor) => {
+      const done = await work(tx, actor);
+      return { done, position: await tx.fence.head() };
+    });
+    return { value: value.done, position: formatPosition(value.position) };
+  }
+
+  async #commit<T>(by: Principal, locks: Locks, work: Work<T>): Promise<CommittedWork<T>> {
+    let actor = by;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#store.transaction(async (tx) => {
+          await this.#fence(tx, actor, locks);
+          return work(tx, actor);
+        });
+      } catch (error) {
+        const again = error instanceof Outdated || error instanceof TransactionConflict;
+        if (!again || tries === TRIES_MAX) throw error;
+      }
+      // The poll sees everything committed before it, so a revocation that hit the fence refuses here.
+      await this.#tail.poll(true);
+      actor = await this.#recheck(actor);
+    }
+  }
+
+  async #fence(tx: Transaction, by: Principal, { change = [], share = [] }: Locks): Promise<void> {
+    if (by.kind !== 'user') return tx.fence.lock({ change, share, policy: false });
+
+    await tx.fence.lock({ change, share: [by.id, ...share], policy: true });
+    const { credential, standing } = by;
+    const outdated = await tx.fence.outdated({
+      dependencies: standing.dependencies,
+      asOf: standing.asOf,
+      credentials: credential.targets,
+      label: credential.label,
+    });
+    if (outdated) throw new Outdated();
+  }
+
+  async #enforce(logIds: readonly string[], startedAtMs: number): Promise<Receipt> {
+    const committedAtMs = this.#clock.monotonicMs();
+    const leftMs = Math.max(0, this.#timing.changeDeadlineMs - (committedAtMs - startedAtMs));
+    const settled = this.#members(logIds, leftMs).then(({ position, members }) => {
+      this.#tail.announce(position.seq);
+      return this.#receipts.settle({ position, members, committedAtMs });
+    });
+    try {
+      return await withDeadline(this.#clock, settled, leftMs, 'The confirmation of a change');
+    } catch {
+      const waitedMs = this.#clock.monotonicMs() - committedAtMs;
+      return {
+        enforced: false,
+        position: formatPosition(this.#tail.position),
+        instances: 0,
+        acknowledged: 0,
+        waitedMs,
+      };
+    }
+  }
+
+  /** The position of the commit and who must apply it, asked again while PostgreSQL is away. */
+  async #members(
+    logIds: readonly string[],
+    leftMs: number,
+  ): Promise<{ position: Position; members: readonly Member[] }> {
+    const giveUpAtMs = this.#clock.monotonicMs() + leftMs;
+    for (;;) {
+      try {
+        const { position, standing } = await this.#log.committed(logIds);
+        if (!sameEpoch(standing.epoch, this.#tail.position.epoch)) throw new Error('the history of the log changed');
+        return { position: { epoch: standing.epoch, seq: position }, members: standing.members };
+      } catch (error) {
+        if (this.#clock.monotonicMs() >= giveUpAtMs) throw error;
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#clock.after(this.#timing.pollMs / 5, resolve);
+      await promise;
+    }
+  }
+}

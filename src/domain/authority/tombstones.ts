@@ -1,0 +1,64 @@
+import type { Instant } from '../../kit/clock.ts';
+import type { LogEntry } from './log.ts';
+
+/**
+ * What the recent log says about each target: the newest position that revoked it, and the newest that
+ * touched it at all. Positions at or below the horizon are forgotten, so whatever is labelled older than
+ * the horizon cannot be judged here and must be read again.
+ */
+export class Tombstones {
+  readonly #revoked = new Map<string, number>();
+  readonly #touched = new Map<string, number>();
+  readonly #order: { readonly seq: number; readonly at: Instant; readonly target: string }[] = [];
+  #first = 0;
+  #horizon: number;
+
+  constructor(horizon: number) {
+    this.#horizon = horizon;
+  }
+
+  get horizon(): number {
+    return this.#horizon;
+  }
+
+  get size(): number {
+    return this.#touched.size;
+  }
+
+  add({ seq, at, target, kind }: LogEntry): void {
+    this.#order.push({ seq, at, target });
+    this.#touched.set(target, seq);
+    if (kind === 'revoked') this.#revoked.set(target, seq);
+  }
+
+  /** Whether a credential labelled `label` was taken away since, by the revocation of this target. */
+  revokedSince(target: string, label: number): boolean {
+    const seq = this.#revoked.get(target);
+    return seq !== undefined && seq > label;
+  }
+
+  /** Whether what was computed at `asOf` from these targets may have changed since. */
+  touchedSince(targets: readonly string[], asOf: number): boolean {
+    if (asOf < this.#horizon) return true;
+    for (const target of targets) {
+      const seq = this.#touched.get(target);
+      if (seq !== undefined && seq > asOf) return true;
+    }
+    return false;
+  }
+
+  /** Forgets entries older than `oldest` and raises the horizon past them. */
+  forgetBefore(oldest: Instant): void {
+    let entry = this.#order[this.#first];
+    while (entry !== undefined && entry.at < oldest) {
+      this.#horizon = entry.seq;
+      if (this.#touched.get(entry.target) === entry.seq) this.#touched.delete(entry.target);
+      if (this.#revoked.get(entry.target) === entry.seq) this.#revoked.delete(entry.target);
+      entry = this.#order[++this.#first];
+    }
+    if (this.#first > 1_000 && this.#first * 2 > this.#order.length) {
+      this.#order.splice(0, this.#first);
+      this.#first = 0;
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import type { MongoAbility } from '@casl/ability';
+import { packRules } from '@casl/ability/extra';
+import type { Decision, SubjectRecord } from '../principals/principal.ts';
+import { Ability } from './ability.ts';
+import { Binding } from './binding.ts';
+import { type Bundle, roleClosure } from './bundle.ts';
+import { explain, type Explanation } from './explain.ts';
+import { label } from './problems.ts';
+import { type CompiledRule, type GrantFacts, type PlainRule, RoleSet, typeOf } from './role-set.ts';
+import type { Rule } from './rules.ts';
+import { type PrincipalFacts, templateNames, templateValues } from './templates.ts';
+import { type UnknownWord, unknownWord } from './unknown-word.ts';
+
+export type { Decision, SubjectRecord } from '../principals/principal.ts';
+export type { Ability } from './ability.ts';
+export type { Explanation } from './explain.ts';
+export type { GrantFacts } from './role-set.ts';
+export type { PrincipalFacts } from './templates.ts';
+export type { UnknownWord } from './unknown-word.ts';
+
+/** Sets of grants kept compiled. Those that fall out live on in the abilities that use them. */
+const roleSetsMax = 4096;
+
+/** A rule that met a principal without the value it speaks of. */
+export interface UnboundTemplate {
+  readonly rule: string;
+  readonly template: string;
+  readonly consequence: 'the allow matches nothing' | 'the deny matches everything';
+}
+
+/** Answers "may X do Y on Z?" from one bundle. */
+export class Engine {
+  readonly bundle: Bundle;
+  readonly #binding = new Binding(templateValues(null));
+  readonly #roleSets = new Map<string, RoleSet>();
+  /** Made beforehand: deciding only picks one. */
+  readonly #decisions: ReadonlyMap<Rule, Decision>;
+  readonly #ruleOf: ReadonlyMap<Decision, Rule>;
+  readonly #denials: ReadonlyMap<string, ReadonlyMap<string, Decision>>;
+  readonly #nobody: Decision;
+  readonly #unreadable: Decision;
+
+  constructor(bundle: Bundle) {
+    this.bundle = bundle;
+    const rules = [...bundle.roles.values()].flatMap((role) => role.rules);
+    this.#decisions = new Map(rules.map((rule) => [rule, this.#decisionOf(rule)]));
+    this.#ruleOf = new Map([...this.#decisions].map(([rule, decision]) => [decision, rule]));
+    this.#denials = new Map(
+      [...bundle.subjects.values()].map(({ name, actions }) => [
+        name,
+        new Map([...actions].map((action) => [action, this.#denial(`No rule allows ${action} on ${name}.`)])),
+      ]),
+    );
+    this.#nobody = this.#denial('There is no ability to decide by.');
+    this.#unreadable = this.#denial('The record cannot be compared with the rules.');
+  }
+
+  get version(): string {
+    return this.bundle.version;
+  }
+
+  /** What these grants allow this principal. Roles the policy does not know add nothing: they may have been removed. */
+  ability(principal: PrincipalFacts, grants: readonly GrantFacts[]): Ability {
+    return new Ability(this.#roleSet(grants), templateValues(principal));
+  }
+
+  /**
+   * May it be done, to this very record? Without a field: to any of its fields, as in CASL. Never throws: what is
+   * unknown or cannot be compared is denied, and so is everything without an ability of an engine's making. An ability made under another policy is decided by this one.
+   */
+  decide(ability: MongoAbility | null | undefined, action: string, subject: SubjectRecord, field?: string): Decision {
+    if (!(ability instanceof Ability)) return this.#nobody;
+    if (typeof subject !== 'object' || subject === null) return this.#refusal(action, subject, field);
+    if (field !== undefined && !this.#hasField(subject, field)) return this.#refusal(action, typeOf(subject), field);
+
+    const { index } = this.#ownRoleSet(ability);
+    this.#binding.values = ability.principal;
+    try {
+      const found = index.relevantRuleFor(action, subject, field);
+      if (found === null) return this.#denialOf(action, subject);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the index holds nothing but compiled rules.
+      return (found.origin as unknown as CompiledRule).decision;
+    } catch {
+      // A record from outside may hold objects that cannot be compared. What cannot be decided is denied.
+      return this.#unreadable;
+    }
+  }
+
+  /** Packed CASL rules with the principal written into them, denies last, for `createMongoAbility(unpackRules(…))`. */
+  packedRules(ability: MongoAbility | null | undefined): unknown[] {
+    return packRules(this.plainRules(ability));
+  }
+
+  /** The same rules unpacked, for whoever turns them into something else. */
+  plainRules(ability: MongoAbility | null | undefined): PlainRule[] {
+    if (!(ability instanceof Ability)) return [];
+    return this.#ownRoleSet(ability).plainRules(ability.principal);
+  }
+
+  /** Why a decision is what it is: the deciding rule, or the one that came nearest. */
+  explain(
+    ability: MongoAbility | null | undefined,
+    action: string,
+    subject: SubjectRecord,
+    field?: string,
+  ): Explanation {
+    const decision = this.decide(ability, action, subject, field);
+    const roleSet = ability instanceof Ability ? this.#ownRoleSet(ability) : this.#roleSet([]);
+    const principal = ability instanceof Ability ? ability.principal : templateValues(null);
+    const closure = roleClosure(
+      this.bundle,
+      roleSet.grants.map(({ role }) => role),
+    );
+    const { rules } = roleSet;
+    return explain({ rules, closure, principal, bundle: this.bundle, decision, action, subject, field: field ?? null });
+  }
+
+  /** The rule that made a decision of this engine; null when none did. */
+  ruleOf(decision: Decision): Rule | null {
+    return this.#ruleOf.get(decision) ?? null;
+  }
+
+  unboundTemplates(ability: MongoAbility | null | undefined): readonly UnboundTemplate[] {
+    if (!(ability instanceof Ability)) return [];
+    return this.#ownRoleSet(ability).rules.flatMap(({ rule, conditions }) =>
+      templateNames
+        .filter((name) => conditions?.templates.includes(name) === true && ability.principal[name] === null)
+        .map((name) => ({
+          rule: label(rule.place),
+          template: `\${principal.${name}}`,
+          consequence: rule.effect === 'deny' ? 'the deny matches everything' : 'the allow matches nothing',
+        })),
+    );
+  }
+
+  isKnown(action: string, subjectType: string, field?: string): boolean {
+    return this.unknownWord(action, subjectType, field) === null;
+  }
+
+  /** The first word of a question that the policy does not know, so that a door can refuse it by name; null when it knows all. */
+  unknownWord(action: string, subjectType: string, field?: string): UnknownWord | null {
+    return unknownWord(this.bundle.subjects, action, subjectType, field);
+  }
+
+  #hasField(subject: SubjectRecord, field: string): boolean {
+    const { __typename: type } = subject;
+    return this.bundle.subjects.get(type)?.attributes.has(field) === true;
+  }
+
+  #ownRoleSet({ roleSet }: Ability): RoleSet {
+    return roleSet.binding === this.#binding ? roleSet : this.#roleSet(roleSet.grants);
+  }
+
+  #roleSet(grants: readonly GrantFacts[]): RoleSet {
+    // A scope that is neither a path nor null is a mistake, and must not come to mean everywhere.
+    const sound = grants.filter(({ scope }) => scope === null || typeof scope === 'string');
+    const key = [...new Set(sound.map(({ role, scope }) => JSON.stringify([role, scope])))].toSorted().join();
+    const known = this.#roleSets.get(key);
+    if (known !== undefined) return known;
+
+    const copies = sound.map(({ role, scope }) => ({ role, scope }));
+    const roleSet = new RoleSet(this.bundle, copies, this.#decisions, this.#binding);
+    this.#roleSets.set(key, roleSet);
+    for (const oldest of this.#roleSets.keys()) {
+      if (this.#roleSets.size <= roleSetsMax) break;
+      this.#roleSets.delete(oldest);
+    }
+    return roleSet;
+  }
+
+  #decisionOf({ effect, role, place, reason }: Rule): Decision {
+    const plain = `${effect === 'allow' ? 'Allowed' : 'Denied'} by the role ${role}.`;
+    return this.#freeze(effect === 'allow', reason ?? plain, label(place));
+  }
+
+  /** The answer where no rule applies, with the reason that helps most. Fields were looked at before. */
+  #denialOf(action: string, subject: SubjectRecord): Decision {
+    const { __typename: type } = subject;
+    return this.#denials.get(type)?.get(action) ?? this.#refusal(action, type, undefined);
+  }
+
+  #refusal(action: unknown, type: unknown, field: unknown): Decision {
+    return this.#denial(unknownWord(this.bundle.subjects, action, type, field)?.message ?? 'No rule allows it.');
+  }
+
+  #denial(reason: string): Decision {
+    return this.#freeze(false, reason, null);
+  }
+
+  #freeze(allowed: boolean, reason: string, rule: string | null): Decision {
+    return Object.freeze({ allowed, reason, rule, policyVersion: this.bundle.version });
+  }
+}

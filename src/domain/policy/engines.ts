@@ -1,0 +1,37 @@
+import type { BundleReader } from './bundle-store.ts';
+import { Engine } from './engine.ts';
+import { parseBundle } from './parse.ts';
+
+/** Versions kept compiled: the one in force, and those that a slower snapshot may still name. */
+const VERSIONS_MAX = 4;
+
+/** Compiled policies by version. A version never changes its meaning, so an engine is built once. */
+export class Engines {
+  readonly #bundles: BundleReader;
+  readonly #engines = new Map<string, Promise<Engine>>();
+
+  constructor(bundles: BundleReader) {
+    this.#bundles = bundles;
+  }
+
+  /** The engine of a version that was put in force at some time; a fault for any other. */
+  load(version: string): Promise<Engine> {
+    const known = this.#engines.get(version);
+    if (known !== undefined) return known;
+
+    const engine = this.#compile(version);
+    this.#engines.set(version, engine);
+    engine.catch(() => this.#engines.delete(version));
+    for (const old of this.#engines.keys()) {
+      if (this.#engines.size <= VERSIONS_MAX) break;
+      this.#engines.delete(old);
+    }
+    return engine;
+  }
+
+  async #compile(version: string): Promise<Engine> {
+    const files = await this.#bundles.files(version);
+    if (files === null) throw new Error(`the policy ${version} is not stored`);
+    return new Engine(parseBundle(files));
+  }
+}

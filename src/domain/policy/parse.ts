@@ -1,0 +1,118 @@
+import { type Bundle, type Role, versionOf } from './bundle.ts';
+import { type Entry, type Node, type PolicyFile, readDocument } from './document.ts';
+import { inheritanceCycles } from './inheritance.ts';
+import { label, type Place, Problems } from './problems.ts';
+import { parseRule, type Effect, type Rule } from './rules.ts';
+import { knownWords, listOf, mapOf, recordOf, type Word, wordsOf } from './shape.ts';
+import { parseSubject, type SubjectType } from './vocabulary.ts';
+import { warningsOf } from './warnings.ts';
+import { refusedName } from './words.ts';
+
+export type { PolicyFile } from './document.ts';
+
+/** What the files say of one role: it may be spread over several of them. */
+interface Draft {
+  readonly name: string;
+  readonly place: Place;
+  readonly parents: Word[];
+  readonly rules: { readonly effect: Effect; readonly node: Node }[];
+}
+
+/**
+ * A whole bundle, or nothing.
+ * @throws {PolicyError} with every problem of every file
+ */
+export function parseBundle(files: readonly PolicyFile[]): Bundle {
+  const problems = new Problems();
+  const sections = readSections(files, problems);
+  const subjects = collectSubjects(sections, problems);
+  const drafts = collectRoles(sections, problems);
+  for (const cycle of inheritanceCycles(drafts)) {
+    problems.add(cycle.place, `roles inherit in a circle: ${cycle.path.join(' → ')}`);
+  }
+  const roles = new Map([...drafts.values()].map((draft) => [draft.name, toRole(draft, drafts, subjects, problems)]));
+  if (roles.size === 0) problems.add(startOf(files), 'no file declares a role', 'without roles nobody may do anything');
+  problems.raise();
+  return { version: versionOf(subjects, roles), subjects, roles, warnings: warningsOf(roles) };
+}
+
+const startOf = (files: readonly PolicyFile[]): Place => ({ file: files[0]?.path ?? 'policies', line: 1, column: 1 });
+
+function readSections(files: readonly PolicyFile[], problems: Problems): readonly ReadonlyMap<string, Entry>[] {
+  const paths = new Set<string>();
+  return files.flatMap((file) => {
+    if (paths.has(file.path)) problems.add(startOf([file]), 'there are two files of this path');
+    paths.add(file.path);
+    const root = readDocument(file, problems);
+    return (root === null ? null : recordOf(root, 'a policy file', ['subjects', 'roles'], problems)) ?? [];
+  });
+}
+
+function entriesOf(
+  sections: readonly ReadonlyMap<string, Entry>[],
+  name: string,
+  problems: Problems,
+): readonly Entry[] {
+  return sections.flatMap((section) => {
+    const value = section.get(name)?.value;
+    const map = value === undefined ? null : mapOf(value, name, problems);
+    return [...(map?.entries.values() ?? [])];
+  });
+}
+
+function collectSubjects(
+  sections: readonly ReadonlyMap<string, Entry>[],
+  problems: Problems,
+): Map<string, SubjectType> {
+  const subjects = new Map<string, SubjectType>();
+  for (const entry of entriesOf(sections, 'subjects', problems)) {
+    const first = subjects.get(entry.key);
+    if (first !== undefined) {
+      problems.add(
+        entry.place,
+        `the subject "${entry.key}" is declared twice`,
+        `the first is at ${label(first.place)}`,
+      );
+      continue;
+    }
+    const subject = parseSubject(entry, problems);
+    if (subject !== null) subjects.set(subject.name, subject);
+  }
+  return subjects;
+}
+
+function collectRoles(sections: readonly ReadonlyMap<string, Entry>[], problems: Problems): Map<string, Draft> {
+  const drafts = new Map<string, Draft>();
+  for (const { key: name, place, value } of entriesOf(sections, 'roles', problems)) {
+    const refused = refusedName('role', name);
+    if (refused !== null) problems.add(place, refused);
+    const parts = recordOf(value, 'a role', ['inherits', 'allow', 'deny'], problems);
+    if (parts === null) continue;
+
+    const draft: Draft = drafts.get(name) ?? { name, place, parents: [], rules: [] };
+    drafts.set(name, draft);
+    const parents = parts.get('inherits')?.value;
+    if (parents !== undefined) draft.parents.push(...wordsOf(parents, 'a role', problems));
+    for (const effect of ['allow', 'deny'] as const) {
+      const rules = parts.get(effect)?.value;
+      if (rules === undefined) continue;
+      draft.rules.push(...listOf(rules, effect, problems).map((node) => ({ effect, node })));
+    }
+  }
+  return drafts;
+}
+
+function toRole(
+  draft: Draft,
+  drafts: ReadonlyMap<string, Draft>,
+  subjects: ReadonlyMap<string, SubjectType>,
+  problems: Problems,
+): Role {
+  const { name } = draft;
+  const parents = knownWords(draft.parents, drafts, (word) => `there is no role "${word}"`, problems);
+  const rules = draft.rules.flatMap(({ effect, node }): readonly Rule[] => {
+    const rule = parseRule(effect, name, node, subjects, problems);
+    return rule === null ? [] : [rule];
+  });
+  return { name, inherits: [...new Set(parents.map(({ text }) => text))], rules };
+}

@@ -1,0 +1,56 @@
+import type { Decision, Principal, SubjectRecord } from '../principals/principal.ts';
+import { notFound, Refusal } from '../refusals.ts';
+
+/** Asks for permission. Synchronous: everything a decision needs came with the principal. */
+export class Policy {
+  /** May this principal do it, on this very record? */
+  decide(by: Principal, action: string, subject: SubjectRecord, field?: string): Decision {
+    if (by.kind === 'user') return by.standing.engine.decide(by.standing.ability, action, subject, field);
+    const allowed = by.kind === 'system';
+    return {
+      allowed,
+      reason: allowed ? 'Castellan itself acts.' : 'Nobody is signed in.',
+      rule: null,
+      policyVersion: '',
+    };
+  }
+
+  /** The answer about what does not exist, or may not be known to. */
+  nothingThere(by: Principal): Decision {
+    const policyVersion = by.kind === 'user' ? by.standing.engine.version : '';
+    return { allowed: false, reason: 'There is no such thing.', rule: null, policyVersion };
+  }
+
+  /** Refuses what is not allowed: with FORBIDDEN for one who may read the record, and otherwise as if it did not exist. */
+  demand(by: Principal, action: string, subject: SubjectRecord): void {
+    const decision = this.decide(by, action, subject);
+    if (decision.allowed) return;
+    if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
+    if (!this.decide(by, 'read', subject).allowed) throw notFound(subject.__typename.toLowerCase(), subject.id);
+    throw new Refusal('FORBIDDEN', decision.reason, {
+      id: subject.id,
+      ...(decision.rule !== null && { rule: decision.rule }),
+    });
+  }
+
+  /**
+   * The same principal with only those of its grants that hold in all of `scope` (null is everywhere): what it does
+   * there must not rest on a right it has only further down.
+   */
+  within(by: Principal, scope: string | null): Principal {
+    if (by.kind !== 'user') return by;
+    const { engine, facts, grants } = by.standing;
+    const holding = grants.filter((grant) => covers(grant.scope, scope));
+    return { ...by, standing: { ...by.standing, grants: holding, ability: engine.ability(facts, holding) } };
+  }
+
+  /** The record if the principal may read it, and null otherwise. */
+  readable<T extends SubjectRecord>(by: Principal, record: T | null): T | null {
+    return record !== null && this.decide(by, 'read', record).allowed ? record : null;
+  }
+}
+
+/** Whether a grant at `outer` holds in all of `inner`. Paths compare by segment: acme does not cover acme2. */
+function covers(outer: string | null, inner: string | null): boolean {
+  return outer === null || inner === outer || inner?.startsWith(`${outer}/`) === true;
+}

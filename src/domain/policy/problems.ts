@@ -1,0 +1,48 @@
+/** Where something stands in a policy file. Lines and columns count from 1. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface PolicyProblem extends Place {
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** A place as people and editors write it: `policies/users.yaml:12`. */
+export const label = (place: Place): string => `${place.file}:${place.line}`;
+
+const describe = ({ file, line, column, message, hint }: PolicyProblem) =>
+  `${file}:${line}:${column} ${message}${hint === undefined ? '' : ` (${hint})`}`;
+
+/** Policy files that cannot be used, with every problem in them; nothing of them is in force. */
+export class PolicyError extends Error {
+  override readonly name = 'PolicyError';
+  readonly problems: readonly PolicyProblem[];
+
+  constructor(problems: readonly PolicyProblem[]) {
+    super(problems.map(describe).join('\n'));
+    this.problems = problems;
+  }
+}
+
+/** Collects, so that an author sees every problem at once instead of one per attempt. */
+export class Problems {
+  readonly #found: PolicyProblem[] = [];
+
+  add({ file, line, column }: Place, message: string, hint?: string): void {
+    this.#found.push({ file, line, column, message, ...(hint !== undefined && { hint }) });
+  }
+
+  get list(): readonly PolicyProblem[] {
+    return this.#found.toSorted(
+      (a, b) => (a.file < b.file ? -1 : Number(a.file > b.file)) || a.line - b.line || a.column - b.column,
+    );
+  }
+
+  /** @throws {PolicyError} when anything was found */
+  raise(): void {
+    if (this.#found.length > 0) throw new PolicyError(this.list);
+  }
+}

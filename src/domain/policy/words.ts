@@ -1,0 +1,66 @@
+const patterns = {
+  subject: /^[A-Z][A-Za-z0-9]{0,63}$/,
+  action: /^[a-z][A-Za-z0-9]{0,63}$/,
+  attribute: /^[a-z][A-Za-z0-9]{0,63}$/,
+  role: /^[a-z][a-z0-9-]{0,63}$/,
+};
+const shapes = {
+  subject: 'a capital letter, then letters and digits',
+  action: 'a small letter, then letters and digits',
+  attribute: 'a small letter, then letters and digits',
+  role: 'a small letter, then small letters, digits and hyphens',
+};
+
+export type WordKind = keyof typeof patterns;
+
+/** Stand for everything in a rule; expanded at load, so they never reach CASL, where they would match unknown names too. */
+export const ANY_ACTION = 'manage';
+export const ANY_SUBJECT = 'all';
+
+/**
+ * Names that JavaScript gives a meaning of its own. CASL reads attributes through the prototype chain, so that an
+ * attribute of such a name would have a value in every record.
+ */
+export function isForbidden(word: string): boolean {
+  return word.startsWith('__') || word === 'prototype' || Object.hasOwn(Object.prototype, word);
+}
+
+/** Why this word cannot be declared as a name of this kind, or null. */
+export function refusedName(kind: WordKind, word: string): string | null {
+  if (isForbidden(word)) return `"${clip(word)}" is a reserved name`;
+  if (word === ANY_ACTION || word === ANY_SUBJECT) return `"${word}" stands for everything and cannot be declared`;
+  if (kind === 'attribute' && word === 'scopes') return '"scopes" is part of every subject that has a scope';
+  return patterns[kind].test(word) ? null : `"${clip(word)}" is no name for ${article(kind)}: ${shapes[kind]}`;
+}
+
+const article = (kind: WordKind) => (kind === 'action' || kind === 'attribute' ? `an ${kind}` : `a ${kind}`);
+
+/** Quotes only so much of what somebody else wrote. */
+export const clip = (text: string): string => (text.length > 64 ? `${text.slice(0, 61)}...` : text);
+
+/** `did you mean "update"?`, when one of the known words is close enough to be meant. */
+export function didYouMean(word: string, known: Iterable<string>): string | undefined {
+  if (word.length > 64) return undefined;
+  let best: string | undefined;
+  let least = Math.max(2, Math.floor(word.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), least);
+    if (distance < least) [best, least] = [candidate, distance];
+  }
+  return best === undefined ? undefined : `did you mean "${best}"?`;
+}
+
+/** Levenshtein distance; `limit` or more when it is not below the limit. */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit;
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? limit;
+}

@@ -1,0 +1,110 @@
+import type { MongoAbility } from '@casl/ability';
+import type { Instant } from '../../kit/clock.ts';
+
+/** What is stored about a principal; a user's record is a `User`. */
+export interface PrincipalRecord {
+  readonly __typename: string;
+  readonly id: string;
+}
+
+/** That a principal holds a role. */
+export interface HeldGrant {
+  readonly roleId: string;
+  readonly role: string;
+  /** The path of the scope it holds in, and below; null is everywhere. */
+  readonly scope: string | null;
+  readonly expiresAt: Instant | null;
+}
+
+/** The answer to "may X do Y on Z?", with what decided it. */
+export interface Decision {
+  readonly allowed: boolean;
+  readonly reason: string;
+  /** File and line of the deciding rule; null when no rule applies. */
+  readonly rule: string | null;
+  readonly policyVersion: string;
+}
+
+/** Something a decision is about: a record that carries its type, which only the server sets. */
+export interface SubjectRecord {
+  readonly __typename: string;
+  readonly id: string;
+}
+
+/** What a policy's templates may say about a principal. */
+export interface PrincipalFacts {
+  readonly id: string;
+  readonly email?: string | null;
+  readonly scope?: string | null;
+  readonly kind?: string | null;
+}
+
+/** A compiled policy, as those need it who only ask. */
+export interface DecisionEngine {
+  readonly version: string;
+  /** The rules of these grants, bound to the principal. Rules are compiled once for each set of grants. */
+  ability(
+    principal: PrincipalFacts,
+    grants: readonly { readonly role: string; readonly scope: string | null }[],
+  ): MongoAbility;
+  decide(ability: MongoAbility, action: string, subject: SubjectRecord, field?: string): Decision;
+  /** What the policy does not know about these words, or null when it knows them all. */
+  unknownWord(
+    action: string,
+    subjectType: string,
+    field?: string,
+  ): { readonly argument: 'action' | 'subject' | 'field'; readonly message: string } | null;
+  /** The rules of an ability as packed CASL rules, to be sent to a front end. */
+  packedRules(ability: MongoAbility): readonly unknown[];
+}
+
+/** What a principal is and may do, as one snapshot of the database had it. Shared by all its sessions. */
+export interface Standing {
+  readonly record: PrincipalRecord;
+  readonly facts: PrincipalFacts;
+  readonly grants: readonly HeldGrant[];
+  readonly engine: DecisionEngine;
+  /** Its rules, compiled and decided by {@link engine}. */
+  readonly ability: MongoAbility;
+  /** The log position of the snapshot, in this history. */
+  readonly epoch: string;
+  readonly asOf: number;
+  /** Ids whose change makes this stale. */
+  readonly dependencies: readonly string[];
+  /** Wall time in ms at which the earliest grant expires; Infinity when none does. */
+  readonly validUntilMs: number;
+}
+
+/** The proof a principal came with. */
+export interface ShownCredential {
+  readonly sessionId: string;
+  /** Ids whose revocation takes this credential away: session, user, signing key. */
+  readonly targets: readonly string[];
+  /** The log position it vouches for, in this history: revocations at or below it were already considered. */
+  readonly epoch: string;
+  readonly label: number;
+  /** Wall time in ms. */
+  readonly expiresAtMs: number;
+}
+
+export interface UserPrincipal {
+  readonly kind: 'user';
+  readonly id: string;
+  readonly credential: ShownCredential;
+  readonly standing: Standing;
+}
+
+/** Who acts now. Identity belongs to the operation, never to the socket. */
+export type Principal =
+  | UserPrincipal
+  | { readonly kind: 'anonymous'; readonly id: 'anonymous' }
+  /** Castellan itself, at start-up and on its own command line. */
+  | { readonly kind: 'system'; readonly id: 'system' };
+
+export const ANONYMOUS: Principal = { kind: 'anonymous', id: 'anonymous' };
+export const SYSTEM: Principal = { kind: 'system', id: 'system' };
+
+/** The session behind a principal, for the record; null for those who have none. */
+export function sessionIdOf(by: Principal): string | null {
+  return by.kind === 'user' ? by.credential.sessionId : null;
+}

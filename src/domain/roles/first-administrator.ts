@@ -1,0 +1,27 @@
+import { SYSTEM } from '../principals/principal.ts';
+import { Refusal } from '../refusals.ts';
+import type { Users } from '../users/users.ts';
+import type { Roles } from './roles.ts';
+
+const ROLE = 'administrator';
+
+/**
+ * Creates an administrator unless somebody holds the role already. Instances that start together create one: the
+ * others find the address taken. Whether this call created it.
+ */
+export async function createFirstAdministrator(
+  { users, roles }: { users: Users; roles: Roles },
+  { email, password }: { email: string; password: string },
+): Promise<boolean> {
+  const role = await roles.findByName(SYSTEM, ROLE);
+  if (role === null) throw new Error(`the policy has no role named ${ROLE}: nobody could administer Castellan`);
+  if (await roles.isHeld(role.id)) return false;
+  try {
+    const { value: user } = await users.create(SYSTEM, { email, name: 'Administrator', password });
+    await roles.grant(SYSTEM, { principalId: user.id, roleId: role.id });
+    return true;
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'CONFLICT') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+import type { Instant } from '../../kit/clock.ts';
+
+/** A named bundle of rules. Managed roles come from policy files, one row for each name. */
+export interface Role {
+  readonly __typename: 'Role';
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly managed: boolean;
+}
+
+/** That a principal holds a role: at a scope, until when, given by whom. */
+export interface Grant {
+  readonly __typename: 'Grant';
+  readonly id: string;
+  readonly principalId: string;
+  readonly roleId: string;
+  readonly scope: string | null;
+  readonly expiresAt: Instant | null;
+  readonly grantedBy: string;
+  readonly createdAt: Instant;
+}
+
+export interface RoleReader {
+  find(id: string): Promise<Role | null>;
+  /** The roles with these ids, in any order, without the missing ones. One statement. */
+  findMany(ids: readonly string[]): Promise<readonly Role[]>;
+  /** The role of this name, compared byte for byte, or null. */
+  findByName(name: string): Promise<Role | null>;
+}
+
+export interface RoleWriter extends RoleReader {
+  /** Adds a managed role for every name that has no row yet, and describes the others anew. */
+  syncManaged(roles: readonly Role[]): Promise<void>;
+}
+
+export interface GrantReader {
+  find(id: string): Promise<Grant | null>;
+  /** All grants of these principals, expired ones included, oldest first. One statement. */
+  ofPrincipals(principalIds: readonly string[]): Promise<readonly Grant[]>;
+  /** Whether an active principal holds the role everywhere and without end. */
+  isHeld(roleId: string): Promise<boolean>;
+}
+
+/** Inside a transaction `find` locks the row it returns. */
+export interface GrantWriter extends GrantReader {
+  /** Refuses with CONFLICT when the principal holds the role at that scope already. */
+  add(grant: Grant): Promise<void>;
+  remove(id: string): Promise<void>;
+}

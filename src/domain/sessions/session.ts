@@ -1,0 +1,57 @@
+import type { Instant } from '../../kit/clock.ts';
+
+/** One signed-in device: a family of refresh tokens. */
+export interface Session {
+  readonly __typename: 'Session';
+  readonly id: string;
+  readonly userId: string;
+  readonly createdAt: Instant;
+  /** The end of its life however much it is used. */
+  readonly expiresAt: Instant;
+  readonly revokedAt: Instant | null;
+  /** Why it ended: `signed_out`, `revoked`, `user_disabled`, `refresh_reuse`. */
+  readonly revokedReason: string | null;
+  readonly userAgent: string | null;
+  readonly address: string | null;
+  /** The home scope of its user, and all paths from the root down to it: who may manage a user may manage the sessions. */
+  readonly scope: string | null;
+  readonly scopes: readonly string[];
+}
+
+/** The stored side of a refresh token: hashes and a sealed successor, never a token. */
+export interface RefreshState {
+  readonly currentHash: string;
+  readonly previousHash: string | null;
+  readonly rotatedAt: Instant | null;
+  /** The current token, sealed under a key that only the holder of the previous one can derive; null once grace ended. */
+  readonly successor: string | null;
+}
+
+export interface Rotation {
+  readonly sessionId: string;
+  readonly presentedHash: string;
+  readonly nextHash: string;
+  /** The next token, sealed for whoever shows the presented one again within grace. */
+  readonly successor: string;
+  readonly at: Instant;
+}
+
+export interface SessionReader {
+  find(id: string): Promise<Session | null>;
+  /** The sessions with these ids, in any order, without the missing ones. One statement. */
+  findMany(ids: readonly string[]): Promise<readonly Session[]>;
+}
+
+/** Inside a transaction `find` locks the row it returns. */
+export interface SessionWriter extends SessionReader {
+  add(session: Session, refreshHash: string): Promise<void>;
+  /** Replaces the refresh token in one statement, if the presented one is still current: of N callers at most one gets true. */
+  rotate(rotation: Rotation): Promise<boolean>;
+  /** The session with the stored side of its refresh token, locked, or null. */
+  findWithRefresh(id: string): Promise<{ readonly session: Session; readonly refresh: RefreshState } | null>;
+  revoke(id: string, at: Instant, reason: string): Promise<void>;
+  /** Revokes every live session of the user; the ids of those. */
+  revokeAllOf(userId: string, at: Instant, reason: string): Promise<readonly string[]>;
+  /** Erases sealed successors whose grace ended before `before`; how many. */
+  eraseSuccessors(before: Instant): Promise<number>;
+}

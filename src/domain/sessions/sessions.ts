@@ -1,0 +1,59 @@
+import { toInstant, type Clock } from '../../kit/clock.ts';
+import type { Authority, Enforced } from '../authority/authority.ts';
+import type { Policy } from '../policy/policy.ts';
+import { sessionIdOf, type Principal } from '../principals/principal.ts';
+import { notFound, Refusal } from '../refusals.ts';
+import type { Store } from '../store.ts';
+import type { Session } from './session.ts';
+
+/** What can be done with sessions that exist; authentication starts them. */
+export class Sessions {
+  readonly #store: Store;
+  readonly #authority: Authority;
+  readonly #policy: Policy;
+  readonly #clock: Clock;
+
+  constructor(parts: { store: Store; authority: Authority; policy: Policy; clock: Clock }) {
+    this.#store = parts.store;
+    this.#authority = parts.authority;
+    this.#policy = parts.policy;
+    this.#clock = parts.clock;
+  }
+
+  /** The sessions with these ids that `by` may read, in the order of the ids, null for the others. One statement. */
+  async findMany(by: Principal, ids: readonly string[]): Promise<readonly (Session | null)[]> {
+    const found = new Map((await this.#store.sessions.findMany(ids)).map((session) => [session.id, session]));
+    return ids.map((id) => this.#policy.readable(by, found.get(id) ?? null));
+  }
+
+  /** Ends a session. Its tokens and sockets are dead on every instance when the receipt says so. */
+  async revoke(by: Principal, id: string): Promise<Enforced<Session>> {
+    return this.#end(by, id, 'revoked');
+  }
+
+  /** Ends the session that `by` acts in. */
+  async signOut(by: Principal): Promise<Enforced<Session>> {
+    if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Nobody is signed in.');
+    return this.#end(by, by.credential.sessionId, 'signed_out');
+  }
+
+  async #end(by: Principal, id: string, reason: string): Promise<Enforced<Session>> {
+    const found = await this.#store.sessions.find(id);
+    if (found === null)
+      throw by.kind === 'anonymous' ? new Refusal('UNAUTHENTICATED', 'Sign in first.') : notFound('session', id);
+
+    return this.#authority.change(by, { change: [found.userId] }, async (tx, actor) => {
+      const session = await tx.sessions.find(id);
+      if (session === null) throw notFound('session', id);
+      // Leaving is no privilege: whoever holds a session may end it, whatever the policy says.
+      if (reason !== 'signed_out') this.#policy.demand(actor, 'revoke', session);
+      if (session.revokedAt !== null) return session;
+
+      const revoked: Session = { ...session, revokedAt: toInstant(this.#clock.now()), revokedReason: reason };
+      await tx.sessions.revoke(id, revoked.revokedAt ?? '', reason);
+      await tx.audit.append({ by: actor.id, sessionId: sessionIdOf(actor), action: 'session.revoke', subjectId: id });
+      await tx.authority.append({ target: id, kind: 'revoked', userId: session.userId, reason });
+      return revoked;
+    });
+  }
+}

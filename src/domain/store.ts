@@ -1,0 +1,105 @@
+import type { AuthorityChange } from './authority/log.ts';
+import type { LogEntry } from './authority/log.ts';
+import type { AuditWriter } from './audit/entry.ts';
+import type { BundleReader, BundleWriter } from './policy/bundle-store.ts';
+import type { HeldGrant } from './principals/principal.ts';
+import type { GrantReader, GrantWriter, RoleReader, RoleWriter } from './roles/role.ts';
+import type { SessionReader, SessionWriter } from './sessions/session.ts';
+import type { SigningKeyReader, SigningKeyWriter } from './tokens/signing-key.ts';
+import type { User, UserReader, UserWriter } from './users/user.ts';
+
+/**
+ * Durable reads. Writes exist only on a {@link Transaction}, and so do audit and the authority log: an unaudited
+ * write or a silent revocation does not compile. test/contract/store.contract.ts holds every driver to these words.
+ */
+export interface Store {
+  readonly users: UserReader;
+  readonly roles: RoleReader;
+  readonly grants: GrantReader;
+  readonly sessions: SessionReader;
+  readonly bundles: BundleReader;
+  readonly signingKeys: SigningKeyReader;
+  readonly snapshots: SnapshotReader;
+  readonly feed: FeedReader;
+
+  /**
+   * Commits what `work` wrote when it resolves, and nothing when it rejects. Runs READ COMMITTED with every wait
+   * bounded. Rejects with {@link TransactionConflict} when the database chose this transaction to give way.
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<CommittedWork<T>>;
+}
+
+export interface CommittedWork<T> {
+  readonly value: T;
+  /** Rows this transaction added to the authority log; their positions exist since the commit. */
+  readonly logIds: readonly string[];
+}
+
+export interface Transaction {
+  readonly users: UserWriter;
+  readonly roles: RoleWriter;
+  readonly grants: GrantWriter;
+  readonly sessions: SessionWriter;
+  readonly bundles: BundleWriter;
+  readonly signingKeys: SigningKeyWriter;
+  readonly audit: AuditWriter;
+  readonly authority: { append(change: AuthorityChange): Promise<void> };
+  readonly fence: Fence;
+}
+
+/** The effect fence: what makes a change by someone whose rights were taken away meanwhile fail. */
+export interface Fence {
+  /**
+   * Locks principal rows in ascending order of id: `change` ones against each other, `share` ones against changes.
+   * An id in both is locked in the stronger mode. Missing rows are passed over. With `policy`, the policy in force
+   * cannot change either until the end of the transaction.
+   */
+  lock(what: {
+    readonly change: readonly string[];
+    readonly share: readonly string[];
+    readonly policy: boolean;
+  }): Promise<void>;
+  /** Epoch and head of the log. What is read after it in this transaction is at least as new. */
+  head(): Promise<{ readonly epoch: string; readonly seq: number }>;
+  /**
+   * Whether the log has anything about one of `dependencies` after `asOf`, or a revocation of one of `credentials` after
+   * `label`. A statement of its own, after {@link lock}: one that locks and looks at once would look at the state from
+   * before it waited for the lock.
+   */
+  outdated(basis: {
+    readonly dependencies: readonly string[];
+    readonly asOf: number;
+    readonly credentials: readonly string[];
+    readonly label: number;
+  }): Promise<boolean>;
+}
+
+/** What decides about a principal, all from one snapshot that also names its log position. */
+export interface PrincipalSnapshot {
+  readonly epoch: string;
+  readonly asOf: number;
+  readonly policyVersion: string;
+  readonly principals: ReadonlyMap<string, { readonly record: User; readonly grants: readonly HeldGrant[] }>;
+}
+
+export interface SnapshotReader {
+  /** The principals with these ids, without the missing ones, and grants that have not expired. One snapshot. */
+  principals(ids: readonly string[]): Promise<PrincipalSnapshot>;
+  /** Whether the session is live, and the log position of the snapshot that says so. */
+  session(id: string): Promise<{ readonly epoch: string; readonly asOf: number; readonly live: boolean }>;
+}
+
+/** The authority log as news for one user. */
+export interface FeedReader {
+  /** Entries for the user after `seq`, in order, at most `limit`; and the oldest position the log still has. */
+  ofUser(
+    userId: string,
+    seq: number,
+    limit: number,
+  ): Promise<{ readonly oldest: number; readonly entries: readonly LogEntry[] }>;
+}
+
+/** A deadlock or a serialisation failure: nothing was written, and the same work may be tried again. */
+export class TransactionConflict extends Error {
+  override readonly name = 'TransactionConflict';
+}

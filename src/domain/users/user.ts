@@ -1,0 +1,63 @@
+import type { Instant } from '../../kit/clock.ts';
+import { badInput } from '../refusals.ts';
+
+export interface User {
+  readonly __typename: 'User';
+  readonly id: string;
+  /** As it was given; unique under {@link foldEmail}. */
+  readonly email: string;
+  readonly name: string;
+  readonly status: 'active' | 'disabled';
+  /** Names of the roles granted to this user and not expired, sorted, without inherited ones. */
+  readonly roles: readonly string[];
+  /** The path of the home scope, and all paths from the root down to it. */
+  readonly scope: string | null;
+  readonly scopes: readonly string[];
+  readonly createdAt: Instant;
+}
+
+export interface UserReader {
+  /** The user with this id, or null. Ids are compared byte for byte. */
+  find(id: string): Promise<User | null>;
+  /** The users with these ids, in any order, without the missing ones. One statement. */
+  findMany(ids: readonly string[]): Promise<readonly User[]>;
+  /** The user holding this address, compared by {@link foldEmail}, with the password hash, or null. */
+  findByEmail(email: string): Promise<{ readonly user: User; readonly passwordHash: string | null } | null>;
+}
+
+/** Writing users: only ever inside a transaction, where `find` locks the row it returns. */
+export interface UserWriter extends UserReader {
+  /** Refuses with CONFLICT when another user holds the address. */
+  add(user: User, passwordHash: string | null): Promise<void>;
+  save(user: User): Promise<void>;
+}
+
+/** Addresses that differ only in case or in Unicode composition are the same address. */
+export function foldEmail(email: string): string {
+  return email.normalize('NFKC').toLowerCase();
+}
+
+const EMAIL = /^[^\s@\p{C}]{1,64}@[^\s@\p{C}]{1,189}$/u;
+
+/** The address without surrounding space; refuses with BAD_USER_INPUT what cannot be one. */
+export function parseEmail(email: string): string {
+  const trimmed = email.trim();
+  if (!EMAIL.test(trimmed)) throw badInput('email', 'This is not an e-mail address.');
+  return trimmed;
+}
+
+const NAME_LENGTH_MAX = 200;
+
+export function parseName(name: string): string {
+  const trimmed = name.trim();
+  if (trimmed === '' || trimmed.length > NAME_LENGTH_MAX || /\p{Cc}/u.test(trimmed)) {
+    throw badInput('name', `A name has 1 to ${NAME_LENGTH_MAX} characters and no control characters.`);
+  }
+  return trimmed;
+}
+
+export function scopePaths(scope: string | null): readonly string[] {
+  if (scope === null) return [];
+  const segments = scope.split('/');
+  return segments.map((_, index) => segments.slice(0, index + 1).join('/'));
+}

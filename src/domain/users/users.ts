@@ -1,0 +1,98 @@
+import { toInstant, type Clock } from '../../kit/clock.ts';
+import { newId } from '../../kit/ids.ts';
+import type { Authority, Enforced, Written } from '../authority/authority.ts';
+import type { Policy } from '../policy/policy.ts';
+import { sessionIdOf, type Principal } from '../principals/principal.ts';
+import { notFound } from '../refusals.ts';
+import type { Store } from '../store.ts';
+import { checkNewPassword, hashPassword } from './passwords.ts';
+import { parseEmail, parseName, scopePaths, type User } from './user.ts';
+
+export interface NewUser {
+  readonly email: string;
+  readonly name: string;
+  readonly scope?: string | null;
+  /** Without one the user cannot sign in yet. */
+  readonly password?: string | null;
+}
+
+/** What can be done with users. */
+export class Users {
+  readonly #store: Store;
+  readonly #authority: Authority;
+  readonly #policy: Policy;
+  readonly #clock: Clock;
+
+  constructor(parts: { store: Store; authority: Authority; policy: Policy; clock: Clock }) {
+    this.#store = parts.store;
+    this.#authority = parts.authority;
+    this.#policy = parts.policy;
+    this.#clock = parts.clock;
+  }
+
+  /** The user who acts, from what this instance knows; null when nobody is signed in. No round trip. */
+  me(by: Principal): User | null {
+    if (by.kind !== 'user') return null;
+    return this.#policy.readable(by, by.standing.record as User); // the record of a user principal is a User
+  }
+
+  /** The users with these ids that `by` may read, in the order of the ids, null for the others. One statement. */
+  async findMany(by: Principal, ids: readonly string[]): Promise<readonly (User | null)[]> {
+    const found = new Map((await this.#store.users.findMany(ids)).map((user) => [user.id, user]));
+    return ids.map((id) => this.#policy.readable(by, found.get(id) ?? null));
+  }
+
+  /** Refuses with CONFLICT when another user holds the address. */
+  async create(by: Principal, input: NewUser): Promise<Written<User>> {
+    const scope = input.scope ?? null;
+    const user: User = {
+      __typename: 'User',
+      id: newId('user'),
+      email: parseEmail(input.email),
+      name: parseName(input.name),
+      status: 'active',
+      roles: [],
+      scope,
+      scopes: scopePaths(scope),
+      createdAt: this.#now(),
+    };
+    const password = input.password ?? null;
+    if (password !== null) checkNewPassword(password);
+    // Before the hash: it costs us more than asking costs a stranger.
+    this.#policy.demand(by, 'create', user);
+    const passwordHash = password === null ? null : await hashPassword(password);
+
+    return this.#authority.write(by, {}, async (tx, actor) => {
+      this.#policy.demand(actor, 'create', user);
+      await tx.users.add(user, passwordHash);
+      await tx.audit.append({
+        by: actor.id,
+        sessionId: sessionIdOf(actor),
+        action: 'user.create',
+        subjectId: user.id,
+      });
+      return user;
+    });
+  }
+
+  /** Shuts a user out: no session, token or socket of theirs is honoured any more. Disabling a disabled user changes nothing and is no error. */
+  async disable(by: Principal, id: string): Promise<Enforced<User>> {
+    return this.#authority.change(by, { change: [id] }, async (tx, actor) => {
+      const user = await tx.users.find(id);
+      if (user === null) throw notFound('user', id);
+      this.#policy.demand(actor, 'disable', user);
+      if (user.status === 'disabled') return user;
+
+      const disabled: User = { ...user, status: 'disabled' };
+      await tx.users.save(disabled);
+      await tx.sessions.revokeAllOf(id, this.#now(), 'user_disabled');
+      await tx.audit.append({ by: actor.id, sessionId: sessionIdOf(actor), action: 'user.disable', subjectId: id });
+      await tx.authority.append({ target: id, kind: 'revoked', userId: id, reason: 'user_disabled' });
+      return disabled;
+    });
+  }
+
+  #now(): string {
+    return toInstant(this.#clock.now());
+  }
+}

@@ -1,0 +1,21 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join, relative, resolve } from 'node:path';
+import type { PolicyFile } from '../../domain/policy/parse.ts';
+
+/** The policy files of a folder, without its `cases/`, in the order of their paths. Problems name them as `policies/users.yaml`. */
+export async function readPolicyFiles(folder: string): Promise<readonly PolicyFile[]> {
+  const root = resolve(folder);
+  const names = await readdir(root, { recursive: true }).catch((error: unknown) => {
+    throw new Error(`POLICIES_DIR ${root} cannot be read`, { cause: error });
+  });
+  const paths = names
+    .filter((name) => /\.ya?ml$/.test(name) && !/^cases[/\\]/.test(name))
+    .toSorted()
+    .map((name) => join(root, name));
+  return Promise.all(
+    paths.map(async (path) => ({
+      path: join(basename(root), relative(root, path)).replaceAll('\\', '/'),
+      text: await readFile(path, 'utf8'),
+    })),
+  );
+}

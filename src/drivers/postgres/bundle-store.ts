@@ -1,0 +1,34 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { BundleReader, BundleWriter } from '../../domain/policy/bundle-store.ts';
+import { queryIn, type Query } from './database.ts';
+import { PolicyBundleRow, PolicyHeadRow } from './rows.ts';
+
+export function createBundleReader(query: Query, lock = ''): BundleReader {
+  return {
+    async inForce() {
+      const text = `select version from policy_head where id = 1 ${lock}`;
+      const [row] = await query<{ version: string | null }>('bundle-in-force', text, []);
+      return row?.version ?? null;
+    },
+
+    async files(version) {
+      const text = 'select files from policy_bundles where version = $1';
+      const [row] = await query<{ files: { path: string; text: string }[] }>('bundle-files', text, [version]);
+      return row?.files ?? null;
+    },
+  };
+}
+
+export function createBundleWriter(em: EntityManager): BundleWriter {
+  const query = queryIn(em);
+  return {
+    ...createBundleReader(query, 'for share'),
+
+    lockHead: () => createBundleReader(query, 'for update').inForce(),
+
+    async put(version, files, by) {
+      await em.insert(PolicyBundleRow, { version, files: [...files], putBy: by });
+      await em.nativeUpdate(PolicyHeadRow, { id: 1 }, { version });
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import type { Fence } from '../../domain/store.ts';
+import type { Query } from './database.ts';
+
+/** See {@link Fence}. One statement each, since each must see what was committed while the one before it waited. */
+export function createFence(query: Query): Fence {
+  return {
+    async lock({ change, share, policy }) {
+      const changing = new Set(change);
+      const sharing = new Set(share.filter((id) => !changing.has(id)));
+      // Ascending over both modes: two transactions that want the same rows never wait for each other in a circle.
+      // One statement for each run of ids in the same mode, since a statement locks in one mode.
+      for (const { mode, ids } of runs(changing, sharing)) {
+        await query('fence-lock', `select id from users where id = any($1) order by id ${mode}`, [ids]);
+      }
+      if (policy) await query('fence-policy', 'select version from policy_head where id = 1 for share', []);
+    },
+
+    async head() {
+      const [row] = await query<{ epoch: string; seq: string }>(
+        'fence-head',
+        'select epoch, seq from authority_head where id = 1',
+        [],
+      );
+      if (row === undefined) throw new Error('authority_head has no row: the database is not migrated');
+      return { epoch: row.epoch, seq: Number(row.seq) };
+    },
+
+    async outdated({ dependencies, asOf, credentials, label }) {
+      const [row] = await query<{ outdated: boolean }>(
+        'fence-outdated',
+        `select exists (select from authority_log where target = any($1) and seq > $2)
+             or exists (select from authority_log where target = any($3) and seq > $4 and kind = 'revoked') as outdated`,
+        [dependencies, asOf, credentials, label],
+      );
+      return row?.outdated ?? true;
+    },
+  };
+}
+
+function runs(
+  changing: ReadonlySet<string>,
+  sharing: ReadonlySet<string>,
+): readonly { readonly mode: string; readonly ids: readonly string[] }[] {
+  const found: { mode: string; ids: string[] }[] = [];
+  for (const id of [...changing, ...sharing].toSorted()) {
+    const mode = changing.has(id) ? 'for no key update' : 'for share';
+    const last = found.at(-1);
+    if (last?.mode === mode) last.ids.push(id);
+    else found.push({ mode, ids: [id] });
+  }
+  return found;
+}

@@ -1,0 +1,30 @@
+import { Migrator } from '@mikro-orm/migrations';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { Migration0001 } from '../../../migrations/0001-first-tables.ts';
+import { ROWS } from './rows.ts';
+
+/** In the order in which they run. Append only: what has landed is never edited. */
+const MIGRATIONS = [Migration0001];
+
+/** Any number that nobody else locks; instances that start together migrate one after the other. */
+const MIGRATION_LOCK = 7_215_803;
+
+/** Brings the database up to date; what is done already is left alone. Safe to call from many instances at once. */
+export async function migrate(databaseUrl: string): Promise<void> {
+  const orm = new MikroORM({
+    entities: ROWS,
+    clientUrl: databaseUrl,
+    extensions: [Migrator],
+    pool: { min: 0, max: 3 },
+    migrations: { migrationsList: MIGRATIONS, tableName: 'migrations', snapshot: false, silent: true },
+  });
+  try {
+    await orm.em.transactional(async (em) => {
+      // Held by a transaction of its own until the others are done: the migrator itself takes no lock.
+      await em.execute('select pg_advisory_xact_lock(?)', [MIGRATION_LOCK]);
+      await orm.migrator.up();
+    });
+  } finally {
+    await orm.close(true);
+  }
+}

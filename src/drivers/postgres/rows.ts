@@ -1,0 +1,182 @@
+import { defineEntity, p } from '@mikro-orm/postgresql';
+
+/**
+ * The tables as MikroORM knows them. They are mapped to the domain's records in the store files and go no further.
+ * A test holds them equal to what the migrations make.
+ */
+
+const instant = () => p.datetime(3);
+
+export const UserRow = defineEntity({
+  name: 'UserRow',
+  tableName: 'users',
+  properties: {
+    id: p.text().primary(),
+    email: p.text(),
+    /** The address as it is compared: folded in case and composition. */
+    emailFolded: p.text().unique(),
+    name: p.text(),
+    status: p.text(),
+    scope: p.text().nullable(),
+    createdAt: instant(),
+  },
+});
+
+/** Apart from the user, so that no read of a user can carry a hash. */
+export const PasswordRow = defineEntity({
+  name: 'PasswordRow',
+  tableName: 'passwords',
+  properties: {
+    user: () => p.manyToOne(UserRow).mapToPk().primary(),
+    hash: p.text(),
+    changedAt: instant(),
+  },
+});
+
+export const RoleRow = defineEntity({
+  name: 'RoleRow',
+  tableName: 'roles',
+  properties: {
+    id: p.text().primary(),
+    name: p.text().unique(),
+    description: p.text().nullable(),
+    managed: p.boolean(),
+  },
+});
+
+export const GrantRow = defineEntity({
+  name: 'GrantRow',
+  tableName: 'grants',
+  properties: {
+    id: p.text().primary(),
+    principal: () => p.manyToOne(UserRow).mapToPk().index(),
+    role: () => p.manyToOne(RoleRow).mapToPk().index(),
+    /** The path of the scope, or the empty string for everywhere, so that the unique index compares it. */
+    scope: p.text(),
+    expiresAt: instant().nullable(),
+    grantedBy: p.text(),
+    createdAt: instant(),
+  },
+  uniques: [{ properties: ['principal', 'role', 'scope'] }],
+});
+
+export const SessionRow = defineEntity({
+  name: 'SessionRow',
+  tableName: 'sessions',
+  properties: {
+    id: p.text().primary(),
+    user: () => p.manyToOne(UserRow).mapToPk().index(),
+    createdAt: instant(),
+    expiresAt: instant().index(),
+    revokedAt: instant().nullable(),
+    revokedReason: p.text().nullable(),
+    userAgent: p.text().nullable(),
+    address: p.text().nullable(),
+    refreshHash: p.text(),
+    previousHash: p.text().nullable(),
+    rotatedAt: instant().nullable(),
+    /** The current refresh token, sealed for the holder of the previous one; erased when grace ends. */
+    successor: p.text().nullable(),
+  },
+});
+
+export const SigningKeyRow = defineEntity({
+  name: 'SigningKeyRow',
+  tableName: 'signing_keys',
+  properties: {
+    kid: p.text().primary(),
+    publicJwk: p.json<Record<string, string>>(),
+    sealedPrivateJwk: p.text(),
+    createdAt: instant(),
+  },
+});
+
+export const PolicyBundleRow = defineEntity({
+  name: 'PolicyBundleRow',
+  tableName: 'policy_bundles',
+  properties: {
+    version: p.text().primary(),
+    files: p.json<{ path: string; text: string }[]>(),
+    putBy: p.text(),
+    putAt: instant().defaultRaw('now()'),
+  },
+});
+
+/** One row: the policy in force. */
+export const PolicyHeadRow = defineEntity({
+  name: 'PolicyHeadRow',
+  tableName: 'policy_head',
+  properties: {
+    id: p.smallint().primary(),
+    version: p.text().nullable(),
+  },
+});
+
+export const AuditEntryRow = defineEntity({
+  name: 'AuditEntryRow',
+  tableName: 'audit_entries',
+  properties: {
+    id: p.bigint().primary().autoincrement(),
+    at: instant().defaultRaw('now()'),
+    by: p.text(),
+    sessionId: p.text().nullable(),
+    action: p.text(),
+    subjectId: p.text().index(),
+    detail: p.json<Record<string, string | number | boolean | null>>().nullable(),
+  },
+});
+
+export const AuthorityLogRow = defineEntity({
+  name: 'AuthorityLogRow',
+  tableName: 'authority_log',
+  properties: {
+    id: p.bigint().primary().autoincrement(),
+    /** The position; null until the commit gives it. */
+    seq: p.bigint().nullable().unique(),
+    target: p.text(),
+    kind: p.text(),
+    userId: p.text().nullable(),
+    reason: p.text(),
+    at: instant().defaultRaw('now()').index(),
+  },
+  indexes: [{ properties: ['target', 'seq'] }, { properties: ['userId', 'seq'] }],
+});
+
+/** One row: the history and the position of the last commit. */
+export const AuthorityHeadRow = defineEntity({
+  name: 'AuthorityHeadRow',
+  tableName: 'authority_head',
+  properties: {
+    id: p.smallint().primary(),
+    epoch: p.uuid(),
+    seq: p.bigint(),
+  },
+});
+
+export const InstanceRow = defineEntity({
+  name: 'InstanceRow',
+  tableName: 'instances',
+  properties: {
+    id: p.uuid().primary(),
+    /** `active`, or `marked` for collection. */
+    state: p.text().default('active'),
+    applied: p.bigint().default(0),
+    protocol: p.smallint().default(1),
+    lastSeen: instant().defaultRaw('now()'),
+  },
+});
+
+export const ROWS = [
+  UserRow,
+  PasswordRow,
+  RoleRow,
+  GrantRow,
+  SessionRow,
+  SigningKeyRow,
+  PolicyBundleRow,
+  PolicyHeadRow,
+  AuditEntryRow,
+  AuthorityLogRow,
+  AuthorityHeadRow,
+  InstanceRow,
+];

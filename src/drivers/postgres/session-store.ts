@@ -1,0 +1,129 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Session, SessionReader, SessionWriter } from '../../domain/sessions/session.ts';
+import { scopePaths } from '../../domain/users/user.ts';
+import { instant, instantOrNull, queryIn, type Query } from './database.ts';
+import { SessionRow } from './rows.ts';
+
+interface SessionSqlRow {
+  readonly id: string;
+  readonly user_id: string;
+  readonly created_at: string | Date;
+  readonly expires_at: string | Date;
+  readonly revoked_at: string | Date | null;
+  readonly revoked_reason: string | null;
+  readonly user_agent: string | null;
+  readonly address: string | null;
+  readonly scope: string | null;
+}
+
+interface RefreshSqlRow extends SessionSqlRow {
+  readonly refresh_hash: string;
+  readonly previous_hash: string | null;
+  readonly rotated_at: string | Date | null;
+  readonly successor: string | null;
+}
+
+const COLUMNS =
+  's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, u.scope';
+const FROM = 'from sessions s join users u on u.id = s.user_id';
+
+function toSession(row: SessionSqlRow): Session {
+  return {
+    __typename: 'Session',
+    id: row.id,
+    userId: row.user_id,
+    createdAt: instant(row.created_at),
+    expiresAt: instant(row.expires_at),
+    revokedAt: instantOrNull(row.revoked_at),
+    revokedReason: row.revoked_reason,
+    userAgent: row.user_agent,
+    address: row.address,
+    scope: row.scope,
+    scopes: scopePaths(row.scope),
+  };
+}
+
+export function createSessionReader(query: Query, lock = ''): SessionReader {
+  return {
+    async find(id) {
+      const text = `select ${COLUMNS} ${FROM} where s.id = $1 ${lock}`;
+      const [row] = await query<SessionSqlRow>('session-find', text, [id]);
+      return row === undefined ? null : toSession(row);
+    },
+
+    async findMany(ids) {
+      const text = `select ${COLUMNS} ${FROM} where s.id = any($1) order by s.id ${lock}`;
+      return (await query<SessionSqlRow>('session-find-many', text, [ids])).map(toSession);
+    },
+  };
+}
+
+export function createSessionWriter(em: EntityManager): SessionWriter {
+  const query = queryIn(em);
+  return {
+    ...createSessionReader(query, 'for update of s'),
+
+    async add(session, refreshHash) {
+      await em.insert(SessionRow, {
+        id: session.id,
+        user: session.userId,
+        createdAt: new Date(session.createdAt),
+        expiresAt: new Date(session.expiresAt),
+        userAgent: session.userAgent,
+        address: session.address,
+        refreshHash,
+      });
+    },
+
+    async rotate({ sessionId, presentedHash, nextHash, successor, at }) {
+      const rotated = await em.nativeUpdate(
+        SessionRow,
+        { id: sessionId, refreshHash: presentedHash, revokedAt: null },
+        { refreshHash: nextHash, previousHash: presentedHash, rotatedAt: new Date(at), successor },
+      );
+      return rotated === 1;
+    },
+
+    async findWithRefresh(id) {
+      const [row] = await query<RefreshSqlRow>(
+        'session-find-with-refresh',
+        `select ${COLUMNS}, s.refresh_hash, s.previous_hash, s.rotated_at, s.successor ${FROM}
+         where s.id = $1 for update of s`,
+        [id],
+      );
+      if (row === undefined) return null;
+      const refresh = {
+        currentHash: row.refresh_hash,
+        previousHash: row.previous_hash,
+        rotatedAt: instantOrNull(row.rotated_at),
+        successor: row.successor,
+      };
+      return { session: toSession(row), refresh };
+    },
+
+    async revoke(id, at, reason) {
+      await em.nativeUpdate(
+        SessionRow,
+        { id, revokedAt: null },
+        { revokedAt: new Date(at), revokedReason: reason, successor: null },
+      );
+    },
+
+    async revokeAllOf(userId, at, reason) {
+      const rows = await query<{ id: string }>(
+        'session-revoke-all',
+        `update sessions set revoked_at = $2, revoked_reason = $3, successor = null
+         where user_id = $1 and revoked_at is null returning id`,
+        [userId, at, reason],
+      );
+      return rows.map(({ id }) => id);
+    },
+
+    eraseSuccessors: (before) =>
+      em.nativeUpdate(
+        SessionRow,
+        { successor: { $ne: null }, rotatedAt: { $lt: new Date(before) } },
+        { successor: null },
+      ),
+  };
+}

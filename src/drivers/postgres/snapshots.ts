@@ -1,0 +1,83 @@
+import type { HeldGrant } from '../../domain/principals/principal.ts';
+import type { FeedReader, SnapshotReader } from '../../domain/store.ts';
+import { toLogEntry, type LogRow } from './authority-log.ts';
+import { instantOrNull, type Query } from './database.ts';
+import { toUser, USER_COLUMNS, type UserSqlRow } from './user-store.ts';
+
+interface PrincipalRow extends UserSqlRow {
+  readonly epoch: string;
+  readonly as_of: string;
+  readonly policy_version: string | null;
+  readonly grants: readonly HeldGrant[];
+}
+
+/** One statement is one snapshot. A principal that does not exist still gets the row that says at which position. */
+const PRINCIPALS = `
+  select h.epoch, h.seq as as_of, p.version as policy_version, u.*
+  from authority_head h join policy_head p on p.id = 1
+  left join lateral (
+    select ${USER_COLUMNS}, coalesce((
+      select json_agg(json_build_object('roleId', r.id, 'role', r.name, 'scope', nullif(g.scope, ''), 'expiresAt', g.expires_at)
+        order by r.name, g.scope)
+      from grants g join roles r on r.id = g.role_id
+      where g.principal_id = u.id and (g.expires_at is null or g.expires_at > now())), '[]') as grants
+    from users u where u.id = any($1)
+  ) u on true
+  where h.id = 1`;
+
+export function createSnapshotReader(query: Query): SnapshotReader {
+  return {
+    async principals(ids) {
+      const rows = await query<PrincipalRow>('snapshot-principals', PRINCIPALS, [ids]);
+      const [first] = rows;
+      if (first === undefined) throw new Error('authority_head has no row: the database is not migrated');
+      if (first.policy_version === null) throw new Error('no policy is in force: nothing can be permitted');
+      const principals = rows
+        .filter((row) => row.id !== null)
+        .map((row) => {
+          const grants = row.grants.map((grant) => ({ ...grant, expiresAt: instantOrNull(grant.expiresAt) }));
+          return [row.id, { record: toUser(row), grants }] as const;
+        });
+      return {
+        epoch: first.epoch,
+        asOf: Number(first.as_of),
+        policyVersion: first.policy_version,
+        principals: new Map(principals),
+      };
+    },
+
+    async session(id) {
+      const [row] = await query<{ epoch: string; as_of: string; live: boolean }>(
+        'snapshot-session',
+        `select h.epoch, h.seq as as_of, exists (
+           select from sessions s join users u on u.id = s.user_id
+           where s.id = $1 and s.revoked_at is null and s.expires_at > now() and u.status = 'active') as live
+         from authority_head h where h.id = 1`,
+        [id],
+      );
+      if (row === undefined) throw new Error('authority_head has no row: the database is not migrated');
+      return { epoch: row.epoch, asOf: Number(row.as_of), live: row.live };
+    },
+  };
+}
+
+export function createFeedReader(query: Query): FeedReader {
+  return {
+    async ofUser(userId, seq, limit) {
+      const rows = await query<LogRow & { oldest: string | null; head: string }>(
+        'feed-of-user',
+        `select (select min(seq) from authority_log) as oldest, h.seq as head, l.*
+         from authority_head h left join lateral (
+           select seq, target, kind, user_id, reason, at from authority_log
+           where user_id = $1 and seq > $2 order by seq limit $3
+         ) l on true where h.id = 1 order by l.seq`,
+        [userId, seq, limit],
+      );
+      const [first] = rows;
+      return {
+        oldest: Number(first?.oldest ?? Number(first?.head ?? 0) + 1),
+        entries: rows.filter((row) => row.seq !== null).map(toLogEntry),
+      };
+    },
+  };
+}

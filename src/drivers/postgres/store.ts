@@ -1,0 +1,69 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { AuditWriter } from '../../domain/audit/entry.ts';
+import type { Store, Transaction } from '../../domain/store.ts';
+import { createBundleReader, createBundleWriter } from './bundle-store.ts';
+import { conflictOr, queryIn, type Database } from './database.ts';
+import { createFence } from './fence.ts';
+import { createGrantReader, createGrantWriter, createRoleReader, createRoleWriter } from './role-store.ts';
+import { AuditEntryRow } from './rows.ts';
+import { createSessionReader, createSessionWriter } from './session-store.ts';
+import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
+import { createFeedReader, createSnapshotReader } from './snapshots.ts';
+import { createUserReader, createUserWriter } from './user-store.ts';
+
+/** See {@link Store}. */
+export function createStore({ orm, query }: Database): Store {
+  const fresh = (): EntityManager => orm.em.fork();
+  return {
+    users: createUserReader(query),
+    roles: createRoleReader(fresh),
+    grants: createGrantReader(fresh),
+    sessions: createSessionReader(query),
+    bundles: createBundleReader(query),
+    signingKeys: createSigningKeyReader(fresh),
+    snapshots: createSnapshotReader(query),
+    feed: createFeedReader(query),
+
+    async transaction(work) {
+      const logIds: string[] = [];
+      try {
+        const value = await fresh().transactional((em) => work(createTransaction(em, logIds)));
+        return { value, logIds };
+      } catch (error) {
+        throw conflictOr(error);
+      }
+    },
+  };
+}
+
+function createTransaction(em: EntityManager, logIds: string[]): Transaction {
+  const query = queryIn(em);
+  return {
+    users: createUserWriter(em),
+    roles: createRoleWriter(em),
+    grants: createGrantWriter(em),
+    sessions: createSessionWriter(em),
+    bundles: createBundleWriter(em),
+    signingKeys: createSigningKeyWriter(em),
+    audit: createAuditWriter(em),
+    fence: createFence(query),
+    authority: {
+      async append({ target, kind, userId, reason }) {
+        const [row] = await query<{ id: string }>(
+          'authority-append',
+          'insert into authority_log (target, kind, user_id, reason) values ($1, $2, $3, $4) returning id',
+          [target, kind, userId, reason],
+        );
+        if (row !== undefined) logIds.push(row.id);
+      },
+    },
+  };
+}
+
+function createAuditWriter(em: EntityManager): AuditWriter {
+  return {
+    async append({ by, sessionId, action, subjectId, detail }) {
+      await em.insert(AuditEntryRow, { by, sessionId, action, subjectId, detail: detail ?? null });
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { Refusal } from '../../domain/refusals.ts';
+import { foldEmail, scopePaths, type User, type UserReader, type UserWriter } from '../../domain/users/user.ts';
+import { instant, isUniqueViolation, queryIn, type Query } from './database.ts';
+import { PasswordRow, UserRow } from './rows.ts';
+
+export interface UserSqlRow {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+  readonly status: User['status'];
+  readonly scope: string | null;
+  readonly created_at: string | Date;
+  readonly roles: readonly string[];
+}
+
+export const USER_COLUMNS = `u.id, u.email, u.name, u.status, u.scope, u.created_at, array(
+    select distinct r.name from grants g join roles r on r.id = g.role_id
+    where g.principal_id = u.id and (g.expires_at is null or g.expires_at > now()) order by r.name) as roles`;
+
+export function toUser({ id, email, name, status, scope, created_at, roles }: UserSqlRow): User {
+  return {
+    __typename: 'User',
+    id,
+    email,
+    name,
+    status,
+    roles,
+    scope,
+    scopes: scopePaths(scope),
+    createdAt: instant(created_at),
+  };
+}
+
+export function createUserReader(query: Query, lock = ''): UserReader {
+  return {
+    async find(id) {
+      const [row] = await query<UserSqlRow>(
+        'user-find',
+        `select ${USER_COLUMNS} from users u where u.id = $1 ${lock}`,
+        [id],
+      );
+      return row === undefined ? null : toUser(row);
+    },
+
+    async findMany(ids) {
+      const rows = await query<UserSqlRow>(
+        'user-find-many',
+        `select ${USER_COLUMNS} from users u where u.id = any($1) order by u.id ${lock}`,
+        [ids],
+      );
+      return rows.map(toUser);
+    },
+
+    async findByEmail(email) {
+      const [row] = await query<UserSqlRow & { hash: string | null }>(
+        'user-find-by-email',
+        `select ${USER_COLUMNS}, (select hash from passwords where user_id = u.id) as hash
+         from users u where u.email_folded = $1 ${lock}`,
+        [foldEmail(email)],
+      );
+      return row === undefined ? null : { user: toUser(row), passwordHash: row.hash };
+    },
+  };
+}
+
+/** A principal's row is locked by the fence before it is changed; reading it here keeps it from changing at least. */
+export function createUserWriter(em: EntityManager): UserWriter {
+  return {
+    ...createUserReader(queryIn(em), 'for share of u'),
+
+    async add(user, passwordHash) {
+      const { id, email, name, status, scope, createdAt } = user;
+      try {
+        await em.insert(UserRow, {
+          id,
+          email,
+          emailFolded: foldEmail(email),
+          name,
+          status,
+          scope,
+          createdAt: new Date(createdAt),
+        });
+      } catch (error) {
+        if (!isUniqueViolation(error)) throw error;
+        throw new Refusal('CONFLICT', 'Another user has this address.', { field: 'email' });
+      }
+      if (passwordHash === null) return;
+      await em.insert(PasswordRow, { user: id, hash: passwordHash, changedAt: new Date(createdAt) });
+    },
+
+    async save({ id, email, name, status, scope }) {
+      await em.nativeUpdate(UserRow, { id }, { email, emailFolded: foldEmail(email), name, status, scope });
+    },
+  };
+}

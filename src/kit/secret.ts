@@ -1,0 +1,138 @@
+import { createHmac, hkdfSync, randomBytes, timingSafeEqual, createCipheriv, createDecipheriv } from 'node:crypto';
+import { inspect } from 'node:util';
+
+/** A value that must not be printed. It shows as `[secret]` in logs, JSON, templates and the debugger. */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  reveal(): string {
+    return this.#value;
+  }
+
+  toString(): string {
+    return '[secret]';
+  }
+
+  toJSON(): string {
+    return '[secret]';
+  }
+
+  [inspect.custom](): string {
+    return '[secret]';
+  }
+}
+
+/** What a derived key may be used for. One purpose, one key. */
+export type KeyPurpose = 'acknowledgements' | 'cache' | 'refresh-tokens' | 'signing-keys';
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/**
+ * Keys derived by purpose (HKDF-SHA-256) from `KEY_ENCRYPTION_KEY`. The first secret makes, all of them
+ * open: what was sealed under the previous secret stays readable until it is sealed again.
+ */
+export class Keys {
+  readonly #roots: readonly { readonly id: string; readonly root: Buffer }[];
+  readonly #derived = new Map<string, Buffer>();
+
+  /** @param secrets at least one, the current one first. */
+  constructor(secrets: readonly Secret[]) {
+    if (secrets.length === 0) throw new TypeError('Keys needs at least one secret, and got none');
+    this.#roots = secrets.map((secret) => {
+      const root = Buffer.from(hkdfSync('sha256', secret.reveal(), '', 'castellan:root', 32));
+      return { id: derive(root, 'id').toString('base64url').slice(0, 8), root };
+    });
+  }
+
+  /** HMAC-SHA-256 over the parts, each with its length, under the current key of that purpose. */
+  sign(purpose: KeyPurpose, ...parts: readonly string[]): string {
+    const { id, root } = this.#current();
+    return `${id}.${mac(this.#key(id, root, purpose), parts)}`;
+  }
+
+  /** Whether `signature` was made by {@link sign} from the same parts, under any key still listed. */
+  verify(purpose: KeyPurpose, signature: string, ...parts: readonly string[]): boolean {
+    const [keyId, value] = signature.split('.');
+    const found = this.#roots.find(({ id }) => id === keyId);
+    if (found === undefined || value === undefined) return false;
+    const expected = Buffer.from(mac(this.#key(found.id, found.root, purpose), parts));
+    const given = Buffer.from(value);
+    return expected.length === given.length && timingSafeEqual(expected, given);
+  }
+
+  /** AES-256-GCM under the current key of that purpose, bound to `context` (an id, so that a row cannot be moved). */
+  seal(purpose: KeyPurpose, plain: string, context: string): string {
+    const { id, root } = this.#current();
+    return `${id}.${encrypt(this.#key(id, root, purpose), plain, context)}`;
+  }
+
+  /** What {@link seal} was given, or null when the key, the context or the content does not fit. */
+  open(purpose: KeyPurpose, sealed: string, context: string): string | null {
+    const [keyId, value] = sealed.split('.');
+    const found = this.#roots.find(({ id }) => id === keyId);
+    if (found === undefined || value === undefined) return null;
+    return decrypt(this.#key(found.id, found.root, purpose), value, context);
+  }
+
+  #current(): { readonly id: string; readonly root: Buffer } {
+    const [current] = this.#roots;
+    if (current === undefined) throw new TypeError('Keys has no current secret');
+    return current;
+  }
+
+  #key(id: string, root: Buffer, purpose: KeyPurpose): Buffer {
+    const name = `${id}:${purpose}`;
+    let key = this.#derived.get(name);
+    if (key === undefined) {
+      key = derive(root, purpose);
+      this.#derived.set(name, key);
+    }
+    return key;
+  }
+}
+
+/** Encrypts under a key derived from a token that only its holder has. See {@link openWithToken}. */
+export function sealWithToken(token: string, plain: string, context: string): string {
+  return encrypt(Buffer.from(hkdfSync('sha256', token, '', 'castellan:successor', 32)), plain, context);
+}
+
+/** What {@link sealWithToken} was given, or null for another token or context. */
+export function openWithToken(token: string, sealed: string, context: string): string | null {
+  return decrypt(Buffer.from(hkdfSync('sha256', token, '', 'castellan:successor', 32)), sealed, context);
+}
+
+function derive(root: Buffer, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', root, '', `castellan:${purpose}`, 32));
+}
+
+function mac(key: Buffer, parts: readonly string[]): string {
+  const hmac = createHmac('sha256', key);
+  // Lengths keep ("ab", "c") apart from ("a", "bc").
+  for (const part of parts) hmac.update(`${part.length}:${part}`);
+  return hmac.digest('base64url');
+}
+
+function encrypt(key: Buffer, plain: string, context: string): string {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context));
+  return Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString(
+    'base64url',
+  );
+}
+
+function decrypt(key: Buffer, sealed: string, context: string): string | null {
+  const bytes = Buffer.from(sealed, 'base64url');
+  if (bytes.length < NONCE_BYTES + TAG_BYTES) return null;
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES));
+  decipher.setAAD(Buffer.from(context)).setAuthTag(bytes.subarray(-TAG_BYTES));
+  try {
+    return decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
+  } catch {
+    return null;
+  }
+}

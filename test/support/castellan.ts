@@ -1,0 +1,178 @@
+import { randomBytes } from 'node:crypto';
+import { createClient, type Client } from 'graphql-ws';
+import { WebSocket } from 'ws';
+import { createApp, type App, type Overrides } from '../../src/app.ts';
+import { readConfig, type Config } from '../../src/config.ts';
+import { SYSTEM } from '../../src/domain/principals/principal.ts';
+import { createLog } from '../../src/kit/log.ts';
+import { createDatabase } from './database.ts';
+
+export const PASSWORD = 'correct horse battery staple';
+
+export interface Answer<T = Record<string, unknown>> {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly data: T | null;
+  readonly errors: readonly {
+    readonly message: string;
+    readonly extensions: Record<string, unknown>;
+    readonly path?: readonly string[];
+  }[];
+}
+
+export interface SignedInUser {
+  readonly id: string;
+  readonly email: string;
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  readonly sessionId: string;
+}
+
+/** Several Castellans over one PostgreSQL and one Redis, as in production, and how tests talk to them. */
+export interface Castellans {
+  readonly apps: readonly App[];
+  readonly config: Config;
+  /** Runs a GraphQL operation over HTTP. */
+  ask<T = Record<string, unknown>>(
+    query: string,
+    options?: { variables?: object; token?: string; instance?: number; headers?: Record<string, string> },
+  ): Promise<Answer<T>>;
+  /** A graphql-ws client that connects when it is first used, with the token in `connection_init`. */
+  connect(options: { token?: string; instance?: number; onClosed?: (code: number) => void }): Client;
+  /** Creates an active user holding these roles everywhere, and signs in. */
+  signUp(name: string, roles?: readonly string[]): Promise<SignedInUser>;
+  signIn(email: string, instance?: number): Promise<Omit<SignedInUser, 'id'>>;
+  close(): Promise<void>;
+}
+
+/** @param instances how many Castellans run; 1 uses no Redis unless asked to */
+export async function startCastellans(
+  instances: number,
+  { redis = instances > 1, ...overrides }: Overrides & { redis?: boolean } = {},
+): Promise<Castellans> {
+  const database = await createDatabase();
+  const config = testConfig(database.url, redis ? redisUrl() : undefined);
+  const logger = overrides.logger ?? createLog('silent');
+  const apps: App[] = [];
+  const clients: Client[] = [];
+  for (let n = 0; n < instances; n += 1) apps.push(await createApp(config, { poolMax: 5, ...overrides, logger }));
+
+  const at = (instance = 0): App => {
+    const app = apps[instance];
+    if (app === undefined) throw new TypeError(`there is no instance ${instance}`);
+    return app;
+  };
+
+  const castellans: Castellans = {
+    apps,
+    config,
+
+    ask: (query, { variables = {}, token, instance = 0, headers = {} } = {}) =>
+      post(at(instance).url, query, variables, {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...headers,
+      }),
+
+    connect({ token, instance = 0, onClosed }) {
+      const client = createClient({
+        url: `${at(instance).url.replace('http', 'ws')}/graphql`,
+        webSocketImpl: WebSocket,
+        retryAttempts: 0,
+        connectionParams: token === undefined ? {} : { authorization: `Bearer ${token}` },
+        ...(onClosed !== undefined && { on: { closed: (event) => onClosed((event as { code: number }).code) } }),
+      });
+      clients.push(client);
+      return client;
+    },
+
+    async signUp(name, roles = ['member']) {
+      const { users, roles: allRoles } = at().services;
+      const email = `${name}.${randomBytes(4).toString('hex')}@example.com`;
+      const { value: user } = await users.create(SYSTEM, { email, name, password: PASSWORD });
+      for (const role of roles) {
+        const found = await allRoles.findByName(SYSTEM, role);
+        if (found === null) throw new TypeError(`there is no role ${role}`);
+        await allRoles.grant(SYSTEM, { principalId: user.id, roleId: found.id });
+      }
+      return { id: user.id, ...(await castellans.signIn(email)) };
+    },
+
+    async signIn(email, instance = 0) {
+      const { data, errors } = await castellans.ask<{
+        signIn: { accessToken: string; refreshToken: string; session: { id: string } };
+      }>(SIGN_IN, { variables: { input: { email, password: PASSWORD } }, instance });
+      if (data === null) throw new Error(`${email} could not sign in: ${JSON.stringify(errors)}`);
+      const { accessToken, refreshToken, session } = data.signIn;
+      return { email, accessToken, refreshToken, sessionId: session.id };
+    },
+
+    async close() {
+      for (const client of clients) await client.dispose();
+      await Promise.all(apps.map((app) => app.close()));
+      await database.drop();
+    },
+  };
+  return castellans;
+}
+
+const SIGN_IN = `mutation ($input: SignInInput!) {
+  signIn(input: $input) { ... on SignedIn { accessToken refreshToken session { id } } }
+}`;
+
+export function testConfig(databaseUrl: string, redis: string | undefined): Config {
+  return readConfig({
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redis,
+    PORT: '0',
+    KEY_ENCRYPTION_KEY: 'a secret for tests that is long enough',
+    ADMIN_PASSWORD: PASSWORD,
+    LOG_LEVEL: 'silent',
+  });
+}
+
+export function redisUrl(): string {
+  const url = process.env['TEST_REDIS_URL'];
+  if (url === undefined)
+    throw new Error('TEST_REDIS_URL is not set: run tests with `npm test`, which starts a Redis for them');
+  return url;
+}
+
+export async function post<T>(
+  url: string,
+  query: string,
+  variables: object,
+  headers: Record<string, string> = {},
+): Promise<Answer<T>> {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ query, variables }),
+  });
+  const body = (await response.json()) as { data?: T | null; errors?: Answer['errors'] };
+  return { status: response.status, headers: response.headers, data: body.data ?? null, errors: body.errors ?? [] };
+}
+
+/** The codes of an answer's errors. */
+export function codesOf({ errors }: Pick<Answer, 'errors'>): readonly unknown[] {
+  return errors.map(({ extensions }) => extensions['code']);
+}
+
+/** Collects the events of a subscription; `next` waits for one more. */
+export function collect<T = Record<string, unknown>>(
+  client: Client,
+  query: string,
+  variables: Record<string, unknown> = {},
+) {
+  const events = client.iterate<T>({ query, variables });
+  return {
+    /** The data of the next event, or null when the subscription completed. */
+    async next(): Promise<T | null> {
+      const { value, done } = await events.next();
+      if (done === true) return null;
+      const { data, errors } = value as { data?: T | null; errors?: unknown };
+      if (errors !== undefined) throw new Error(`the subscription answered with errors: ${JSON.stringify(errors)}`);
+      return data ?? null;
+    },
+    stop: () => events.return?.(undefined),
+  };
+}

@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+
+const READY_MS = 10_000;
+const STOP_MS = 2_000;
+
+export interface RedisServer {
+  readonly url: string;
+  /** Of the process that runs now, or ran last. */
+  readonly pid: number;
+  /** As a power cut: nothing is said to anybody. */
+  kill9(): Promise<void>;
+  /** Ends the server for good, paused or not, and removes the folder made for it. Idempotent. */
+  stop(): Promise<void>;
+  /** Starts it again on the same port, empty; one that still runs is stopped first. */
+  restart(): Promise<void>;
+  /** Hangs: connections stay open and are even accepted, and nothing answers. */
+  pause(): void;
+  resume(): void;
+  /** FLUSHALL. */
+  flush(): Promise<void>;
+}
+
+/** A real `redis-server` of the caller's own on 127.0.0.1, without persistence. Default: a free port, a new folder. */
+export async function startRedisServer(options: { port?: number; dir?: string } = {}): Promise<RedisServer> {
+  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'castellan-redis-')));
+  let { port, child } = await launchOn(dir, options.port);
+  const url = `redis://127.0.0.1:${port}`;
+  return {
+    url,
+    get pid() {
+      return child.pid ?? 0;
+    },
+    kill9: () => end(child, 'SIGKILL'),
+    async stop() {
+      await end(child, 'SIGTERM');
+      if (options.dir === undefined) await rm(dir, { recursive: true, force: true });
+    },
+    async restart() {
+      await end(child, 'SIGTERM');
+      child = await launch(dir, port);
+    },
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
+    flush: () => flush(url),
+  };
+}
+
+/** Clients are given ports above 32767 by the kernel, even that of a server that was killed: ours are below. */
+async function launchOn(dir: string, given: number | undefined): Promise<{ port: number; child: ChildProcess }> {
+  for (let attemptsLeft = 20; ; attemptsLeft -= 1) {
+    const port = given ?? randomInt(10_000, 32_768);
+    try {
+      return { port, child: await launch(dir, port) };
+    } catch (error) {
+      const isTaken = String(error).includes('Address already in use');
+      if (!isTaken || given !== undefined || attemptsLeft === 0) throw error;
+    }
+  }
+}
+
+async function launch(dir: string, port: number): Promise<ChildProcess> {
+  const flags = { port, dir, bind: '127.0.0.1', save: '', appendonly: 'no', daemonize: 'no', logfile: '' };
+  const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  try {
+    await ready(child);
+    return child;
+  } catch (error) {
+    await end(child, 'SIGKILL');
+    throw error;
+  }
+}
+
+function ready(child: ChildProcess): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => reject(new Error(`redis-server was not ready within ${READY_MS} ms`)), READY_MS);
+  let output = '';
+  const read = (chunk: Buffer) => {
+    output += chunk.toString();
+    if (output.includes('Ready to accept connections')) resolve();
+  };
+  child.stdout?.on('data', read);
+  child.stderr?.on('data', read);
+  child.once('error', (cause) => {
+    reject(new Error('redis-server cannot be run: start the tests with npm test, which installs it', { cause }));
+  });
+  child.once('exit', () => reject(new Error(`redis-server ended by itself:\n${output}`)));
+  return promise.finally(() => {
+    clearTimeout(timer);
+    // Goes on reading, or the server blocks when the pipe is full.
+    for (const stream of [child.stdout, child.stderr]) stream?.off('data', read).resume();
+  });
+}
+
+async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill(signal);
+  // One that is paused hears SIGTERM only now.
+  child.kill('SIGCONT');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  await ended;
+  clearTimeout(timer);
+}
+
+async function flush(url: string): Promise<void> {
+  const client = new Redis(url);
+  client.on('error', () => {});
+  try {
+    await client.flushall();
+  } finally {
+    client.disconnect();
+  }
+}
