@@ -8,6 +8,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { startEmbedded } from '../src/drivers/postgres/embedded.ts';
 import { migrate } from '../src/drivers/postgres/migrate.ts';
 import { runOn } from './support/database.ts';
@@ -41,7 +42,7 @@ async function run(args: readonly string[]): Promise<Verdict> {
     const redis = await step('Redis', () => prepareRedis(folder));
     return await step('Jest', () => runJest(args, { ...postgres, ...redis }, join(folder, 'result.json')));
   } catch (error) {
-    return noResult(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return noResult(interruption === undefined ? inspect(error) : `stopped by ${interruption}`);
   } finally {
     for (const back of undo.toReversed()) await back().catch((error: unknown) => say(`not undone: ${String(error)}`));
   }
@@ -100,7 +101,7 @@ async function removeFolder(folder: string): Promise<void> {
 }
 
 async function preparePostgres(folder: string): Promise<Variables> {
-  const server = new URL(process.env['TEST_DATABASE_URL'] ?? (await startPostgres(folder)));
+  const server = new URL(process.env['TEST_DATABASE_URL'] || (await startPostgres(folder)));
   server.pathname = '/postgres';
   const template = new URL(server);
   template.pathname = `/${TEMPLATE}`;
@@ -122,7 +123,7 @@ async function startPostgres(folder: string): Promise<string> {
 
 async function prepareRedis(folder: string): Promise<Variables> {
   const given = process.env['REDIS_URL'];
-  if (given !== undefined) return { TEST_REDIS_URL: given };
+  if (given !== undefined && given !== '') return { TEST_REDIS_URL: given };
   await installRedis((line) => say(`test: ${line}`));
   const dir = join(folder, 'redis');
   await mkdir(dir);

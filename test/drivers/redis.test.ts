@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import { setTimeout as poll } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { openRedis, type RedisConnection } from '../../src/drivers/redis/redis.ts';
-import { systemClock } from '../../src/kit/clock.ts';
+import { type Clock, systemClock } from '../../src/kit/clock.ts';
 import { createLog, type Log } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
 import { ACKNOWLEDGEMENT, Recorder } from '../contract/hints.contract.ts';
@@ -27,8 +27,8 @@ afterEach(async () => {
   await server.stop();
 });
 
-function open(url = server.url, logger: Log = createLog('silent')): RedisConnection {
-  const redis = openRedis({ url: new Secret(url), clock: systemClock, logger });
+function open(url = server.url, logger: Log = createLog('silent'), clock: Clock = systemClock): RedisConnection {
+  const redis = openRedis({ url: new Secret(url), clock, logger });
   opened.push(redis);
   return redis;
 }
@@ -180,6 +180,21 @@ test('answers null while the server hangs, however often it is asked, and recove
   await ready(redis);
   await redis.cache.write('b', 'value', 60);
   while ((await redis.cache.read(['b']))[0] !== 'value') await redis.cache.write('b', 'value', 60);
+});
+
+test('gives up waiting for a value after 100 ms by its clock', async () => {
+  const timers: { ms: number; fn: () => void }[] = [];
+  const clock: Clock = { ...systemClock, after: (ms, fn) => ({ cancel() {}, at: timers.push({ ms, fn }) }) };
+  const redis = open(server.url, createLog('silent'), clock);
+  await ready(redis);
+  server.pause();
+  timers.length = 0;
+
+  const reading = redis.cache.read(['a']);
+  const [deadline] = timers.filter(({ ms }) => ms <= 100);
+  expect(deadline?.ms).toBe(100);
+  deadline?.fn();
+  expect(await reading).toEqual([null]);
 });
 
 test('connects anew when the network cuts a connection off silently', async () => {

@@ -4,6 +4,7 @@ import { WebSocket } from 'ws';
 import { createApp, type App, type Overrides } from '../../src/app.ts';
 import { readConfig, type Config } from '../../src/config.ts';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
+import { systemClock, type Clock } from '../../src/kit/clock.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { createDatabase } from './database.ts';
 
@@ -45,13 +46,20 @@ export interface Castellans {
   close(): Promise<void>;
 }
 
-/** @param instances how many Castellans run; 1 uses no Redis unless asked to */
+/**
+ * @param instances how many Castellans run; 1 uses no Redis unless asked to
+ * @param options what to override in the parts, and `settings` in the configuration that the environment would give
+ */
 export async function startCastellans(
   instances: number,
-  { redis = instances > 1, ...overrides }: Overrides & { redis?: boolean } = {},
+  {
+    redis = instances > 1,
+    settings = {},
+    ...overrides
+  }: Overrides & { redis?: boolean; settings?: Partial<Config> } = {},
 ): Promise<Castellans> {
   const database = await createDatabase();
-  const config = testConfig(database.url, redis ? redisUrl() : undefined);
+  const config: Config = { ...testConfig(database.url, redis ? redisUrl() : undefined), ...settings };
   const logger = overrides.logger ?? createLog('silent');
   const apps: App[] = [];
   const clients: Client[] = [];
@@ -86,14 +94,8 @@ export async function startCastellans(
     },
 
     async signUp(name, roles = ['member']) {
-      const { users, roles: allRoles } = at().services;
       const email = `${name}.${randomBytes(4).toString('hex')}@example.com`;
-      const { value: user } = await users.create(SYSTEM, { email, name, password: PASSWORD });
-      for (const role of roles) {
-        const found = await allRoles.findByName(SYSTEM, role);
-        if (found === null) throw new TypeError(`there is no role ${role}`);
-        await allRoles.grant(SYSTEM, { principalId: user.id, roleId: found.id });
-      }
+      const { value: user } = await at().services.users.create(SYSTEM, { email, name, password: PASSWORD, roles });
       return { id: user.id, ...(await castellans.signIn(email)) };
     },
 
@@ -155,6 +157,73 @@ export async function post<T>(
 /** The codes of an answer's errors. */
 export function codesOf({ errors }: Pick<Answer, 'errors'>): readonly unknown[] {
   return errors.map(({ extensions }) => extensions['code']);
+}
+
+export interface SocketAnswer<T = Record<string, unknown>> {
+  readonly data: T | null;
+  readonly errors: Answer['errors'];
+  /** The code the socket closed with in place of an answer. */
+  readonly closed: number | null;
+}
+
+/** Runs a query or mutation over a socket, with a credential of its own when `token` is given. */
+export async function askOver<T = Record<string, unknown>>(
+  client: Client,
+  query: string,
+  { variables = {}, token }: { variables?: Record<string, unknown>; token?: string } = {},
+): Promise<SocketAnswer<T>> {
+  const extensions = token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } };
+  const answers = client.iterate<T>({ query, variables, extensions });
+  try {
+    const { value } = await answers.next();
+    const { data, errors } = (value ?? {}) as { data?: T | null; errors?: Answer['errors'] };
+    return { data: data ?? null, errors: errors ?? [], closed: null };
+  } catch (error) {
+    if (Array.isArray(error)) return { data: null, errors: error as Answer['errors'], closed: null };
+    const { code } = error as { code?: unknown };
+    if (typeof code === 'number') return { data: null, errors: [], closed: code };
+    throw error;
+  } finally {
+    await answers.return?.();
+  }
+}
+
+/** A clock that tests move on. What is due by then happens at once; otherwise time passes as it does. */
+export interface TestClock extends Clock {
+  advance(ms: number): void;
+}
+
+export function createTestClock(): TestClock {
+  let aheadMs = 0;
+  const timers = new Set<{ readonly dueMs: number; fire(): void }>();
+  const monotonicMs = (): number => systemClock.monotonicMs() + aheadMs;
+  return {
+    now: () => systemClock.now() + aheadMs,
+    monotonicMs,
+    after(ms, fn) {
+      const entry = {
+        dueMs: monotonicMs() + ms,
+        fire() {
+          timers.delete(entry);
+          timer.cancel();
+          fn();
+        },
+      };
+      const timer = systemClock.after(ms, () => entry.fire());
+      timers.add(entry);
+      return {
+        cancel() {
+          timers.delete(entry);
+          timer.cancel();
+        },
+      };
+    },
+    advance(ms) {
+      aheadMs += ms;
+      const due = [...timers].filter(({ dueMs }) => dueMs <= monotonicMs());
+      for (const entry of due.toSorted((a, b) => a.dueMs - b.dueMs)) entry.fire();
+    },
+  };
 }
 
 /** Collects the events of a subscription; `next` waits for one more. */

@@ -102,6 +102,7 @@ export type Mutation = {
   /** Ends the session you act in. */
   signOut: SignOutPayload;
   revokeSession: RevokeSessionPayload;
+  /** The new user holds the role `member`, where the policy has it. */
   createUser: CreateUserPayload;
   /** Shuts a user out: no session, token or socket of theirs is honoured any more. */
   disableUser: DisableUserPayload;

@@ -41,7 +41,10 @@ export function protocolOptions(
     async onConnect({ extra, connectionParams }) {
       try {
         extra.credential = connectionCredential(connectionParams, extra.request.headers);
-        extra.connection.opened(await identify(extra.credential));
+        const by = await identify(extra.credential);
+        extra.connection.opened(by);
+        // Asked again now that a revocation would find the connection: one may have come in between.
+        await services.standings.recheck(by);
         return true;
       } catch (error) {
         const { code } = error instanceof Refusal ? error : { code: 'INTERNAL' };

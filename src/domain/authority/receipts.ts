@@ -1,7 +1,7 @@
 import type { Clock } from '../../kit/clock.ts';
 import { withDeadline } from '../../kit/deadline.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
-import type { AuthorityLog, Member } from './log.ts';
+import type { AuthorityLog, Member, Standing } from './log.ts';
 import { formatPosition, sameEpoch, type Position } from './position.ts';
 import { settleMs, type Timing } from './timing.ts';
 
@@ -32,6 +32,7 @@ export class Receipts {
   readonly #acknowledgements: Acknowledgements;
   readonly #clock: Clock;
   readonly #timing: Timing;
+  #reading: Promise<Standing> | null = null;
 
   constructor(parts: { log: AuthorityLog; acknowledgements: Acknowledgements; clock: Clock; timing: Timing }) {
     this.#log = parts.log;
@@ -61,34 +62,40 @@ export class Receipts {
     });
 
     collect();
+    let readAtMs = committedAtMs + this.#timing.pollMs / 2;
     while (waiting.size > 0) {
-      const leftMs = settledAtMs - this.#clock.monotonicMs();
-      if (leftMs <= 0) return receipt(true);
-      const progressed = await this.#progress(Math.min(leftMs, this.#timing.pollMs / 2));
-      if (!progressed && !(await this.#readRows(waiting, position))) return receipt(false);
+      const now = this.#clock.monotonicMs();
+      if (now >= settledAtMs) return receipt(true);
+      // Other instances' news must not keep us from reading the rows of one whose news is lost.
+      if (now >= readAtMs) {
+        if (!(await this.#readRows(waiting, position))) return receipt(false);
+        readAtMs = this.#clock.monotonicMs() + this.#timing.pollMs / 2;
+      } else {
+        await this.#progress(Math.min(settledAtMs, readAtMs) - now);
+      }
       collect();
     }
     return receipt(true);
   }
 
-  /** Whether an acknowledgement came within `ms`. */
-  async #progress(ms: number): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const unwatch = this.#acknowledgements.watch(() => resolve(true));
-    const timer = this.#clock.after(ms, () => resolve(false));
-    try {
-      return await promise;
-    } finally {
-      unwatch();
-      timer.cancel();
-    }
+  /** Resolves when any acknowledgement comes, and after `ms` without one. */
+  async #progress(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const unwatch = this.#acknowledgements.watch(resolve);
+    const timer = this.#clock.after(ms, resolve);
+    await promise;
+    unwatch();
+    timer.cancel();
   }
 
   /** Without Redis the rows of the instances tell; whether the log still has the history of `position`. */
   async #readRows(waiting: Set<string>, { epoch }: Position): Promise<boolean> {
-    const standing = await withDeadline(this.#clock, this.#log.standing(), this.#timing.pollMs, 'PostgreSQL').catch(
-      () => null,
-    );
+    // Receipts that wait at the same time share one reading.
+    this.#reading ??= this.#log.standing().finally(() => {
+      this.#reading = null;
+    });
+    const reading = withDeadline(this.#clock, this.#reading, this.#timing.pollMs, 'PostgreSQL');
+    const standing = await reading.catch(() => null);
     if (standing === null) return true;
     if (!sameEpoch(standing.epoch, epoch)) return false;
     const members = new Set(standing.members.map(({ instanceId }) => instanceId));

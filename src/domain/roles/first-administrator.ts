@@ -17,8 +17,7 @@ export async function createFirstAdministrator(
   if (role === null) throw new Error(`the policy has no role named ${ROLE}: nobody could administer Castellan`);
   if (await roles.isHeld(role.id)) return false;
   try {
-    const { value: user } = await users.create(SYSTEM, { email, name: 'Administrator', password });
-    await roles.grant(SYSTEM, { principalId: user.id, roleId: role.id });
+    await users.create(SYSTEM, { email, name: 'Administrator', password, roles: [ROLE] });
     return true;
   } catch (error) {
     if (error instanceof Refusal && error.code === 'CONFLICT') return false;

@@ -4,7 +4,7 @@ import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import type { Policy } from '../policy/policy.ts';
 import { sessionIdOf, type Principal } from '../principals/principal.ts';
 import { notFound } from '../refusals.ts';
-import type { Store } from '../store.ts';
+import type { Store, Transaction } from '../store.ts';
 import { checkNewPassword, hashPassword } from './passwords.ts';
 import { parseEmail, parseName, scopePaths, type User } from './user.ts';
 
@@ -14,7 +14,12 @@ export interface NewUser {
   readonly scope?: string | null;
   /** Without one the user cannot sign in yet. */
   readonly password?: string | null;
+  /** Names of roles that hold everywhere from the start. Default: {@link DEFAULT_ROLE}, where the policy has it. */
+  readonly roles?: readonly string[];
 }
+
+/** What every new user may do. A right that comes with being created needs no right to grant. */
+const DEFAULT_ROLE = 'member';
 
 /** What can be done with users. */
 export class Users {
@@ -65,13 +70,14 @@ export class Users {
     return this.#authority.write(by, {}, async (tx, actor) => {
       this.#policy.demand(actor, 'create', user);
       await tx.users.add(user, passwordHash);
+      const granted = await this.#grantAll(tx, actor, user, input.roles ?? [DEFAULT_ROLE]);
       await tx.audit.append({
         by: actor.id,
         sessionId: sessionIdOf(actor),
         action: 'user.create',
         subjectId: user.id,
       });
-      return user;
+      return { ...user, roles: granted };
     });
   }
 
@@ -90,6 +96,28 @@ export class Users {
       await tx.authority.append({ target: id, kind: 'revoked', userId: id, reason: 'user_disabled' });
       return disabled;
     });
+  }
+
+  /** The names of the roles that were granted: those the policy has. */
+  async #grantAll(tx: Transaction, by: Principal, { id, createdAt }: User, names: readonly string[]): Promise<string[]> {
+    const granted: string[] = [];
+    for (const name of names) {
+      const role = await tx.roles.findByName(name);
+      if (role === null) continue;
+      if (name !== DEFAULT_ROLE) this.#policy.demand(by, 'grant', role);
+      await tx.grants.add({
+        __typename: 'Grant',
+        id: newId('grant'),
+        principalId: id,
+        roleId: role.id,
+        scope: null,
+        expiresAt: null,
+        grantedBy: by.id,
+        createdAt,
+      });
+      granted.push(name);
+    }
+    return granted.toSorted();
   }
 
   #now(): string {
