@@ -46,6 +46,8 @@ import { createLog, type Log } from './kit/log.ts';
 import { Metrics } from './kit/metrics.ts';
 import { Keys, Secret } from './kit/secret.ts';
 
+export { readSchemaText } from './api/graphql/sdl.ts';
+
 /** What a test, a demonstration or an embedding program may bring instead of our own. */
 export interface Overrides {
   readonly clock?: Clock;
@@ -179,7 +181,6 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
 
   const { value: policyVersion } = await adoptPolicy(authority, policyFiles);
   await engines.load(policyVersion);
-  const firstAdministrator = await openAdministration(config, users, roles);
 
   const services: Services = {
     users,
@@ -215,6 +216,8 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   cleanup.add('the HTTP server', () => server.close());
   cleanup.add('Apollo Server', () => apollo.stop());
   cleanup.add('the sockets', () => sockets.close());
+  // Last of what may fail: the one-time password exists nowhere but in the answer.
+  const firstAdministrator = await openAdministration(config, users, roles);
 
   const { port } = server.server.address() as AddressInfo; // it listens on TCP
   return {

@@ -29,7 +29,7 @@ export interface Services {
 
 /** One operation: who acts, from where, and the services. The same for every protocol. */
 export class OperationContext {
-  readonly by: Principal;
+  by: Principal;
   readonly from: Origin;
   readonly services: Services;
   /** The subscription this operation runs, once it does. */
@@ -41,6 +41,12 @@ export class OperationContext {
     this.services = services;
     this.by = by;
     this.from = from;
+  }
+
+  /** Who signs in goes on as who they are: the rest of the operation is theirs. */
+  become(by: Principal): void {
+    this.by = by;
+    this.loadersOnce = null;
   }
 
   get users(): Users {

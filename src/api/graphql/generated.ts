@@ -197,10 +197,10 @@ export type PermissionsEvent = PermissionsChanged | Resync | AccessEnded;
 export type Role = {
   __typename?: 'Role';
   id: Scalars['ID']['output'];
-  name: Scalars['String']['output'];
+  name?: Maybe<Scalars['String']['output']>;
   description?: Maybe<Scalars['String']['output']>;
   /** Whether the role comes from policy files and is changed there. */
-  managed: Scalars['Boolean']['output'];
+  managed?: Maybe<Scalars['Boolean']['output']>;
 };
 
 /** That a principal holds a role: at a scope, until when, given by whom. */
@@ -235,9 +235,9 @@ export type Session = {
   __typename?: 'Session';
   id: Scalars['ID']['output'];
   user?: Maybe<User>;
-  createdAt: Scalars['DateTime']['output'];
+  createdAt?: Maybe<Scalars['DateTime']['output']>;
   /** The end of its life however much it is used. */
-  expiresAt: Scalars['DateTime']['output'];
+  expiresAt?: Maybe<Scalars['DateTime']['output']>;
   revokedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Why it ended: signed_out, revoked, user_disabled, refresh_reuse. */
   revokedReason?: Maybe<Scalars['String']['output']>;
@@ -293,18 +293,19 @@ export type SessionRevoked = {
 
 export type SessionEvent = SessionRevoked | Resync | AccessEnded;
 
+/** A field you may not read is null, with a FORBIDDEN error at its path. */
 export type User = {
   __typename?: 'User';
   id: Scalars['ID']['output'];
-  email: Scalars['String']['output'];
-  name: Scalars['String']['output'];
-  status: UserStatus;
+  email?: Maybe<Scalars['String']['output']>;
+  name?: Maybe<Scalars['String']['output']>;
+  status?: Maybe<UserStatus>;
   /** The path of the home scope. */
   scope?: Maybe<Scalars['String']['output']>;
   /** Roles granted to this user, without what they inherit. */
-  roles: Array<Role>;
-  grants: Array<Grant>;
-  createdAt: Scalars['DateTime']['output'];
+  roles?: Maybe<Array<Role>>;
+  grants?: Maybe<Array<Grant>>;
+  createdAt?: Maybe<Scalars['DateTime']['output']>;
 };
 
 export type UserStatus =
@@ -603,9 +604,9 @@ export type PermissionsEventResolvers<ContextType = OperationContext, ParentType
 export type RoleResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Role'] = ResolversParentTypes['Role'], FederationReferenceType extends FederationReferenceTypes['Role'] = FederationReferenceTypes['Role']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Role']> | FederationReferenceType, FederationReferenceType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
-  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   description?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  managed?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  managed?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
 };
 
 export type GrantResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Grant'] = ResolversParentTypes['Grant']> = {
@@ -633,8 +634,8 @@ export type SessionResolvers<ContextType = OperationContext, ParentType extends 
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Session']> | FederationReferenceType, FederationReferenceType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
-  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
-  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  expiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   revokedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   revokedReason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   userAgent?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -683,13 +684,13 @@ export type SessionEventResolvers<ContextType = OperationContext, ParentType ext
 export type UserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['User'] = ResolversParentTypes['User'], FederationReferenceType extends FederationReferenceTypes['User'] = FederationReferenceTypes['User']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['User']> | FederationReferenceType, FederationReferenceType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
-  email?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  status?: Resolver<ResolversTypes['UserStatus'], ParentType, ContextType>;
+  email?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  status?: Resolver<Maybe<ResolversTypes['UserStatus']>, ParentType, ContextType>;
   scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  roles?: Resolver<Array<ResolversTypes['Role']>, ParentType, ContextType>;
-  grants?: Resolver<Array<ResolversTypes['Grant']>, ParentType, ContextType>;
-  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  roles?: Resolver<Maybe<Array<ResolversTypes['Role']>>, ParentType, ContextType>;
+  grants?: Resolver<Maybe<Array<ResolversTypes['Grant']>>, ParentType, ContextType>;
+  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
 };
 
 export type CreateUserPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['CreateUserPayload'] = ResolversParentTypes['CreateUserPayload']> = {

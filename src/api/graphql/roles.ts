@@ -1,4 +1,5 @@
 import { badInput } from '../../domain/refusals.ts';
+import { readField } from './fields.ts';
 import type { Resolvers } from './generated.ts';
 
 export const roles: Resolvers = {
@@ -25,6 +26,8 @@ export const roles: Resolvers = {
 
   Role: {
     __resolveReference: async ({ id }, { loaders }) => loaders.roles.load(id),
+    name: readField('name'),
+    managed: readField('managed'),
   },
 
   Grant: {

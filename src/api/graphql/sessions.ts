@@ -1,7 +1,10 @@
 import { formatPosition, parsePosition } from '../../domain/authority/position.ts';
 import type { LogEntry } from '../../domain/authority/log.ts';
 import { isId } from '../../kit/ids.ts';
+import type { SignedIn } from '../../domain/authentication/authentication.ts';
+import type { OperationContext } from './context.ts';
 import type { Resolvers, SessionEvent, SessionRevoked } from './generated.ts';
+import { readField } from './fields.ts';
 import { LiveSubscription } from './live-subscription.ts';
 
 export const sessions: Resolvers = {
@@ -10,11 +13,17 @@ export const sessions: Resolvers = {
   },
 
   Mutation: {
-    signIn: async (_, { input }, { authentication, from }) => ({
-      __typename: 'SignedIn',
-      ...(await authentication.signIn(input, from)),
-    }),
-    refreshSession: (_, { refreshToken }, { authentication }) => authentication.refresh(refreshToken),
+    signIn: async (_, { input }, context) => {
+      const signedIn = await context.authentication.signIn(input, context.from);
+      await become(context, signedIn);
+      return { __typename: 'SignedIn', ...signedIn };
+    },
+
+    refreshSession: async (_, { refreshToken }, context) => {
+      const signedIn = await context.authentication.refresh(refreshToken);
+      await become(context, signedIn);
+      return signedIn;
+    },
 
     signOut: async (_, _args, { by, sessions }) => {
       const { value, receipt } = await sessions.signOut(by);
@@ -29,6 +38,8 @@ export const sessions: Resolvers = {
 
   Session: {
     __resolveReference: async ({ id }, { loaders }) => loaders.sessions.load(id),
+    createdAt: readField('createdAt'),
+    expiresAt: readField('expiresAt'),
     user: ({ userId }, _args, { loaders }) => loaders.users.load(userId),
     current: ({ id }, _args, { by }) => by.kind === 'user' && by.credential.sessionId === id,
   },
@@ -52,6 +63,10 @@ export const sessions: Resolvers = {
     },
   },
 };
+
+async function become(context: OperationContext, { accessToken }: SignedIn): Promise<void> {
+  context.become(await context.authentication.identify({ kind: 'accessToken', token: accessToken }));
+}
 
 /** The end of all sessions of a disabled user stands in the log as one entry about the user, and reaches them as their own end. */
 function isSessionEnd({ target, kind }: LogEntry): boolean {

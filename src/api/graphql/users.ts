@@ -1,3 +1,4 @@
+import { readField } from './fields.ts';
 import type { Resolvers } from './generated.ts';
 import { loadReadable } from './loaders.ts';
 
@@ -21,8 +22,18 @@ export const users: Resolvers = {
 
   User: {
     __resolveReference: async ({ id }, { loaders }) => loaders.users.load(id),
-    grants: async ({ id }, _args, { loaders }) => [...(await loaders.grantsOf.load(id))],
-    roles: async ({ id }, _args, { loaders }) => {
+    email: readField('email'),
+    name: readField('name'),
+    status: readField('status'),
+    scope: readField('scope'),
+    createdAt: readField('createdAt'),
+    grants: async (user, _args, { by, policy, loaders }) => {
+      policy.field(by, user, 'roles');
+      return [...(await loaders.grantsOf.load(user.id))];
+    },
+    roles: async (user, _args, { by, policy, loaders }) => {
+      policy.field(by, user, 'roles');
+      const { id } = user;
       const roleIds = new Set((await loaders.grantsOf.load(id)).map(({ roleId }) => roleId));
       return loadReadable(loaders.roles, [...roleIds]);
     },

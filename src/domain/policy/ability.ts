@@ -1,55 +1,34 @@
-import {
-  Ability as CaslAbility,
-  type AbilityTuple,
-  createMongoAbility,
-  type MongoAbility,
-  type MongoQuery,
-  type RawRuleOf,
-} from '@casl/ability';
-import { type RoleSet, typeOf } from './role-set.ts';
+import type { Ability } from '../principals/principal.ts';
+import type { RoleSet } from './role-set.ts';
 import type { TemplateValues } from './templates.ts';
 
 /**
- * What one principal may do: the compiled rules of its roles, shared with everybody who holds the same, and the little
- * that is its own. Made and decided by an engine. To whoever asks CASL's own questions it is a plain ability.
+ * The compiled rules of a principal's roles, shared with everybody who holds the same, and the little that is its own.
+ * One is kept for every live principal: it has no more fields than that.
  */
-export class Ability extends CaslAbility<AbilityTuple, MongoQuery> {
+export class BoundAbility implements Ability, TemplateValues {
   readonly roleSet: RoleSet;
-  readonly principal: TemplateValues;
-  #plain: MongoAbility | undefined;
+  readonly id: string | null;
+  readonly email: string | null;
+  readonly scope: string | null;
+  readonly kind: string | null;
+  readonly sessionId: string | null;
 
-  constructor(roleSet: RoleSet, principal: TemplateValues) {
-    super();
+  constructor(roleSet: RoleSet, { id, email, scope, kind, sessionId }: TemplateValues) {
     this.roleSet = roleSet;
-    this.principal = principal;
+    this.id = id;
+    this.email = email;
+    this.scope = scope;
+    this.kind = kind;
+    this.sessionId = sessionId;
   }
 
-  override get rules(): RawRuleOf<MongoAbility>[] {
-    return this.#asPlain().rules;
+  /** What templates stand for: the ability itself, so that there is one object less for every principal. */
+  get principal(): TemplateValues {
+    return this;
   }
 
-  override detectSubjectType(...args: Parameters<MongoAbility['detectSubjectType']>) {
-    return this.#asPlain().detectSubjectType(...args);
-  }
-
-  override possibleRulesFor(...args: Parameters<MongoAbility['possibleRulesFor']>) {
-    return this.#asPlain().possibleRulesFor(...args);
-  }
-
-  override rulesFor(...args: Parameters<MongoAbility['rulesFor']>) {
-    return this.#asPlain().rulesFor(...args);
-  }
-
-  override actionsFor(...args: Parameters<MongoAbility['actionsFor']>) {
-    return this.#asPlain().actionsFor(...args);
-  }
-
-  override update(): never {
-    throw new TypeError('an ability is never changed: ask the engine for another one');
-  }
-
-  #asPlain(): MongoAbility {
-    this.#plain ??= createMongoAbility(this.roleSet.plainRules(this.principal), { detectSubjectType: typeOf });
-    return this.#plain;
+  get policyVersion(): string {
+    return this.roleSet.version;
   }
 }

@@ -2,7 +2,7 @@ import type { Bundle } from './bundle.ts';
 import { type Entry, type Node, type PolicyFile, readDocument } from './document.ts';
 import { type Place, type Problems } from './problems.ts';
 import { makeRecord } from './record.ts';
-import type { GrantFacts } from './role-set.ts';
+import type { GrantFacts } from './compiler.ts';
 import { knownWords, listOf, mapOf, recordOf, textOf, type Word, wordsOf } from './shape.ts';
 import { type PrincipalFacts, templateNames } from './templates.ts';
 import type { SubjectRecord } from '../principals/principal.ts';

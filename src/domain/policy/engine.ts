@@ -1,20 +1,20 @@
-import type { MongoAbility } from '@casl/ability';
+import { createMongoAbility, type MongoAbility } from '@casl/ability';
 import { packRules } from '@casl/ability/extra';
-import type { Decision, SubjectRecord } from '../principals/principal.ts';
-import { Ability } from './ability.ts';
-import { Binding } from './binding.ts';
+import type { Ability, Decision, SubjectRecord } from '../principals/principal.ts';
+import { BoundAbility } from './ability.ts';
 import { type Bundle, roleClosure } from './bundle.ts';
+import type { Attributes } from './matching.ts';
 import { explain, type Explanation } from './explain.ts';
+import { Compiler, type GrantFacts } from './compiler.ts';
 import { label } from './problems.ts';
-import { type CompiledRule, type GrantFacts, type PlainRule, RoleSet, typeOf } from './role-set.ts';
+import { type PlainRule, RoleSet, typeOf } from './role-set.ts';
 import type { Rule } from './rules.ts';
 import { type PrincipalFacts, templateNames, templateValues } from './templates.ts';
 import { type UnknownWord, unknownWord } from './unknown-word.ts';
 
-export type { Decision, SubjectRecord } from '../principals/principal.ts';
-export type { Ability } from './ability.ts';
+export type { Ability, Decision, SubjectRecord } from '../principals/principal.ts';
 export type { Explanation } from './explain.ts';
-export type { GrantFacts } from './role-set.ts';
+export type { GrantFacts } from './compiler.ts';
 export type { PrincipalFacts } from './templates.ts';
 export type { UnknownWord } from './unknown-word.ts';
 
@@ -31,7 +31,7 @@ export interface UnboundTemplate {
 /** Answers "may X do Y on Z?" from one bundle. */
 export class Engine {
   readonly bundle: Bundle;
-  readonly #binding = new Binding(templateValues(null));
+  readonly #compiler: Compiler;
   readonly #roleSets = new Map<string, RoleSet>();
   /** Made beforehand: deciding only picks one. */
   readonly #decisions: ReadonlyMap<Rule, Decision>;
@@ -44,6 +44,7 @@ export class Engine {
     this.bundle = bundle;
     const rules = [...bundle.roles.values()].flatMap((role) => role.rules);
     this.#decisions = new Map(rules.map((rule) => [rule, this.#decisionOf(rule)]));
+    this.#compiler = new Compiler(bundle, this.#decisions);
     this.#ruleOf = new Map([...this.#decisions].map(([rule, decision]) => [decision, rule]));
     this.#denials = new Map(
       [...bundle.subjects.values()].map(({ name, actions }) => [
@@ -60,26 +61,25 @@ export class Engine {
   }
 
   /** What these grants allow this principal. Roles the policy does not know add nothing: they may have been removed. */
-  ability(principal: PrincipalFacts, grants: readonly GrantFacts[]): Ability {
-    return new Ability(this.#roleSet(grants), templateValues(principal));
+  ability(principal: PrincipalFacts, grants: readonly GrantFacts[]): BoundAbility {
+    return new BoundAbility(this.#roleSet(grants), templateValues(principal));
   }
 
   /**
    * May it be done, to this very record? Without a field: to any of its fields, as in CASL. Never throws: what is
    * unknown or cannot be compared is denied, and so is everything without an ability of an engine's making. An ability made under another policy is decided by this one.
    */
-  decide(ability: MongoAbility | null | undefined, action: string, subject: SubjectRecord, field?: string): Decision {
-    if (!(ability instanceof Ability)) return this.#nobody;
+  decide(ability: Ability | null | undefined, action: string, subject: SubjectRecord, field?: string): Decision {
+    if (!(ability instanceof BoundAbility)) return this.#nobody;
     if (typeof subject !== 'object' || subject === null) return this.#refusal(action, subject, field);
     if (field !== undefined && !this.#hasField(subject, field)) return this.#refusal(action, typeOf(subject), field);
 
-    const { index } = this.#ownRoleSet(ability);
-    this.#binding.values = ability.principal;
+    const group = this.#ownRoleSet(ability).group(typeOf(subject), action);
+    if (group === undefined) return this.#denialOf(action, subject);
     try {
-      const found = index.relevantRuleFor(action, subject, field);
-      if (found === null) return this.#denialOf(action, subject);
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the index holds nothing but compiled rules.
-      return (found.origin as unknown as CompiledRule).decision;
+      // Read by the names that the rules mention, which are names of attributes.
+      const found = group.find(subject as SubjectRecord & Attributes, ability, field);
+      return found === null ? this.#denialOf(action, subject) : found.decision;
     } catch {
       // A record from outside may hold objects that cannot be compared. What cannot be decided is denied.
       return this.#unreadable;
@@ -87,26 +87,26 @@ export class Engine {
   }
 
   /** Packed CASL rules with the principal written into them, denies last, for `createMongoAbility(unpackRules(…))`. */
-  packedRules(ability: MongoAbility | null | undefined): unknown[] {
+  packedRules(ability: Ability | null | undefined): unknown[] {
     return packRules(this.plainRules(ability));
   }
 
   /** The same rules unpacked, for whoever turns them into something else. */
-  plainRules(ability: MongoAbility | null | undefined): PlainRule[] {
-    if (!(ability instanceof Ability)) return [];
-    return this.#ownRoleSet(ability).plainRules(ability.principal);
+  plainRules(ability: Ability | null | undefined): PlainRule[] {
+    if (!(ability instanceof BoundAbility)) return [];
+    return this.#ownRoleSet(ability).plainRules(ability);
+  }
+
+  /** A plain CASL ability of the same rules, to be asked CASL's own questions. Made anew each time, and not cheaply. */
+  casl(ability: Ability | null | undefined): MongoAbility {
+    return createMongoAbility(this.plainRules(ability), { detectSubjectType: typeOf });
   }
 
   /** Why a decision is what it is: the deciding rule, or the one that came nearest. */
-  explain(
-    ability: MongoAbility | null | undefined,
-    action: string,
-    subject: SubjectRecord,
-    field?: string,
-  ): Explanation {
+  explain(ability: Ability | null | undefined, action: string, subject: SubjectRecord, field?: string): Explanation {
     const decision = this.decide(ability, action, subject, field);
-    const roleSet = ability instanceof Ability ? this.#ownRoleSet(ability) : this.#roleSet([]);
-    const principal = ability instanceof Ability ? ability.principal : templateValues(null);
+    const roleSet = ability instanceof BoundAbility ? this.#ownRoleSet(ability) : this.#roleSet([]);
+    const principal = ability instanceof BoundAbility ? ability : templateValues(null);
     const closure = roleClosure(
       this.bundle,
       roleSet.grants.map(({ role }) => role),
@@ -120,11 +120,11 @@ export class Engine {
     return this.#ruleOf.get(decision) ?? null;
   }
 
-  unboundTemplates(ability: MongoAbility | null | undefined): readonly UnboundTemplate[] {
-    if (!(ability instanceof Ability)) return [];
+  unboundTemplates(ability: Ability | null | undefined): readonly UnboundTemplate[] {
+    if (!(ability instanceof BoundAbility)) return [];
     return this.#ownRoleSet(ability).rules.flatMap(({ rule, conditions }) =>
       templateNames
-        .filter((name) => conditions?.templates.includes(name) === true && ability.principal[name] === null)
+        .filter((name) => conditions?.templates.includes(name) === true && ability[name] === null)
         .map((name) => ({
           rule: label(rule.place),
           template: `\${principal.${name}}`,
@@ -147,8 +147,8 @@ export class Engine {
     return this.bundle.subjects.get(type)?.attributes.has(field) === true;
   }
 
-  #ownRoleSet({ roleSet }: Ability): RoleSet {
-    return roleSet.binding === this.#binding ? roleSet : this.#roleSet(roleSet.grants);
+  #ownRoleSet({ roleSet }: BoundAbility): RoleSet {
+    return roleSet.compiler === this.#compiler ? roleSet : this.#roleSet(roleSet.grants);
   }
 
   #roleSet(grants: readonly GrantFacts[]): RoleSet {
@@ -159,7 +159,7 @@ export class Engine {
     if (known !== undefined) return known;
 
     const copies = sound.map(({ role, scope }) => ({ role, scope }));
-    const roleSet = new RoleSet(this.bundle, copies, this.#decisions, this.#binding);
+    const roleSet = new RoleSet(copies, this.#compiler);
     this.#roleSets.set(key, roleSet);
     for (const oldest of this.#roleSets.keys()) {
       if (this.#roleSets.size <= roleSetsMax) break;

@@ -1,11 +1,12 @@
 import { type MongoQuery, mongoQueryMatcher } from '@casl/ability';
 import type { Decision, SubjectRecord } from '../principals/principal.ts';
-import { isUnbound } from './binding.ts';
 import { type Bundle, type Closure, inheritancePath } from './bundle.ts';
 import { type Condition, templatesIn } from './conditions.ts';
 import { label } from './problems.ts';
 import { toQuery } from './query.ts';
-import { type CompiledRule, typeOf } from './role-set.ts';
+import type { CompiledRule } from './compiler.ts';
+import { isUnbound } from './matching.ts';
+import { typeOf } from './role-set.ts';
 import type { Effect } from './rules.ts';
 import type { Template, TemplateValues } from './templates.ts';
 

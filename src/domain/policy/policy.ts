@@ -44,6 +44,15 @@ export class Policy {
     return { ...by, standing: { ...by.standing, grants: holding, ability: engine.ability(facts, holding) } };
   }
 
+  /** One field of a record that the principal may read as such. Refuses with FORBIDDEN when not this field. */
+  field<T extends SubjectRecord, K extends keyof T & string>(by: Principal, record: T, field: K): T[K] {
+    const decision = this.decide(by, 'read', record, field);
+    if (decision.allowed) return record[field];
+    throw new Refusal('FORBIDDEN', `You may not read ${field} of this ${record.__typename.toLowerCase()}.`, {
+      ...(decision.rule !== null && { rule: decision.rule }),
+    });
+  }
+
   /** The record if the principal may read it, and null otherwise. */
   readable<T extends SubjectRecord>(by: Principal, record: T | null): T | null {
     return record !== null && this.decide(by, 'read', record).allowed ? record : null;

@@ -1,4 +1,3 @@
-import type { MongoAbility } from '@casl/ability';
 import type { Instant } from '../../kit/clock.ts';
 
 /** What is stored about a principal; a user's record is a `User`. */
@@ -39,6 +38,11 @@ export interface PrincipalFacts {
   readonly kind?: string | null;
 }
 
+/** What one principal may do, bound to it by an engine. Small, and a sealed box to everybody else. */
+export interface Ability {
+  readonly policyVersion: string;
+}
+
 /** A compiled policy, as those need it who only ask. */
 export interface DecisionEngine {
   readonly version: string;
@@ -46,8 +50,8 @@ export interface DecisionEngine {
   ability(
     principal: PrincipalFacts,
     grants: readonly { readonly role: string; readonly scope: string | null }[],
-  ): MongoAbility;
-  decide(ability: MongoAbility, action: string, subject: SubjectRecord, field?: string): Decision;
+  ): Ability;
+  decide(ability: Ability, action: string, subject: SubjectRecord, field?: string): Decision;
   /** What the policy does not know about these words, or null when it knows them all. */
   unknownWord(
     action: string,
@@ -55,7 +59,7 @@ export interface DecisionEngine {
     field?: string,
   ): { readonly argument: 'action' | 'subject' | 'field'; readonly message: string } | null;
   /** The rules of an ability as packed CASL rules, to be sent to a front end. */
-  packedRules(ability: MongoAbility): readonly unknown[];
+  packedRules(ability: Ability): readonly unknown[];
 }
 
 /** What a principal is and may do, as one snapshot of the database had it. Shared by all its sessions. */
@@ -65,7 +69,7 @@ export interface Standing {
   readonly grants: readonly HeldGrant[];
   readonly engine: DecisionEngine;
   /** Its rules, compiled and decided by {@link engine}. */
-  readonly ability: MongoAbility;
+  readonly ability: Ability;
   /** The log position of the snapshot, in this history. */
   readonly epoch: string;
   readonly asOf: number;

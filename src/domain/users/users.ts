@@ -99,7 +99,12 @@ export class Users {
   }
 
   /** The names of the roles that were granted: those the policy has. */
-  async #grantAll(tx: Transaction, by: Principal, { id, createdAt }: User, names: readonly string[]): Promise<string[]> {
+  async #grantAll(
+    tx: Transaction,
+    by: Principal,
+    { id, createdAt }: User,
+    names: readonly string[],
+  ): Promise<string[]> {
     const granted: string[] = [];
     for (const name of names) {
       const role = await tx.roles.findByName(name);

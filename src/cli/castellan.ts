@@ -1,0 +1,82 @@
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { policiesDir } from './environment.ts';
+import { printFailure } from './failure.ts';
+import { type OutputOptions, printReport, type Report } from './report.ts';
+
+// Each command brings in only what it needs: checking policies must not wait for a server to be loaded.
+
+const env = process.env;
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+const program = new Command('castellan')
+  .description('Users, roles, sessions, and revocation that is in force when it is acknowledged.')
+  .version(version)
+  // Recognised behind the name of a command, too.
+  .option('--json', 'print JSON', false)
+  .configureHelp({ showGlobalOptions: true })
+  .exitOverride();
+
+program
+  .command('start')
+  .description('start the server: the same as npm start')
+  .action(async () => {
+    const { start } = await import('./start.ts');
+    process.exitCode = await start(env, output());
+  });
+
+program
+  .command('demo')
+  .description('tell the whole story on throw-away data')
+  .action(async () => {
+    const { demo } = await import('./demo.ts');
+    process.exitCode = await demo(output());
+  });
+
+program
+  .command('migrate')
+  .description('bring the database of DATABASE_URL, or the embedded one, up to date')
+  .action(() => report(async () => (await import('./migrate.ts')).migrateDatabase(env)));
+
+program
+  .command('sdl')
+  .description('print the schema of the subgraph')
+  .action(() => report(async () => (await import('./sdl.ts')).printableSdl()));
+
+const policy = program.command('policy').description('look at policy files without putting them in force');
+
+policy
+  .command('check')
+  .description('find every problem in the policy files')
+  .argument('[dir]', 'their folder; POLICIES_DIR or policies without it')
+  .action((dir?: string) => report(async () => (await import('./policy.ts')).checkPolicy(policiesDir(env, dir))));
+
+policy
+  .command('test')
+  .description('ask them everything that the decision tables in cases/ ask')
+  .argument('[dir]', 'their folder; POLICIES_DIR or policies without it')
+  .action((dir?: string) => report(async () => (await import('./policy.ts')).testPolicy(policiesDir(env, dir))));
+
+program
+  .command('doctor')
+  .description('show every setting, and what is wrong with it')
+  .action(() => report(async () => (await import('./doctor.ts')).examine(env)));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = error instanceof CommanderError ? misuse(error) : printFailure(error, output());
+}
+
+function output(): OutputOptions {
+  return program.opts<OutputOptions>();
+}
+
+async function report(command: () => Promise<Report>): Promise<void> {
+  process.exitCode = printReport(await command(), output());
+}
+
+/** Commander has printed it. Asking for help or the version is no misuse. */
+function misuse({ exitCode }: CommanderError): number {
+  return exitCode === 0 ? 0 : 2;
+}

@@ -1,0 +1,111 @@
+import { ConfigError, readConfig, type Config, type ConfigProblem } from '../config.ts';
+import { parseBundle } from '../domain/policy/parse.ts';
+import { PolicyError } from '../domain/policy/problems.ts';
+import { readPolicyFiles } from '../drivers/files/policies.ts';
+import { openDatabase } from '../drivers/postgres/database.ts';
+import { openRedis } from '../drivers/redis/redis.ts';
+import { systemClock } from '../kit/clock.ts';
+import { createLog } from '../kit/log.ts';
+import type { Environment } from './environment.ts';
+import { explain } from './failure.ts';
+import type { Report } from './report.ts';
+import { SETTINGS } from './settings.ts';
+
+const REDIS_WAIT_MS = 3_000;
+const REDIS_POLL_MS = 50;
+
+/** `castellan doctor`: what every setting is, where it comes from, and what is wrong with it. */
+export async function examine(env: Environment): Promise<Report> {
+  const wrong = problemsOf(env);
+  const named = new Set(wrong.map(({ variable }) => variable));
+  // What is wrong shows no value: it may be a secret that went into the wrong variable.
+  const config = readConfig({
+    ...Object.fromEntries(Object.entries(env).filter(([name]) => !named.has(name))),
+    ...DEVELOPMENT,
+  });
+  const settings = SETTINGS.map(({ variable, purpose, show }) => ({
+    variable,
+    purpose,
+    value: variable === 'NODE_ENV' ? modeOf(env) : named.has(variable) ? null : show(config),
+    given: isGiven(env, variable),
+  }));
+  const problems = [...wrong, ...(await Promise.all(checksOf(config, named))).flat()];
+  const lines = settings.flatMap(({ variable, purpose, value, given }) => [
+    `${variable.padEnd(19)} ${value ?? '(see below)'}${given ? '' : ' (default)'}`,
+    `${' '.repeat(20)}${purpose}`,
+  ]);
+  const verdict = problems.map(({ variable, message }) => `${variable} ${message}`);
+  return {
+    ok: problems.length === 0,
+    lines: [...lines, '', ...(verdict.length === 0 ? ['Nothing is wrong with these settings.'] : verdict)],
+    facts: { settings, problems },
+  };
+}
+
+/** What only production must have is told as a problem; the rest of the settings can be shown all the same. */
+const DEVELOPMENT = { NODE_ENV: undefined };
+
+function problemsOf(env: Environment): readonly ConfigProblem[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+const isGiven = (env: Environment, variable: string): boolean => (env[variable] ?? '') !== '';
+
+const modeOf = (env: Environment): string => (env['NODE_ENV'] === 'production' ? 'production' : 'development');
+
+function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<readonly ConfigProblem[]>[] {
+  const checks = { POLICIES_DIR: checkPolicies, DATABASE_URL: checkDatabase, REDIS_URL: checkRedis };
+  return Object.entries(checks)
+    .filter(([variable]) => !wrong.has(variable))
+    .map(async ([variable, check]) => {
+      const message = await check(config);
+      return message === null ? [] : [{ variable, message }];
+    });
+}
+
+async function checkPolicies({ policiesDir }: Config): Promise<string | null> {
+  try {
+    parseBundle(await readPolicyFiles(policiesDir));
+    return null;
+  } catch (error) {
+    if (error instanceof PolicyError) return `has policy files with problems:\n${error.message}`;
+    return 'is a folder that cannot be read';
+  }
+}
+
+async function checkDatabase({ databaseUrl }: Config): Promise<string | null> {
+  if (databaseUrl === null) return null;
+  const logger = createLog('silent');
+  try {
+    const database = await openDatabase({ url: databaseUrl, poolMax: 1, logger });
+    try {
+      await database.query('doctor', 'select 1', []);
+    } finally {
+      await database.close();
+    }
+    return null;
+  } catch (error) {
+    return explain(error).replace(/^DATABASE_URL /, '');
+  }
+}
+
+/** The connection is made in the background, so it is asked until it answers. */
+async function checkRedis({ redisUrl }: Config): Promise<string | null> {
+  if (redisUrl === null) return null;
+  const redis = openRedis({ url: redisUrl, clock: systemClock, logger: createLog('silent') });
+  try {
+    for (const end = performance.now() + REDIS_WAIT_MS; performance.now() < end;) {
+      if (await redis.check()) return null;
+      await new Promise((resolve) => setTimeout(resolve, REDIS_POLL_MS));
+    }
+    return `cannot be used: no answer within ${REDIS_WAIT_MS / 1_000} s`;
+  } finally {
+    await redis.close();
+  }
+}

@@ -1,0 +1,60 @@
+import { ConfigError } from '../config.ts';
+import { PolicyError } from '../domain/policy/problems.ts';
+import { Misuse, type OutputOptions, print } from './report.ts';
+
+/** What an operating system or PostgreSQL calls a database that cannot be used, and what to do about it. */
+const DATABASE_FAILURES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'there is no such host',
+  EAI_AGAIN: 'the name of the host cannot be resolved',
+  ETIMEDOUT: 'it does not answer',
+  EHOSTUNREACH: 'the host cannot be reached',
+  '28000': 'it refuses the user',
+  '28P01': 'it refuses the user or the password',
+  '3D000': 'there is no database of that name',
+};
+
+/** Prints why a command did not do its work, without a secret's value; the answer is the exit code. */
+export function printFailure(error: unknown, { json }: OutputOptions): number {
+  const message = explain(error);
+  if (json) print(JSON.stringify({ ok: false, message, ...problemsOf(error) }));
+  else process.stderr.write(`${message}\n`);
+  return error instanceof Misuse ? 2 : 1;
+}
+
+function problemsOf(error: unknown): { readonly problems: readonly object[] } | null {
+  return error instanceof ConfigError || error instanceof PolicyError ? { problems: error.problems } : null;
+}
+
+/** The message for whoever started the command. A stack is shown only for what nobody expected. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof ConfigError || error instanceof Misuse) return error.message;
+  if (error instanceof PolicyError) return `The policy files have problems, so nothing was started:\n${error.message}`;
+
+  for (const { code, syscall, port } of causesOf(error)) {
+    if (code === 'EADDRINUSE')
+      return `Port ${port} is taken. Stop what uses it, or choose another: PORT=4002 npm start`;
+    if (code === 'EACCES' && syscall === 'listen') return `Port ${port} may not be used by this user: choose another`;
+    const failure = code === undefined ? undefined : DATABASE_FAILURES[code];
+    if (failure !== undefined) return `DATABASE_URL cannot be used: ${failure} (${code}).`;
+  }
+  return error.stack ?? error.message;
+}
+
+interface SystemError {
+  readonly code?: string;
+  readonly syscall?: string;
+  readonly port?: number;
+}
+
+/** An error and what caused it: drivers wrap, and a host with two addresses fails with one error for each. */
+function causesOf(error: Error): readonly SystemError[] {
+  const found: Error[] = [error];
+  for (const { cause, errors } of found as { cause?: unknown; errors?: unknown }[]) {
+    const inner = [cause, ...(Array.isArray(errors) ? errors : [])];
+    // A circle of causes would not end.
+    found.push(...inner.filter((one): one is Error => one instanceof Error && !found.includes(one)));
+  }
+  return found as SystemError[];
+}

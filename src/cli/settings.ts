@@ -1,0 +1,71 @@
+import type { Config } from '../config.ts';
+import type { Secret } from '../kit/secret.ts';
+
+/** One environment variable, as `castellan doctor` explains it. */
+export interface Setting {
+  readonly variable: string;
+  readonly purpose: string;
+  /** What is in force, without a secret's value. */
+  readonly show: (config: Config) => string;
+}
+
+export const SETTINGS: readonly Setting[] = [
+  {
+    variable: 'NODE_ENV',
+    purpose: 'production refuses whatever is only good for development',
+    show: ({ production }) => (production ? 'production' : 'development'),
+  },
+  { variable: 'HOST', purpose: 'the address it listens on; 0.0.0.0 is all of them', show: ({ host }) => host },
+  { variable: 'PORT', purpose: 'the port it listens on', show: ({ port }) => String(port) },
+  {
+    variable: 'DATABASE_URL',
+    purpose: 'PostgreSQL; without it an embedded server is started',
+    show: ({ databaseUrl }) => place(databaseUrl) ?? 'the embedded server',
+  },
+  {
+    variable: 'REDIS_URL',
+    purpose: 'Redis, which several instances need; without it a stand-in',
+    show: ({ redisUrl }) => place(redisUrl) ?? 'the in-process stand-in',
+  },
+  {
+    variable: 'CASTELLAN_DIR',
+    purpose: 'where the embedded server and generated secrets live',
+    show: ({ dataDir }) => dataDir,
+  },
+  { variable: 'POLICIES_DIR', purpose: 'the folder of the policy files', show: ({ policiesDir }) => policiesDir },
+  {
+    variable: 'KEY_ENCRYPTION_KEY',
+    purpose: 'protects signing keys; two as current,previous while it is replaced',
+    show: ({ keyEncryptionKeys }) => keyEncryptionKeys?.join(',') ?? 'generated under CASTELLAN_DIR',
+  },
+  { variable: 'ISSUER', purpose: 'the public URL of this Castellan, in every token', show: ({ issuer }) => issuer },
+  { variable: 'AUDIENCE', purpose: 'who the access tokens are for', show: ({ audience }) => audience },
+  {
+    variable: 'ADMIN_EMAIL',
+    purpose: 'the address of the first administrator',
+    show: ({ adminEmail }) => adminEmail,
+  },
+  {
+    variable: 'ADMIN_PASSWORD',
+    purpose: 'its password; without one a one-time password is printed',
+    show: ({ adminPassword }) => adminPassword?.toString() ?? 'generated, printed once',
+  },
+  {
+    variable: 'ALLOWED_ORIGINS',
+    purpose: 'other sites whose pages may open a WebSocket',
+    show: ({ allowedOrigins }) => allowedOrigins.join(',') || 'none',
+  },
+  {
+    variable: 'METRICS_TOKEN',
+    purpose: 'the bearer token that /metrics asks for',
+    show: ({ metricsToken }) => metricsToken?.toString() ?? 'none: /metrics is open',
+  },
+  { variable: 'LOG_LEVEL', purpose: 'debug, info, warn, error or silent', show: ({ logLevel }) => logLevel },
+];
+
+/** Which server and database a URL names. Its user, password and query are nobody's business. */
+function place(url: Secret | null): string | null {
+  if (url === null) return null;
+  const { protocol, host, pathname } = new URL(url.reveal());
+  return `${protocol}//${host}${pathname}`;
+}

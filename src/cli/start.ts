@@ -1,0 +1,61 @@
+import { createApp, type App } from '../app.ts';
+import { readConfig } from '../config.ts';
+import { printFailure } from './failure.ts';
+import { type OutputOptions, print } from './report.ts';
+import type { Environment } from './environment.ts';
+
+/** What Ctrl-C and an orchestrator give us to leave. */
+const CLOSE_DEADLINE_MS = 9_000;
+
+/** Opens the house, waits for a signal and closes it. The answer is the exit code. */
+export async function start(env: Environment, { json }: OutputOptions = { json: false }): Promise<number> {
+  const stopped = Promise.withResolvers<string>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopped.resolve(signal));
+
+  let app: App;
+  try {
+    const config = readConfig(env);
+    app = await createApp(config);
+    print(json ? JSON.stringify(facts(app)) : welcome(app, config.production));
+  } catch (error) {
+    return printFailure(error, { json });
+  }
+
+  await stopped.promise;
+  if (!json) print('Closing …');
+  // A part that hangs must not keep the process: everything durable was durable before.
+  setTimeout(() => process.exit(1), CLOSE_DEADLINE_MS).unref();
+  await app.close();
+  return 0;
+}
+
+function facts({ url, firstAdministrator }: App): object {
+  return { ok: true, url: `${url}/graphql`, firstAdministrator };
+}
+
+function welcome({ url, firstAdministrator }: App, production: boolean): string {
+  const lines = [
+    `Castellan is up at ${url}/graphql (GraphQL over HTTP; ${url.replace('http', 'ws')}/graphql for subscriptions)`,
+    `  health ${url}/health/ready   keys ${url}/.well-known/jwks.json   metrics ${url}/metrics`,
+  ];
+  if (firstAdministrator !== null) {
+    const { email, oneTimePassword } = firstAdministrator;
+    lines.push(`The first administrator is ${email}.`);
+    if (oneTimePassword !== null) lines.push(`  Its password, shown this once: ${oneTimePassword}`);
+  }
+  if (!production) lines.push(...firstQuery(url, firstAdministrator?.email, firstAdministrator?.oneTimePassword));
+  return lines.join('\n');
+}
+
+/** A first query to paste into a shell. */
+function firstQuery(url: string, email = 'admin@castellan.local', password: string | null = null): readonly string[] {
+  const query =
+    'mutation($i: SignInInput!) { signIn(input: $i) { ... on SignedIn { accessToken user { id email } } } }';
+  const body = JSON.stringify({ query, variables: { i: { email, password: password ?? '<password>' } } });
+  return [
+    'Sign in:',
+    `  curl -s ${url}/graphql -H 'content-type: application/json' -d '${body}'`,
+    'Then ask who you are:',
+    `  curl -s ${url}/graphql -H 'content-type: application/json' -H "authorization: Bearer <accessToken>" -d '{"query":"{ me { id email roles { name } } }"}'`,
+  ];
+}
