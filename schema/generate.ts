@@ -15,11 +15,12 @@ export async function generate(): Promise<string> {
     strictScalars: true,
     federation: true,
     contextType: './context.ts#OperationContext',
-    scalars: { DateTime: 'string', PackedRules: 'unknown', _Any: 'unknown', _FieldSet: 'string', FieldSet: 'string' },
+    scalars: { DateTime: 'string', PackedRules: 'unknown', AttributeValue: 'unknown', _Any: 'unknown', _FieldSet: 'string', FieldSet: 'string' },
     mappers: {
       User: '../../domain/users/user.ts#User as UserRecord',
       Role: '../../domain/roles/role.ts#Role as RoleRecord',
       Grant: '../../domain/roles/role.ts#Grant as GrantRecord',
+      PolicyChange: '../../domain/policy/diff.ts#PolicyChange as PolicyChangeRecord',
       Session: '../../domain/sessions/session.ts#Session as SessionRecord',
     },
   };

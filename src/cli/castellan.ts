@@ -13,7 +13,7 @@ const program = new Command('castellan')
   .description('Users, roles, sessions, and revocation that is in force when it is acknowledged.')
   .version(version)
   // Recognised behind the name of a command, too.
-  .option('--json', 'print JSON', false)
+  .option('--json', 'print JSON')
   .configureHelp({ showGlobalOptions: true })
   .exitOverride();
 
@@ -69,7 +69,7 @@ try {
 }
 
 function output(): OutputOptions {
-  return program.opts<OutputOptions>();
+  return { json: program.opts<Partial<OutputOptions>>().json === true };
 }
 
 async function report(command: () => Promise<Report>): Promise<void> {

@@ -17,13 +17,17 @@ export interface Told {
 export class Narrator {
   readonly told: Told[] = [];
   readonly #write: (line: string) => void;
+  readonly #goOn: () => void;
 
-  constructor(write: (line: string) => void) {
+  /** @param parts.goOn throws when there is to be no further step */
+  constructor({ write, goOn }: { write: (line: string) => void; goOn: () => void }) {
     this.#write = write;
+    this.#goOn = goOn;
   }
 
   /** Tells one step. What `work` throws ends the story, and is kept as a step that did not go as told. */
   async step<T>(title: string, work: (say: Say) => Promise<T>): Promise<T> {
+    this.#goOn();
     this.#write(strong(`${String(this.told.length + 1).padStart(2)}. ${title}`));
     const said: string[] = [];
     const startedAtMs = performance.now();

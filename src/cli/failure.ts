@@ -26,11 +26,14 @@ function problemsOf(error: unknown): { readonly problems: readonly object[] } | 
   return error instanceof ConfigError || error instanceof PolicyError ? { problems: error.problems } : null;
 }
 
-/** The message for whoever started the command. A stack is shown only for what nobody expected. */
+/** The message for whoever started the command. A stack is shown for what nobody expected: for anything but an own Error. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof ConfigError || error instanceof Misuse) return error.message;
   if (error instanceof PolicyError) return `The policy files have problems, so nothing was started:\n${error.message}`;
+
+  const isOwn = error.name === 'Error' && !('code' in error);
+  if (isOwn) return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 
   for (const { code, syscall, port } of causesOf(error)) {
     if (code === 'EADDRINUSE')

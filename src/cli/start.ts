@@ -1,4 +1,4 @@
-import { createApp, type App } from '../app.ts';
+import type { App } from '../app.ts';
 import { readConfig } from '../config.ts';
 import { printFailure } from './failure.ts';
 import { type OutputOptions, print } from './report.ts';
@@ -15,6 +15,8 @@ export async function start(env: Environment, { json }: OutputOptions = { json: 
   let app: App;
   try {
     const config = readConfig(env);
+    // Only now: who mistyped a setting need not wait for all of it to be loaded.
+    const { createApp } = await import('../app.ts');
     app = await createApp(config);
     print(json ? JSON.stringify(facts(app)) : welcome(app, config.production));
   } catch (error) {

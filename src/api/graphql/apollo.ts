@@ -2,7 +2,7 @@ import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import { ApolloServerPluginInlineTraceDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
-import type { GraphQLSchema } from 'graphql';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Server } from 'node:http';
 import type { Log } from '../../kit/log.ts';
 import type { Metrics } from '../../kit/metrics.ts';
@@ -39,6 +39,7 @@ export function createApollo(parts: {
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginDrainHttpServer({ httpServer }),
       countOperations(parts.metrics),
+      refuseSubscriptions(),
     ],
   });
 }
@@ -51,6 +52,20 @@ function countOperations({ operations }: Metrics): ApolloServerPlugin<OperationC
           const failed = response.body.kind === 'single' && response.body.singleResult.errors !== undefined;
           operations.inc({ kind: operation?.operation ?? 'unknown', outcome: failed ? 'errors' : 'ok' });
           return Promise.resolve();
+        },
+      }),
+  };
+}
+
+/** Apollo Server would run one like a query and fail. */
+function refuseSubscriptions(): ApolloServerPlugin<OperationContext> {
+  return {
+    requestDidStart: () =>
+      Promise.resolve({
+        didResolveOperation: ({ operation }) => {
+          if (operation?.operation !== 'subscription') return Promise.resolve();
+          const extensions = { http: { status: 400 } };
+          throw new GraphQLError('Subscriptions run over a WebSocket (graphql-transport-ws).', { extensions });
         },
       }),
   };

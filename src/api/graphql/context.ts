@@ -2,6 +2,7 @@ import type { UserFeeds } from '../../domain/authority/user-feeds.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
 import type { Authentication, Origin } from '../../domain/authentication/authentication.ts';
+import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Standings } from '../../domain/policy/standings.ts';
 import type { Principal } from '../../domain/principals/principal.ts';
@@ -19,6 +20,7 @@ export interface Services {
   readonly sessions: Sessions;
   readonly authentication: Authentication;
   readonly policy: Policy;
+  readonly policies: Policies;
   readonly standings: Standings;
   readonly tail: Tail;
   readonly live: LiveOperations;
@@ -63,6 +65,10 @@ export class OperationContext {
 
   get authentication(): Authentication {
     return this.services.authentication;
+  }
+
+  get policies(): Policies {
+    return this.services.policies;
   }
 
   get policy(): Policy {

@@ -1,6 +1,7 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
 import type { User as UserRecord } from '../../domain/users/user.ts';
 import type { Role as RoleRecord, Grant as GrantRecord } from '../../domain/roles/role.ts';
+import type { PolicyChange as PolicyChangeRecord } from '../../domain/policy/diff.ts';
 import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
 import type { OperationContext } from './context.ts';
 export type Maybe<T> = T | null;
@@ -17,6 +18,8 @@ export type Scalars = {
   /** An instant as ISO 8601 in UTC with milliseconds. */
   DateTime: { input: string; output: string; }
   PackedRules: { input: unknown; output: unknown; }
+  /** A value of an attribute: text, number, boolean, null, or a list of them. */
+  AttributeValue: { input: unknown; output: unknown; }
   _FieldSet: { input: string; output: string; }
 };
 
@@ -58,6 +61,12 @@ export type Query = {
   /** May you do this? About a subject you may not read, the answer is the same as about one that does not exist. */
   viewerCan: Decision;
   viewerAbility: AbilityRules;
+  /** The policy in force. */
+  policy: Policy;
+  /** Why a principal may or may not do something. About a principal or subject you may not read: NOT_FOUND. */
+  explain: Explanation;
+  /** Who would gain and lose what if these files were the policy. Changes nothing. */
+  previewPolicy: PolicyDiff;
   /** By id or by name. Null when there is no such role, or none that you may read. */
   role?: Maybe<Role>;
   /** Null when there is no such session, or none that you may read. */
@@ -74,6 +83,20 @@ export type QueryViewerCanArgs = {
   subject: Scalars['String']['input'];
   id?: InputMaybe<Scalars['ID']['input']>;
   field?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type QueryExplainArgs = {
+  principalId: Scalars['ID']['input'];
+  action: Scalars['String']['input'];
+  subject: Scalars['String']['input'];
+  id?: InputMaybe<Scalars['ID']['input']>;
+  field?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type QueryPreviewPolicyArgs = {
+  files: Array<PolicyFileInput>;
 };
 
 
@@ -181,6 +204,110 @@ export type AbilityRules = {
   rules: Scalars['PackedRules']['output'];
   policyVersion: Scalars['String']['output'];
   position: Scalars['String']['output'];
+};
+
+export type Policy = {
+  __typename?: 'Policy';
+  /** The hash of its normalised rules. */
+  version: Scalars['String']['output'];
+  roles: Array<Scalars['String']['output']>;
+  subjects: Array<Scalars['String']['output']>;
+  files: Array<PolicyFile>;
+};
+
+export type PolicyFile = {
+  __typename?: 'PolicyFile';
+  path: Scalars['String']['output'];
+  text: Scalars['String']['output'];
+};
+
+export type PolicyFileInput = {
+  path: Scalars['String']['input'];
+  text: Scalars['String']['input'];
+};
+
+export type Explanation = {
+  __typename?: 'Explanation';
+  allowed: Scalars['Boolean']['output'];
+  reason: Scalars['String']['output'];
+  policyVersion: Scalars['String']['output'];
+  /** The rule that decided; null when none applies. */
+  rule?: Maybe<ExplainedRule>;
+  /** Where nothing allowed it: the rule that came nearest. */
+  nearestMiss?: Maybe<ExplainedRule>;
+  /** For a denial: what would have to be different, and no more. Null when it is allowed or no role could allow it. */
+  needs?: Maybe<Array<Need>>;
+  /** Where not even a near miss is held: the roles that could allow it. */
+  roles: Array<Scalars['String']['output']>;
+};
+
+export type ExplainedRule = {
+  __typename?: 'ExplainedRule';
+  /** File and line. */
+  rule: Scalars['String']['output'];
+  file: Scalars['String']['output'];
+  line: Scalars['Int']['output'];
+  /** allow or deny. */
+  effect: Scalars['String']['output'];
+  /** The role the rule stands in. */
+  role: Scalars['String']['output'];
+  /** From a role that was granted down to that one. */
+  inheritance: Array<Scalars['String']['output']>;
+  reason?: Maybe<Scalars['String']['output']>;
+  matches: Scalars['Boolean']['output'];
+  conditions: Array<ExplainedCondition>;
+};
+
+export type ExplainedCondition = {
+  __typename?: 'ExplainedCondition';
+  /** An attribute; `scopes` for the scope of the grant, `field` for the fields of the rule. */
+  attribute: Scalars['String']['output'];
+  operator: Scalars['String']['output'];
+  expected?: Maybe<Scalars['AttributeValue']['output']>;
+  actual?: Maybe<Scalars['AttributeValue']['output']>;
+  holds: Scalars['Boolean']['output'];
+  note?: Maybe<Scalars['String']['output']>;
+};
+
+export type Need = {
+  __typename?: 'Need';
+  /** attribute, absent, grant, principal, field or deny. */
+  kind: Scalars['String']['output'];
+  /** In words. */
+  text: Scalars['String']['output'];
+  attribute?: Maybe<Scalars['String']['output']>;
+  value?: Maybe<Scalars['AttributeValue']['output']>;
+  role?: Maybe<Scalars['String']['output']>;
+  scope?: Maybe<Scalars['String']['output']>;
+  rule?: Maybe<Scalars['String']['output']>;
+};
+
+export type PolicyDiff = {
+  __typename?: 'PolicyDiff';
+  before: Scalars['String']['output'];
+  after: Scalars['String']['output'];
+  changes: Array<PolicyChange>;
+};
+
+/** One thing that is gained or lost: by each of these principals on each of these records, but for the exceptions; and by each of the pairs. */
+export type PolicyChange = {
+  __typename?: 'PolicyChange';
+  /** gains or loses. */
+  effect: Scalars['String']['output'];
+  subject: Scalars['String']['output'];
+  action: Scalars['String']['output'];
+  /** The fields; empty when it is the action on the record as a whole. */
+  fields: Array<Scalars['String']['output']>;
+  principals: Array<Scalars['ID']['output']>;
+  records: Array<Scalars['ID']['output']>;
+  except: Array<PolicyPair>;
+  pairs: Array<PolicyPair>;
+};
+
+export type PolicyPair = {
+  __typename?: 'PolicyPair';
+  principal: Scalars['ID']['output'];
+  record: Scalars['ID']['output'];
 };
 
 /** Your rules have changed: these are all that hold now. */
@@ -465,6 +592,17 @@ export type ResolversTypes = {
   Decision: ResolverTypeWrapper<Decision>;
   AbilityRules: ResolverTypeWrapper<AbilityRules>;
   PackedRules: ResolverTypeWrapper<Scalars['PackedRules']['output']>;
+  AttributeValue: ResolverTypeWrapper<Scalars['AttributeValue']['output']>;
+  Policy: ResolverTypeWrapper<Policy>;
+  PolicyFile: ResolverTypeWrapper<PolicyFile>;
+  PolicyFileInput: PolicyFileInput;
+  Explanation: ResolverTypeWrapper<Explanation>;
+  ExplainedRule: ResolverTypeWrapper<ExplainedRule>;
+  ExplainedCondition: ResolverTypeWrapper<ExplainedCondition>;
+  Need: ResolverTypeWrapper<Need>;
+  PolicyDiff: ResolverTypeWrapper<Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversTypes['PolicyChange']> }>;
+  PolicyChange: ResolverTypeWrapper<PolicyChangeRecord>;
+  PolicyPair: ResolverTypeWrapper<PolicyPair>;
   PermissionsChanged: ResolverTypeWrapper<PermissionsChanged>;
   PermissionsEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['PermissionsEvent']>;
   Role: ResolverTypeWrapper<RoleRecord>;
@@ -503,6 +641,17 @@ export type ResolversParentTypes = {
   Decision: Decision;
   AbilityRules: AbilityRules;
   PackedRules: Scalars['PackedRules']['output'];
+  AttributeValue: Scalars['AttributeValue']['output'];
+  Policy: Policy;
+  PolicyFile: PolicyFile;
+  PolicyFileInput: PolicyFileInput;
+  Explanation: Explanation;
+  ExplainedRule: ExplainedRule;
+  ExplainedCondition: ExplainedCondition;
+  Need: Need;
+  PolicyDiff: Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversParentTypes['PolicyChange']> };
+  PolicyChange: PolicyChangeRecord;
+  PolicyPair: PolicyPair;
   PermissionsChanged: PermissionsChanged;
   PermissionsEvent: ResolversUnionTypes<ResolversParentTypes>['PermissionsEvent'];
   Role: RoleRecord;
@@ -550,6 +699,9 @@ export type ResyncResolvers<ContextType = OperationContext, ParentType extends R
 export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   viewerCan?: Resolver<ResolversTypes['Decision'], ParentType, ContextType, RequireFields<QueryViewerCanArgs, 'action' | 'subject'>>;
   viewerAbility?: Resolver<ResolversTypes['AbilityRules'], ParentType, ContextType>;
+  policy?: Resolver<ResolversTypes['Policy'], ParentType, ContextType>;
+  explain?: Resolver<ResolversTypes['Explanation'], ParentType, ContextType, RequireFields<QueryExplainArgs, 'principalId' | 'action' | 'subject'>>;
+  previewPolicy?: Resolver<ResolversTypes['PolicyDiff'], ParentType, ContextType, RequireFields<QueryPreviewPolicyArgs, 'files'>>;
   role?: Resolver<Maybe<ResolversTypes['Role']>, ParentType, ContextType, Partial<QueryRoleArgs>>;
   session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType, RequireFields<QuerySessionArgs, 'id'>>;
   me?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
@@ -589,6 +741,85 @@ export type AbilityRulesResolvers<ContextType = OperationContext, ParentType ext
 export interface PackedRulesScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['PackedRules'], any> {
   name: 'PackedRules';
 }
+
+export interface AttributeValueScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['AttributeValue'], any> {
+  name: 'AttributeValue';
+}
+
+export type PolicyResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Policy'] = ResolversParentTypes['Policy']> = {
+  version?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  roles?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  subjects?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  files?: Resolver<Array<ResolversTypes['PolicyFile']>, ParentType, ContextType>;
+};
+
+export type PolicyFileResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PolicyFile'] = ResolversParentTypes['PolicyFile']> = {
+  path?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type ExplanationResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Explanation'] = ResolversParentTypes['Explanation']> = {
+  allowed?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  policyVersion?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  rule?: Resolver<Maybe<ResolversTypes['ExplainedRule']>, ParentType, ContextType>;
+  nearestMiss?: Resolver<Maybe<ResolversTypes['ExplainedRule']>, ParentType, ContextType>;
+  needs?: Resolver<Maybe<Array<ResolversTypes['Need']>>, ParentType, ContextType>;
+  roles?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type ExplainedRuleResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ExplainedRule'] = ResolversParentTypes['ExplainedRule']> = {
+  rule?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  file?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  line?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  effect?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  role?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  inheritance?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  matches?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  conditions?: Resolver<Array<ResolversTypes['ExplainedCondition']>, ParentType, ContextType>;
+};
+
+export type ExplainedConditionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ExplainedCondition'] = ResolversParentTypes['ExplainedCondition']> = {
+  attribute?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  operator?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  expected?: Resolver<Maybe<ResolversTypes['AttributeValue']>, ParentType, ContextType>;
+  actual?: Resolver<Maybe<ResolversTypes['AttributeValue']>, ParentType, ContextType>;
+  holds?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  note?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type NeedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Need'] = ResolversParentTypes['Need']> = {
+  kind?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  attribute?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  value?: Resolver<Maybe<ResolversTypes['AttributeValue']>, ParentType, ContextType>;
+  role?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  rule?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type PolicyDiffResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PolicyDiff'] = ResolversParentTypes['PolicyDiff']> = {
+  before?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  after?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  changes?: Resolver<Array<ResolversTypes['PolicyChange']>, ParentType, ContextType>;
+};
+
+export type PolicyChangeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PolicyChange'] = ResolversParentTypes['PolicyChange']> = {
+  effect?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  action?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  fields?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  principals?: Resolver<Array<ResolversTypes['ID']>, ParentType, ContextType>;
+  records?: Resolver<Array<ResolversTypes['ID']>, ParentType, ContextType>;
+  except?: Resolver<Array<ResolversTypes['PolicyPair']>, ParentType, ContextType>;
+  pairs?: Resolver<Array<ResolversTypes['PolicyPair']>, ParentType, ContextType>;
+};
+
+export type PolicyPairResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PolicyPair'] = ResolversParentTypes['PolicyPair']> = {
+  principal?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  record?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+};
 
 export type PermissionsChangedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PermissionsChanged'] = ResolversParentTypes['PermissionsChanged']> = {
   rules?: Resolver<ResolversTypes['PackedRules'], ParentType, ContextType>;
@@ -715,6 +946,16 @@ export type Resolvers<ContextType = OperationContext> = {
   Decision?: DecisionResolvers<ContextType>;
   AbilityRules?: AbilityRulesResolvers<ContextType>;
   PackedRules?: GraphQLScalarType;
+  AttributeValue?: GraphQLScalarType;
+  Policy?: PolicyResolvers<ContextType>;
+  PolicyFile?: PolicyFileResolvers<ContextType>;
+  Explanation?: ExplanationResolvers<ContextType>;
+  ExplainedRule?: ExplainedRuleResolvers<ContextType>;
+  ExplainedCondition?: ExplainedConditionResolvers<ContextType>;
+  Need?: NeedResolvers<ContextType>;
+  PolicyDiff?: PolicyDiffResolvers<ContextType>;
+  PolicyChange?: PolicyChangeResolvers<ContextType>;
+  PolicyPair?: PolicyPairResolvers<ContextType>;
   PermissionsChanged?: PermissionsChangedResolvers<ContextType>;
   PermissionsEvent?: PermissionsEventResolvers<ContextType>;
   Role?: RoleResolvers<ContextType>;

@@ -133,8 +133,8 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
     return this;
   }
 
-  revoked(): Promise<void> {
-    this.#refuse(new Refusal('SESSION_REVOKED', 'This session has been revoked. Sign in again.'));
+  revoked(seq: number): Promise<void> {
+    this.#refuse(new Refusal('SESSION_REVOKED', 'This session has been revoked. Sign in again.'), seq);
     return this.#flushed.promise;
   }
 
@@ -187,7 +187,9 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
     this.#source.changed?.(now, this);
   }
 
-  #refuse(error: unknown): void {
+  /** @param seq of the revocation, which this instance is only just applying */
+  #refuse(error: unknown, seq = 0): void {
+    const { epoch, seq: applied } = this.#context.services.tail.position;
     const refusal =
       error instanceof Refusal
         ? error
@@ -196,7 +198,7 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
       __typename: 'AccessEnded',
       code: refusal.code,
       reason: refusal.message,
-      position: formatPosition(this.#context.services.tail.position),
+      position: formatPosition({ epoch, seq: Math.max(applied, seq) }),
     });
   }
 

@@ -1,88 +1,46 @@
-import { formatPosition, parsePosition, sameEpoch } from '../../domain/authority/position.ts';
-import type { Principal, SubjectRecord, UserPrincipal } from '../../domain/principals/principal.ts';
-import { badInput } from '../../domain/refusals.ts';
-import type { OperationContext } from './context.ts';
-import type { PermissionsChanged, PermissionsEvent, Resolvers } from './generated.ts';
-import { LiveSubscription } from './live-subscription.ts';
+import { describeNeed, type Need } from '../../domain/policy/needs.ts';
+import { notFound } from '../../domain/refusals.ts';
+import type { Need as NeedAnswer, Resolvers } from './generated.ts';
+import { findSubject, refuseUnknownWords } from './permissions.ts';
 
 export const policy: Resolvers = {
   Query: {
-    viewerCan: async (_, { action, subject, id, field }, context) => {
-      const { by, policy } = context;
+    policy: async (_, _args, { by, policies }) => {
+      const { files, roles, subjects, version } = await policies.inForce(by);
+      return { version, roles: [...roles], subjects: [...subjects], files: [...files] };
+    },
+
+    explain: async (_, { principalId, action, subject, id, field }, context) => {
+      const { by, policies } = context;
       refuseUnknownWords(by, action, subject, field ?? undefined);
       const record = typeof id === 'string' ? await findSubject(context, subject, id) : { __typename: subject, id: '' };
-      const decision =
-        record === null
-          ? { ...policy.nothingThere(by), reason: `There is no such ${subject}.` }
-          : policy.decide(by, action, record, field ?? undefined);
-      return { ...decision, position: positionOf(by, context) };
+      if (record === null) throw notFound(subject, id ?? '');
+      const question = { action, subject: record, field: field ?? undefined };
+      const { decision, needs, roles, ...rules } = await policies.explain(by, principalId, question);
+      const { allowed, reason, policyVersion } = decision;
+      return { allowed, reason, policyVersion, needs: needs?.map(toNeed) ?? null, roles: [...roles], ...copied(rules) };
     },
 
-    viewerAbility: (_, _args, context) => rulesOf(context.by, context),
+    previewPolicy: async (_, { files }, { by, policies }) => copied(await policies.preview(by, files)),
   },
 
-  Subscription: {
-    permissionsChanged: {
-      subscribe: (_, { after }, context) => {
-        let sent = '';
-        const push = (by: UserPrincipal, subscription: LiveSubscription<PermissionsChanged>): void => {
-          const rules = rulesOf(by, context);
-          const now = JSON.stringify([rules.rules, rules.policyVersion]);
-          if (now === sent) return;
-          sent = now;
-          subscription.push({ __typename: 'PermissionsChanged', ...rules });
-        };
-        return LiveSubscription.open<PermissionsChanged>(context, {
-          open: (subscription) => {
-            const { by } = subscription;
-            const rules = rulesOf(by, context);
-            sent = JSON.stringify([rules.rules, rules.policyVersion]);
-            if (typeof after === 'string' && mayHaveChangedSince(after, by, context)) {
-              sent = '';
-              push(by, subscription);
-            }
-            return Promise.resolve(() => {});
-          },
-          changed: push,
-        });
-      },
-      resolve: (event: PermissionsEvent) => event,
-    },
+  PolicyChange: {
+    // Null among the fields is the record as a whole; then the others follow from it.
+    fields: ({ whole, fields }) => (whole ? [] : fields.filter((field) => field !== null)),
   },
 };
 
-/** What was missed comes as one event, since it carries the whole rule set. */
-function mayHaveChangedSince(after: string, by: UserPrincipal, { services: { tail } }: OperationContext): boolean {
-  const { epoch, seq } = parsePosition(after, 'after');
-  return !sameEpoch(epoch, tail.position.epoch) || tail.tombstones.touchedSince(by.standing.dependencies, seq);
+function toNeed(need: Need): NeedAnswer {
+  return { text: describeNeed(need), ...need };
 }
 
-function rulesOf(
-  by: Principal,
-  context: OperationContext,
-): { rules: unknown; policyVersion: string; position: string } {
-  const position = positionOf(by, context);
-  if (by.kind !== 'user') return { rules: [], policyVersion: '', position };
-  const { engine, ability } = by.standing;
-  return { rules: engine.packedRules(ability), policyVersion: engine.version, position };
+/** GraphQL's types are mutable; what the domain gives is not, and is shared. */
+function copied<T>(value: T): Mutable<T> {
+  return structuredClone(value) as Mutable<T>; // a copy of plain data may be changed
 }
 
-/** The position that an answer about this principal's rights holds at. */
-function positionOf(by: Principal, { services: { tail } }: OperationContext): string {
-  const { epoch, seq } = tail.position;
-  return formatPosition({ epoch, seq: by.kind === 'user' ? Math.max(by.standing.asOf, seq) : seq });
-}
-
-function refuseUnknownWords(by: Principal, action: string, subject: string, field?: string): void {
-  if (by.kind !== 'user') return;
-  const unknown = by.standing.engine.unknownWord(action, subject, field);
-  if (unknown !== null) throw badInput(unknown.argument, unknown.message);
-}
-
-/** The record the question is about, as far as the principal may read it. Subjects of other subgraphs are known by id alone. */
-async function findSubject({ loaders }: OperationContext, subject: string, id: string): Promise<SubjectRecord | null> {
-  if (subject === 'User') return loaders.users.load(id);
-  if (subject === 'Role') return loaders.roles.load(id);
-  if (subject === 'Session') return loaders.sessions.load(id);
-  return { __typename: subject, id };
-}
+type Mutable<T> = T extends readonly (infer U)[]
+  ? Mutable<U>[]
+  : T extends object
+    ? { -readonly [K in keyof T]: Mutable<T[K]> }
+    : T;

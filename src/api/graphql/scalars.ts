@@ -17,10 +17,18 @@ export const DateTime = new GraphQLScalarType<string, string>({
   parseLiteral: (node) => parseInstant(node.kind === Kind.STRING ? node.value : null),
 });
 
+function neverRead(): never {
+  throw new GraphQLError('This value is only ever sent to clients.');
+}
+
+export const AttributeValue = new GraphQLScalarType<unknown, unknown>({
+  name: 'AttributeValue',
+  serialize: (value) => value,
+  parseValue: neverRead,
+});
+
 export const PackedRules = new GraphQLScalarType<unknown, unknown>({
   name: 'PackedRules',
   serialize: (value) => value,
-  parseValue: () => {
-    throw new GraphQLError('PackedRules are only ever sent to clients.');
-  },
+  parseValue: neverRead,
 });

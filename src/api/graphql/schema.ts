@@ -1,15 +1,16 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, type GraphQLSchema } from 'graphql';
+import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
 import { roles } from './roles.ts';
-import { DateTime, PackedRules } from './scalars.ts';
+import { AttributeValue, DateTime, PackedRules } from './scalars.ts';
 import { readSchemaText } from './sdl.ts';
 import { sessions } from './sessions.ts';
 import { users } from './users.ts';
 
 type ResolverMap = Readonly<Record<string, unknown>>;
 
-const MODULES: readonly ResolverMap[] = [{ DateTime, PackedRules }, users, roles, sessions, policy];
+const MODULES: readonly ResolverMap[] = [{ AttributeValue, DateTime, PackedRules }, users, roles, sessions, permissions, policy];
 
 /** The executable subgraph. Throws when schema and resolvers do not fit each other, which graphql-js would pass over. */
 export function createSchema(): GraphQLSchema {

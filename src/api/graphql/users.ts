@@ -1,4 +1,5 @@
 import { readField } from './fields.ts';
+import { toInstant } from '../../kit/clock.ts';
 import type { Resolvers } from './generated.ts';
 import { loadReadable } from './loaders.ts';
 
@@ -31,11 +32,12 @@ export const users: Resolvers = {
       policy.field(by, user, 'roles');
       return [...(await loaders.grantsOf.load(user.id))];
     },
-    roles: async (user, _args, { by, policy, loaders }) => {
+    roles: async (user, _args, { by, policy, loaders, services }) => {
       policy.field(by, user, 'roles');
-      const { id } = user;
-      const roleIds = new Set((await loaders.grantsOf.load(id)).map(({ roleId }) => roleId));
-      return loadReadable(loaders.roles, [...roleIds]);
+      const now = toInstant(services.clock.now());
+      const grants = await loaders.grantsOf.load(user.id);
+      const held = grants.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+      return loadReadable(loaders.roles, [...new Set(held.map(({ roleId }) => roleId))]);
     },
   },
 };

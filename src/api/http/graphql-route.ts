@@ -65,15 +65,22 @@ async function answer(
   throw new Error('incremental delivery is not enabled');
 }
 
-/** Answers a request that is refused as a whole, with the status and headers that HTTP has for it. */
-export function refuse(reply: FastifyReply, error: unknown, { logger }: Pick<Services, 'logger'>): FastifyReply {
+/**
+ * Answers a request that is refused as a whole, with the status and headers that HTTP has for it.
+ * @param status where HTTP has a more exact one than the code of the refusal
+ */
+export function refuse(
+  reply: FastifyReply,
+  error: unknown,
+  { logger }: Pick<Services, 'logger'>,
+  status = error instanceof Refusal ? REFUSALS[error.code].status : 500,
+): FastifyReply {
   const publicError = toPublicError(error, logger);
   if (error instanceof Refusal) {
     const { retryAfterSeconds } = error.data;
     if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
     if (REFUSALS[error.code].status === 401) reply.header('www-authenticate', 'Bearer');
   }
-  const status = error instanceof Refusal ? REFUSALS[error.code].status : 500;
   return reply
     .code(status)
     .type('application/json; charset=utf-8')

@@ -34,7 +34,7 @@ export function createServer({ keyRing, metrics, metricsToken, logger, readiness
   server.setErrorHandler((error: FastifyError, _request, reply) => {
     const status = error.statusCode ?? 500;
     if (status >= 500) return refuse(reply, error, { logger });
-    return refuse(reply, new Refusal('BAD_USER_INPUT', error.message), { logger }).code(status);
+    return refuse(reply, new Refusal('BAD_USER_INPUT', error.message), { logger }, status);
   });
   server.setNotFoundHandler((_request, reply) =>
     refuse(reply, new Refusal('NOT_FOUND', 'There is nothing here. GraphQL is at /graphql.'), { logger }),

@@ -8,8 +8,14 @@ export const CLOSE = { REVOKED: 4401, EXPIRED: 4403, INIT_TIMEOUT: 4408, TOO_MAN
 
 /** A client that does not answer the close frame is cut off after this long; until then it can still send. */
 const TERMINATE_MS = 250;
-/** A socket waits this long for its last events to be sent before it closes. */
+/** A socket waits this long for its last events to be sent before it closes, */
 const DRAIN_MS = 200;
+/** and this long for the answer of a change that is under way: as long as a change may take. */
+const ANSWER_MS = 6_000;
+/** RFC 6455 5.5: what a close frame has room for. */
+const REASON_BYTES_MAX = 123;
+
+export type OperationKind = 'query' | 'mutation' | 'subscription';
 
 /**
  * One socket and the principal it was opened by. When that credential is revoked or expires the socket closes, unless
@@ -19,10 +25,12 @@ export class Connection implements LiveOperation {
   readonly dependencies: readonly string[] = [];
   readonly #socket: WebSocket;
   readonly #services: Services;
-  readonly #running = new Map<string, string>();
+  /** By id; null while it is being identified. */
+  readonly #running = new Map<string, OperationKind | null>();
   #owner: UserPrincipal | null = null;
   #shared = false;
   #closing = false;
+  #leaving: Promise<void> | null = null;
   #expiry: Timer | null = null;
   #idle: (() => void) | null = null;
 
@@ -33,7 +41,7 @@ export class Connection implements LiveOperation {
 
   /** Whether frames that still arrive must not be listened to. */
   get closing(): boolean {
-    return this.#closing;
+    return this.#closing || this.#leaving !== null;
   }
 
   get operations(): number {
@@ -56,8 +64,13 @@ export class Connection implements LiveOperation {
     this.#expireAt(by.credential.expiresAtMs);
   }
 
-  started(operationId: string, by: Principal): void {
-    this.#running.set(operationId, by.id);
+  /** An operation has arrived. It counts before anything is awaited for it: several may arrive together. */
+  arrived(operationId: string): void {
+    this.#running.set(operationId, null);
+  }
+
+  started(operationId: string, by: Principal, kind: OperationKind): void {
+    this.#running.set(operationId, kind);
     if (by.kind === 'user' && by.credential.sessionId !== this.#owner?.credential.sessionId) this.#shared = true;
   }
 
@@ -75,8 +88,10 @@ export class Connection implements LiveOperation {
 
   async revoked(): Promise<void> {
     if (this.#shared) return;
-    await this.#drained();
-    this.close(CLOSE.REVOKED, 'SESSION_REVOKED');
+    const left = this.#leave(CLOSE.REVOKED, 'SESSION_REVOKED');
+    // It may be the very change that is being acknowledged, and then it waits for us.
+    if (this.#isChanging()) return;
+    await left;
   }
 
   changed(): void {}
@@ -87,16 +102,26 @@ export class Connection implements LiveOperation {
   close(code: number, reason: string): void {
     if (this.#closing) return;
     this.#closing = true;
-    this.#socket.close(code, reason);
+    this.#socket.close(code, Buffer.byteLength(reason) > REASON_BYTES_MAX ? '' : reason);
     this.#services.clock.after(TERMINATE_MS, () => this.#socket.terminate());
   }
 
+  /** Listens to nothing more, lets what runs have its last word, and closes. */
+  #leave(code: number, reason: string): Promise<void> {
+    this.#leaving ??= this.#drained(this.#isChanging() ? ANSWER_MS : DRAIN_MS).then(() => this.close(code, reason));
+    return this.#leaving;
+  }
+
+  #isChanging(): boolean {
+    return [...this.#running.values()].includes('mutation');
+  }
+
   /** Its operations end by themselves; their last frames go first. */
-  async #drained(): Promise<void> {
+  async #drained(ms: number): Promise<void> {
     if (this.#running.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#idle = resolve;
-    const timer = this.#services.clock.after(DRAIN_MS, resolve);
+    const timer = this.#services.clock.after(ms, resolve);
     await promise;
     timer.cancel();
     // The frame that says `complete` is sent right after the operation is known to be over.
@@ -107,9 +132,7 @@ export class Connection implements LiveOperation {
     const { clock } = this.#services;
     this.#expiry = clock.after(Math.max(0, expiresAtMs - clock.now()) + 1, () => {
       if (this.#shared) return;
-      this.#drained()
-        .then(() => this.close(CLOSE.EXPIRED, 'TOKEN_EXPIRED'))
-        .catch(() => this.#socket.terminate());
+      this.#leave(CLOSE.EXPIRED, 'TOKEN_EXPIRED').catch(() => this.#socket.terminate());
     });
   }
 }

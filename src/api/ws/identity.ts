@@ -3,43 +3,63 @@ import { z } from 'zod';
 import { credentialOf } from '../http/credentials.ts';
 import type { Credential } from '../../domain/authentication/authentication.ts';
 
+const text = z.string().nullish();
+const headersSchema = z
+  .object({ authorization: text, Authorization: text, 'x-api-key': text, 'X-API-Key': text })
+  .nullish();
+
 /** Where clients and gateways put a token in `connection_init`. */
-const initSchema = z.object({
-  authorization: z.string().optional(),
-  Authorization: z.string().optional(),
-  token: z.string().optional(),
-  headers: z.object({ authorization: z.string().optional() }).optional(),
-  connectionParams: z.object({ token: z.string().optional(), authorization: z.string().optional() }).optional(),
-});
+const initSchema = z
+  .object({
+    authorization: text,
+    Authorization: text,
+    token: text,
+    headers: headersSchema,
+    connectionParams: z.object({ token: text, authorization: text }).nullish(),
+  })
+  .nullish();
 
 /** Where gateways that carry many users over one socket put the token of an operation. */
-const operationSchema = z.object({
-  headers: z.object({ authorization: z.string().optional() }).optional(),
-  jwt: z.object({ token: z.object({ value: z.string() }).optional() }).optional(),
-});
+const operationSchema = z
+  .object({
+    headers: headersSchema,
+    jwt: z.object({ token: z.object({ value: text }).nullish() }).nullish(),
+  })
+  .nullish();
+
+/** Something was shown that is no credential: it must not come to stand for nobody, or for the owner of the socket. */
+const UNREADABLE: Credential = { kind: 'accessToken', token: '' };
 
 /** The credential of the connection: its `connection_init` payload first, and else the headers of its upgrade. */
 export function connectionCredential(init: unknown, headers: IncomingHttpHeaders): Credential {
-  const { success, data } = initSchema.safeParse(init ?? {});
-  const found = success
-    ? (data.authorization ??
-      data.Authorization ??
-      data.token ??
-      data.headers?.authorization ??
-      data.connectionParams?.token ??
-      data.connectionParams?.authorization)
-    : undefined;
-  return found === undefined ? credentialOf(headers) : fromText(found);
+  const { success, data } = initSchema.safeParse(init);
+  if (!success) return UNREADABLE;
+  const found =
+    data?.authorization ??
+    data?.Authorization ??
+    data?.token ??
+    authorizationIn(data?.headers) ??
+    data?.connectionParams?.token ??
+    data?.connectionParams?.authorization;
+  return typeof found === 'string' ? fromText(found) : credentialOf(headers);
 }
 
 /** The credential that came with one operation, or null when it is the connection's. */
 export function operationCredential(extensions: unknown): Credential | null {
-  const { success, data } = operationSchema.safeParse(extensions ?? {});
-  if (!success) return null;
-  const found = data.headers?.authorization ?? data.jwt?.token?.value;
-  return found === undefined ? null : fromText(found);
+  const { success, data } = operationSchema.safeParse(extensions);
+  if (!success) return UNREADABLE;
+  const found = authorizationIn(data?.headers) ?? data?.jwt?.token?.value;
+  return typeof found === 'string' ? fromText(found) : null;
 }
 
-function fromText(text: string): Credential {
-  return { kind: 'accessToken', token: text.replace(/^Bearer +/i, '').trim() };
+/** Refuses API keys as the headers of a request do. */
+function authorizationIn(headers: z.infer<typeof headersSchema>): string | null {
+  const authorization = headers?.authorization ?? headers?.Authorization ?? null;
+  const apiKey = headers?.['x-api-key'] ?? headers?.['X-API-Key'] ?? null;
+  if (apiKey !== null) credentialOf({ 'x-api-key': apiKey, ...(authorization !== null && { authorization }) });
+  return authorization;
+}
+
+function fromText(token: string): Credential {
+  return { kind: 'accessToken', token: token.replace(/^Bearer +/i, '').trim() };
 }

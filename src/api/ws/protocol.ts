@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { execute, getOperationAST, GraphQLError, subscribe, type GraphQLSchema } from 'graphql';
-import type { ServerOptions } from 'graphql-ws';
+import { execute, getOperationAST, GraphQLError, subscribe, type ExecutionArgs, type GraphQLSchema } from 'graphql';
+import type { ServerOptions, SubscribePayload } from 'graphql-ws';
 import type { Credential } from '../../domain/authentication/authentication.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
@@ -35,6 +35,28 @@ export function protocolOptions(
     address: request.socket.remoteAddress ?? null,
   });
 
+  async function prepare(
+    extra: Extra,
+    id: string,
+    { query, operationName, variables, extensions }: SubscribePayload,
+  ): Promise<ExecutionArgs | GraphQLError[]> {
+    const by = await identify(operationCredential(extensions) ?? extra.credential);
+    const document = documents.read(query);
+    if (isErrors(document)) return document.map((error) => toGraphQLError(error, services.logger));
+    const operation = getOperationAST(document, operationName);
+    if (operation == null) return [new GraphQLError('There is no such operation.')];
+    // Closed while it was identified: nothing more is executed for this client.
+    if (extra.connection.closing) return [new GraphQLError('The socket is closing.')];
+    extra.connection.started(id, by, operation.operation);
+    return {
+      schema,
+      document,
+      operationName: operationName ?? null,
+      variableValues: variables ?? {},
+      contextValue: new OperationContext(services, by, originOf(extra)),
+    };
+  }
+
   return {
     connectionInitWaitTimeout: INIT_WAIT_MS,
 
@@ -54,29 +76,20 @@ export function protocolOptions(
       }
     },
 
-    async onSubscribe({ extra }, id, { query, operationName, variables, extensions }) {
-      try {
-        if (extra.connection.operations >= OPERATIONS_PER_SOCKET_MAX) {
-          throw new Refusal('RATE_LIMITED', 'Too many operations run on this socket.', { retryAfterSeconds: 1 });
-        }
-        const by = await identify(operationCredential(extensions) ?? extra.credential);
-        const document = documents.read(query);
-        if (isErrors(document)) return document.map((error) => toGraphQLError(error, services.logger));
-        if (getOperationAST(document, operationName) == null) return [new GraphQLError('There is no such operation.')];
-        // Closed while it was identified: nothing more is executed for this client.
-        if (extra.connection.closing) return [new GraphQLError('The socket is closing.')];
-        extra.connection.started(id, by);
-        const contextValue = new OperationContext(services, by, originOf(extra));
-        return {
-          schema,
-          document,
-          operationName: operationName ?? null,
-          variableValues: variables ?? {},
-          contextValue,
-        };
-      } catch (error) {
-        return [toGraphQLError(error, services.logger)];
+    async onSubscribe({ extra }, id, payload) {
+      const { connection } = extra;
+      if (connection.operations >= OPERATIONS_PER_SOCKET_MAX) {
+        const tooMany = new Refusal('RATE_LIMITED', 'Too many operations run on this socket.', {
+          retryAfterSeconds: 1,
+        });
+        return [toGraphQLError(tooMany, services.logger)];
       }
+      connection.arrived(id);
+      const prepared = await prepare(extra, id, payload).catch((error: unknown) => [
+        toGraphQLError(error, services.logger),
+      ]);
+      if (isErrors(prepared)) connection.completed(id);
+      return prepared;
     },
 
     execute,
@@ -106,6 +119,6 @@ export function protocolOptions(
   };
 }
 
-function isErrors(value: object): value is readonly GraphQLError[] {
+function isErrors<E extends readonly GraphQLError[]>(value: object | E): value is E {
   return Array.isArray(value);
 }

@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { codesOf, startCastellans, type Castellans, type SignedInUser } from '../support/castellan.ts';
+
+let castellans: Castellans;
+let alice: SignedInUser;
+let bob: SignedInUser;
+let sam: SignedInUser;
+
+beforeAll(async () => {
+  castellans = await startCastellans(1);
+  alice = await castellans.signUp('alice', ['administrator']);
+  bob = await castellans.signUp('bob');
+  sam = await castellans.signUp('sam', ['support']);
+});
+
+afterAll(() => castellans.close());
+
+const POLICY = '{ policy { version roles subjects files { path text } } }';
+
+const EXPLAIN = `query ($principalId: ID!, $action: String!, $subject: String!, $id: ID, $field: String) {
+  explain(principalId: $principalId, action: $action, subject: $subject, id: $id, field: $field) {
+    allowed reason policyVersion roles
+    rule { rule file line effect role inheritance matches conditions { attribute operator expected actual holds note } }
+    nearestMiss { rule role inheritance conditions { attribute expected actual holds } }
+    needs { kind text attribute value role scope rule }
+  }
+}`;
+
+const PREVIEW = `query ($files: [PolicyFileInput!]!) {
+  previewPolicy(files: $files) {
+    before after
+    changes { effect subject action fields principals records except { principal record } pairs { principal record } }
+  }
+}`;
+
+interface File {
+  path: string;
+  text: string;
+}
+
+async function filesInForce(): Promise<readonly File[]> {
+  const { data } = await castellans.ask<{ policy: { files: readonly File[] } }>(POLICY, { token: alice.accessToken });
+  return data?.policy.files ?? [];
+}
+
+describe('the policy in force', () => {
+  test('shows its version, words and files to those who may read it', async () => {
+    const { data } = await castellans.ask<{ policy: { version: string; roles: string[]; subjects: string[] } }>(
+      POLICY,
+      {
+        token: alice.accessToken,
+      },
+    );
+    expect(data?.policy.version).toMatch(/^[0-9a-f]{64}$/);
+    expect(data?.policy.roles).toEqual(expect.arrayContaining(['administrator', 'member', 'support']));
+    expect(data?.policy.subjects).toEqual(expect.arrayContaining(['User', 'Session', 'Role', 'Policy']));
+  });
+
+  test('is forbidden to others, and to nobody in particular', async () => {
+    expect(codesOf(await castellans.ask(POLICY, { token: bob.accessToken }))).toEqual(['FORBIDDEN']);
+    expect(codesOf(await castellans.ask(POLICY))).toEqual(['UNAUTHENTICATED']);
+  });
+});
+
+describe('an explanation', () => {
+  test('names the rule, how its role was come to, and every condition with what was expected and found', async () => {
+    const variables = { principalId: sam.id, action: 'read', subject: 'User', id: sam.id };
+    const { data } = await castellans.ask(EXPLAIN, { variables, token: alice.accessToken });
+    expect(data).toMatchObject({ explain: { allowed: true, rule: { effect: 'allow', matches: true } } });
+
+    const own = { principalId: bob.id, action: 'update', subject: 'User', id: bob.id, field: 'name' };
+    const { data: member } = await castellans.ask(EXPLAIN, { variables: own, token: bob.accessToken });
+    expect(member).toMatchObject({
+      explain: {
+        allowed: true,
+        rule: {
+          file: 'policies/users.yaml',
+          role: 'member',
+          inheritance: ['member'],
+          conditions: [
+            { attribute: 'id', operator: 'eq', expected: bob.id, actual: bob.id, holds: true },
+            { attribute: 'field', operator: 'in', expected: ['name'], actual: 'name', holds: true },
+          ],
+        },
+      },
+    });
+  });
+
+  test('of a denial says what would have to be different', async () => {
+    const variables = { principalId: bob.id, action: 'disable', subject: 'User', id: bob.id };
+    const { data } = await castellans.ask<{ explain: { allowed: boolean; needs: { kind: string; role: string }[] } }>(
+      EXPLAIN,
+      { variables, token: bob.accessToken },
+    );
+    expect(data?.explain.allowed).toBe(false);
+    expect(data?.explain.needs).toEqual([expect.objectContaining({ kind: 'grant' })]);
+  });
+
+  test('names the deny that an inherited allow does not overcome', async () => {
+    const variables = { principalId: sam.id, action: 'disable', subject: 'User', id: alice.id };
+    const { data } = await castellans.ask(EXPLAIN, { variables, token: alice.accessToken });
+    expect(data).toMatchObject({
+      explain: {
+        allowed: false,
+        reason: 'Administrators are disabled by administrators only.',
+        rule: { effect: 'deny', role: 'support' },
+      },
+    });
+  });
+
+  test('AC-91: about somebody else is given only to who may read the policy, and about nobody to no one', async () => {
+    const question = { action: 'read', subject: 'User', id: bob.id };
+    const asked = (principalId: string, { accessToken }: SignedInUser) =>
+      castellans.ask(EXPLAIN, { variables: { principalId, ...question }, token: accessToken });
+    expect(codesOf(await asked(alice.id, bob))).toEqual(['FORBIDDEN']);
+    expect(codesOf(await asked('user_00000000000000000000000000', bob))).toEqual(['FORBIDDEN']);
+    expect(codesOf(await asked('user_00000000000000000000000000', alice))).toEqual(['NOT_FOUND']);
+  });
+
+  test('about a record one may not read is the same as about none', async () => {
+    const ask = (id: string) =>
+      castellans.ask(EXPLAIN, {
+        variables: { principalId: bob.id, action: 'read', subject: 'User', id },
+        token: bob.accessToken,
+      });
+    const [hidden, missing] = [await ask(alice.id), await ask('user_00000000000000000000000000')];
+    expect(codesOf(hidden)).toEqual(['NOT_FOUND']);
+    expect(hidden.errors[0]?.message).toBe(missing.errors[0]?.message);
+    expect(hidden.status).toBe(missing.status);
+  });
+});
+
+describe('a preview', () => {
+  test('of the policy in force changes nothing', async () => {
+    const { data, errors } = await castellans.ask<{ previewPolicy: { before: string; after: string; changes: [] } }>(
+      PREVIEW,
+      { variables: { files: await filesInForce() }, token: alice.accessToken },
+    );
+    expect(errors).toEqual([]);
+    expect(data?.previewPolicy.changes).toEqual([]);
+    expect(data?.previewPolicy.after).toBe(data?.previewPolicy.before);
+  });
+
+  test('says who loses what before anything is applied', async () => {
+    const files = (await filesInForce()).map(({ path, text }) => ({
+      path,
+      text: text.replace('{ action: [read, disable], subject: User }', '{ action: [read], subject: User }'),
+    }));
+    const { data } = await castellans.ask<{
+      previewPolicy: { changes: { effect: string; subject: string; action: string; principals: string[] }[] };
+    }>(PREVIEW, { variables: { files }, token: alice.accessToken });
+    expect(data?.previewPolicy.changes.map(({ effect, subject, action }) => [effect, subject, action])).toEqual([
+      ['loses', 'User', 'disable'],
+    ]);
+    expect(data?.previewPolicy.changes[0]?.principals).toEqual([sam.id]);
+    const still = { action: 'disable', subject: 'User', id: bob.id };
+    const query = `query ($action: String!, $subject: String!, $id: ID) {
+      viewerCan(action: $action, subject: $subject, id: $id) { allowed }
+    }`;
+    const { data: after } = await castellans.ask(query, { variables: still, token: sam.accessToken });
+    expect(after).toEqual({ viewerCan: { allowed: true } });
+  });
+
+  test('of a broken policy answers with every problem and its place', async () => {
+    const files = [{ path: 'policies/users.yaml', text: 'subjects:\n  User:\n    actoins: [read]\n' }];
+    const answer = await castellans.ask(PREVIEW, { variables: { files }, token: alice.accessToken });
+    expect(codesOf(answer)).toEqual(['BAD_USER_INPUT']);
+    expect(answer.errors[0]?.extensions).toMatchObject({
+      field: 'files',
+      problems: expect.arrayContaining([expect.objectContaining({ file: 'policies/users.yaml', line: 3 })]),
+    });
+  });
+
+  test('is forbidden to who may not read the policy', async () => {
+    const answer = await castellans.ask(PREVIEW, { variables: { files: [] }, token: bob.accessToken });
+    expect(codesOf(answer)).toEqual(['FORBIDDEN']);
+  });
+});

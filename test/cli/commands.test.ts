@@ -1,0 +1,182 @@
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { createDatabase } from '../support/database.ts';
+import { castellan, makeFolder, node, ROOT, STARTS_MS } from './running.ts';
+
+jest.setTimeout(STARTS_MS);
+
+let folder: Awaited<ReturnType<typeof makeFolder>>;
+
+beforeAll(async () => {
+  folder = await makeFolder();
+});
+
+afterAll(() => folder.remove());
+
+/** A folder of policies: ours, with one text in one of their files replaced by another. */
+async function policies(name: string, file: string, from: string, to: string): Promise<string> {
+  const path = join(folder.path, name);
+  await cp(join(ROOT, 'policies'), path, { recursive: true });
+  const text = await readFile(join(path, file), 'utf8');
+  expect(text).toContain(from);
+  await writeFile(join(path, file), text.replace(from, to));
+  return path;
+}
+
+/** Stands in for a Node that is too old. */
+const OLD = `data:text/javascript,Object.defineProperty(process, 'versions', { value: { node: '20.11.0' } });`;
+
+describe('castellan policy', () => {
+  test('check finds nothing in our own policies', async () => {
+    expect(await castellan(['policy', 'check'])).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringMatching(/rules: no problems\. Policy version [0-9a-f]{64}\.\n$/),
+    });
+  });
+
+  test('check names file, line and column, with a hint, and as JSON', async () => {
+    const broken = await policies('broken', 'roles.yaml', 'action: read', 'action: raed');
+    const { code, stdout } = await castellan(['policy', 'check', broken]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^broken\/roles\.yaml:\d+:\d+ .*raed.*\(.*read.*\)$/m);
+
+    const json = await castellan(['policy', 'check', broken, '--json']);
+    expect(json.code).toBe(1);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      ok: false,
+      problems: [
+        { file: 'broken/roles.yaml', line: expect.any(Number), column: expect.any(Number), hint: expect.any(String) },
+      ],
+    });
+  });
+
+  test('test asks every case of our own policies', async () => {
+    const { code, stdout } = await castellan(['policy', 'test', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, failures: [], untried: [] });
+  });
+
+  test('test names the case that is answered otherwise', async () => {
+    const wrong = await policies('wrong', 'cases/policy.yaml', 'expect: deny', 'expect: allow');
+    const { code, stdout } = await castellan(['policy', 'test', wrong]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^wrong\/cases\/policy\.yaml:\d+:\d+ sam is denied read/m);
+    expect(stdout).toContain('1 answered otherwise');
+  });
+
+  test('test names the rules that no case decides', async () => {
+    const untried = join(folder.path, 'untried');
+    await mkdir(untried);
+    for (const file of ['policy.yaml', 'roles.yaml', 'sessions.yaml', 'users.yaml']) {
+      await cp(join(ROOT, 'policies', file), join(untried, file));
+    }
+    const { code, stdout } = await castellan(['policy', 'test', untried]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^untried\/users\.yaml:\d+:\d+ this rule of the role member decides no case$/m);
+  });
+
+  test('looks where POLICIES_DIR says, and refuses a folder that is not there', async () => {
+    const { code, stderr } = await castellan(['policy', 'check'], { POLICIES_DIR: '/no/such/folder' });
+    expect({ code, stderr }).toEqual({ code: 2, stderr: 'there is no folder /no/such/folder\n' });
+  });
+});
+
+describe('castellan', () => {
+  test('misuse is exit code 2, and is told what was meant', async () => {
+    const hints: Readonly<Record<string, string>> = {
+      polcy: 'Did you mean policy?',
+      'policy chekc': 'Did you mean check?',
+      'doctor --jsno': 'Did you mean --json?',
+      'policy check one two': 'too many arguments',
+      '': 'Usage: castellan',
+    };
+    const told = Object.entries(hints).map(async ([line, hint]) => {
+      const { code, stdout, stderr } = await castellan(line.split(' ').filter(Boolean));
+      expect({ line, code, stdout }).toEqual({ line, code: 2, stdout: '' });
+      expect(stderr).toContain(hint);
+    });
+    await Promise.all(told);
+  });
+
+  test('--help and --version are none', async () => {
+    expect(await castellan(['policy', 'check', '--help'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await castellan(['--version'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    });
+  });
+
+  test('sdl prints the schema that the server shows', async () => {
+    const { code, stdout } = await castellan(['sdl']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^extend schema @link\(url: "https:\/\/specs\.apollo\.dev\/federation\/v2\.9"/);
+  });
+
+  test('works from any folder', async () => {
+    expect((await castellan(['policy', 'check', join(ROOT, 'policies')], {}, folder.path)).code).toBe(0);
+  });
+});
+
+describe('castellan doctor', () => {
+  test('explains every variable that the configuration reads, and no other', async () => {
+    const { code, stdout } = await castellan(['doctor', '--json']);
+    const { settings } = JSON.parse(stdout) as { settings: { variable: string }[] };
+    const [, schema = ''] = (await readFile(join(ROOT, 'src/config.ts'), 'utf8')).split(
+      'const environment = z.object({',
+    );
+    const read = [...(schema.split('\n});')[0] ?? '').matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name]) => name);
+    expect(code).toBe(0);
+    expect(settings.map(({ variable }) => variable)).toEqual(read);
+  });
+
+  test('names what is wrong by its variable, and tells no secret', async () => {
+    const { code, stdout } = await castellan(['doctor'], {
+      NODE_ENV: 'production',
+      DATABASE_URL: 'postgres://castellan:hunter2@127.0.0.1:1/castellan?password=hunter2',
+      KEY_ENCRYPTION_KEY: `hunter2${'x'.repeat(40)}`,
+      ADMIN_PASSWORD: 'hunter2',
+      METRICS_TOKEN: 'hunter2 hunter2 hunter2',
+      ISSUER: 'http://castellan.example',
+      POLICIES_DIR: '/no/such/folder',
+    });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^DATABASE_URL +postgres:\/\/127\.0\.0\.1:1\/castellan$/m);
+    expect(stdout).toMatch(/^KEY_ENCRYPTION_KEY +\[secret\]$/m);
+    for (const problem of [
+      'ADMIN_PASSWORD must have at least 15 characters',
+      'AUDIENCE is required in production',
+      'ISSUER must start with https:// in production',
+      'POLICIES_DIR is a folder that cannot be read',
+      'DATABASE_URL cannot be used: nothing listens there (ECONNREFUSED).',
+    ]) {
+      expect(stdout).toContain(`\n${problem}`);
+    }
+    expect(stdout).not.toContain('hunter2');
+  });
+});
+
+describe('the launcher', () => {
+  test('runs on the Node that came with Castellan when the one that runs is too old', async () => {
+    const ended = await node(['--import', OLD, 'bin/castellan.js', 'policy', 'check', '/no/such/folder']).ended;
+    expect(ended).toMatchObject({ code: 2, stderr: 'there is no folder /no/such/folder\n' });
+  });
+
+  test('says what to do when there is none', async () => {
+    await cp(join(ROOT, 'bin/castellan.js'), join(folder.path, 'bin/castellan.js'));
+    await writeFile(join(folder.path, 'package.json'), '{"type":"module"}');
+    const { code, stderr } = await node(['--import', OLD, 'bin/castellan.js', 'sdl'], {}, folder.path).ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/needs Node 24\.7 or newer.*npm ci/s);
+  });
+
+  test('passes signals on, and the exit code back', async () => {
+    const database = await createDatabase();
+    const env = { CASTELLAN_DIR: join(folder.path, 'data'), DATABASE_URL: database.url, PORT: '0' };
+    const started = node(['--import', OLD, 'bin/castellan.js', 'start', '--json'], env);
+    await started.printed('"ok":true');
+    expect((await started.end('SIGTERM')).code).toBe(0);
+    await database.drop();
+  });
+});

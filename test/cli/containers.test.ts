@@ -1,0 +1,167 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { cp, mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { parse } from 'yaml';
+import { SETTINGS } from '../../src/cli/settings.ts';
+import { ConfigError, readConfig } from '../../src/config.ts';
+import { redisUrl } from '../support/castellan.ts';
+import { createDatabase } from '../support/database.ts';
+import { makeFolder, node, ROOT, STARTS_MS } from './running.ts';
+
+jest.setTimeout(STARTS_MS);
+
+interface Service {
+  readonly ports?: readonly string[];
+  readonly environment?: Readonly<Record<string, string | number>>;
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly volumes?: readonly string[];
+}
+
+const read = (name: string): string => readFileSync(join(ROOT, name), 'utf8');
+
+const compose = parse(read('docker-compose.yml'), { merge: true }) as {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly volumes: object;
+};
+
+/** The instructions of the Dockerfile, each on one line. */
+const dockerfile = read('Dockerfile')
+  .replaceAll(/^#.*\n/gm, '')
+  .replaceAll(/\\\n\s*/g, '')
+  .split('\n')
+  .filter((line) => line !== '');
+
+/** What is copied from the project, in the last stage. */
+const copied = dockerfile
+  .slice(dockerfile.findLastIndex((line) => line.startsWith('FROM ')))
+  .flatMap((line) => /^COPY (?!--from)(.+) \S+$/.exec(line)?.[1]?.split(' ') ?? []);
+
+const castellans = ['castellan-a', 'castellan-b'].map((name) => compose.services[name] ?? {});
+
+/** The environment of a service as compose would make it with these variables set. */
+function environmentOf({ environment = {} }: Service, given: Readonly<Record<string, string>> = {}) {
+  return Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [
+      name,
+      String(value).replaceAll(
+        /\$\{(\w+):-([^}]*)\}/g,
+        (_, variable: string, otherwise: string) => given[variable] ?? otherwise,
+      ),
+    ]),
+  );
+}
+
+function execForm(instruction: string): readonly string[] {
+  const line = dockerfile.find((one) => one.startsWith(instruction)) ?? '';
+  return JSON.parse(line.slice(line.indexOf('['))) as string[];
+}
+
+let folder: Awaited<ReturnType<typeof makeFolder>>;
+
+beforeAll(async () => {
+  folder = await makeFolder();
+});
+
+afterAll(() => folder.remove());
+
+test('docker compose up needs nothing set, and is valid for production once that is asked for', () => {
+  for (const service of castellans) {
+    expect(readConfig(environmentOf(service)).production).toBe(false);
+    const production = environmentOf(service, { NODE_ENV: 'production', ISSUER: 'https://castellan.example' });
+    expect(readConfig(production).production).toBe(true);
+  }
+});
+
+test('both instances get every variable that production requires, and none that does not exist', () => {
+  const known = SETTINGS.map(({ variable }) => variable);
+  for (const { environment = {} } of castellans) {
+    expect(requiredInProduction().filter((variable) => !(variable in environment))).toEqual([]);
+    expect(Object.keys(environment).filter((variable) => !known.includes(variable))).toEqual([]);
+  }
+});
+
+test('both instances share a database, a Redis, an issuer and a key, and have a port each, for this machine only', () => {
+  const [a, b] = castellans.map((service) => environmentOf(service));
+  expect(a).toEqual(b);
+  expect(castellans.map(({ ports }) => ports)).toEqual([['127.0.0.1:4001:4001'], ['127.0.0.1:4002:4001']]);
+});
+
+test('an instance waits until what it depends on is healthy, and asks with the password that is set there', () => {
+  for (const service of castellans) {
+    const { DATABASE_URL = '', REDIS_URL = '' } = environmentOf(service);
+    for (const [name, { condition }] of Object.entries(service.depends_on ?? {})) {
+      expect([name, condition]).toEqual([name, 'service_healthy']);
+      expect(compose.services[name]?.healthcheck?.test).toBeDefined();
+    }
+    expect(Object.keys(service.depends_on ?? {})).toEqual(['postgres', 'redis']);
+    const postgres = environmentOf(compose.services['postgres'] ?? {});
+    const { hostname, username, password, pathname } = new URL(DATABASE_URL);
+    expect([hostname, username, password, pathname]).toEqual([
+      'postgres',
+      postgres['POSTGRES_USER'],
+      postgres['POSTGRES_PASSWORD'],
+      `/${postgres['POSTGRES_DB']}`,
+    ]);
+    expect(new URL(REDIS_URL).password).toBe(environmentOf(compose.services['redis'] ?? {})['REDISCLI_AUTH']);
+  }
+});
+
+test('every volume is declared', () => {
+  const used = Object.values(compose.services).flatMap(({ volumes = [] }) =>
+    volumes.map((volume) => volume.split(':')[0]),
+  );
+  expect(Object.keys(compose.volumes)).toEqual(used);
+});
+
+test('what the Dockerfile copies is there, and is let in by .dockerignore', () => {
+  const letIn = read('.dockerignore')
+    .split('\n')
+    .filter((line) => line.startsWith('!'))
+    .map((line) => line.slice(1));
+  const all = dockerfile.flatMap((line) => /^COPY (?!--from)(.+) \S+$/.exec(line)?.[1]?.split(' ') ?? []);
+  expect(all.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  expect([...new Set(all)].toSorted()).toEqual(letIn.toSorted());
+});
+
+test('dependencies are installed from the lockfile, the optional ones of others included', () => {
+  expect(dockerfile.find((line) => line.startsWith('RUN '))).toMatch(/^RUN npm ci --omit=dev --ignore-scripts/);
+  expect(read('Dockerfile')).not.toContain('--omit=optional');
+});
+
+test('what is in the image starts in production, is healthy, and ends with exit code 0', async () => {
+  const image = join(folder.path, 'app');
+  await mkdir(image);
+  for (const path of copied) await cp(join(ROOT, path), join(image, path), { recursive: true });
+  await symlink(join(ROOT, 'node_modules'), join(image, 'node_modules'));
+  expect(dockerfile.at(-1)?.startsWith('CMD [')).toBe(true);
+  expect(dockerfile).toContain('USER node');
+
+  const database = await createDatabase();
+  const [program, ...args] = execForm('CMD');
+  expect(program).toBe('node');
+  const env = {
+    ...environmentOf(castellans[0] ?? {}, { NODE_ENV: 'production', ISSUER: 'https://castellan.example' }),
+    HOST: '127.0.0.1',
+    PORT: '0',
+    DATABASE_URL: database.url,
+    REDIS_URL: redisUrl(),
+  };
+  const running = node(args, env, image);
+  const { port } = new URL(/http:\S+/.exec(await running.printed('health'))?.[0] ?? '');
+  const [, ...check] = execForm('HEALTHCHECK');
+  expect((await node(check, { PORT: port }).ended).code).toBe(0);
+  expect((await running.end('SIGTERM')).code).toBe(0);
+  expect((await node(check, { PORT: port }).ended).code).toBe(1);
+  await database.drop();
+});
+
+function requiredInProduction(): readonly string[] {
+  try {
+    readConfig({ NODE_ENV: 'production' });
+    return [];
+  } catch (error) {
+    return error instanceof ConfigError ? error.problems.map(({ variable }) => variable) : [];
+  }
+}

@@ -1,0 +1,91 @@
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { createDatabase } from '../support/database.ts';
+import { makeFolder, node, processesOf, type Running, STARTS_MS } from './running.ts';
+
+jest.setTimeout(STARTS_MS);
+
+let folder: Awaited<ReturnType<typeof makeFolder>>;
+
+beforeAll(async () => {
+  folder = await makeFolder();
+});
+
+afterAll(() => folder.remove());
+
+/** `npm start`, without npm. */
+function start(env: NodeJS.ProcessEnv = {}): Running {
+  return node(['src/main.ts'], { CASTELLAN_DIR: join(folder.path, 'data'), PORT: '0', LOG_LEVEL: 'warn', ...env });
+}
+
+test('says that the port is taken, and leaves nothing running', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const { code, stdout, stderr } = await start({ PORT: `${port}` }).ended;
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toBe(`Port ${port} is taken. Stop what uses it, or choose another: PORT=4002 npm start\n`);
+  expect(processesOf(folder.path)).toEqual([]);
+  taken.close();
+});
+
+test('a first start that finds its port taken does not use up the one-time password', async () => {
+  const database = await createDatabase();
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  expect((await start({ DATABASE_URL: database.url, PORT: `${port}` }).ended).code).toBe(1);
+  taken.close();
+
+  const second = start({ DATABASE_URL: database.url });
+  const printed = await second.printed('"{ me {');
+  expect(printed).toContain('shown this once');
+  expect((await second.end('SIGTERM')).code).toBe(0);
+  await database.drop();
+});
+
+test('names every wrong setting at once, tells no value, and does not start', async () => {
+  const { code, stdout, stderr } = await start({
+    NODE_ENV: 'production',
+    DATABASE_URL: 'mysql://castellan:hunter2@localhost/castellan',
+    KEY_ENCRYPTION_KEY: 'hunter2',
+    ADMIN_PASSWORD: 'hunter2',
+    ISSUER: 'http://castellan.example',
+    PORT: 'hunter2',
+  }).ended;
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  for (const variable of [
+    'DATABASE_URL',
+    'REDIS_URL',
+    'KEY_ENCRYPTION_KEY',
+    'ADMIN_PASSWORD',
+    'ISSUER',
+    'AUDIENCE',
+    'PORT',
+  ]) {
+    expect(stderr).toMatch(new RegExp(`^  ${variable} (must|is required)`, 'm'));
+  }
+  expect(stderr).not.toContain('hunter2');
+});
+
+test('says where a policy file is broken, and does not start', async () => {
+  const policies = join(folder.path, 'policies');
+  await mkdir(policies);
+  await writeFile(join(policies, 'roles.yaml'), 'roles:\n  member:\n    alow: []\n');
+  const { code, stdout, stderr } = await start({ POLICIES_DIR: policies }).ended;
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toMatch(/^policies\/roles\.yaml:3:5 .+\(.+\)$/m);
+  expect(processesOf(folder.path)).toEqual([]);
+});
+
+test('says in one line that the database cannot be reached, without its password', async () => {
+  const env = { DATABASE_URL: 'postgres://castellan:hunter2@127.0.0.1:1/castellan', POLICIES_DIR: 'policies' };
+  const { code, stderr } = await start(env).ended;
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: 'DATABASE_URL cannot be used: nothing listens there (ECONNREFUSED).\n',
+  });
+});
