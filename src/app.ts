@@ -7,6 +7,7 @@ import { Documents } from './api/graphql/documents.ts';
 import { createSchema } from './api/graphql/schema.ts';
 import { readSchemaText } from './api/graphql/sdl.ts';
 import { addGraphqlRoute } from './api/http/graphql-route.ts';
+import { KnownQueries } from './api/http/known-queries.ts';
 import { createServer } from './api/http/server.ts';
 import { serveSockets } from './api/ws/sockets.ts';
 import type { Config } from './config.ts';
@@ -21,6 +22,7 @@ import { UserFeeds } from './domain/authority/user-feeds.ts';
 import { Authentication } from './domain/authentication/authentication.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
 import { Engines } from './domain/policy/engines.ts';
+import { Policies } from './domain/policy/policies.ts';
 import { Policy } from './domain/policy/policy.ts';
 import { Standings } from './domain/policy/standings.ts';
 import type { PolicyFile } from './domain/policy/parse.ts';
@@ -160,6 +162,13 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   cleanup.add('the membership', () => membership.stop());
 
   const policy = new Policy();
+  const policies = new Policies({
+    bundles: store.bundles,
+    population: store.population,
+    engines,
+    standings,
+    policy,
+  });
   const users = new Users({ store, authority, policy, clock });
   const roles = new Roles({ store, authority, policy, clock });
   const sessions = new Sessions({ store, authority, policy, clock });
@@ -188,6 +197,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     sessions,
     authentication,
     policy,
+    policies,
     standings,
     tail,
     live,
@@ -206,8 +216,9 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   });
   const apollo = createApollo({ schema, httpServer: server.server, production: config.production, metrics, logger });
   await apollo.start();
-  addGraphqlRoute(server, apollo, services);
-  const documents = new Documents(schema);
+  const documents = new Documents(schema, { introspection: !config.production });
+  const known = new KnownQueries({ schema, documents, logger });
+  addGraphqlRoute(server, { apollo, services, known, metrics });
   const { allowedOrigins } = config;
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, allowedOrigins });
   observe(metrics, services, () => sockets.count);

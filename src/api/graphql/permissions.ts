@@ -80,7 +80,11 @@ export function refuseUnknownWords(by: Principal, action: string, subject: strin
 }
 
 /** The record the question is about, as far as the principal may read it. Subjects of other subgraphs are known by id alone. */
-export async function findSubject({ loaders }: OperationContext, subject: string, id: string): Promise<SubjectRecord | null> {
+export async function findSubject(
+  { loaders }: OperationContext,
+  subject: string,
+  id: string,
+): Promise<SubjectRecord | null> {
   if (subject === 'User') return loaders.users.load(id);
   if (subject === 'Role') return loaders.roles.load(id);
   if (subject === 'Session') return loaders.sessions.load(id);

@@ -10,7 +10,14 @@ import { users } from './users.ts';
 
 type ResolverMap = Readonly<Record<string, unknown>>;
 
-const MODULES: readonly ResolverMap[] = [{ AttributeValue, DateTime, PackedRules }, users, roles, sessions, permissions, policy];
+const MODULES: readonly ResolverMap[] = [
+  { AttributeValue, DateTime, PackedRules },
+  users,
+  roles,
+  sessions,
+  permissions,
+  policy,
+];
 
 /** The executable subgraph. Throws when schema and resolvers do not fit each other, which graphql-js would pass over. */
 export function createSchema(): GraphQLSchema {
