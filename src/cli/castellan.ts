@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
-import { policiesDir } from './environment.ts';
 import { printFailure } from './failure.ts';
+import { addPolicyCommands } from './policy-commands.ts';
 import { type OutputOptions, printReport, type Report } from './report.ts';
 
 // Each command brings in only what it needs: checking policies must not wait for a server to be loaded.
@@ -43,19 +43,7 @@ program
   .description('print the schema of the subgraph')
   .action(() => report(async () => (await import('./sdl.ts')).printableSdl()));
 
-const policy = program.command('policy').description('look at policy files without putting them in force');
-
-policy
-  .command('check')
-  .description('find every problem in the policy files')
-  .argument('[dir]', 'their folder; POLICIES_DIR or policies without it')
-  .action((dir?: string) => report(async () => (await import('./policy.ts')).checkPolicy(policiesDir(env, dir))));
-
-policy
-  .command('test')
-  .description('ask them everything that the decision tables in cases/ ask')
-  .argument('[dir]', 'their folder; POLICIES_DIR or policies without it')
-  .action((dir?: string) => report(async () => (await import('./policy.ts')).testPolicy(policiesDir(env, dir))));
+addPolicyCommands(program, { env, output, report });
 
 program
   .command('doctor')

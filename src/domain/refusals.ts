@@ -25,6 +25,8 @@ export interface RefusalData {
   readonly reason?: string;
   readonly rule?: string;
   readonly retryAfterSeconds?: number;
+  /** Everything that is wrong with policy files, each with its place. */
+  readonly problems?: readonly object[];
 }
 
 /** An expected no. Its message is public. Anything else that is thrown is a fault, and is masked at the door. */

@@ -21,6 +21,7 @@ export interface Store {
   readonly signingKeys: SigningKeyReader;
   readonly snapshots: SnapshotReader;
   readonly feed: FeedReader;
+  readonly population: PopulationReader;
 
   /**
    * Commits what `work` wrote when it resolves, and nothing when it rejects. Runs READ COMMITTED with every wait
@@ -87,6 +88,19 @@ export interface SnapshotReader {
   principals(ids: readonly string[]): Promise<PrincipalSnapshot>;
   /** Whether the session is live, and the log position of the snapshot that says so. */
   session(id: string): Promise<{ readonly epoch: string; readonly asOf: number; readonly live: boolean }>;
+}
+
+/** Somebody whom a change of policy may give or take something. */
+export interface PopulationMember {
+  readonly user: User;
+  readonly grants: readonly HeldGrant[];
+  /** How many sessions of theirs are live. */
+  readonly liveSessions: number;
+}
+
+export interface PopulationReader {
+  /** Active users after this id, in the order of their ids, with grants that have not expired; at most `limit`. One statement. */
+  page(afterId: string, limit: number): Promise<readonly PopulationMember[]>;
 }
 
 /** The authority log as news for one user. */

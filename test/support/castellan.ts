@@ -43,6 +43,8 @@ export interface Castellans {
   /** Creates an active user holding these roles everywhere, and signs in. */
   signUp(name: string, roles?: readonly string[]): Promise<SignedInUser>;
   signIn(email: string, instance?: number): Promise<Omit<SignedInUser, 'id'>>;
+  /** Runs one statement on their database. */
+  rows<Row>(text: string, ...values: readonly unknown[]): Promise<readonly Row[]>;
   close(): Promise<void>;
 }
 
@@ -106,6 +108,11 @@ export async function startCastellans(
       if (data === null) throw new Error(`${email} could not sign in: ${JSON.stringify(errors)}`);
       const { accessToken, refreshToken, session } = data.signIn;
       return { email, accessToken, refreshToken, sessionId: session.id };
+    },
+
+    async rows<Row>(text: string, ...values: readonly unknown[]) {
+      const { rows } = await at().database.pool.query(text, [...values]);
+      return rows as Row[]; // the statement names its columns
     },
 
     async close() {
@@ -185,6 +192,51 @@ export async function askOver<T = Record<string, unknown>>(
     throw error;
   } finally {
     await answers.return?.();
+  }
+}
+
+/** Notes by name what the apps send to PostgreSQL from now on; a transaction counts as one. */
+export function recordStatements(apps: readonly App[]): {
+  readonly names: readonly string[];
+  readonly stop: () => void;
+} {
+  const names: string[] = [];
+  for (const { pool } of apps.map(({ database }) => database)) {
+    const query = pool.query.bind(pool) as (...args: readonly unknown[]) => unknown;
+    const connect = pool.connect.bind(pool) as (...args: readonly unknown[]) => unknown;
+    Object.assign(pool, {
+      query: (...args: readonly unknown[]) => {
+        const { name } = Object(args[0]) as { name?: unknown };
+        names.push(typeof name === 'string' ? name : 'without a name');
+        return query(...args);
+      },
+      connect: (...args: readonly unknown[]) => {
+        // With a callback it is the pool itself, for its own query.
+        if (args.length === 0) names.push('a transaction');
+        return connect(...args);
+      },
+    });
+  }
+  return {
+    names,
+    stop() {
+      // What they were stands on the prototype.
+      for (const { pool } of apps.map(({ database }) => database)) {
+        Reflect.deleteProperty(pool, 'query');
+        Reflect.deleteProperty(pool, 'connect');
+      }
+    },
+  };
+}
+
+const UNTIL_MS = 5_000;
+
+/** Asks until it is so: for what announces itself to nobody. Fails a test that asks for too long. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const givesUpAt = performance.now() + UNTIL_MS;
+  while (!(await isSo())) {
+    if (performance.now() > givesUpAt) throw new Error(`this never came to be: ${isSo.toString()}`);
+    await new Promise(setImmediate);
   }
 }
 

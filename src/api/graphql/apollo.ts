@@ -5,7 +5,7 @@ import {
   ApolloServerPluginLandingPageDisabled,
 } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
-import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { GraphQLError, OperationTypeNode, type GraphQLSchema } from 'graphql';
 import type { Server } from 'node:http';
 import type { Log } from '../../kit/log.ts';
 import type { Metrics } from '../../kit/metrics.ts';
@@ -68,7 +68,7 @@ function refuseSubscriptions(): ApolloServerPlugin<OperationContext> {
     requestDidStart: () =>
       Promise.resolve({
         didResolveOperation: ({ operation }) => {
-          if (operation?.operation !== 'subscription') return Promise.resolve();
+          if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) return Promise.resolve();
           const extensions = { http: { status: 400 } };
           throw new GraphQLError('Subscriptions run over a WebSocket (graphql-transport-ws).', { extensions });
         },

@@ -1,5 +1,6 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, type GraphQLSchema } from 'graphql';
+import { badInput } from '../../domain/refusals.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
 import { roles } from './roles.ts';
@@ -31,6 +32,7 @@ export function buildSchema(typeDefs: DocumentNode, modules: readonly ResolverMa
   const schema = buildSubgraphSchema([{ typeDefs, resolvers: resolvers as never }]);
   const problems = [...unknownResolvers(schema, resolvers), ...missingReferences(schema, resolvers)];
   if (problems.length > 0) throw new Error(`The schema and its resolvers do not fit:\n${problems.join('\n')}`);
+  refuseMalformedRepresentations(schema);
   return schema;
 }
 
@@ -59,13 +61,33 @@ function unknownResolvers(schema: GraphQLSchema, resolvers: ResolverMap): readon
 
 /** An entity without a reference resolver would echo what the caller claims about it. */
 function missingReferences(schema: GraphQLSchema, resolvers: ResolverMap): readonly string[] {
+  return entityNames(schema)
+    .filter(
+      (name) => typeof (resolvers[name] as Record<string, unknown> | undefined)?.['__resolveReference'] !== 'function',
+    )
+    .map((name) => `${name} has a key and no __resolveReference`);
+}
+
+/** The library passes on whatever the caller sends, and what is no representation then fails as if the fault were ours. */
+function refuseMalformedRepresentations(schema: GraphQLSchema): void {
+  const entities = new Set<unknown>(entityNames(schema));
+  const field = schema.getQueryType()?.getFields()['_entities'];
+  const resolve = field?.resolve;
+  if (field === undefined || resolve === undefined) return;
+  field.resolve = (source, args: { readonly representations: readonly unknown[] }, context, info) => {
+    for (const representation of args.representations) {
+      const { __typename, id } = Object(representation) as { readonly __typename?: unknown; readonly id?: unknown };
+      if (entities.has(__typename) && (typeof id === 'string' || Number.isSafeInteger(id))) continue;
+      throw badInput('representations', 'A representation has the __typename of an entity and its id.');
+    }
+    return resolve(source, args, context, info);
+  };
+}
+
+function entityNames(schema: GraphQLSchema): readonly string[] {
   return Object.values(schema.getTypeMap())
     .filter((type) => isObjectType(type) && isEntity(type.astNode, type.extensionASTNodes))
-    .filter(
-      ({ name }) =>
-        typeof (resolvers[name] as Record<string, unknown> | undefined)?.['__resolveReference'] !== 'function',
-    )
-    .map(({ name }) => `${name} has a key and no __resolveReference`);
+    .map(({ name }) => name);
 }
 
 interface Directed {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../kit/clock.ts';
 import { withDeadline } from '../../kit/deadline.ts';
 import type { Principal } from '../principals/principal.ts';
+import { Refusal } from '../refusals.ts';
 import { TransactionConflict, type CommittedWork, type Store, type Transaction } from '../store.ts';
 import type { AuthorityLog, Member } from './log.ts';
 import { formatPosition, sameEpoch, type Position } from './position.ts';
@@ -77,8 +78,10 @@ export class Authority {
    */
   async change<T>(by: Principal, locks: Locks, work: Work<T>): Promise<Enforced<T>> {
     const startedAtMs = this.#clock.monotonicMs();
+    // A database restored meanwhile has lost the commit, and must not be asked whether it is in force.
+    const { epoch } = this.#tail.position;
     const { value, logIds } = await this.#commit(by, locks, work);
-    const receipt = await this.#enforce(logIds, startedAtMs);
+    const receipt = await this.#enforce(logIds, epoch, startedAtMs);
     this.#settled(receipt);
     return { value, receipt };
   }
@@ -93,7 +96,9 @@ export class Authority {
   }
 
   async #commit<T>(by: Principal, locks: Locks, work: Work<T>): Promise<CommittedWork<T>> {
-    let actor = by;
+    // Before anything is looked for: whoever is not signed in learns nothing about what there is.
+    if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
+    let actor: Principal = by;
     for (let tries = 1; ; tries += 1) {
       try {
         return await this.#store.transaction(async (tx) => {
@@ -101,8 +106,12 @@ export class Authority {
           return work(tx, actor);
         });
       } catch (error) {
-        const again = error instanceof Outdated || error instanceof TransactionConflict;
-        if (!again || tries === TRIES_MAX) throw error;
+        if (!(error instanceof Outdated || error instanceof TransactionConflict)) throw error;
+        if (tries === TRIES_MAX) {
+          throw new Refusal('AUTHORITY_UNAVAILABLE', 'Others keep changing the same. Try again shortly.', {
+            retryAfterSeconds: 1,
+          });
+        }
       }
       // The poll sees everything committed before it, so a revocation that hit the fence refuses here.
       await this.#tail.poll(true);
@@ -124,10 +133,10 @@ export class Authority {
     if (outdated) throw new Outdated();
   }
 
-  async #enforce(logIds: readonly string[], startedAtMs: number): Promise<Receipt> {
+  async #enforce(logIds: readonly string[], epoch: string, startedAtMs: number): Promise<Receipt> {
     const committedAtMs = this.#clock.monotonicMs();
     const leftMs = Math.max(0, this.#timing.changeDeadlineMs - (committedAtMs - startedAtMs));
-    const settled = this.#members(logIds, leftMs).then(({ position, members }) => {
+    const settled = this.#members(logIds, epoch, leftMs).then(({ position, members }) => {
       this.#tail.announce(position.seq);
       return this.#receipts.settle({ position, members, committedAtMs });
     });
@@ -148,13 +157,14 @@ export class Authority {
   /** The position of the commit and who must apply it, asked again while PostgreSQL is away. */
   async #members(
     logIds: readonly string[],
+    epoch: string,
     leftMs: number,
   ): Promise<{ position: Position; members: readonly Member[] }> {
     const giveUpAtMs = this.#clock.monotonicMs() + leftMs;
     for (;;) {
       try {
         const { position, standing } = await this.#log.committed(logIds);
-        if (!sameEpoch(standing.epoch, this.#tail.position.epoch)) throw new Error('the history of the log changed');
+        if (!sameEpoch(standing.epoch, epoch)) throw new Error('the history of the log changed');
         return { position: { epoch: standing.epoch, seq: position }, members: standing.members };
       } catch (error) {
         if (this.#clock.monotonicMs() >= giveUpAtMs) throw error;

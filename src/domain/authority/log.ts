@@ -65,7 +65,10 @@ export interface Standing {
  * position has seen every smaller one.
  */
 export interface AuthorityLog {
-  /** Epoch, head, and the newest position that is older than `windowSeconds` (0 when there is none). */
+  /**
+   * Epoch, head, and the position to start from: the newest that is older than `windowSeconds`, or the one before the
+   * oldest that the log still has, or the head when it has none.
+   */
   open(windowSeconds: number): Promise<{ readonly epoch: string; readonly head: number; readonly trimmed: number }>;
   /** One snapshot: entries after `applied` in order, head, epoch, and the instance's own state. */
   poll(request: PollRequest): Promise<PollReply>;

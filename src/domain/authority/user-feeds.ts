@@ -40,7 +40,8 @@ export class UserFeeds {
     let waiting: LogEntry[] | null = [];
     const listener = (entry: LogEntry): void => {
       if (waiting !== null) waiting.push(entry);
-      else sink.entry(entry);
+      // The database may have been ahead of this instance, which then comes to what was delivered already.
+      else if (entry.seq > reached) sink.entry(entry);
     };
     const close = this.#listen(userId, listener);
     try {

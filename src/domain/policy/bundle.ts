@@ -47,47 +47,60 @@ export function inheritancePath(closure: Closure, role: string): readonly string
 /** Counts up when the same rules come to mean something else. */
 const language = 1;
 
-export function versionOf(subjects: Bundle['subjects'], roles: Bundle['roles']): string {
-  const meaning = [
-    language,
-    sorted(
-      [...subjects.values()].map(({ name, actions, attributes }) => [
-        name,
-        sorted(actions),
-        sorted([...attributes].map(([attribute, type]) => [attribute, typeName(type)])),
-      ]),
-    ),
-    sorted(
-      [...roles.values()].map(({ name, inherits, rules }) => [
-        name,
-        sorted(inherits),
-        sorted(rules.flatMap((rule) => atoms(rule, subjects))),
-      ]),
-    ),
-  ];
-  return createHash('sha256').update(JSON.stringify(meaning)).digest('hex');
+/** @param known what rules were found to mean before, in the same vocabulary */
+export function versionOf(
+  subjects: Bundle['subjects'],
+  roles: Bundle['roles'],
+  known = new WeakMap<Rule, readonly string[]>(),
+): string {
+  const rolesMean = [...roles.values()].map(({ name, inherits, rules }) => {
+    const atoms = rules.flatMap((rule) => {
+      const texts = known.get(rule) ?? atomsOf(rule, subjects);
+      known.set(rule, texts);
+      return texts;
+    });
+    return `[${JSON.stringify(name)},${sorted(inherits.map(asText))},${sorted(atoms)}]`;
+  });
+  const meaning = `[${language},${vocabularyText(subjects)},${sorted(rolesMean)}]`;
+  return createHash('sha256').update(meaning).digest('hex');
 }
 
+/** What the subjects mean: equal texts for equal vocabularies. */
+export const vocabularyText = (subjects: Bundle['subjects']): string =>
+  sorted(
+    [...subjects.values()].map(({ name, actions, attributes }) => {
+      const types = [...attributes].map(([attribute, type]) => asText([attribute, typeName(type)]));
+      return `[${asText(name)},${sorted([...actions].map(asText))},${sorted(types)}]`;
+    }),
+  );
+
+/** What conditions mean: equal texts for conditions that are met by the same records. */
+export const whereText = (where: Rule['where']): string =>
+  sorted(where.map((condition) => `[${[asText(condition.attribute), ...testMeaning(condition)].join()}]`));
+
 /** A rule as one line for each action on each subject, so that it does not matter how they were gathered. */
-function atoms(rule: Rule, subjects: Bundle['subjects']): readonly unknown[] {
-  const fields = rule.fields === null ? null : sorted(rule.fields);
-  const where = sorted(rule.where.map((condition) => [condition.attribute, ...testMeaning(condition)]));
+function atomsOf(rule: Rule, subjects: Bundle['subjects']): readonly string[] {
+  const fields = rule.fields === null ? 'null' : sorted(rule.fields.map(asText));
+  const where = whereText(rule.where);
   return rule.targets.flatMap(({ subject, actions }) => {
     const within = subjects.get(subject)?.scoped === true ? rule.within : 'any';
-    return actions.map((action) => [rule.effect, action, subject, fields, where, within, rule.reason]);
+    return actions.map((action) => {
+      const what = [rule.effect, action, subject].map(asText).join();
+      return `[${what},${fields},${where},${asText(within)},${asText(rule.reason)}]`;
+    });
   });
 }
 
-function testMeaning({ operator, operand }: Test): readonly unknown[] {
-  if (!isSeveral(operand)) return [operator, singleMeaning(operand)];
-  return [operator, sorted(operand.map((item) => (isTest(item) ? testMeaning(item) : singleMeaning(item))))];
+function testMeaning({ operator, operand }: Test): readonly string[] {
+  if (!isSeveral(operand)) return [asText(operator), singleMeaning(operand)];
+  const items = operand.map((item) => (isTest(item) ? `[${testMeaning(item).join()}]` : singleMeaning(item)));
+  return [asText(operator), sorted(items)];
 }
 
 /** A template in a list of its own: no text can be taken for it. */
-const singleMeaning = (single: Single) => (single instanceof Template ? [single.name] : single);
+const singleMeaning = (single: Single) => asText(single instanceof Template ? [single.name] : single);
 
-/** In one order, each once. */
-function sorted(items: Iterable<unknown>): readonly unknown[] {
-  const texts = new Map([...items].map((item) => [JSON.stringify(item), item]));
-  return [...texts].toSorted(([a], [b]) => (a < b ? -1 : Number(a > b))).map(([, item]) => item);
-}
+const asText = (value: unknown): string => JSON.stringify(value);
+
+/** A list of texts in one order, each once. */
+const sorted = (texts: readonly string[]): string => `[${[...new Set(texts)].toSorted().join()}]`;

@@ -131,12 +131,12 @@ function parseAbout(operator: 'exists' | 'size', { value, place }: ScalarNode, p
 }
 
 function parseElementTests(node: Node, type: ScalarType, problems: Problems): readonly Test[] {
-  const known = problems.list.length;
+  const before = problems.count;
   const tests = parseTests(node, type, problems);
   const wrong = tests.find(({ operator, operand }) => operand === null || operator === 'exists');
   if (wrong !== undefined)
     problems.add(node.place, 'the elements of a list are always there', 'null and exists say nothing of them');
-  return problems.list.length === known && tests.length > 0 ? [{ operator: 'elemMatch', operand: tests }] : [];
+  return problems.count === before && tests.length > 0 ? [{ operator: 'elemMatch', operand: tests }] : [];
 }
 
 function parseSeveral(

@@ -81,7 +81,9 @@ class Reader {
       this.#problems.add(this.#place(error.pos[0]), message);
     }
     if (broken.length > 0) return null;
-    if (document.directives.yaml.explicit === true) return this.#refuse(0, 'a policy file has no YAML directives');
+    const { yaml, tags } = document.directives;
+    if (yaml.explicit === true || Object.keys(tags).length > 1)
+      return this.#refuse(0, 'a policy file has no YAML directives');
     if (document.contents === null) return this.#refuse(0, 'the file is empty');
     return this.#node(document.contents, 0, 0);
   }

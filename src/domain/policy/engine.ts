@@ -6,6 +6,8 @@ import { type Bundle, roleClosure } from './bundle.ts';
 import type { Attributes } from './matching.ts';
 import { explain, type Explanation } from './explain.ts';
 import { Compiler, type GrantFacts } from './compiler.ts';
+import { nearest } from './nearest.ts';
+import type { Need, Situation } from './needs.ts';
 import { label } from './problems.ts';
 import { type PlainRule, RoleSet, typeOf } from './role-set.ts';
 import type { Rule } from './rules.ts';
@@ -112,7 +114,9 @@ export class Engine {
       roleSet.grants.map(({ role }) => role),
     );
     const { rules } = roleSet;
-    return explain({ rules, closure, principal, bundle: this.bundle, decision, action, subject, field: field ?? null });
+    const needs = decision.allowed ? null : this.#needs(action, { principal, grants: roleSet.grants, subject, field });
+    const { bundle } = this;
+    return explain({ rules, closure, principal, bundle, decision, needs, action, subject, field: field ?? null });
   }
 
   /** The rule that made a decision of this engine; null when none did. */
@@ -142,6 +146,17 @@ export class Engine {
     return unknownWord(this.bundle.subjects, action, subjectType, field);
   }
 
+  #needs(action: string, situation: Omit<Situation, 'subject'> & { subject: SubjectRecord }): readonly Need[] | null {
+    const { subject, field } = situation;
+    if (typeof subject !== 'object' || subject === null) return null;
+    if (field !== undefined && !this.#hasField(subject, field)) return null;
+    try {
+      return nearest(this.#compiler, action, { ...situation, subject: { ...subject } });
+    } catch {
+      return null; // nothing helps a record that cannot be compared
+    }
+  }
+
   #hasField(subject: SubjectRecord, field: string): boolean {
     const { __typename: type } = subject;
     return this.bundle.subjects.get(type)?.attributes.has(field) === true;
@@ -159,7 +174,7 @@ export class Engine {
     if (known !== undefined) return known;
 
     const copies = sound.map(({ role, scope }) => ({ role, scope }));
-    const roleSet = new RoleSet(copies, this.#compiler);
+    const roleSet = new RoleSet(key, copies, this.#compiler);
     this.#roleSets.set(key, roleSet);
     for (const oldest of this.#roleSets.keys()) {
       if (this.#roleSets.size <= roleSetsMax) break;

@@ -2,6 +2,7 @@ import { type MongoQuery, mongoQueryMatcher } from '@casl/ability';
 import type { Decision, SubjectRecord } from '../principals/principal.ts';
 import { type Bundle, type Closure, inheritancePath } from './bundle.ts';
 import { type Condition, templatesIn } from './conditions.ts';
+import type { Need } from './needs.ts';
 import { label } from './problems.ts';
 import { toQuery } from './query.ts';
 import type { CompiledRule } from './compiler.ts';
@@ -39,11 +40,17 @@ export interface Explanation {
   readonly rule: ExplainedRule | null;
   /** Where nothing allowed it: the allow with the fewest conditions that do not hold. */
   readonly nearestMiss: ExplainedRule | null;
+  /**
+   * For a denial: all that would have to be different for it to be allowed, and as little as was found. Null when it is
+   * allowed, and where no role could allow it.
+   */
+  readonly needs: readonly Need[] | null;
   /** Where not even a near miss is held: the roles that could allow it. */
   readonly roles: readonly string[];
 }
 
 interface Question {
+  readonly needs: readonly Need[] | null;
   readonly rules: readonly CompiledRule[];
   readonly principal: TemplateValues;
   readonly bundle: Bundle;
@@ -55,13 +62,13 @@ interface Question {
 }
 
 export function explain(question: Question): Explanation {
-  const { bundle, decision, action, subject } = question;
+  const { bundle, decision, needs, action, subject } = question;
   const type = typeof subject === 'object' && subject !== null ? typeOf(subject) : '';
   const applicable = question.rules.filter((rule) => rule.action.includes(action) && rule.subject.includes(type));
   // In the order in which CASL asks them.
   const explained = applicable.toReversed().map((rule) => explainRule(rule, question));
   if (decision.rule !== null) {
-    return { decision, rule: explained.find(({ matches }) => matches) ?? null, nearestMiss: null, roles: [] };
+    return { decision, rule: explained.find(({ matches }) => matches) ?? null, nearestMiss: null, needs, roles: [] };
   }
 
   const misses = explained.filter(({ effect }) => effect === 'allow').toSorted((a, b) => missing(a) - missing(b));
@@ -75,6 +82,7 @@ export function explain(question: Question): Explanation {
     decision,
     rule: null,
     nearestMiss: misses[0] ?? null,
+    needs,
     roles: misses.length === 0 ? roles.map(({ name }) => name) : [],
   };
 }

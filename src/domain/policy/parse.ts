@@ -1,7 +1,8 @@
-import { type Bundle, type Role, versionOf } from './bundle.ts';
+import { type Bundle, type Role, versionOf, vocabularyText } from './bundle.ts';
 import { type Entry, type Node, type PolicyFile, readDocument } from './document.ts';
 import { inheritanceCycles } from './inheritance.ts';
 import { label, type Place, Problems } from './problems.ts';
+import { type KnownRules, ParseCache } from './parse-cache.ts';
 import { parseRule, type Effect, type Rule } from './rules.ts';
 import { knownWords, listOf, mapOf, recordOf, type Word, wordsOf } from './shape.ts';
 import { parseSubject, type SubjectType } from './vocabulary.ts';
@@ -20,31 +21,43 @@ interface Draft {
 
 /**
  * A whole bundle, or nothing.
+ * @param cache what earlier bundles were made of: files and rules that did not change are not read again
  * @throws {PolicyError} with every problem of every file
  */
-export function parseBundle(files: readonly PolicyFile[]): Bundle {
+export function parseBundle(files: readonly PolicyFile[], cache = new ParseCache()): Bundle {
   const problems = new Problems();
-  const sections = readSections(files, problems);
+  const sections = readSections(files, cache, problems);
   const subjects = collectSubjects(sections, problems);
   const drafts = collectRoles(sections, problems);
   for (const cycle of inheritanceCycles(drafts)) {
     problems.add(cycle.place, `roles inherit in a circle: ${cycle.path.join(' → ')}`);
   }
-  const roles = new Map([...drafts.values()].map((draft) => [draft.name, toRole(draft, drafts, subjects, problems)]));
+  const known = cache.rulesIn(vocabularyText(subjects));
+  const roles = new Map(
+    [...drafts.values()].map((draft) => [draft.name, toRole(draft, drafts, subjects, known, problems)]),
+  );
   if (roles.size === 0) problems.add(startOf(files), 'no file declares a role', 'without roles nobody may do anything');
   problems.raise();
-  return { version: versionOf(subjects, roles), subjects, roles, warnings: warningsOf(roles) };
+  return { version: versionOf(subjects, roles, known.meanings), subjects, roles, warnings: warningsOf(roles) };
 }
 
 const startOf = (files: readonly PolicyFile[]): Place => ({ file: files[0]?.path ?? 'policies', line: 1, column: 1 });
 
-function readSections(files: readonly PolicyFile[], problems: Problems): readonly ReadonlyMap<string, Entry>[] {
+function readSections(
+  files: readonly PolicyFile[],
+  cache: ParseCache,
+  problems: Problems,
+): readonly ReadonlyMap<string, Entry>[] {
   const paths = new Set<string>();
   return files.flatMap((file) => {
     if (paths.has(file.path)) problems.add(startOf([file]), 'there are two files of this path');
     paths.add(file.path);
-    const root = readDocument(file, problems);
-    return (root === null ? null : recordOf(root, 'a policy file', ['subjects', 'roles'], problems)) ?? [];
+    return (
+      cache.sections(file, problems, () => {
+        const root = readDocument(file, problems);
+        return root === null ? null : recordOf(root, 'a policy file', ['subjects', 'roles'], problems);
+      }) ?? []
+    );
   });
 }
 
@@ -106,12 +119,13 @@ function toRole(
   draft: Draft,
   drafts: ReadonlyMap<string, Draft>,
   subjects: ReadonlyMap<string, SubjectType>,
+  known: KnownRules,
   problems: Problems,
 ): Role {
   const { name } = draft;
   const parents = knownWords(draft.parents, drafts, (word) => `there is no role "${word}"`, problems);
   const rules = draft.rules.flatMap(({ effect, node }): readonly Rule[] => {
-    const rule = parseRule(effect, name, node, subjects, problems);
+    const rule = known.rule(node, problems, () => parseRule(effect, name, node, subjects, problems));
     return rule === null ? [] : [rule];
   });
   return { name, inherits: [...new Set(parents.map(({ text }) => text))], rules };

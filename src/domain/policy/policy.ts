@@ -21,16 +21,18 @@ export class Policy {
     return { allowed: false, reason: 'There is no such thing.', rule: null, policyVersion };
   }
 
-  /** Refuses what is not allowed: with FORBIDDEN for one who may read the record, and otherwise as if it did not exist. */
+  /**
+   * Refuses what is not allowed: with FORBIDDEN for one who may read the record, and otherwise as if it did not exist.
+   * What is yet to be created hides nothing, so that creating it is always FORBIDDEN.
+   */
   demand(by: Principal, action: string, subject: SubjectRecord): void {
     const decision = this.decide(by, action, subject);
     if (decision.allowed) return;
     if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
+    const rule = decision.rule === null ? {} : { rule: decision.rule };
+    if (action === 'create') throw new Refusal('FORBIDDEN', decision.reason, rule);
     if (!this.decide(by, 'read', subject).allowed) throw notFound(subject.__typename.toLowerCase(), subject.id);
-    throw new Refusal('FORBIDDEN', decision.reason, {
-      id: subject.id,
-      ...(decision.rule !== null && { rule: decision.rule }),
-    });
+    throw new Refusal('FORBIDDEN', decision.reason, { id: subject.id, ...rule });
   }
 
   /**

@@ -35,6 +35,10 @@ export class Problems {
     this.#found.push({ file, line, column, message, ...(hint !== undefined && { hint }) });
   }
 
+  get count(): number {
+    return this.#found.length;
+  }
+
   get list(): readonly PolicyProblem[] {
     return this.#found.toSorted(
       (a, b) => (a.file < b.file ? -1 : Number(a.file > b.file)) || a.line - b.line || a.column - b.column,

@@ -1,6 +1,6 @@
 import type { SubjectRecord } from '../principals/principal.ts';
 import { type Misfit, misfit } from './values.ts';
-import { attributeOf, type SubjectType } from './vocabulary.ts';
+import { attributeOf, scopeAttributeOf, type SubjectType } from './vocabulary.ts';
 import { clip, didYouMean } from './words.ts';
 
 /** A record made of attributes that somebody else named, or every attribute that was refused. */
@@ -23,7 +23,7 @@ export function makeRecord(type: SubjectType, id: string, attributes: Readonly<R
   }
   if (refused.length > 0) return { refused };
 
-  const scope = [...type.attributes].find(([, { kind }]) => kind === 'scope')?.[0];
+  const scope = scopeAttributeOf(type);
   const scopes = scope === undefined ? {} : { scopes: pathsTo(taken.get(scope)) };
   return { record: { ...Object.fromEntries(taken), ...scopes, id, __typename: type.name } };
 }

@@ -9,13 +9,16 @@ export type PlainRule = RawRule<[string, string], MongoQuery>;
 
 /** What certain grants amount to, compiled once for everybody who holds them. */
 export class RoleSet {
+  /** Equal for equal sets of grants. */
+  readonly key: string;
   readonly grants: readonly GrantFacts[];
   readonly compiler: Compiler;
   /** As CASL takes them: later ones go first, and denies are last. */
   readonly rules: readonly CompiledRule[];
   #groups: ReadonlyMap<string, ReadonlyMap<string, RuleGroup>> | undefined;
 
-  constructor(grants: readonly GrantFacts[], compiler: Compiler) {
+  constructor(key: string, grants: readonly GrantFacts[], compiler: Compiler) {
+    this.key = key;
     this.grants = grants;
     this.compiler = compiler;
     this.rules = compiler.compile(grants);

@@ -4,7 +4,7 @@ import { RuleIndex } from './rule-index.ts';
 import type { TemplateName, TemplateValues } from './templates.ts';
 
 /** From here on looking rules up costs less than asking each. */
-const indexedMin = 16;
+const indexedMin = 12;
 
 /** The rules about one action on one type of subject, in the order in which they decide. */
 export class RuleGroup {

@@ -1,5 +1,5 @@
-import { isSeveral, type Single, type Test } from './conditions.ts';
 import type { CompiledRule } from './compiler.ts';
+import { equalities, type Equality } from './equalities.ts';
 import type { Attributes } from './matching.ts';
 import { Template, type TemplateName, type TemplateValues } from './templates.ts';
 
@@ -10,11 +10,12 @@ export interface RankedRule {
 }
 
 /** So few are asked one after the other as fast as they are looked up. */
-const scannedMax = 12;
+const scannedMax = 5;
 const depthMax = 3;
 /** A rule stands under each of its values: long lists would grow the index more than they narrow the search. */
 const valuesMax = 32;
 const branchMin = 4;
+const repeatedMin = 8;
 
 /**
  * Finds the rule that decides among thousands. Under the value that a rule demands of an attribute stand only the rules
@@ -69,7 +70,9 @@ class Branch {
     const value = record[this.#attribute];
     let best = before;
     if (Array.isArray(value)) {
-      for (const item of value) best = this.#values.get(item)?.find(record, principal, field, best) ?? best;
+      // Long lists may hold the same thing often, and looking it up once is enough.
+      for (const item of value.length > repeatedMin ? new Set(value) : value)
+        best = this.#values.get(item)?.find(record, principal, field, best) ?? best;
     } else {
       best = this.#values.get(value)?.find(record, principal, field, best) ?? best;
     }
@@ -80,12 +83,6 @@ class Branch {
     }
     return best;
   }
-}
-
-interface Equality {
-  readonly attribute: string;
-  /** One of these is demanded. Templates are one object for each name. */
-  readonly values: readonly unknown[];
 }
 
 /** Each rule under the attribute whose values it shares with the fewest others. */
@@ -101,7 +98,8 @@ function divide(rules: readonly RankedRule[], unbound: boolean, depth: number) {
   const company = ({ attribute, values }: Equality) =>
     Math.max(...values.map((value) => counts.get(attribute)?.get(value) ?? 0));
 
-  const chosen = demands.map((each) => each.toSorted((a, b) => company(a) - company(b))[0]);
+  const rarer = (a: Equality, b: Equality) => (company(b) < company(a) ? b : a);
+  const chosen = demands.map(([first, ...others]) => (first === undefined ? undefined : others.reduce(rarer, first)));
   const popular = Map.groupBy(chosen, (equality) => equality?.attribute);
   const scanned: RankedRule[] = [];
   const under = new Map<string, Map<unknown, RankedRule[]>>();
@@ -127,28 +125,4 @@ function divide(rules: readonly RankedRule[], unbound: boolean, depth: number) {
       ),
   );
   return { scanned, branches };
-}
-
-/** What a record must equal, or the rule does not apply. `unbound`: the principal may lack what a deny speaks of. */
-function equalities({ inverted, conditions }: CompiledRule, unbound: boolean): readonly Equality[] {
-  if (conditions === undefined) return [];
-  const { where, templates, reach } = conditions;
-  const reached = reach === null ? [] : [{ attribute: 'scopes', values: reach }];
-  // Without a value for a template, a deny denies whatever its scope reaches.
-  if (unbound && inverted && templates.length > 0) return reached;
-  const demanded = where.flatMap(({ attribute, operator, operand }): Equality[] => {
-    if (operator === 'eq' && operand !== null && !isSeveral(operand)) return [{ attribute, values: [keyOf(operand)] }];
-    if (operator !== 'in' || !isSeveral(operand)) return [];
-    return [{ attribute, values: operand.map(keyOf) }];
-  });
-  return [...reached, ...demanded];
-}
-
-const templateKeys = new Map<TemplateName, Template>();
-
-function keyOf(single: Single | Test): unknown {
-  if (!(single instanceof Template)) return single;
-  const known = templateKeys.get(single.name) ?? single;
-  templateKeys.set(single.name, known);
-  return known;
 }

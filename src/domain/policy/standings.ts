@@ -1,4 +1,4 @@
-import type { Clock } from '../../kit/clock.ts';
+import { toInstant, type Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Keys } from '../../kit/secret.ts';
 import type { Cache } from '../authority/cache.ts';
@@ -205,7 +205,10 @@ export class Standings {
     return overtaken;
   }
 
-  async #build({ epoch, asOf, policyVersion, record, grants }: CachedStanding): Promise<Standing> {
+  async #build({ epoch, asOf, policyVersion, record, grants: read }: CachedStanding): Promise<Standing> {
+    // The database has a clock of its own: what has ended by ours would otherwise be read again until it has by both.
+    const now = toInstant(this.#clock.now());
+    const grants = read.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
     const engine = await this.#engines.load(policyVersion);
     const facts = { id: record.id, email: record.email, scope: record.scope, kind: 'user' };
     const expiries = grants.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));

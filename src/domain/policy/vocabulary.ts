@@ -25,6 +25,10 @@ export const scopesType: AttributeType = { kind: 'list', of: { kind: 'scope' } }
 export const attributeOf = (subject: SubjectType, name: string): AttributeType | undefined =>
   name === 'scopes' && subject.scoped ? scopesType : subject.attributes.get(name);
 
+/** The attribute that says where a record is; undefined for subjects without a scope. */
+export const scopeAttributeOf = (subject: SubjectType): string | undefined =>
+  [...subject.attributes].find(([, { kind }]) => kind === 'scope')?.[0];
+
 export function typeName(type: AttributeType): string {
   if (type.kind === 'list') return `list(${typeName(type.of)})`;
   return type.kind === 'enum' ? `enum(${type.values.join(', ')})` : type.kind;

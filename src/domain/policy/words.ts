@@ -13,6 +13,9 @@ const shapes = {
 
 export type WordKind = keyof typeof patterns;
 
+/** What names of this kind look like, as a regular expression. */
+export const namePattern = (kind: WordKind): string => patterns[kind].source;
+
 /** Stand for everything in a rule; expanded at load, so they never reach CASL, where they would match unknown names too. */
 export const ANY_ACTION = 'manage';
 export const ANY_SUBJECT = 'all';

@@ -3,8 +3,9 @@ import { newId } from '../../kit/ids.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import type { Policy } from '../policy/policy.ts';
 import { sessionIdOf, type Principal } from '../principals/principal.ts';
-import { badInput, notFound } from '../refusals.ts';
+import { badInput, notFound, Refusal } from '../refusals.ts';
 import type { Store } from '../store.ts';
+import { parseScope } from '../users/user.ts';
 import type { Grant, Role } from './role.ts';
 
 export interface NewGrant {
@@ -14,8 +15,6 @@ export interface NewGrant {
   readonly scope?: string | null;
   readonly expiresAt?: string | null;
 }
-
-const SCOPE_PATH = /^[a-z0-9][a-z0-9_-]{0,62}(\/[a-z0-9][a-z0-9_-]{0,62}){0,15}$/;
 
 /** What can be done with roles and the grants of them. */
 export class Roles {
@@ -58,18 +57,17 @@ export class Roles {
 
   /** Gives a role. Refuses with CONFLICT when the principal holds it at that scope already. */
   async grant(by: Principal, input: NewGrant): Promise<Enforced<Grant>> {
-    const scope = input.scope ?? null;
+    const scope = typeof input.scope === 'string' ? parseScope(input.scope) : null;
     const expiresAt = input.expiresAt ?? null;
-    if (scope !== null && !SCOPE_PATH.test(scope)) throw badInput('scope', 'A scope is a path such as acme/platform.');
     if (expiresAt !== null && expiresAt <= this.#now()) throw badInput('expiresAt', 'A grant ends in the future.');
 
     return this.#authority.change(by, { change: [input.principalId] }, async (tx, actor) => {
       const user = await tx.users.find(input.principalId);
       if (user === null) throw notFound('user', input.principalId);
-      const role = await tx.roles.find(input.roleId);
-      // The right to give the role is checked before its existence shows, as everywhere.
-      if (role === null) throw notFound('role', input.roleId);
+      // Before the role is looked for: that it is missing must not tell that the user is not.
       this.#policy.demand(actor, 'grant', user);
+      const role = await tx.roles.find(input.roleId);
+      if (role === null) throw notFound('role', input.roleId);
       this.#policy.demand(actor, 'grant', role);
       // Who administers one scope must not give rights in another, or everywhere.
       const there = this.#policy.within(actor, scope);
@@ -102,7 +100,8 @@ export class Roles {
   /** Takes a granted role away. Revoking a grant that is gone answers as for one that never was. */
   async revoke(by: Principal, grantId: string): Promise<Enforced<Grant>> {
     const found = await this.#store.grants.find(grantId);
-    if (found === null) throw notFound('grant', grantId);
+    if (found === null)
+      throw by.kind === 'anonymous' ? new Refusal('UNAUTHENTICATED', 'Sign in first.') : notFound('grant', grantId);
 
     return this.#authority.change(by, { change: [found.principalId] }, async (tx, actor) => {
       const grant = await tx.grants.find(grantId);
@@ -111,6 +110,8 @@ export class Roles {
       if (grant === null || user === null || role === null) throw notFound('grant', grantId);
       if (!this.#policy.decide(actor, 'read', user).allowed) throw notFound('grant', grantId);
       this.#policy.demand(actor, 'revoke', role);
+      // Who administers one scope must not take rights away in another, or everywhere.
+      this.#policy.demand(this.#policy.within(actor, grant.scope), 'revoke', role);
 
       await tx.grants.remove(grantId);
       await tx.audit.append({

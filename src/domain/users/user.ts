@@ -56,6 +56,14 @@ export function parseName(name: string): string {
   return trimmed;
 }
 
+const SCOPE_PATH = /^[a-z0-9][a-z0-9_-]{0,62}(\/[a-z0-9][a-z0-9_-]{0,62}){0,15}$/;
+
+/** Refuses with BAD_USER_INPUT what cannot be the path of a scope. */
+export function parseScope(scope: string): string {
+  if (!SCOPE_PATH.test(scope)) throw badInput('scope', 'A scope is a path such as acme/platform.');
+  return scope;
+}
+
 export function scopePaths(scope: string | null): readonly string[] {
   if (scope === null) return [];
   const segments = scope.split('/');

@@ -6,7 +6,7 @@ import { sessionIdOf, type Principal } from '../principals/principal.ts';
 import { notFound } from '../refusals.ts';
 import type { Store, Transaction } from '../store.ts';
 import { checkNewPassword, hashPassword } from './passwords.ts';
-import { parseEmail, parseName, scopePaths, type User } from './user.ts';
+import { parseEmail, parseName, parseScope, scopePaths, type User } from './user.ts';
 
 export interface NewUser {
   readonly email: string;
@@ -49,7 +49,7 @@ export class Users {
 
   /** Refuses with CONFLICT when another user holds the address. */
   async create(by: Principal, input: NewUser): Promise<Written<User>> {
-    const scope = input.scope ?? null;
+    const scope = typeof input.scope === 'string' ? parseScope(input.scope) : null;
     const user: User = {
       __typename: 'User',
       id: newId('user'),

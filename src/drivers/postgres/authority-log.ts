@@ -70,8 +70,10 @@ export function createAuthorityLog(query: Query): AuthorityLog {
     async open(windowSeconds) {
       const [row] = await query<{ epoch: string; head: string; trimmed: string }>(
         'authority-open',
-        `select epoch, seq as head, coalesce((
-           select max(seq) from authority_log where at < now() - make_interval(secs => $1)), 0) as trimmed
+        `select epoch, seq as head, coalesce(
+           (select max(seq) from authority_log where at < now() - make_interval(secs => $1)),
+           (select min(seq) - 1 from authority_log),
+           seq) as trimmed
          from authority_head where id = 1`,
         [windowSeconds],
       );

@@ -27,7 +27,9 @@ export function createBundleWriter(em: EntityManager): BundleWriter {
     lockHead: () => createBundleReader(query, 'for update').inForce(),
 
     async put(version, files, by) {
-      await em.insert(PolicyBundleRow, { version, files: [...files], putBy: by });
+      const row = { version, files: [...files], putBy: by };
+      // A version names its files, so one that was in force before has the same.
+      await em.createQueryBuilder(PolicyBundleRow).insert(row).onConflict('version').ignore().execute('run');
       await em.nativeUpdate(PolicyHeadRow, { id: 1 }, { version });
     },
   };

@@ -1,8 +1,9 @@
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { CompiledQuery, type Kysely, type Transaction as KyselyTransaction } from 'kysely';
-import { DatabaseError, type Pool } from 'pg';
+import { DatabaseError, type Pool, type PoolClient } from 'pg';
 import type { Log } from '../../kit/log.ts';
 import type { Secret } from '../../kit/secret.ts';
+import { Refusal } from '../../domain/refusals.ts';
 import { TransactionConflict } from '../../domain/store.ts';
 import { ROWS } from './rows.ts';
 
@@ -43,6 +44,7 @@ export async function openDatabase(parts: { url: Secret; poolMax: number; logger
   });
   await orm.connect();
   const pool: Pool = await orm.em.getConnection().getNativeClient();
+  giveBackLostConnections(pool);
   return {
     orm,
     pool,
@@ -52,6 +54,27 @@ export async function openDatabase(parts: { url: Secret; poolMax: number; logger
     },
     close: () => orm.close(true),
   };
+}
+
+/**
+ * Kysely gives a connection back after a rollback that worked. On a connection that has died none does, and each would
+ * take its place in the pool for good.
+ */
+function giveBackLostConnections(pool: Pool): void {
+  const inUse = new WeakMap<PoolClient, () => void>();
+  pool.on('acquire', (client) => {
+    const lost = (): void => {
+      client.release(true);
+      // Whoever holds it may still give it back, too.
+      client.release = () => {};
+    };
+    inUse.set(client, lost);
+    client.once('end', lost);
+  });
+  pool.on('release', (_error, client) => {
+    const lost = inUse.get(client);
+    if (lost !== undefined) client.off('end', lost);
+  });
 }
 
 /** Runs statements on the connection of the transaction that `em` is in. */
@@ -66,7 +89,9 @@ export function queryIn(em: EntityManager): Query {
 
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
-const UNIQUE_VIOLATION = '23505';
+const LOCK_NOT_AVAILABLE = '55P03';
+const QUERY_CANCELED = '57014';
+const CHARACTER_NOT_IN_REPERTOIRE = '22021';
 
 /** The error of PostgreSQL behind whatever MikroORM wrapped around it, or null. */
 function databaseError(error: unknown): DatabaseError | null {
@@ -80,16 +105,48 @@ function databaseError(error: unknown): DatabaseError | null {
   return typeof code === 'string' ? (error as DatabaseError) : null;
 }
 
-/** Whether the row is one too many under a unique index. */
-export function isUniqueViolation(error: unknown): boolean {
-  return databaseError(error)?.code === UNIQUE_VIOLATION;
+/**
+ * What an error of PostgreSQL means to us, or the same error: a {@link TransactionConflict} when the work may simply be
+ * tried again, and a refusal when a wait was cut short or no row could hold what was asked for.
+ */
+export function translated(error: unknown): unknown {
+  switch (databaseError(error)?.code) {
+    case SERIALIZATION_FAILURE:
+    case DEADLOCK_DETECTED:
+      return new TransactionConflict('PostgreSQL chose this transaction to give way', { cause: error });
+    case LOCK_NOT_AVAILABLE:
+    case QUERY_CANCELED:
+      return new Refusal('AUTHORITY_UNAVAILABLE', 'Others are changing the same. Try again shortly.', {
+        retryAfterSeconds: 1,
+      });
+    case CHARACTER_NOT_IN_REPERTOIRE:
+      return unstorable();
+    default:
+      return error;
+  }
 }
 
-/** The same error, or a {@link TransactionConflict} when the work may simply be tried again. */
-export function conflictOr(error: unknown): unknown {
-  const code = databaseError(error)?.code;
-  if (code !== SERIALIZATION_FAILURE && code !== DEADLOCK_DETECTED) return error;
-  return new TransactionConflict('PostgreSQL chose this transaction to give way', { cause: error });
+/**
+ * The same reader, with its errors {@link translated}. Text that PostgreSQL cannot hold is refused before: where MikroORM
+ * writes values into the statement, U+0000 would end it early.
+ */
+export function translating<Reader extends object>(reader: Reader): Reader {
+  const methods = Object.entries(reader).map(([name, read]: [string, (...args: unknown[]) => Promise<unknown>]) => [
+    name,
+    async (...args: unknown[]) => {
+      if (args.flat().some((arg) => typeof arg === 'string' && arg.includes('\0'))) throw unstorable();
+      try {
+        return await read(...args);
+      } catch (error) {
+        throw translated(error);
+      }
+    },
+  ]);
+  return Object.fromEntries(methods) as Reader; // the same names, each of the same type
+}
+
+function unstorable(): Refusal {
+  return new Refusal('BAD_USER_INPUT', 'Text cannot hold the character U+0000.');
 }
 
 /** An instant as records carry it, from what the driver made of a timestamptz. */

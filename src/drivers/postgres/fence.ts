@@ -1,6 +1,9 @@
 import type { Fence } from '../../domain/store.ts';
 import type { Query } from './database.ts';
 
+/** Locks of PostgreSQL's that stand for nothing but a place in a queue, until the end of the transaction. */
+const QUEUE = { change: 'pg_advisory_xact_lock', share: 'pg_advisory_xact_lock_shared' } as const;
+
 /** See {@link Fence}. One statement each, since each must see what was committed while the one before it waited. */
 export function createFence(query: Query): Fence {
   return {
@@ -9,7 +12,9 @@ export function createFence(query: Query): Fence {
       const sharing = new Set(share.filter((id) => !changing.has(id)));
       // Ascending over both modes: two transactions that want the same rows never wait for each other in a circle.
       // One statement for each run of ids in the same mode, since a statement locks in one mode.
-      for (const { mode, ids } of runs(changing, sharing)) {
+      for (const { mode, queue, ids } of runs(changing, sharing)) {
+        // Whoever shares a row passes by who waits to change it: a busy thief would never be revoked. Queues are fair.
+        await query('fence-queue', `select ${queue}(hashtextextended(id, 0)) from unnest($1::text[]) as id`, [ids]);
         await query('fence-lock', `select id from users where id = any($1) order by id ${mode}`, [ids]);
       }
       if (policy) await query('fence-policy', 'select version from policy_head where id = 1 for share', []);
@@ -40,13 +45,13 @@ export function createFence(query: Query): Fence {
 function runs(
   changing: ReadonlySet<string>,
   sharing: ReadonlySet<string>,
-): readonly { readonly mode: string; readonly ids: readonly string[] }[] {
-  const found: { mode: string; ids: string[] }[] = [];
+): readonly { readonly mode: string; readonly queue: string; readonly ids: readonly string[] }[] {
+  const found: { mode: string; queue: string; ids: string[] }[] = [];
   for (const id of [...changing, ...sharing].toSorted()) {
     const mode = changing.has(id) ? 'for no key update' : 'for share';
     const last = found.at(-1);
     if (last?.mode === mode) last.ids.push(id);
-    else found.push({ mode, ids: [id] });
+    else found.push({ mode, queue: changing.has(id) ? QUEUE.change : QUEUE.share, ids: [id] });
   }
   return found;
 }

@@ -1,7 +1,7 @@
 import { LockMode, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { Refusal } from '../../domain/refusals.ts';
 import type { Grant, GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from '../../domain/roles/role.ts';
-import { instant, instantOrNull, isUniqueViolation } from './database.ts';
+import { instant, instantOrNull } from './database.ts';
 import { GrantRow, RoleRow } from './rows.ts';
 
 function toRole({ id, name, description, managed }: InferEntity<typeof RoleRow>): Role {
@@ -89,20 +89,25 @@ export function createGrantWriter(em: EntityManager): GrantWriter {
     ...createGrantReader(() => em, LockMode.PESSIMISTIC_WRITE),
 
     async add({ id, principalId, roleId, scope, expiresAt, grantedBy, createdAt }) {
-      try {
-        await em.insert(GrantRow, {
-          id,
-          principal: principalId,
-          role: roleId,
-          scope: scope ?? '',
-          expiresAt: expiresAt === null ? null : new Date(expiresAt),
-          grantedBy,
-          createdAt: new Date(createdAt),
-        });
-      } catch (error) {
-        if (!isUniqueViolation(error)) throw error;
-        throw new Refusal('CONFLICT', 'The principal holds this role at this scope already.', { field: 'roleId' });
-      }
+      const held = { principal: principalId, role: roleId, scope: scope ?? '' };
+      // One that has ended is not held any more, and must not be in the way.
+      await em.nativeDelete(GrantRow, { ...held, expiresAt: { $lte: new Date(createdAt) } });
+      const row = {
+        ...held,
+        id,
+        expiresAt: expiresAt === null ? null : new Date(expiresAt),
+        grantedBy,
+        createdAt: new Date(createdAt),
+      };
+      // A violated index would end the transaction, and its commit would then pass for one.
+      const { affectedRows } = await em
+        .createQueryBuilder(GrantRow)
+        .insert(row)
+        .onConflict(['principal', 'role', 'scope'])
+        .ignore()
+        .execute('run');
+      if (affectedRows > 0) return;
+      throw new Refusal('CONFLICT', 'The principal holds this role at this scope already.', { field: 'roleId' });
     },
 
     async remove(id) {

@@ -107,7 +107,7 @@ export const PolicyHeadRow = defineEntity({
   name: 'PolicyHeadRow',
   tableName: 'policy_head',
   properties: {
-    id: p.smallint().primary(),
+    id: p.smallint().primary().autoincrement(false),
     version: p.text().nullable(),
   },
 });
@@ -147,7 +147,7 @@ export const AuthorityHeadRow = defineEntity({
   name: 'AuthorityHeadRow',
   tableName: 'authority_head',
   properties: {
-    id: p.smallint().primary(),
+    id: p.smallint().primary().autoincrement(false),
     epoch: p.uuid(),
     seq: p.bigint(),
   },

@@ -1,8 +1,13 @@
 import type { HeldGrant } from '../../domain/principals/principal.ts';
-import type { FeedReader, SnapshotReader } from '../../domain/store.ts';
+import type { FeedReader, PopulationReader, SnapshotReader } from '../../domain/store.ts';
 import { toLogEntry, type LogRow } from './authority-log.ts';
 import { instantOrNull, type Query } from './database.ts';
 import { toUser, USER_COLUMNS, type UserSqlRow } from './user-store.ts';
+
+interface PopulationRow extends UserSqlRow {
+  readonly grants: readonly HeldGrant[];
+  readonly live_sessions: number;
+}
 
 interface PrincipalRow extends UserSqlRow {
   readonly epoch: string;
@@ -11,17 +16,18 @@ interface PrincipalRow extends UserSqlRow {
   readonly grants: readonly HeldGrant[];
 }
 
+const GRANTS = `coalesce((
+      select json_agg(json_build_object('roleId', r.id, 'role', r.name, 'scope', nullif(g.scope, ''), 'expiresAt', g.expires_at)
+        order by r.name, g.scope)
+      from grants g join roles r on r.id = g.role_id
+      where g.principal_id = u.id and (g.expires_at is null or g.expires_at > now())), '[]')`;
+
 /** One statement is one snapshot. A principal that does not exist still gets the row that says at which position. */
 const PRINCIPALS = `
   select h.epoch, h.seq as as_of, p.version as policy_version, u.*
   from authority_head h join policy_head p on p.id = 1
   left join lateral (
-    select ${USER_COLUMNS}, coalesce((
-      select json_agg(json_build_object('roleId', r.id, 'role', r.name, 'scope', nullif(g.scope, ''), 'expiresAt', g.expires_at)
-        order by r.name, g.scope)
-      from grants g join roles r on r.id = g.role_id
-      where g.principal_id = u.id and (g.expires_at is null or g.expires_at > now())), '[]') as grants
-    from users u where u.id = any($1)
+    select ${USER_COLUMNS}, ${GRANTS} as grants from users u where u.id = any($1)
   ) u on true
   where h.id = 1`;
 
@@ -35,8 +41,7 @@ export function createSnapshotReader(query: Query): SnapshotReader {
       const principals = rows
         .filter((row) => row.id !== null)
         .map((row) => {
-          const grants = row.grants.map((grant) => ({ ...grant, expiresAt: instantOrNull(grant.expiresAt) }));
-          return [row.id, { record: toUser(row), grants }] as const;
+          return [row.id, { record: toUser(row), grants: toGrants(row.grants) }] as const;
         });
       return {
         epoch: first.epoch,
@@ -59,6 +64,31 @@ export function createSnapshotReader(query: Query): SnapshotReader {
       return { epoch: row.epoch, asOf: Number(row.as_of), live: row.live };
     },
   };
+}
+
+export function createPopulationReader(query: Query): PopulationReader {
+  return {
+    async page(afterId, limit) {
+      const rows = await query<PopulationRow>(
+        'population-page',
+        `select ${USER_COLUMNS}, ${GRANTS} as grants, (
+           select count(*)::int from sessions s
+           where s.user_id = u.id and s.revoked_at is null and s.expires_at > now()) as live_sessions
+         from users u where u.id > $1 and u.status = 'active' order by u.id limit $2`,
+        [afterId, limit],
+      );
+      return rows.map((row) => ({
+        user: toUser(row),
+        grants: toGrants(row.grants),
+        liveSessions: row.live_sessions,
+      }));
+    },
+  };
+}
+
+/** JSON made by PostgreSQL has its own form of instants. */
+function toGrants(grants: readonly HeldGrant[]): readonly HeldGrant[] {
+  return grants.map((grant) => ({ ...grant, expiresAt: instantOrNull(grant.expiresAt) }));
 }
 
 export function createFeedReader(query: Query): FeedReader {

@@ -2,27 +2,28 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { AuditWriter } from '../../domain/audit/entry.ts';
 import type { Store, Transaction } from '../../domain/store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
-import { conflictOr, queryIn, type Database } from './database.ts';
+import { queryIn, translated, translating, type Database } from './database.ts';
 import { createFence } from './fence.ts';
 import { createGrantReader, createGrantWriter, createRoleReader, createRoleWriter } from './role-store.ts';
 import { AuditEntryRow } from './rows.ts';
 import { createSessionReader, createSessionWriter } from './session-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
-import { createFeedReader, createSnapshotReader } from './snapshots.ts';
+import { createFeedReader, createPopulationReader, createSnapshotReader } from './snapshots.ts';
 import { createUserReader, createUserWriter } from './user-store.ts';
 
 /** See {@link Store}. */
 export function createStore({ orm, query }: Database): Store {
   const fresh = (): EntityManager => orm.em.fork();
   return {
-    users: createUserReader(query),
-    roles: createRoleReader(fresh),
-    grants: createGrantReader(fresh),
-    sessions: createSessionReader(query),
+    users: translating(createUserReader(query)),
+    roles: translating(createRoleReader(fresh)),
+    grants: translating(createGrantReader(fresh)),
+    sessions: translating(createSessionReader(query)),
     bundles: createBundleReader(query),
     signingKeys: createSigningKeyReader(fresh),
     snapshots: createSnapshotReader(query),
     feed: createFeedReader(query),
+    population: createPopulationReader(query),
 
     async transaction(work) {
       const logIds: string[] = [];
@@ -30,7 +31,7 @@ export function createStore({ orm, query }: Database): Store {
         const value = await fresh().transactional((em) => work(createTransaction(em, logIds)));
         return { value, logIds };
       } catch (error) {
-        throw conflictOr(error);
+        throw translated(error);
       }
     },
   };
@@ -40,8 +41,8 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
   const query = queryIn(em);
   return {
     users: createUserWriter(em),
-    roles: createRoleWriter(em),
-    grants: createGrantWriter(em),
+    roles: translating(createRoleWriter(em)),
+    grants: translating(createGrantWriter(em)),
     sessions: createSessionWriter(em),
     bundles: createBundleWriter(em),
     signingKeys: createSigningKeyWriter(em),

@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { Refusal } from '../../domain/refusals.ts';
 import { foldEmail, scopePaths, type User, type UserReader, type UserWriter } from '../../domain/users/user.ts';
-import { instant, isUniqueViolation, queryIn, type Query } from './database.ts';
+import { instant, queryIn, type Query } from './database.ts';
 import { PasswordRow, UserRow } from './rows.ts';
 
 export interface UserSqlRow {
@@ -71,20 +71,15 @@ export function createUserWriter(em: EntityManager): UserWriter {
 
     async add(user, passwordHash) {
       const { id, email, name, status, scope, createdAt } = user;
-      try {
-        await em.insert(UserRow, {
-          id,
-          email,
-          emailFolded: foldEmail(email),
-          name,
-          status,
-          scope,
-          createdAt: new Date(createdAt),
-        });
-      } catch (error) {
-        if (!isUniqueViolation(error)) throw error;
-        throw new Refusal('CONFLICT', 'Another user has this address.', { field: 'email' });
-      }
+      const row = { id, email, emailFolded: foldEmail(email), name, status, scope, createdAt: new Date(createdAt) };
+      // A violated index would end the transaction, and its commit would then pass for one.
+      const { affectedRows } = await em
+        .createQueryBuilder(UserRow)
+        .insert(row)
+        .onConflict('emailFolded')
+        .ignore()
+        .execute('run');
+      if (affectedRows === 0) throw new Refusal('CONFLICT', 'Another user has this address.', { field: 'email' });
       if (passwordHash === null) return;
       await em.insert(PasswordRow, { user: id, hash: passwordHash, changedAt: new Date(createdAt) });
     },

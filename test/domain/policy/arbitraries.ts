@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { stringify } from 'yaml';
-import type { Model, ModelRule } from './reference.ts';
+import type { Model, ModelGrant, ModelQuestion, ModelRule } from './reference.ts';
 
 /** Random policies over a small vocabulary, so that rules, grants and records often meet. */
 const kinds = {
@@ -94,11 +94,45 @@ const rule: fc.Arbitrary<ModelRule> = fc
     });
   });
 
+const narrowRule: fc.Arbitrary<ModelRule> = fc
+  .subarray(['owner', 'title', 'state', 'tags', 'count'], { minLength: 1, maxLength: 3 })
+  .chain((chosen) => {
+    const equalities = chosen.map((attribute) => {
+      const equals = operand(attribute).map((eq) => ({ eq }));
+      return [
+        attribute,
+        fc.oneof(
+          { weight: 3, arbitrary: equals },
+          several(attribute).map((list) => ({ in: list })),
+        ),
+      ];
+    });
+    return fc.record({
+      effect: fc.constantFrom<'allow' | 'deny'>('allow', 'allow', 'allow', 'allow', 'deny'),
+      role: fc.constantFrom(...roles),
+      action: fc.constant(['read']),
+      subject: fc.constant(['Doc']),
+      fields: fc.option(fc.constantFrom(['owner'], ['owner', 'count']), { freq: 5 }),
+      where: fc.record(Object.fromEntries(equalities)),
+      anywhere: fc.boolean(),
+    });
+  });
+
 /** Roles inherit only from later ones: no circles. */
 export const policy: fc.Arbitrary<Model> = fc.record({
   scoped: fc.constant(['Doc']),
   inherits: fc.record(Object.fromEntries(roles.map((name, index) => [name, fc.subarray(roles.slice(index + 1))]))),
   rules: fc.array(rule, { minLength: 2, maxLength: 8 }),
+});
+
+/** So many rules about so little that they are looked up and not asked one after the other. */
+export const crowdedPolicy: fc.Arbitrary<Model> = fc.record({
+  scoped: fc.constant(['Doc']),
+  inherits: fc.constant({ alpha: ['beta'], beta: ['gamma', 'delta'], gamma: [], delta: [] }),
+  rules: fc.array(fc.oneof({ weight: 1, arbitrary: rule }, { weight: 3, arbitrary: narrowRule }), {
+    minLength: 30,
+    maxLength: 60,
+  }),
 });
 
 const facts = {
@@ -108,14 +142,23 @@ const facts = {
   sessionId: fc.constantFrom('s1', 7),
 };
 
+/** What no database should hold, and an attribute may be all the same. */
+const stray = fc.constantFrom<unknown>(null, undefined, '', '1', 1, 0, -0, true, false, 'constructor', '__proto__');
+
 /** Mostly of the declared type; sometimes null, nothing, undefined, or of another type. */
-const record = fc.constantFrom<'Doc' | 'Box'>('Doc', 'Doc', 'Box').chain((type) => {
+export const record = fc.constantFrom<'Doc' | 'Box'>('Doc', 'Doc', 'Box').chain((type) => {
   const attributes = Object.keys(kinds[type].attributes).map((attribute) => {
     const listed = fc.array(value(attribute), { maxLength: 3 });
     const usual = attribute === 'tags' || attribute === 'sizes' ? listed : value(attribute);
     return [
       attribute,
-      fc.oneof({ weight: 8, arbitrary: usual }, fc.constant(null), fc.constant(undefined), listed),
+      fc.oneof(
+        { weight: 8, arbitrary: usual },
+        { weight: 1, arbitrary: fc.constant(null) },
+        { weight: 1, arbitrary: listed },
+        { weight: 1, arbitrary: stray },
+        { weight: 1, arbitrary: fc.array(stray, { maxLength: 2 }) },
+      ),
     ] as const;
   });
   return fc
@@ -133,7 +176,7 @@ function ancestors(path: unknown): readonly string[] {
   return path.split('/').map((_, index, segments) => segments.slice(0, index + 1).join('/'));
 }
 
-export const question = fc.record({
+export const actor = fc.record({
   principal: fc.record({ id: fc.constantFrom('p1', 'p2'), ...facts }, { requiredKeys: ['id'] }),
   grants: fc.array(
     fc.record({
@@ -142,10 +185,33 @@ export const question = fc.record({
     }),
     { minLength: 1, maxLength: 4 },
   ),
+});
+
+export const request = fc.record({
   action: fc.constantFrom('read', 'read', 'read', 'update', 'delete'),
-  subject: record,
   field: fc.constantFrom(undefined, undefined, 'owner', 'count', 'tags'),
 });
+
+export interface ManyQuestions {
+  readonly actors: readonly {
+    readonly principal: ModelQuestion['principal'] & { id: string };
+    readonly grants: ModelGrant[];
+  }[];
+  readonly subjects: readonly (ModelQuestion['subject'] & { __typename: string; id: string })[];
+  readonly requests: readonly { readonly action: string; readonly field: string | undefined }[];
+}
+
+/** Everybody asks everything of every record: five times six times three questions. */
+export const questions: fc.Arbitrary<ManyQuestions> = fc.record({
+  actors: fc.array(actor, { minLength: 5, maxLength: 5 }),
+  subjects: fc.array(record, { minLength: 6, maxLength: 6 }),
+  requests: fc.array(request, { minLength: 3, maxLength: 3 }),
+});
+export const questionsEach = 5 * 6 * 3;
+
+export const question = fc
+  .tuple(actor, record, request)
+  .map(([actor, subject, request]) => ({ ...actor, subject, ...request }));
 
 /** The policy as somebody would have written it. */
 export function written({ inherits, rules }: Model): string {

@@ -211,7 +211,7 @@ describe('a template', () => {
       [bob, 'bob', true],
     ] as const) {
       expect(allowed(ability, 'update', doc({ owner }), 'title')).toBe(expected);
-      expect(ability?.can('update', doc({ owner }), 'title')).toBe(expected);
+      expect(engine.casl(ability).can('update', doc({ owner }), 'title')).toBe(expected);
     }
   });
 });
@@ -232,7 +232,7 @@ test('a record does not choose its own type', () => {
   expect(allowed(reader, 'open', { ...doc({ __caslSubjectType__: 'Doc' }), __typename: 'Box' })).toBe(false);
   expect(allowed(reader, 'update', doc({ __caslSubjectType__: 'Box' }))).toBe(false);
   expect(allowed(reader, 'read', doc({ __caslSubjectType__: 'Nothing' }))).toBe(true);
-  expect(reader.can('read', doc({ __caslSubjectType__: 'Nothing' }))).toBe(true);
+  expect(engine.casl(reader).can('read', doc({ __caslSubjectType__: 'Nothing' }))).toBe(true);
 });
 
 test('a record cannot pollute prototypes, nor be helped by them', () => {
@@ -285,10 +285,4 @@ test('the denies of packed rules come last', () => {
   const inverted = engine.plainRules(holding('editor', 'held', 'owner')).map((rule) => rule.inverted === true);
   expect(inverted).toEqual(inverted.toSorted((a, b) => Number(a) - Number(b)));
   expect(inverted).toContain(true);
-});
-
-test('an ability is never changed', () => {
-  expect(() => holding('reader').update()).toThrow(
-    new TypeError('an ability is never changed: ask the engine for another one'),
-  );
 });

@@ -1,5 +1,6 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { Engine, type SubjectRecord } from '../../../src/domain/policy/engine.ts';
+import { describeNeed } from '../../../src/domain/policy/needs.ts';
 import { parseBundle } from '../../../src/domain/policy/parse.ts';
 
 const text = `subjects:
@@ -100,4 +101,81 @@ test('names the roles that could allow what no held role speaks of', () => {
 test('explains questions that make no sense without throwing', () => {
   expect(engine.explain(null, 'read', doc).decision.allowed).toBe(false);
   expect(engine.explain(chief, 'fly', doc)).toMatchObject({ rule: null, nearestMiss: null });
+});
+
+describe('what a denial needs', () => {
+  const needs = (...question: [string, typeof doc, string?]) => engine.explain(chief, ...question).needs;
+
+  test('is nothing where it is allowed', () => {
+    expect(needs('update', doc)).toBeNull();
+  });
+
+  test('is a value', () => {
+    expect(needs('update', changed({ owner: 'p2' }))).toEqual([{ kind: 'attribute', attribute: 'owner', value: 'p1' }]);
+  });
+
+  test('is a value that keeps a deny from matching', () => {
+    expect(needs('update', changed({ state: 'done' }))).toEqual([
+      { kind: 'attribute', attribute: 'state', value: 'draft' },
+    ]);
+  });
+
+  test('is the role, granted where the record is', () => {
+    expect(needs('update', changed({ scopes: ['globex', 'globex/labs'] }))).toEqual([
+      { kind: 'grant', role: 'chief', scope: 'globex/labs' },
+    ]);
+    expect(needs('publish', doc, 'state')).toEqual([{ kind: 'grant', role: 'publisher', scope: 'acme' }]);
+  });
+
+  test('is what is known of the principal', () => {
+    expect(needs('read', changed({ email: 'p1@acme' }))).toEqual([
+      { kind: 'principal', name: 'email', value: 'p1@acme' },
+    ]);
+  });
+
+  test('is another field', () => {
+    const publisher = engine.ability({ id: 'p1' }, [{ role: 'publisher', scope: null }]);
+    expect(engine.explain(publisher, 'publish', doc, 'owner').needs).toEqual([{ kind: 'field', field: 'state' }]);
+  });
+
+  test('is another policy, where a deny has no condition to miss', () => {
+    const never = new Engine(
+      parseBundle([
+        {
+          path: 'policies/never.yaml',
+          text: 'subjects: { Box: { actions: [open] } }\nroles:\n  r:\n    allow: [{ action: open, subject: Box }]\n    deny:\n      - { action: open, subject: Box, reason: Never. }\n',
+        },
+      ]),
+    );
+    const ability = never.ability({ id: 'p1' }, [{ role: 'r', scope: null }]);
+    const explained = never.explain(ability, 'open', { __typename: 'Box', id: 'b1' });
+    expect(explained.needs).toEqual([{ kind: 'deny', rule: 'policies/never.yaml:6', role: 'r', reason: 'Never.' }]);
+    expect(explained.needs?.map(describeNeed)).toEqual(['denied by r at policies/never.yaml:6: Never.']);
+  });
+
+  test('is nothing that would help, where no word of the question is known or no role allows it', () => {
+    expect(needs('fly', doc)).toBeNull();
+    expect(needs('update', doc, 'nothing')).toBeNull();
+    expect(needs('update', { ...doc, __typename: 'Dok' })).toBeNull();
+    expect(engine.explain(chief, 'update', Object(null)).needs).toBeNull();
+  });
+
+  test('is said in words', () => {
+    const said = [
+      { kind: 'attribute', attribute: 'owner', value: 'p1' },
+      { kind: 'absent', attribute: 'owner' },
+      { kind: 'grant', role: 'chief', scope: 'acme' },
+      { kind: 'grant', role: 'chief', scope: null },
+      { kind: 'principal', name: 'email', value: 'x' },
+      { kind: 'field', field: 'state' },
+    ] as const;
+    expect(said.map(describeNeed)).toEqual([
+      'owner would have to be "p1"',
+      'owner would have to be missing',
+      'the role chief would have to be granted at acme',
+      'the role chief would have to be granted everywhere',
+      'the principal would have to have the email "x"',
+      'the question would have to be about the field state',
+    ]);
+  });
 });

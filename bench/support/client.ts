@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto';
+
+const PASSWORD = 'a password for benchmarks';
+
+export interface SignedIn {
+  readonly accessToken: string;
+  readonly sessionId: string;
+}
+
+export interface BenchUser {
+  /** One more session. */
+  signIn(): Promise<SignedIn>;
+}
+
+/** Somebody who may do everything, on the Castellan they signed in to. */
+export interface Administrator {
+  readonly token: string;
+  /** An active user with the roles that everybody gets. */
+  createMember(): Promise<BenchUser>;
+}
+
+/** Runs a GraphQL operation. Throws when the answer has errors. */
+export async function ask<T>(url: string, query: string, variables: object = {}, token?: string): Promise<T> {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) },
+    body: JSON.stringify({ query, variables }),
+  });
+  const { data, errors } = (await response.json()) as { data?: T; errors?: unknown };
+  if (data === undefined || errors !== undefined) throw new Error(`${query}\nfailed: ${JSON.stringify(errors)}`);
+  return data;
+}
+
+export async function signInAdministrator(url: string, password: string): Promise<Administrator> {
+  const { accessToken: token } = await signIn(url, 'admin@castellan.local', password);
+  return {
+    token,
+    async createMember() {
+      const email = `${randomBytes(6).toString('hex')}@example.com`;
+      const input = { email, name: 'Bob', password: PASSWORD };
+      await ask(
+        url,
+        'mutation ($input: CreateUserInput!) { createUser(input: $input) { position } }',
+        { input },
+        token,
+      );
+      return { signIn: () => signIn(url, email, PASSWORD) };
+    },
+  };
+}
+
+async function signIn(url: string, email: string, password: string): Promise<SignedIn> {
+  const { signIn } = await ask<{ signIn: { accessToken: string; session: { id: string } } }>(
+    url,
+    'mutation ($input: SignInInput!) { signIn(input: $input) { ... on SignedIn { accessToken session { id } } } }',
+    { input: { email, password } },
+  );
+  return { accessToken: signIn.accessToken, sessionId: signIn.session.id };
+}

@@ -1,0 +1,67 @@
+import type { Comparison } from './policy-diff.ts';
+import type { DiffGroup } from './policy-diff-groups.ts';
+import { clip, count, fit, short, some, wrap } from './policy-text.ts';
+
+const USERS_SHOWN = 10;
+const ROLES_SHOWN = 8;
+const FIELDS_SHOWN = 12;
+
+export function diffLines(
+  { before, after, against, asked, population }: Comparison,
+  folder: string,
+  groups: readonly DiffGroup[],
+  all: boolean,
+): readonly string[] {
+  const whom = asked === null ? 'all users' : count(asked, population === 'cases' ? 'principal' : 'user');
+  const from = population === 'cases' ? `${whom} of the cases` : whom;
+  return [
+    ...wrap(`before  ${short(before)}  ${against}`),
+    ...wrap(`after   ${short(after)}  ${folder}`),
+    ...groups.flatMap((group) => ['', ...groupLines(group, population === 'cases' ? 'principal' : 'user', all)]),
+    '',
+    ...wrap(summary(groups, from, before === after)),
+  ];
+}
+
+function groupLines(group: DiffGroup, whom: string, all: boolean): readonly string[] {
+  const { effect, action, subject, fields, members, users, roles, liveSessions } = group;
+  const only = fields.length === 0 ? '' : ` (${some(fields, FIELDS_SHOWN)})`;
+  const facts = [
+    count(users, whom),
+    ...(roles.length === 0 ? [] : [`roles: ${some(roles, ROLES_SHOWN)}`]),
+    ...(liveSessions === null ? [] : [count(liveSessions, 'live session')]),
+    `on ${about(group, group.records)}`,
+  ];
+  const shown = all ? members : members.slice(0, USERS_SHOWN);
+  const emails = Math.min(40, Math.max(...shown.map(({ id, email }) => (email ?? id).length)));
+  const more = members.length - shown.length;
+  return [
+    ...wrap(`${effect.toUpperCase()} ${action} ${subject}${only}`),
+    ...wrap(`  ${facts.join('; ')}`),
+    ...shown.map((member) => {
+      const name = clip(member.email ?? member.id, emails).padEnd(emails);
+      const id = member.email === null ? '' : `  ${member.id}`;
+      return fit(`    ${name}${id}  ${memberFacts(group, member)}`.trimEnd());
+    }),
+    ...(more > 0 ? [`    … and ${more} more: --all names them`] : []),
+  ];
+}
+
+function memberFacts(group: DiffGroup, { liveSessions, records }: DiffGroup['members'][number]): string {
+  const sessions = liveSessions === null ? [] : [count(liveSessions, 'live session')];
+  return [...sessions, `on ${about(group, records)}`].join(', ');
+}
+
+function about({ own, subject }: DiffGroup, records: number): string {
+  if (!own) return count(records, `${subject} record`);
+  return subject === 'Session' ? 'their own sessions' : 'themselves';
+}
+
+function summary(groups: readonly DiffGroup[], whom: string, same: boolean): string {
+  if (same) return `Both mean the same. Nobody gains or loses anything; asked for ${whom}.`;
+  if (groups.length === 0) return `Nobody gains or loses anything; asked for ${whom}.`;
+  const who = (effect: DiffGroup['effect']) =>
+    new Set(groups.filter((group) => group.effect === effect).flatMap(({ members }) => members.map(({ id }) => id)))
+      .size;
+  return `${who('gains')} gain and ${who('loses')} lose something; asked for ${whom}.`;
+}

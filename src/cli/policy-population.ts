@@ -1,0 +1,96 @@
+import type { Bundle } from '../domain/policy/bundle.ts';
+import { parseCases, type PolicyCase } from '../domain/policy/case-files.ts';
+import { diffPolicies, type PolicyChange, type Population } from '../domain/policy/diff.ts';
+import type { PolicyFile } from '../domain/policy/parse.ts';
+import { label, Problems } from '../domain/policy/problems.ts';
+import type { PopulationMember } from '../domain/store.ts';
+
+/** Somebody who may gain or lose something. */
+export interface Person {
+  readonly id: string;
+  readonly email: string | null;
+  /** As `support at acme`. */
+  readonly roles: readonly string[];
+  /** Null where nobody knows. */
+  readonly liveSessions: number | null;
+}
+
+type Principals = Population['principals'];
+type Subjects = Population['subjects'];
+
+export const toPerson = ({ user, grants, liveSessions }: PopulationMember): Person => ({
+  id: user.id,
+  email: user.email,
+  roles: grants.map(grantText),
+  liveSessions,
+});
+
+export const toPrincipal = ({ user, grants }: PopulationMember): Principals[number] => ({
+  label: user.id,
+  facts: { id: user.id, email: user.email, scope: user.scope, kind: 'user' },
+  grants,
+});
+
+export const grantText = ({ role, scope }: { readonly role: string; readonly scope: string | null }): string =>
+  scope === null ? role : `${role} at ${scope}`;
+
+/** @throws {PolicyError} when a file of cases cannot be used */
+export function casesOf(files: readonly PolicyFile[], bundle: Bundle): readonly PolicyCase[] {
+  const problems = new Problems();
+  const cases = files.flatMap((file) => parseCases(file, bundle, problems));
+  problems.raise();
+  return cases;
+}
+
+/** Those the cases speak of, each once. Two of the same id who are not the same are told apart by where they stand. */
+export function principalsOf(cases: readonly PolicyCase[]): Principals {
+  const found = new Map<string, Principals[number]>();
+  const labels = new Set<string>();
+  for (const { principal, place } of cases) {
+    const key = JSON.stringify(principal);
+    if (found.has(key)) continue;
+    const { id } = principal.facts;
+    const name = labels.has(id) ? `${id} (${label(place)})` : id;
+    labels.add(name);
+    found.set(key, { label: name, ...principal });
+  }
+  return [...found.values()];
+}
+
+/**
+ * What changes about the records that the cases describe. Cases may describe the same record in several ways: each way
+ * is a record of its own.
+ */
+export function changesAboutCases(
+  [before, after]: readonly [Bundle, Bundle],
+  cases: readonly PolicyCase[],
+  principals: Principals,
+): readonly PolicyChange[] {
+  const layers: Map<string, Subjects[number]>[] = [];
+  const known = new Set<string>();
+  for (const { subject } of cases) {
+    const text = JSON.stringify(Object.entries(subject).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    if (known.has(text)) continue;
+    known.add(text);
+    const name = JSON.stringify([subject.__typename, subject.id]);
+    const free = layers.find((layer) => !layer.has(name));
+    if (free === undefined) layers.push(new Map([[name, subject]]));
+    else free.set(name, subject);
+  }
+  return layers.flatMap((layer, at) =>
+    diffPolicies(before, after, { principals, subjects: [...layer.values()] }).changes.map((change) =>
+      at === 0 ? change : renamed(change, (record) => `${record} (${at + 1})`),
+    ),
+  );
+}
+
+function renamed(change: PolicyChange, rename: (record: string) => string): PolicyChange {
+  const pairs = (list: PolicyChange['pairs']) =>
+    list.map(({ principal, record }) => ({ principal, record: rename(record) }));
+  return {
+    ...change,
+    records: change.records.map(rename),
+    except: pairs(change.except),
+    pairs: pairs(change.pairs),
+  };
+}

@@ -1,0 +1,25 @@
+import { runCases } from '../domain/policy/cases.ts';
+import { bundleOf, caseFilesOf, reportProblems, told } from './policy-folder.ts';
+import { count, wrap } from './policy-text.ts';
+import type { Report } from './report.ts';
+
+/** `castellan policy test`: do they decide as their decision tables say, and does every rule decide something? */
+export function testPolicy(folder: string): Promise<Report> {
+  return reportProblems(async () => {
+    const bundle = await bundleOf(folder);
+    const caseFiles = await caseFilesOf(folder);
+    const { passed, asked, failures, untried } = runCases(bundle, caseFiles);
+    const counts = `${asked} asked, ${failures.length} answered otherwise, ${untried.length} rules decide no case`;
+    const advice = caseFiles.length === 0 ? wrap(`There are no cases: write some into ${folder}/cases/*.yaml.`) : [];
+    return {
+      ok: passed,
+      lines: [
+        ...told(failures),
+        ...told(untried),
+        ...advice,
+        `${count(caseFiles.length, 'file')} of cases: ${counts}.`,
+      ],
+      facts: { policyVersion: bundle.version, asked, failures, untried, problems: [] },
+    };
+  });
+}

@@ -1,0 +1,166 @@
+import type { Decision, Principal, SubjectRecord } from '../principals/principal.ts';
+import { notFound, Refusal } from '../refusals.ts';
+import type { PopulationMember, PopulationReader } from '../store.ts';
+import type { Bundle } from './bundle.ts';
+import type { BundleReader } from './bundle-store.ts';
+import { diffPolicies, type PolicyDiff } from './diff.ts';
+import type { Engine, Explanation } from './engine.ts';
+import type { ExplainedRule } from './explain.ts';
+import type { Engines } from './engines.ts';
+import { parseBundle, type PolicyFile } from './parse.ts';
+import type { Policy } from './policy.ts';
+import { PolicyError } from './problems.ts';
+import type { Standings } from './standings.ts';
+
+export interface PolicyInForce {
+  readonly version: string;
+  readonly roles: readonly string[];
+  readonly subjects: readonly string[];
+  readonly files: readonly PolicyFile[];
+}
+
+const PAGE = 1_000;
+/** Users a preview looks at. A larger population is compared from the command line, against the database. */
+const PREVIEW_USERS_MAX = 20_000;
+const PREVIEW_FILES_MAX = 200;
+
+/** Questions about the policy itself: what it says, why it decides as it does, and what another one would change. */
+export class Policies {
+  readonly #bundles: BundleReader;
+  readonly #population: PopulationReader;
+  readonly #engines: Engines;
+  readonly #standings: Standings;
+  readonly #policy: Policy;
+
+  constructor(parts: {
+    bundles: BundleReader;
+    population: PopulationReader;
+    engines: Engines;
+    standings: Standings;
+    policy: Policy;
+  }) {
+    this.#bundles = parts.bundles;
+    this.#population = parts.population;
+    this.#engines = parts.engines;
+    this.#standings = parts.standings;
+    this.#policy = parts.policy;
+  }
+
+  async inForce(by: Principal): Promise<PolicyInForce> {
+    const { version, engine } = await this.#readable(by);
+    const { roles, subjects } = engine.bundle;
+    const files = (await this.#bundles.files(version)) ?? [];
+    return { version, roles: [...roles.keys()].toSorted(), subjects: [...subjects.keys()].toSorted(), files };
+  }
+
+  /**
+   * Why a principal may or may not do it. Everyone may ask about themselves; about others, who may read the policy, and
+   * then the answer about somebody one may not read is the same as about nobody. Whoever asks has read the record.
+   */
+  async explain(
+    by: Principal,
+    principalId: string,
+    question: { readonly action: string; readonly subject: SubjectRecord; readonly field: string | undefined },
+  ): Promise<Explanation> {
+    if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
+    const standing = await this.#standings.of(principalId);
+    const { engine } = principalId === by.id ? await this.#inForce() : await this.#readable(by);
+    if (standing === null || !this.#policy.decide(by, 'read', standing.record).allowed) {
+      throw notFound('principal', principalId);
+    }
+    const { action, subject, field } = question;
+    const explanation = engine.explain(standing.ability, action, subject, field);
+    return {
+      ...explanation,
+      rule: this.#redacted(by, subject, explanation.rule),
+      nearestMiss: this.#redacted(by, subject, explanation.nearestMiss),
+    };
+  }
+
+  /** Without the values of fields that whoever asks may not read. */
+  #redacted(by: Principal, subject: SubjectRecord, rule: ExplainedRule | null): ExplainedRule | null {
+    if (rule === null) return null;
+    const conditions = rule.conditions.map((condition) => {
+      const { attribute } = condition;
+      const isField = attribute in subject && attribute !== 'id' && attribute !== 'scopes';
+      if (!isField || this.#policy.decide(by, 'read', subject, attribute).allowed) return condition;
+      return { ...condition, actual: null, note: `you may not read ${attribute}` };
+    });
+    return { ...rule, conditions };
+  }
+
+  /** Who would gain and lose what if these files were the policy. Changes nothing. Refuses with every problem of the files. */
+  async preview(by: Principal, files: readonly PolicyFile[]): Promise<PolicyDiff> {
+    const { engine } = await this.#readable(by);
+    if (files.length > PREVIEW_FILES_MAX) {
+      throw new Refusal('BAD_USER_INPUT', `A policy has at most ${PREVIEW_FILES_MAX} files.`, { field: 'files' });
+    }
+    const after = parseOrRefuse(files);
+    return previewOf(engine.bundle, after, await this.#everybody());
+  }
+
+  async #inForce(): Promise<{ readonly version: string; readonly engine: Engine }> {
+    const version = await this.#bundles.inForce();
+    if (version === null) throw new Error('no policy is in force');
+    return { version, engine: await this.#engines.load(version) };
+  }
+
+  async #readable(by: Principal): Promise<{ readonly version: string; readonly engine: Engine }> {
+    const inForce = await this.#inForce();
+    const decision = this.#policy.decide(by, 'read', { __typename: 'Policy', id: inForce.version });
+    if (!decision.allowed) throw refusalOf(by, decision);
+    return inForce;
+  }
+
+  async #everybody(): Promise<readonly PopulationMember[]> {
+    const everybody: PopulationMember[] = [];
+    for (let after = ''; ; after = everybody.at(-1)?.user.id ?? '') {
+      const page = await this.#population.page(after, PAGE);
+      everybody.push(...page);
+      if (page.length < PAGE) return everybody;
+      if (everybody.length >= PREVIEW_USERS_MAX) {
+        throw new Refusal(
+          'BAD_USER_INPUT',
+          `There are more than ${PREVIEW_USERS_MAX} users. Compare with \`castellan policy diff --database\`.`,
+        );
+      }
+    }
+  }
+}
+
+/** What changes for these users, about themselves, their sessions, and one record of every other kind. */
+export function previewOf(before: Bundle, after: Bundle, everybody: readonly PopulationMember[]): PolicyDiff {
+  const principals = everybody.map(({ user, grants }) => ({
+    label: user.id,
+    facts: { id: user.id, email: user.email, scope: user.scope, kind: 'user' },
+    grants,
+  }));
+  const users = everybody.map(({ user }): SubjectRecord => user);
+  const sessions = everybody.map(({ user: { id, scope, scopes } }): SubjectRecord & Record<string, unknown> => ({
+    __typename: 'Session',
+    id: `sessions of ${id}`,
+    userId: id,
+    scope,
+    scopes,
+  }));
+  // Records of other subgraphs, and what is the same for all records, are asked about as one that has nothing but its type.
+  const others = new Set([...before.subjects.keys(), ...after.subjects.keys()]);
+  const blanks = [...others]
+    .filter((type) => type !== 'User' && type !== 'Session')
+    .map((type): SubjectRecord => ({ __typename: type, id: `any ${type}` }));
+  return diffPolicies(before, after, { principals, subjects: [...users, ...sessions, ...blanks] });
+}
+
+function parseOrRefuse(files: readonly PolicyFile[]): Bundle {
+  try {
+    return parseBundle(files);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    throw new Refusal('BAD_USER_INPUT', error.message, { field: 'files', problems: error.problems });
+  }
+}
+
+function refusalOf(by: Principal, { reason, rule }: Decision): Refusal {
+  if (by.kind === 'anonymous') return new Refusal('UNAUTHENTICATED', 'Sign in first.');
+  return new Refusal('FORBIDDEN', reason, rule === null ? {} : { rule });
+}

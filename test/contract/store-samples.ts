@@ -1,0 +1,64 @@
+import { newId, ID_PREFIXES, type IdKind } from '../../src/kit/ids.ts';
+import type { Grant, Role } from '../../src/domain/roles/role.ts';
+import type { Session } from '../../src/domain/sessions/session.ts';
+import { scopePaths, type User } from '../../src/domain/users/user.ts';
+
+/** A while ago. */
+export const INSTANT = '2024-02-29T12:34:56.789Z';
+export const LATER = '2099-12-31T23:59:59.999Z';
+
+/** A fresh id with this prefix, whether or not the project knows it. */
+export function anId(prefix: string): string {
+  const kind = Object.keys(ID_PREFIXES).find((name): name is IdKind => ID_PREFIXES[name as IdKind] === `${prefix}_`);
+  return kind === undefined ? newId('user').replace('user', prefix) : newId(kind);
+}
+
+export function aUser(values: Partial<User> = {}): User {
+  const id = anId('user');
+  const scope = values.scope ?? null;
+  return {
+    __typename: 'User',
+    id,
+    email: `${id}@example.com`,
+    name: 'Alice',
+    status: 'active',
+    roles: [],
+    createdAt: INSTANT,
+    ...values,
+    scope,
+    scopes: scopePaths(scope),
+  };
+}
+
+export function aRole(values: Partial<Role> = {}): Role {
+  return { __typename: 'Role', id: anId('role'), name: anId('name'), description: null, managed: true, ...values };
+}
+
+export function aGrant(values: Partial<Grant> & Pick<Grant, 'principalId' | 'roleId'>): Grant {
+  return {
+    __typename: 'Grant',
+    id: anId('grant'),
+    scope: null,
+    expiresAt: null,
+    grantedBy: 'system',
+    createdAt: INSTANT,
+    ...values,
+  };
+}
+
+export function aSession(values: Partial<Session> = {}): Session {
+  return {
+    __typename: 'Session',
+    id: anId('sess'),
+    userId: '',
+    createdAt: INSTANT,
+    expiresAt: LATER,
+    revokedAt: null,
+    revokedReason: null,
+    userAgent: null,
+    address: null,
+    scope: null,
+    scopes: [],
+    ...values,
+  };
+}
