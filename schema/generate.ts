@@ -15,7 +15,14 @@ export async function generate(): Promise<string> {
     strictScalars: true,
     federation: true,
     contextType: './context.ts#OperationContext',
-    scalars: { DateTime: 'string', PackedRules: 'unknown', AttributeValue: 'unknown', _Any: 'unknown', _FieldSet: 'string', FieldSet: 'string' },
+    scalars: {
+      DateTime: 'string',
+      PackedRules: 'unknown',
+      AttributeValue: 'unknown',
+      _Any: 'unknown',
+      _FieldSet: 'string',
+      FieldSet: 'string',
+    },
     mappers: {
       User: '../../domain/users/user.ts#User as UserRecord',
       Role: '../../domain/roles/role.ts#Role as RoleRecord',

@@ -1,12 +1,20 @@
 import { GraphQLError, GraphQLScalarType, Kind } from 'graphql';
 
-const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
+const ISO = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
 
 function parseInstant(value: unknown): string {
-  const time = typeof value === 'string' && ISO.test(value) ? Date.parse(value) : NaN;
-  if (Number.isNaN(time))
+  const [, day] = typeof value === 'string' ? (ISO.exec(value) ?? []) : [];
+  const time = day === undefined || !isDay(day) ? NaN : Date.parse(String(value));
+  if (Number.isNaN(time)) {
     throw new GraphQLError('DateTime takes ISO 8601 with a time zone, such as 2030-01-31T12:00:00Z.');
+  }
   return new Date(time).toISOString();
+}
+
+/** JavaScript takes the 31st of February for the 3rd of March. */
+function isDay(day: string): boolean {
+  const date = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day);
 }
 
 export const DateTime = new GraphQLScalarType<string, string>({

@@ -1,5 +1,13 @@
 import type { FastifyRequest } from 'fastify';
-import { execute, getOperationAST, Kind, type DocumentNode, type ExecutionResult, type GraphQLSchema } from 'graphql';
+import {
+  execute,
+  getOperationAST,
+  Kind,
+  OperationTypeNode,
+  type DocumentNode,
+  type ExecutionResult,
+  type GraphQLSchema,
+} from 'graphql';
 import { BoundedMap } from '../../kit/bounded-map.ts';
 import type { Log } from '../../kit/log.ts';
 import type { OperationContext } from '../graphql/context.ts';
@@ -58,7 +66,7 @@ export class KnownQueries {
     const document = this.#documents.read(plain.query);
     if (!('kind' in document)) return;
     const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
-    if (operations.length !== 1 || getOperationAST(document)?.operation !== 'query') return;
+    if (operations.length !== 1 || getOperationAST(document)?.operation !== OperationTypeNode.QUERY) return;
     this.#known.set(keyOf(asked, plain.query), { document, headers });
   }
 

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { BundleReader, BundleWriter } from '../../domain/policy/bundle-store.ts';
 import { queryIn, type Query } from './database.ts';
+import { POLICY_QUEUE, QUEUE } from './fence.ts';
 import { PolicyBundleRow, PolicyHeadRow } from './rows.ts';
 
 export function createBundleReader(query: Query, lock = ''): BundleReader {
@@ -24,7 +25,11 @@ export function createBundleWriter(em: EntityManager): BundleWriter {
   return {
     ...createBundleReader(query, 'for share'),
 
-    lockHead: () => createBundleReader(query, 'for update').inForce(),
+    async lockHead() {
+      // Mutations share the head all the time; without a place in the queue a change of policy would never come to it.
+      await query('bundle-queue', `select ${QUEUE.change}($1)`, [POLICY_QUEUE]);
+      return createBundleReader(query, 'for update').inForce();
+    },
 
     async put(version, files, by) {
       const row = { version, files: [...files], putBy: by };
