@@ -114,13 +114,11 @@ export class Migration0001 extends Migration {
         expires_at timestamptz(3) null,
         granted_by text not null,
         created_at timestamptz(3) not null,
+        revoked_at timestamptz(3) null,
         primary key (id)
       )`);
     this.addSql(`create index grants_principal_id_index on grants (principal_id)`);
     this.addSql(`create index grants_role_id_index on grants (role_id)`);
-    this.addSql(
-      `alter table grants add constraint grants_principal_id_role_id_scope_unique unique (principal_id, role_id, scope)`,
-    );
     this.addSql(
       `alter table sessions add constraint sessions_user_id_foreign foreign key (user_id) references users (id)`,
     );
@@ -131,6 +129,9 @@ export class Migration0001 extends Migration {
       `alter table grants add constraint grants_principal_id_foreign foreign key (principal_id) references users (id)`,
     );
     this.addSql(`alter table grants add constraint grants_role_id_foreign foreign key (role_id) references roles (id)`);
+    this.addSql(
+      `create unique index grants_held_index on grants (principal_id, role_id, scope) where revoked_at is null`,
+    );
     this.addSql(`create index sessions_successor_index on sessions (rotated_at) where successor is not null`);
 
     this.addSql(`insert into authority_head (id, epoch, seq) values (1, gen_random_uuid(), 0)`);

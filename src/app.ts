@@ -188,7 +188,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   eraser.start();
   cleanup.add('the eraser of successors', () => eraser.stop());
 
-  const { value: policyVersion } = await adoptPolicy(authority, policyFiles);
+  const { value: policyVersion } = await adoptPolicy({ authority, engines }, policyFiles);
   await engines.load(policyVersion);
 
   const services: Services = {

@@ -1,6 +1,7 @@
 import type { PolicyFile } from '../domain/policy/parse.ts';
 import { parseBundle } from '../domain/policy/parse.ts';
 import { filesOf, reportProblems, told } from './policy-folder.ts';
+import { count } from './policy-text.ts';
 import type { Report } from './report.ts';
 
 /** `castellan policy check`: can these files be put in force? */
@@ -13,7 +14,7 @@ export function checkFiles(files: readonly PolicyFile[]): Promise<Report> {
     const { version, roles, subjects, warnings } = parseBundle(files);
     const rules = [...roles.values()].reduce((sum, role) => sum + role.rules.length, 0);
     const counts = { files: files.length, subjects: subjects.size, roles: roles.size, rules };
-    const summary = Object.entries(counts).map(([what, count]) => `${count} ${what}`);
+    const summary = Object.entries(counts).map(([what, number]) => count(number, what.slice(0, -1)));
     return {
       ok: true,
       lines: [...told(warnings, 'warning: '), `${summary.join(', ')}: no problems. Policy version ${version}.`],

@@ -47,9 +47,9 @@ function groupLines(group: DiffGroup, whom: string, all: boolean): readonly stri
   ];
 }
 
-function memberFacts(group: DiffGroup, { liveSessions, records }: DiffGroup['members'][number]): string {
+function memberFacts({ own }: DiffGroup, { liveSessions, records }: DiffGroup['members'][number]): string {
   const sessions = liveSessions === null ? [] : [count(liveSessions, 'live session')];
-  return [...sessions, `on ${about(group, records)}`].join(', ');
+  return [...sessions, ...(own ? [] : [count(records, 'record')])].join(', ');
 }
 
 function about({ own, subject }: DiffGroup, records: number): string {

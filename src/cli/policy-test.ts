@@ -9,7 +9,7 @@ export function testPolicy(folder: string): Promise<Report> {
     const bundle = await bundleOf(folder);
     const caseFiles = await caseFilesOf(folder);
     const { passed, asked, failures, untried } = runCases(bundle, caseFiles);
-    const counts = `${asked} asked, ${failures.length} answered otherwise, ${untried.length} rules decide no case`;
+    const counts = `${asked} asked, ${failures.length} answered otherwise, ${count(untried.length, 'rule')} ${untried.length === 1 ? 'decides' : 'decide'} no case`;
     const advice = caseFiles.length === 0 ? wrap(`There are no cases: write some into ${folder}/cases/*.yaml.`) : [];
     return {
       ok: passed,

@@ -225,12 +225,12 @@ const ROLE_LAWS: Readonly<Record<string, Law>> = {
       opened,
       async (tx) => {
         expect(await tx.grants.find(grant.id)).toEqual(grant);
-        await tx.grants.remove(grant.id);
+        await tx.grants.revoke(grant.id, INSTANT);
       },
       (tx) => tx.grants.find(grant.id),
     );
-    expect(second).toBeNull();
-    expect(await opened.store.grants.find(grant.id)).toBeNull();
+    expect(second).toEqual({ ...grant, revokedAt: INSTANT });
+    expect(await opened.store.grants.find(grant.id)).toEqual({ ...grant, revokedAt: INSTANT });
   },
 };
 

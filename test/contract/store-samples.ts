@@ -42,6 +42,7 @@ export function aGrant(values: Partial<Grant> & Pick<Grant, 'principalId' | 'rol
     expiresAt: null,
     grantedBy: 'system',
     createdAt: INSTANT,
+    revokedAt: null,
     ...values,
   };
 }

@@ -106,8 +106,9 @@ const TRANSACTION_LAWS: Readonly<Record<string, Law>> = {
       const grant = aGrant({ principalId: user.id, roleId: role.id });
       await tx.grants.add(grant);
       expect(await tx.grants.find(grant.id)).toEqual(grant);
-      await tx.grants.remove(grant.id);
-      expect(await tx.grants.find(grant.id)).toBeNull();
+      await tx.grants.revoke(grant.id, INSTANT);
+      expect(await tx.grants.find(grant.id)).toEqual({ ...grant, revokedAt: INSTANT });
+      expect(await tx.grants.ofPrincipals([user.id])).toEqual([]);
     });
   },
 

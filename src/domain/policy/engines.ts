@@ -1,6 +1,8 @@
+import type { Bundle } from './bundle.ts';
 import type { BundleReader } from './bundle-store.ts';
 import { Engine } from './engine.ts';
-import { parseBundle } from './parse.ts';
+import { parseBundle, type PolicyFile } from './parse.ts';
+import { ParseCache } from './parse-cache.ts';
 
 /** Versions kept compiled: the one in force, and those that a slower snapshot may still name. */
 const VERSIONS_MAX = 4;
@@ -9,6 +11,7 @@ const VERSIONS_MAX = 4;
 export class Engines {
   readonly #bundles: BundleReader;
   readonly #engines = new Map<string, Promise<Engine>>();
+  readonly #parsed = new ParseCache();
 
   constructor(bundles: BundleReader) {
     this.#bundles = bundles;
@@ -29,9 +32,14 @@ export class Engines {
     return engine;
   }
 
+  /** The bundle of these files; what they share with files that were parsed before is not parsed again. */
+  parse(files: readonly PolicyFile[]): Bundle {
+    return parseBundle(files, this.#parsed);
+  }
+
   async #compile(version: string): Promise<Engine> {
     const files = await this.#bundles.files(version);
     if (files === null) throw new Error(`the policy ${version} is not stored`);
-    return new Engine(parseBundle(files));
+    return new Engine(this.parse(files));
   }
 }

@@ -7,7 +7,7 @@ import { diffPolicies, type PolicyDiff } from './diff.ts';
 import type { Engine, Explanation } from './engine.ts';
 import type { ExplainedRule } from './explain.ts';
 import type { Engines } from './engines.ts';
-import { parseBundle, type PolicyFile } from './parse.ts';
+import type { PolicyFile } from './parse.ts';
 import type { Policy } from './policy.ts';
 import { PolicyError } from './problems.ts';
 import type { Standings } from './standings.ts';
@@ -95,8 +95,17 @@ export class Policies {
     if (files.length > PREVIEW_FILES_MAX) {
       throw new Refusal('BAD_USER_INPUT', `A policy has at most ${PREVIEW_FILES_MAX} files.`, { field: 'files' });
     }
-    const after = parseOrRefuse(files);
+    const after = this.#parseOrRefuse(files);
     return previewOf(engine.bundle, after, await this.#everybody());
+  }
+
+  #parseOrRefuse(files: readonly PolicyFile[]): Bundle {
+    try {
+      return this.#engines.parse(files);
+    } catch (error) {
+      if (!(error instanceof PolicyError)) throw error;
+      throw new Refusal('BAD_USER_INPUT', error.message, { field: 'files', problems: error.problems });
+    }
   }
 
   async #inForce(): Promise<{ readonly version: string; readonly engine: Engine }> {
@@ -149,15 +158,6 @@ export function previewOf(before: Bundle, after: Bundle, everybody: readonly Pop
     .filter((type) => type !== 'User' && type !== 'Session')
     .map((type): SubjectRecord => ({ __typename: type, id: `any ${type}` }));
   return diffPolicies(before, after, { principals, subjects: [...users, ...sessions, ...blanks] });
-}
-
-function parseOrRefuse(files: readonly PolicyFile[]): Bundle {
-  try {
-    return parseBundle(files);
-  } catch (error) {
-    if (!(error instanceof PolicyError)) throw error;
-    throw new Refusal('BAD_USER_INPUT', error.message, { field: 'files', problems: error.problems });
-  }
 }
 
 function refusalOf(by: Principal, { reason, rule }: Decision): Refusal {

@@ -1,7 +1,8 @@
 import { newId } from '../../kit/ids.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import { POLICY_TARGET } from '../authority/log.ts';
-import { parseBundle, type PolicyFile } from '../policy/parse.ts';
+import type { Engines } from '../policy/engines.ts';
+import type { PolicyFile } from '../policy/parse.ts';
 import { SYSTEM } from '../principals/principal.ts';
 import type { Role } from './role.ts';
 
@@ -9,8 +10,11 @@ import type { Role } from './role.ts';
  * Puts the files in force at start-up, unless they were in force before: an instance that restarts with older files must
  * not roll everyone else back. The version that is in force afterwards.
  */
-export async function adoptPolicy(authority: Authority, files: readonly PolicyFile[]): Promise<Enforced<string>> {
-  const bundle = parseBundle(files);
+export async function adoptPolicy(
+  { authority, engines }: { authority: Authority; engines: Engines },
+  files: readonly PolicyFile[],
+): Promise<Enforced<string>> {
+  const bundle = engines.parse(files);
   const roles = [...bundle.roles.keys()].map((name): Role => ({
     __typename: 'Role',
     id: newId('role'),

@@ -19,6 +19,7 @@ export interface Grant {
   readonly expiresAt: Instant | null;
   readonly grantedBy: string;
   readonly createdAt: Instant;
+  readonly revokedAt: Instant | null;
 }
 
 export interface RoleReader {
@@ -35,8 +36,9 @@ export interface RoleWriter extends RoleReader {
 }
 
 export interface GrantReader {
+  /** The grant with this id, a revoked one included, or null. */
   find(id: string): Promise<Grant | null>;
-  /** All grants of these principals, expired ones included, oldest first. One statement. */
+  /** All grants of these principals that were not revoked, expired ones included, oldest first. One statement. */
   ofPrincipals(principalIds: readonly string[]): Promise<readonly Grant[]>;
   /** Whether an active principal holds the role everywhere and without end. */
   isHeld(roleId: string): Promise<boolean>;
@@ -46,5 +48,6 @@ export interface GrantReader {
 export interface GrantWriter extends GrantReader {
   /** Refuses with CONFLICT when the principal holds the role at that scope already. */
   add(grant: Grant): Promise<void>;
-  remove(id: string): Promise<void>;
+  /** Takes the grant away and keeps it as a revoked one. */
+  revoke(id: string, at: Instant): Promise<void>;
 }

@@ -83,6 +83,7 @@ export class Roles {
         expiresAt,
         grantedBy: actor.id,
         createdAt: this.#now(),
+        revokedAt: null,
       };
       await tx.grants.add(grant);
       await tx.audit.append({
@@ -97,7 +98,7 @@ export class Roles {
     });
   }
 
-  /** Takes a granted role away. Revoking a grant that is gone answers as for one that never was. */
+  /** Takes a granted role away. Revoking a revoked grant changes nothing and is no error. */
   async revoke(by: Principal, grantId: string): Promise<Enforced<Grant>> {
     const found = await this.#store.grants.find(grantId);
     if (found === null)
@@ -113,7 +114,10 @@ export class Roles {
       // Who administers one scope must not take rights away in another, or everywhere.
       this.#policy.demand(this.#policy.within(actor, grant.scope), 'revoke', role);
 
-      await tx.grants.remove(grantId);
+      if (grant.revokedAt !== null) return grant; // still waits: an earlier call may not be in force yet
+
+      const revokedAt = this.#now();
+      await tx.grants.revoke(grantId, revokedAt);
       await tx.audit.append({
         by: actor.id,
         sessionId: sessionIdOf(actor),
@@ -122,7 +126,7 @@ export class Roles {
         detail: { roleId: role.id, scope: grant.scope },
       });
       await tx.authority.append({ target: user.id, kind: 'changed', userId: user.id, reason: 'role_revoked' });
-      return grant;
+      return { ...grant, revokedAt };
     });
   }
 

@@ -34,7 +34,8 @@ export interface UserWriter extends UserReader {
 
 /** Addresses that differ only in case or in Unicode composition are the same address. */
 export function foldEmail(email: string): string {
-  return email.normalize('NFKC').toLowerCase();
+  // Up and down: some letters meet only in their upper case.
+  return email.normalize('NFKC').toUpperCase().toLowerCase();
 }
 
 const EMAIL = /^[^\s@\p{C}]{1,64}@[^\s@\p{C}]{1,189}$/u;

@@ -119,6 +119,7 @@ export class Users {
         expiresAt: null,
         grantedBy: by.id,
         createdAt,
+        revokedAt: null,
       });
       granted.push(name);
     }

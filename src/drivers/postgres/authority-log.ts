@@ -116,6 +116,7 @@ export function createAuthorityLog(query: Query): AuthorityLog {
       );
       const now = toStanding(rows);
       const position = rows[0]?.position ?? null;
+      if (position === null && logIds.length > 0) throw new Error('the rows of a committed change are not there');
       return { position: position === null ? now.head : Number(position), standing: now };
     },
 

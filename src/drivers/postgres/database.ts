@@ -92,6 +92,10 @@ const DEADLOCK_DETECTED = '40P01';
 const LOCK_NOT_AVAILABLE = '55P03';
 const QUERY_CANCELED = '57014';
 const CHARACTER_NOT_IN_REPERTOIRE = '22021';
+/** The server is not there, is going, is coming, or takes no more. Classes 08 and 57P of SQLSTATE, and Node's own codes. */
+const UNREACHABLE = /^(08...|57P0.|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH)$/;
+/** What pg says without a code. */
+const LOST = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable/;
 
 /** The error of PostgreSQL behind whatever MikroORM wrapped around it, or null. */
 function databaseError(error: unknown): DatabaseError | null {
@@ -107,7 +111,7 @@ function databaseError(error: unknown): DatabaseError | null {
 
 /**
  * What an error of PostgreSQL means to us, or the same error: a {@link TransactionConflict} when the work may simply be
- * tried again, and a refusal when a wait was cut short or no row could hold what was asked for.
+ * tried again, and a refusal when the server is away, a wait was cut short, or no row could hold what was asked for.
  */
 export function translated(error: unknown): unknown {
   switch (databaseError(error)?.code) {
@@ -122,8 +126,21 @@ export function translated(error: unknown): unknown {
     case CHARACTER_NOT_IN_REPERTOIRE:
       return unstorable();
     default:
-      return error;
+      return isUnreachable(error) ? unreachable() : error;
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  if (error instanceof Refusal || !(error instanceof Error)) return false;
+  return UNREACHABLE.test(databaseError(error)?.code ?? '') || LOST.test(error.message);
+}
+
+function unreachable(): Refusal {
+  return new Refusal(
+    'AUTHORITY_UNAVAILABLE',
+    'The database cannot be reached. What was asked to change may or may not have been changed: ask again shortly.',
+    { retryAfterSeconds: 1 },
+  );
 }
 
 /**

@@ -1,7 +1,7 @@
 import { LockMode, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { Refusal } from '../../domain/refusals.ts';
 import type { Grant, GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from '../../domain/roles/role.ts';
-import { instant, instantOrNull } from './database.ts';
+import { instant, instantOrNull, queryIn } from './database.ts';
 import { GrantRow, RoleRow } from './rows.ts';
 
 function toRole({ id, name, description, managed }: InferEntity<typeof RoleRow>): Role {
@@ -18,6 +18,7 @@ function toGrant(row: InferEntity<typeof GrantRow>): Grant {
     expiresAt: instantOrNull(row.expiresAt ?? null),
     grantedBy: row.grantedBy,
     createdAt: instant(row.createdAt),
+    revokedAt: instantOrNull(row.revokedAt ?? null),
   };
 }
 
@@ -66,7 +67,7 @@ export function createGrantReader(em: () => EntityManager, lockMode?: LockMode):
     async ofPrincipals(principalIds) {
       const rows = await em().find(
         GrantRow,
-        { principal: { $in: [...principalIds] } },
+        { principal: { $in: [...principalIds] }, revokedAt: null },
         { orderBy: { createdAt: 'asc', id: 'asc' } },
       );
       return rows.map(toGrant);
@@ -76,7 +77,7 @@ export function createGrantReader(em: () => EntityManager, lockMode?: LockMode):
       const [row] = await em().execute<{ held: boolean }[]>(
         `select exists (
            select from grants g join users u on u.id = g.principal_id
-           where g.role_id = ? and g.scope = '' and g.expires_at is null and u.status = 'active') as held`,
+           where g.role_id = ? and g.scope = '' and g.expires_at is null and g.revoked_at is null and u.status = 'active') as held`,
         [roleId],
       );
       return row?.held ?? false;
@@ -89,29 +90,29 @@ export function createGrantWriter(em: EntityManager): GrantWriter {
     ...createGrantReader(() => em, LockMode.PESSIMISTIC_WRITE),
 
     async add({ id, principalId, roleId, scope, expiresAt, grantedBy, createdAt }) {
-      const held = { principal: principalId, role: roleId, scope: scope ?? '' };
+      const query = queryIn(em);
+      const held = [principalId, roleId, scope ?? ''];
       // One that has ended is not held any more, and must not be in the way.
-      await em.nativeDelete(GrantRow, { ...held, expiresAt: { $lte: new Date(createdAt) } });
-      const row = {
-        ...held,
-        id,
-        expiresAt: expiresAt === null ? null : new Date(expiresAt),
-        grantedBy,
-        createdAt: new Date(createdAt),
-      };
+      await query(
+        'grant-end',
+        `update grants set revoked_at = expires_at
+         where principal_id = $1 and role_id = $2 and scope = $3 and revoked_at is null and expires_at <= $4`,
+        [...held, createdAt],
+      );
       // A violated index would end the transaction, and its commit would then pass for one.
-      const { affectedRows } = await em
-        .createQueryBuilder(GrantRow)
-        .insert(row)
-        .onConflict(['principal', 'role', 'scope'])
-        .ignore()
-        .execute('run');
-      if (affectedRows > 0) return;
+      const added = await query(
+        'grant-add',
+        `insert into grants (principal_id, role_id, scope, id, expires_at, granted_by, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (principal_id, role_id, scope) where revoked_at is null do nothing returning id`,
+        [...held, id, expiresAt, grantedBy, createdAt],
+      );
+      if (added.length > 0) return;
       throw new Refusal('CONFLICT', 'The principal holds this role at this scope already.', { field: 'roleId' });
     },
 
-    async remove(id) {
-      await em.nativeDelete(GrantRow, { id });
+    async revoke(id, at) {
+      await em.nativeUpdate(GrantRow, { id, revokedAt: null }, { revokedAt: new Date(at) });
     },
   };
 }

@@ -51,13 +51,14 @@ export const GrantRow = defineEntity({
     id: p.text().primary(),
     principal: () => p.manyToOne(UserRow).mapToPk().index(),
     role: () => p.manyToOne(RoleRow).mapToPk().index(),
-    /** The path of the scope, or the empty string for everywhere, so that the unique index compares it. */
+    /** The path of the scope, or the empty string for everywhere, so that an index can compare it. */
     scope: p.text(),
     expiresAt: instant().nullable(),
     grantedBy: p.text(),
     createdAt: instant(),
+    /** Kept, so that revoking again finds what it is about. An index of its own holds the others unique. */
+    revokedAt: instant().nullable(),
   },
-  uniques: [{ properties: ['principal', 'role', 'scope'] }],
 });
 
 export const SessionRow = defineEntity({

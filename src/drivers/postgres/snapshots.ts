@@ -20,7 +20,7 @@ const GRANTS = `coalesce((
       select json_agg(json_build_object('roleId', r.id, 'role', r.name, 'scope', nullif(g.scope, ''), 'expiresAt', g.expires_at)
         order by r.name, g.scope)
       from grants g join roles r on r.id = g.role_id
-      where g.principal_id = u.id and (g.expires_at is null or g.expires_at > now())), '[]')`;
+      where g.principal_id = u.id and g.revoked_at is null and (g.expires_at is null or g.expires_at > now())), '[]')`;
 
 /** One statement is one snapshot. A principal that does not exist still gets the row that says at which position. */
 const PRINCIPALS = `

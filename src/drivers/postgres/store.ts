@@ -19,11 +19,11 @@ export function createStore({ orm, query }: Database): Store {
     roles: translating(createRoleReader(fresh)),
     grants: translating(createGrantReader(fresh)),
     sessions: translating(createSessionReader(query)),
-    bundles: createBundleReader(query),
-    signingKeys: createSigningKeyReader(fresh),
-    snapshots: createSnapshotReader(query),
-    feed: createFeedReader(query),
-    population: createPopulationReader(query),
+    bundles: translating(createBundleReader(query)),
+    signingKeys: translating(createSigningKeyReader(fresh)),
+    snapshots: translating(createSnapshotReader(query)),
+    feed: translating(createFeedReader(query)),
+    population: translating(createPopulationReader(query)),
 
     async transaction(work) {
       const logIds: string[] = [];

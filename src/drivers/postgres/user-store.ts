@@ -16,7 +16,7 @@ export interface UserSqlRow {
 
 export const USER_COLUMNS = `u.id, u.email, u.name, u.status, u.scope, u.created_at, array(
     select distinct r.name from grants g join roles r on r.id = g.role_id
-    where g.principal_id = u.id and (g.expires_at is null or g.expires_at > now()) order by r.name) as roles`;
+    where g.principal_id = u.id and g.revoked_at is null and (g.expires_at is null or g.expires_at > now()) order by r.name) as roles`;
 
 export function toUser({ id, email, name, status, scope, created_at, roles }: UserSqlRow): User {
   return {
