@@ -1,5 +1,5 @@
 import type { PolicyChange } from '../domain/policy/diff.ts';
-import type { Person } from './policy-population.ts';
+import { grantText, type Person } from './policy-population.ts';
 
 /** A change as both doors tell it: without fields it is the record as a whole. */
 export type ToldChange = Pick<
@@ -15,30 +15,55 @@ export interface DiffGroup {
   /** The only fields it is about; empty when it is the record as a whole. */
   readonly fields: readonly string[];
   readonly users: number;
+  /** Those of the members together. */
   readonly roles: readonly string[];
   /** Of all these users together; null when nobody knows. */
   readonly liveSessions: number | null;
   readonly records: number;
   /** Whether it is only themselves, or what is their own, that they gain or lose it on. */
   readonly own: boolean;
-  readonly members: readonly (Person & { readonly records: number })[];
+  readonly members: readonly Member[];
+}
+
+export interface Member extends Pick<Person, 'id' | 'email' | 'liveSessions'> {
+  /** Through which this is gained or lost, as `support at acme`. */
+  readonly roles: readonly string[];
+  readonly records: number;
 }
 
 /** What the domain found, for those who read it: the same for all records of one subject is told once. */
 export function groupChanges(
   changes: readonly ToldChange[],
   people: ReadonlyMap<string, Person>,
+  rolesInvolved: (action: string, subject: string) => ReadonlySet<string>,
 ): readonly DiffGroup[] {
   const keyOf = ({ effect, subject, action, fields }: ToldChange) =>
     JSON.stringify([effect, subject, action, fields.toSorted()]);
-  return [...Map.groupBy(changes, keyOf).values()].map((same) => toGroup(same, people)).toSorted(byImportance);
+  return [...Map.groupBy(changes, keyOf).values()]
+    .map((same) => {
+      const [{ action, subject } = nothing] = same;
+      return toGroup(same, people, rolesInvolved(action, subject));
+    })
+    .toSorted(byImportance);
 }
 
-function toGroup(changes: readonly ToldChange[], people: ReadonlyMap<string, Person>): DiffGroup {
-  const counts = countsOf(changes);
-  const members = [...counts]
-    .map(([id, records]) => ({ ...(people.get(id) ?? unknown(id)), records }))
-    .toSorted((a, b) => compareText(a.email ?? a.id, b.email ?? b.id));
+function toGroup(
+  changes: readonly ToldChange[],
+  people: ReadonlyMap<string, Person>,
+  involved: ReadonlySet<string>,
+): DiffGroup {
+  const members = [...countsOf(changes)]
+    .map(([id, records]): Member => {
+      const { email, liveSessions, grants } = people.get(id) ?? unknown;
+      return {
+        id,
+        email,
+        liveSessions,
+        roles: grants.filter(({ role }) => involved.has(role)).map(grantText),
+        records,
+      };
+    })
+    .toSorted(byName);
   const sessions = members.map(({ liveSessions }) => liveSessions);
   const [{ effect, action, subject, fields } = nothing] = changes;
   return {
@@ -82,7 +107,11 @@ const isOwn = ({ principals, pairs }: ToldChange): boolean =>
   principals.length === 0 &&
   pairs.every(({ principal, record }) => record === principal || record === `sessions of ${principal}`);
 
-const unknown = (id: string): Person => ({ id, email: null, roles: [], liveSessions: null });
+const unknown: Omit<Person, 'id'> = { email: null, grants: [], liveSessions: null };
+
+/** Those whose address is known go first. */
+const byName = (a: Member, b: Member): number =>
+  Number(a.email === null) - Number(b.email === null) || compareText(a.email ?? a.id, b.email ?? b.id);
 
 /** Gains first: what somebody may do who could not before is what a review is for. */
 const byImportance = (a: DiffGroup, b: DiffGroup): number =>

@@ -7,7 +7,7 @@ const ROLES_SHOWN = 8;
 const FIELDS_SHOWN = 12;
 
 export function diffLines(
-  { before, after, against, asked, population }: Comparison,
+  { bundles: [before, after], against, asked, population, people }: Comparison,
   folder: string,
   groups: readonly DiffGroup[],
   all: boolean,
@@ -15,11 +15,12 @@ export function diffLines(
   const whom = asked === null ? 'all users' : count(asked, population === 'cases' ? 'principal' : 'user');
   const from = population === 'cases' ? `${whom} of the cases` : whom;
   return [
-    ...wrap(`before  ${short(before)}  ${against}`),
-    ...wrap(`after   ${short(after)}  ${folder}`),
+    ...wrap(`before  ${short(before.version)}  ${against}`),
+    ...wrap(`after   ${short(after.version)}  ${folder}`),
     ...groups.flatMap((group) => ['', ...groupLines(group, population === 'cases' ? 'principal' : 'user', all)]),
     '',
-    ...wrap(summary(groups, from, before === after)),
+    ...unread(groups, people),
+    ...wrap(summary(groups, from, before.version === after.version)),
   ];
 }
 
@@ -55,6 +56,12 @@ function memberFacts({ own }: DiffGroup, { liveSessions, records }: DiffGroup['m
 function about({ own, subject }: DiffGroup, records: number): string {
   if (!own) return count(records, `${subject} record`);
   return subject === 'Session' ? 'their own sessions' : 'themselves';
+}
+
+/** Over HTTP, no more than some are looked up. */
+function unread(groups: readonly DiffGroup[], people: Comparison['people']): readonly string[] {
+  const ids = new Set(groups.flatMap(({ members }) => members.map(({ id }) => id)).filter((id) => !people.has(id)));
+  return ids.size === 0 ? [] : wrap(`${count(ids.size, 'user')} were not looked up: their roles are not named here.`);
 }
 
 function summary(groups: readonly DiffGroup[], whom: string, same: boolean): string {

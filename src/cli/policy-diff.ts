@@ -1,16 +1,16 @@
 import type { Bundle } from '../domain/policy/bundle.ts';
-import { parseBundle } from '../domain/policy/parse.ts';
 import { previewOf } from '../domain/policy/policies.ts';
 import type { Environment } from './environment.ts';
 import { groupChanges, type ToldChange } from './policy-diff-groups.ts';
 import { diffLines } from './policy-diff-text.ts';
 import { bundleOf, caseFilesOf, filesOf, reportProblems } from './policy-folder.ts';
 import {
+  type Bundles,
   casesOf,
   changesAboutCases,
-  grantText,
   type Person,
   principalsOf,
+  rolesThatDiffer,
   toPerson,
   toPrincipal,
 } from './policy-population.ts';
@@ -27,8 +27,7 @@ export interface DiffOptions {
 
 /** Two policies, everybody they were compared for, and what was found. */
 export interface Comparison {
-  readonly before: string;
-  readonly after: string;
+  readonly bundles: Bundles;
   /** What it was compared with, in words. */
   readonly against: string;
   readonly population: 'database' | 'endpoint' | 'cases';
@@ -42,8 +41,9 @@ export interface Comparison {
 export function diffPolicy(folder: string, options: DiffOptions, env: Environment): Promise<Report> {
   return reportProblems(async () => {
     const comparison = await compare(folder, options, env);
-    const { before, after, population, asked, changes, people } = comparison;
-    const groups = groupChanges(changes, people);
+    const { bundles, population, asked, changes, people } = comparison;
+    const [before, after] = bundles.map(({ version }) => version);
+    const groups = groupChanges(changes, people, (action, subject) => rolesThatDiffer(bundles, action, subject));
     const gained = groups.some(({ effect }) => effect === 'gains');
     const lost = groups.some(({ effect }) => effect === 'loses');
     const failed = [
@@ -80,14 +80,11 @@ async function compareOver(url: string, folder: string, env: Environment): Promi
   const { preview } = await import('./policy-preview.ts');
   const endpoint = new Endpoint(url, env);
   const files = await filesOf(folder);
-  parseBundle(files);
-  const { diff, people } = await preview(endpoint, files);
   return {
-    ...diff,
+    ...(await preview(endpoint, files)),
     against: `the policy in force at ${new URL(url).host}`,
     population: 'endpoint',
     asked: null,
-    people,
   };
 }
 
@@ -102,8 +99,7 @@ async function compareIn(url: string, folder: string, after: Bundle, against: st
   // Records that other subgraphs keep are known from the cases only.
   const elsewhere = cases.filter(({ subject: { __typename: type } }) => type !== 'User' && type !== 'Session');
   return {
-    before: before.version,
-    after: after.version,
+    bundles: [before, after],
     against: against ?? 'the policy in force in the database',
     population: 'database',
     asked: everybody.length,
@@ -123,8 +119,7 @@ async function compareFolders(folder: string, after: Bundle, against: string): P
   }
   const principals = principalsOf(cases);
   return {
-    before: before.version,
-    after: after.version,
+    bundles: [before, after],
     against,
     population: 'cases',
     asked: principals.length,
@@ -132,7 +127,7 @@ async function compareFolders(folder: string, after: Bundle, against: string): P
       principals.map(({ label, facts, grants }) => {
         const { email } = facts;
         const person = { id: label, email: typeof email === 'string' ? email : null, liveSessions: null };
-        return [label, { ...person, roles: grants.map(grantText) }];
+        return [label, { ...person, grants }];
       }),
     ),
     changes: changesAboutCases([before, after], cases, principals).map(toTold),

@@ -1,4 +1,5 @@
-import type { Bundle } from '../domain/policy/bundle.ts';
+import { type Bundle, roleClosure, whereText } from '../domain/policy/bundle.ts';
+import type { GrantFacts } from '../domain/policy/compiler.ts';
 import { parseCases, type PolicyCase } from '../domain/policy/case-files.ts';
 import { diffPolicies, type PolicyChange, type Population } from '../domain/policy/diff.ts';
 import type { PolicyFile } from '../domain/policy/parse.ts';
@@ -9,11 +10,13 @@ import type { PopulationMember } from '../domain/store.ts';
 export interface Person {
   readonly id: string;
   readonly email: string | null;
-  /** As `support at acme`. */
-  readonly roles: readonly string[];
+  readonly grants: readonly GrantFacts[];
   /** Null where nobody knows. */
   readonly liveSessions: number | null;
 }
+
+/** Of a policy before and after. */
+export type Bundles = readonly [Bundle, Bundle];
 
 type Principals = Population['principals'];
 type Subjects = Population['subjects'];
@@ -21,7 +24,7 @@ type Subjects = Population['subjects'];
 export const toPerson = ({ user, grants, liveSessions }: PopulationMember): Person => ({
   id: user.id,
   email: user.email,
-  roles: grants.map(grantText),
+  grants: grants.map(({ role, scope }) => ({ role, scope })),
   liveSessions,
 });
 
@@ -31,8 +34,23 @@ export const toPrincipal = ({ user, grants }: PopulationMember): Principals[numb
   grants,
 });
 
-export const grantText = ({ role, scope }: { readonly role: string; readonly scope: string | null }): string =>
-  scope === null ? role : `${role} at ${scope}`;
+/** As `support at acme`. */
+export const grantText = ({ role, scope }: GrantFacts): string => (scope === null ? role : `${role} at ${scope}`);
+
+/** The roles whose rules about an action on a subject, with all they inherit, are not the same before and after. */
+export function rolesThatDiffer([before, after]: Bundles, action: string, subject: string): ReadonlySet<string> {
+  const names = new Set([...before.roles.keys(), ...after.roles.keys()]);
+  const meaning = (bundle: Bundle, name: string) =>
+    [...roleClosure(bundle, [name]).keys()]
+      .flatMap((role) => bundle.roles.get(role)?.rules ?? [])
+      .filter(({ targets }) => targets.some((each) => each.subject === subject && each.actions.includes(action)))
+      .map(({ effect, fields, where, within }) =>
+        JSON.stringify([effect, fields?.toSorted() ?? null, whereText(where), within]),
+      )
+      .toSorted()
+      .join();
+  return new Set([...names].filter((name) => meaning(before, name) !== meaning(after, name)));
+}
 
 /** @throws {PolicyError} when a file of cases cannot be used */
 export function casesOf(files: readonly PolicyFile[], bundle: Bundle): readonly PolicyCase[] {
@@ -62,7 +80,7 @@ export function principalsOf(cases: readonly PolicyCase[]): Principals {
  * is a record of its own.
  */
 export function changesAboutCases(
-  [before, after]: readonly [Bundle, Bundle],
+  [before, after]: Bundles,
   cases: readonly PolicyCase[],
   principals: Principals,
 ): readonly PolicyChange[] {

@@ -1,41 +1,41 @@
-import type { PolicyFile } from '../domain/policy/parse.ts';
+import { parseBundle, type PolicyFile } from '../domain/policy/parse.ts';
+import type { Comparison } from './policy-diff.ts';
 import type { ToldChange } from './policy-diff-groups.ts';
 import type { Endpoint } from './policy-endpoint.ts';
-import { grantText, type Person } from './policy-population.ts';
+import type { Person } from './policy-population.ts';
 
 const PREVIEW = `query ($files: [PolicyFileInput!]!) {
+  policy { files { path text } }
   previewPolicy(files: $files) {
-    before after
     changes { effect subject action fields principals records except { principal record } pairs { principal record } }
   }
 }`;
 
-/** More are told by their id alone. */
+/** Of more, only the ids are told, and their roles are not counted. */
 const PEOPLE_MAX = 1_000;
 const BATCH = 50;
 
-interface PreviewedDiff {
-  readonly before: string;
-  readonly after: string;
-  readonly changes: readonly ToldChange[];
+interface Preview {
+  readonly policy: { readonly files: readonly PolicyFile[] };
+  readonly previewPolicy: { readonly changes: readonly ToldChange[] };
 }
 
 /** What previewPolicy says, with what can be read about those it names. */
 export async function preview(
   endpoint: Endpoint,
   files: readonly PolicyFile[],
-): Promise<{ readonly diff: PreviewedDiff; readonly people: ReadonlyMap<string, Person> }> {
-  const { previewPolicy: diff } = await endpoint.ask<{ previewPolicy: PreviewedDiff }>(PREVIEW, { files });
-  const named = diff.changes.flatMap(({ principals, pairs }) => [
-    ...principals,
-    ...pairs.map((pair) => pair.principal),
-  ]);
-  const ids = [...new Set(named)].slice(0, PEOPLE_MAX);
+): Promise<Pick<Comparison, 'bundles' | 'changes' | 'people'>> {
+  const after = parseBundle(files);
+  const { policy, previewPolicy } = await endpoint.ask<Preview>(PREVIEW, { files });
+  const { changes } = previewPolicy;
+  const named = changes.map(({ principals, pairs }) => [...principals, ...pairs.map(({ principal }) => principal)]);
+  // Some of each change go first, so that no change is told without.
+  const ids = [...new Set([...named.flatMap((each) => each.slice(0, BATCH)), ...named.flat()])].slice(0, PEOPLE_MAX);
   const people = new Map<string, Person>();
   for (let at = 0; at < ids.length; at += BATCH) {
     for (const person of await peopleOf(endpoint, ids.slice(at, at + BATCH))) people.set(person.id, person);
   }
-  return { diff, people };
+  return { bundles: [parseBundle(policy.files), after], changes, people };
 }
 
 interface ReadUser {
@@ -59,9 +59,7 @@ async function peopleOf(endpoint: Endpoint, ids: readonly string[]): Promise<rea
     .map(({ id, email, grants }) => ({
       id,
       email,
-      roles: (grants ?? []).flatMap(({ role, scope }) =>
-        role === null ? [] : [grantText({ role: role.name, scope })],
-      ),
+      grants: (grants ?? []).flatMap(({ role, scope }) => (role === null ? [] : [{ role: role.name, scope }])),
       liveSessions: null,
     }));
 }

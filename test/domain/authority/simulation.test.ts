@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { type Count, type Flaw, FLAWS, type Report, simulate } from './simulation.ts';
+import { type Count, type Flaw, FLAWS } from './simulated-world.ts';
+import { type Report, simulate } from './simulation.ts';
 
 const SEEDS = 300;
 /** A flaw that so many histories do not bring to light would not be found at all. */
