@@ -53,7 +53,7 @@ export function diffPolicy(folder: string, options: DiffOptions, env: Environmen
     return {
       ok: failed.length === 0,
       lines: [...diffLines(comparison, folder, groups, options.all === true), ...failed],
-      facts: { before, after, population, asked, groups, problems: failed },
+      facts: { before, after, population, asked, groups, refused: failed, problems: [] },
     };
   });
 }
