@@ -13,9 +13,10 @@ import {
 import { parseBundle, type PolicyFile } from '../src/domain/policy/parse.ts';
 import { readPolicyFiles } from '../src/drivers/files/policies.ts';
 import type { Bench, Cell, Table } from './support/bench.ts';
-import { type Calls, type Measured, timeCalls } from './support/calls.ts';
+import { type Calls, each, type Measured, sameAnswers, timeCalls } from './support/calls.ts';
 import { signInAdministrator } from './support/client.ts';
 import { ADMIN_PASSWORD, startPlatform } from './support/platform.ts';
+import { CHAIN_ENDS, ROLES, thing, twentyRoles } from './support/twenty-roles.ts';
 
 const PRINCIPAL: PrincipalFacts = { id: 'usr_bob', email: 'bob@example.com', scope: null, kind: 'user' };
 
@@ -67,7 +68,7 @@ function table(sections: Sections, rounds: number): Table {
   };
 }
 
-function checking(engine: Engine, { name, grants, checks }: Scene): readonly Calls[] {
+function checking(engine: Engine, { grants, checks }: Scene): readonly Calls[] {
   const ability = engine.ability(PRINCIPAL, grants);
   const casl = plainAbility(engine, ability, ({ __typename: type }) => String(type));
   const wrapping = plainAbility(engine, ability);
@@ -90,8 +91,7 @@ function checking(engine: Engine, { name, grants, checks }: Scene): readonly Cal
     ),
     each('CASL can again, as a control', checks, ({ action, record, field }) => casl.can(action, record, field)),
   ];
-  const answers = candidates.map((candidate) => checks.map((_, n) => candidate.run(n + 1)).join());
-  if (new Set(answers).size !== 1) throw new Error(`candidates disagree about ${name}: ${answers.join(' | ')}`);
+  sameAnswers(candidates, checks.length);
   return candidates;
 }
 
@@ -101,22 +101,6 @@ function binding(engine: Engine, { grants }: Scene): readonly Calls[] {
     each('CASL createMongoAbility', [rules], (rules) => createMongoAbility(rules).rules.length > 0),
     each('Castellan, roles known', [grants], (grants) => engine.ability(PRINCIPAL, grants).principal.id !== null),
   ];
-}
-
-/** The loop is the same for all, and so is what it costs. */
-function each<T>(name: string, items: readonly T[], ask: (item: T) => boolean): Calls {
-  return {
-    name,
-    run(times) {
-      let yes = 0;
-      for (let n = 0, at = 0; n < times; n += 1) {
-        // oxlint-disable-next-line typescript/no-non-null-assertion -- at stays below the length.
-        if (ask(items[at]!)) yes += 1;
-        at = at + 1 === items.length ? 0 : at + 1;
-      }
-      return yes;
-    },
-  };
 }
 
 function plainAbility(
@@ -173,32 +157,12 @@ function ownPolicies(files: readonly PolicyFile[]): Scene {
   };
 }
 
-const CHAINS = 4;
-const DEPTH = 5;
-const ACTIONS = 10;
-
-/** Twenty roles in chains of five, ten permissions each; the last permission of a role is for what one owns. */
 function manyRoles(): Scene {
-  const names = Array.from({ length: CHAINS * DEPTH }, (_, n) => n);
-  const subjects = names.map((n) => {
-    const actions = Array.from({ length: ACTIONS }, (_, action) => `act${action}`).join(', ');
-    return `  Thing${n}:\n    actions: [${actions}]\n    attributes: { id: id, ownerId: id }\n`;
-  });
-  const roles = names.map((n) => {
-    const inherits = n % DEPTH === 0 ? '' : `    inherits: [role${n - 1}]\n`;
-    const rules = Array.from({ length: ACTIONS }, (_, action) => {
-      const where = action === ACTIONS - 1 ? ", where: { ownerId: '${principal.id}' }" : '';
-      return `      - { action: act${action}, subject: Thing${n}${where} }\n`;
-    });
-    return `  role${n}:\n${inherits}    allow:\n${rules.join('')}`;
-  });
-  const text = `subjects:\n${subjects.join('')}roles:\n${roles.join('')}`;
-  const thing = (n: number, ownerId: string) => ({ __typename: `Thing${n}`, id: `thing_${n}`, ownerId });
   return {
     name: '20 roles in chains of 5, 200 permissions',
-    files: [{ path: 'many.yaml', text }],
-    grants: Array.from({ length: CHAINS }, (_, chain) => ({ role: `role${chain * DEPTH + DEPTH - 1}`, scope: null })),
-    checks: names.flatMap((n) => [
+    files: [twentyRoles()],
+    grants: CHAIN_ENDS.map((role) => ({ role, scope: null })),
+    checks: ROLES.flatMap((_, n) => [
       { action: 'act3', record: thing(n, 'usr_alice') },
       { action: 'act9', record: thing(n, 'usr_bob') },
       { action: 'act9', record: thing(n, 'usr_alice') },

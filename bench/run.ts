@@ -9,13 +9,15 @@ import { arch, cpus, platform, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { decide } from './decide.ts';
+import { decidePeers } from './decide-peers.ts';
 import { me } from './me.ts';
+import { policyGrowth } from './policy-growth.ts';
 import { receipts } from './receipts.ts';
 import { roundTrips } from './round-trips.ts';
 import { start } from './start.ts';
 import { type Bench, format, type Table } from './support/bench.ts';
 
-const BENCHES: readonly Bench[] = [me, roundTrips, receipts, start, decide];
+const BENCHES: readonly Bench[] = [me, roundTrips, receipts, start, decide, decidePeers, policyGrowth];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

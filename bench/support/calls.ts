@@ -15,6 +15,40 @@ export interface Measured {
   readonly ratio: number;
 }
 
+/** The loop is the same for all, and so is what it costs. */
+export function each<T>(name: string, items: readonly T[], ask: (item: T) => boolean): Calls {
+  return {
+    name,
+    run(times) {
+      let yes = 0;
+      for (let n = 0, at = 0; n < times; n += 1) {
+        // oxlint-disable-next-line typescript/no-non-null-assertion -- at stays below the length.
+        if (ask(items[at]!)) yes += 1;
+        at = at + 1 === items.length ? 0 : at + 1;
+      }
+      return yes;
+    },
+  };
+}
+
+/**
+ * What the candidates answer to each of `count` things they go through.
+ * @throws when they disagree
+ */
+export function sameAnswers(candidates: readonly Calls[], count: number): readonly boolean[] {
+  const [first = [], ...others] = candidates.map((candidate) => {
+    const counts = Array.from({ length: count + 1 }, (_, times) => candidate.run(times));
+    return counts.slice(1).map((yes, at) => yes > (counts[at] ?? 0));
+  });
+  for (const [n, answers] of others.entries()) {
+    const at = answers.findIndex((answer, at) => answer !== first[at]);
+    if (at < 0) continue;
+    const names = `"${candidates[0]?.name}" and "${candidates[n + 1]?.name}"`;
+    throw new Error(`${names} disagree about question ${at + 1} of ${count}`);
+  }
+  return first;
+}
+
 /** Processor time of candidates in one process, taking turns. A turn is short, so that timers of what runs beside them are not held up. */
 export async function timeCalls(
   candidates: readonly Calls[],
