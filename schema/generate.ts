@@ -27,6 +27,7 @@ export async function generate(): Promise<string> {
       User: '../../domain/users/user.ts#User as UserRecord',
       Role: '../../domain/roles/role.ts#Role as RoleRecord',
       Grant: '../../domain/roles/role.ts#Grant as GrantRecord',
+      Policy: '../../domain/policy/policies.ts#PolicyInForce as PolicyRecord',
       PolicyChange: '../../domain/policy/diff.ts#PolicyChange as PolicyChangeRecord',
       Session: '../../domain/sessions/session.ts#Session as SessionRecord',
     },

@@ -26,16 +26,18 @@ import { Policies } from './domain/policy/policies.ts';
 import { Policy } from './domain/policy/policy.ts';
 import { Standings } from './domain/policy/standings.ts';
 import type { PolicyFile } from './domain/policy/parse.ts';
-import { adoptPolicy } from './domain/roles/adopt-policy.ts';
 import { createFirstAdministrator } from './domain/roles/first-administrator.ts';
+import { PolicyChanges } from './domain/roles/policy-changes.ts';
+import { PolicyFiles, type PolicyFolder } from './domain/roles/policy-files.ts';
 import { Roles } from './domain/roles/roles.ts';
 import { Sessions } from './domain/sessions/sessions.ts';
 import { AccessTokens } from './domain/tokens/access-tokens.ts';
 import { KeyRing } from './domain/tokens/key-ring.ts';
 import { RefreshTokens } from './domain/tokens/refresh-tokens.ts';
 import { Users } from './domain/users/users.ts';
-import { readPolicyFiles } from './drivers/files/policies.ts';
+import { readCaseFiles, readPolicyFiles } from './drivers/files/policies.ts';
 import { secretFromFile } from './drivers/files/secret-file.ts';
+import { watchFolder } from './drivers/files/watch-folder.ts';
 import { createMemoryHub, type MemoryHub } from './drivers/memory/memory.ts';
 import { createAuthorityLog } from './drivers/postgres/authority-log.ts';
 import { openDatabase, type Database } from './drivers/postgres/database.ts';
@@ -118,7 +120,8 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const clock = overrides.clock ?? systemClock;
   const timing = overrides.timing ?? TIMING;
   const metrics = new Metrics();
-  const policyFiles = overrides.policyFiles ?? (await readPolicyFiles(config.policiesDir));
+  const source = (): Promise<PolicyFolder> => readPolicies(config, overrides);
+  const folder = await source();
   const keys = new Keys(config.keyEncryptionKeys ?? [await secretFromFile(join(config.dataDir, 'key-encryption-key'))]);
 
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, cleanup));
@@ -188,8 +191,16 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   eraser.start();
   cleanup.add('the eraser of successors', () => eraser.stop());
 
-  const { value: policyVersion } = await adoptPolicy({ authority, engines }, policyFiles);
-  await engines.load(policyVersion);
+  const policyChanges = new PolicyChanges({ bundles: store.bundles, authority, engines, policy });
+  const policyFiles = new PolicyFiles({
+    source,
+    bundles: store.bundles,
+    authority,
+    engines,
+    changes: policyChanges,
+    logger,
+  });
+  await engines.load(await policyFiles.adopt(folder));
 
   const services: Services = {
     users,
@@ -198,6 +209,8 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     authentication,
     policy,
     policies,
+    policyChanges,
+    policyFiles,
     standings,
     tail,
     live,
@@ -212,6 +225,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     metricsToken: config.metricsToken,
     logger,
     readiness: () => ({ authority: tail.inForce() }),
+    warnings: () => (policyFiles.usable ? [] : ['policy']),
     sdl: config.production ? null : readSchemaText(),
   });
   const apollo = createApollo({ schema, httpServer: server.server, production: config.production, metrics, logger });
@@ -227,6 +241,8 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   cleanup.add('the HTTP server', () => server.close());
   cleanup.add('Apollo Server', () => apollo.stop());
   cleanup.add('the sockets', () => sockets.close());
+  if (config.policiesWatched && overrides.policyFiles === undefined)
+    followPolicies(config, policyFiles, clock, logger, cleanup);
   // Last of what may fail: the one-time password exists nowhere but in the answer.
   const firstAdministrator = await openAdministration(config, users, roles);
 
@@ -247,6 +263,32 @@ async function startDatabase({ dataDir }: Config, cleanup: Cleanup): Promise<Sec
   return new Secret(embedded.url);
 }
 
+async function readPolicies({ policiesDir }: Config, { policyFiles }: Overrides): Promise<PolicyFolder> {
+  if (policyFiles !== undefined) return { files: policyFiles, cases: [] };
+  return { files: await readPolicyFiles(policiesDir), cases: await readCaseFiles(policiesDir) };
+}
+
+/** In development, a policy that is edited is the policy. */
+function followPolicies(
+  { policiesDir }: Config,
+  files: PolicyFiles,
+  clock: Clock,
+  logger: Log,
+  cleanup: Cleanup,
+): void {
+  const stop = watchFolder(policiesDir, {
+    clock,
+    changed: () => void files.follow(),
+    failed: (error) => logger.error({ err: error }, 'the policy files are not watched any more'),
+  });
+  cleanup.add('the watch over the policy files', () => {
+    stop();
+    return files.settled();
+  });
+  // For what changed since they were read.
+  void files.follow();
+}
+
 function openCache({ redisUrl }: Config, { memoryHub }: Overrides, clock: Clock, logger: Log) {
   if (redisUrl === null || memoryHub !== undefined) {
     const hub = memoryHub ?? createMemoryHub(clock);
@@ -263,7 +305,7 @@ async function openAdministration(config: Config, users: Users, roles: Roles): P
   return { email: config.adminEmail, oneTimePassword: config.adminPassword === null ? password : null };
 }
 
-function observe(metrics: Metrics, { tail, standings, live }: Services, sockets: () => number): void {
+function observe(metrics: Metrics, { tail, standings, live, policyFiles }: Services, sockets: () => number): void {
   metrics.gauge(
     'lease_margin_seconds',
     'Time until this instance must ask the database before it decides.',
@@ -278,6 +320,9 @@ function observe(metrics: Metrics, { tail, standings, live }: Services, sockets:
   metrics.gauge('standings', 'Principals kept in memory with their abilities.', () => standings.size);
   metrics.gauge('live_operations', 'Subscriptions and sockets that revocations can end.', () => live.size);
   metrics.gauge('sockets', 'Open WebSockets.', sockets);
+  metrics.gauge('policy_problem', '1 while the policy files of this instance cannot be put in force.', () =>
+    Number(!policyFiles.usable),
+  );
   metrics.counter(
     'standing_cache_hits_total',
     'Standings taken from the shared cache.',

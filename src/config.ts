@@ -14,6 +14,8 @@ export interface Config {
   /** Where the embedded server and generated secrets live. */
   readonly dataDir: string;
   readonly policiesDir: string;
+  /** Whether files that change there are put in force. */
+  readonly policiesWatched: boolean;
   /** The current secret first; null generates one under {@link dataDir}. */
   readonly keyEncryptionKeys: readonly Secret[] | null;
   readonly issuer: string;
@@ -121,6 +123,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     redisUrl: secretOrNull(data.REDIS_URL),
     dataDir: data.CASTELLAN_DIR,
     policiesDir: data.POLICIES_DIR,
+    policiesWatched: !production,
     keyEncryptionKeys: data.KEY_ENCRYPTION_KEY?.map((key) => new Secret(key)) ?? null,
     issuer: data.ISSUER ?? `http://localhost:${data.PORT}`,
     audience: data.AUDIENCE ?? 'castellan',

@@ -68,7 +68,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   ],
   // The demonstration listens as clients do.
   cli: ['node:*', 'commander', 'graphql-ws', 'ws'],
-  sdk: ['@casl/ability', '@casl/ability/*', 'graphql-ws', 'jose'],
+  sdk: ['@casl/ability', '@casl/ability/*', 'graphql-ws/client', 'jose'],
   config: ['node:*', 'zod'],
   app: ['node:*'],
   main: ['node:*'],

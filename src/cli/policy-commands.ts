@@ -8,7 +8,7 @@ const DIR = ['[dir]', 'their folder; POLICIES_DIR or policies without it'] as co
 const DATABASE = ['--database <url>', 'ask the database of a Castellan; DATABASE_URL without it'] as const;
 const ENDPOINT = ['--endpoint <url>', 'ask a Castellan, with the access token in CASTELLAN_TOKEN'] as const;
 
-/** `castellan policy …`: for those who write policies. None of them changes anything. */
+/** `castellan policy …`: for those who write policies. Only `apply` and `rollback` change anything. */
 export function addPolicyCommands(
   program: Command,
   {
@@ -21,7 +21,7 @@ export function addPolicyCommands(
     readonly report: (command: () => Promise<Report>) => Promise<void>;
   },
 ): void {
-  const policy = program.command('policy').description('look at policy files without putting them in force');
+  const policy = program.command('policy').description('look at policy files, and put them in force');
 
   policy
     .command('check')
@@ -70,6 +70,34 @@ export function addPolicyCommands(
     .option('--attribute <name=value>', 'describe the record in place of reading it; once for each', gather, [])
     .action((dir: string | undefined, options: ExplainOptions) =>
       report(async () => (await import('./policy-explain.ts')).explainPolicy(dir, options, env)),
+    );
+
+  policy
+    .command('history')
+    .description('which policies were in force, when, and who put them in force')
+    .option(...DATABASE)
+    .option(...ENDPOINT)
+    .action((options: { database?: string; endpoint?: string }) =>
+      report(async () => (await import('./policy-changes.ts')).policyHistory(options, env)),
+    );
+
+  policy
+    .command('apply')
+    .description('put the files in force on every instance, if they answer their cases')
+    .argument(...DIR)
+    .requiredOption(...ENDPOINT)
+    .option('--expected <version>', 'only in place of this one')
+    .action((dir: string | undefined, options: { endpoint: string; expected?: string }) =>
+      report(async () => (await import('./policy-changes.ts')).applyPolicy(policiesDir(env, dir), options, env)),
+    );
+
+  policy
+    .command('rollback')
+    .description('put a policy in force again that was before')
+    .argument('<version>', 'as the history shows it')
+    .requiredOption(...ENDPOINT)
+    .action((version: string, options: { endpoint: string }) =>
+      report(async () => (await import('./policy-changes.ts')).rollbackPolicy(version, options, env)),
     );
 
   policy

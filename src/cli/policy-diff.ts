@@ -1,9 +1,10 @@
 import type { Bundle } from '../domain/policy/bundle.ts';
 import { previewOf } from '../domain/policy/policies.ts';
+import { readCaseFiles } from '../drivers/files/policies.ts';
 import type { Environment } from './environment.ts';
 import { groupChanges, type ToldChange } from './policy-diff-groups.ts';
 import { diffLines } from './policy-diff-text.ts';
-import { bundleOf, caseFilesOf, filesOf, reportProblems } from './policy-folder.ts';
+import { bundleOf, filesOf, reportProblems } from './policy-folder.ts';
 import {
   type Bundles,
   casesOf,
@@ -90,7 +91,7 @@ async function compareOver(url: string, folder: string, env: Environment): Promi
 
 async function compareIn(url: string, folder: string, after: Bundle, against: string | undefined): Promise<Comparison> {
   const { bundleInForce, everybodyIn, fromDatabase } = await import('./policy-database.ts');
-  const cases = casesOf(await caseFilesOf(folder), after);
+  const cases = casesOf(await readCaseFiles(folder), after);
   const other = against === undefined ? undefined : await bundleOf(against);
   const { before, everybody } = await fromDatabase(url, async (store) => ({
     before: other ?? (await bundleInForce(store)),
@@ -113,7 +114,7 @@ async function compareIn(url: string, folder: string, after: Bundle, against: st
 
 async function compareFolders(folder: string, after: Bundle, against: string): Promise<Comparison> {
   const before = await bundleOf(against);
-  const cases = casesOf(await caseFilesOf(folder), after);
+  const cases = casesOf(await readCaseFiles(folder), after);
   if (cases.length === 0) {
     throw new Misuse(`${folder}/cases has no cases to take principals from: write some, or give --database`);
   }

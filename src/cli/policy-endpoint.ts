@@ -13,8 +13,14 @@ interface Answer {
 export class Endpoint {
   readonly #url: URL;
   readonly #token: string;
+  /** What the holder of the token must be allowed to do. */
+  readonly #right: string;
 
-  constructor(url: string, { CASTELLAN_TOKEN: token = '' }: Environment) {
+  constructor(
+    url: string,
+    { CASTELLAN_TOKEN: token = '' }: Environment,
+    right = 'read the policy, such as an auditor',
+  ) {
     if (!URL.canParse(url) || !['http:', 'https:'].includes(new URL(url).protocol)) {
       throw new Misuse(`--endpoint must be a URL such as http://127.0.0.1:4001, not ${url}`);
     }
@@ -24,20 +30,21 @@ export class Endpoint {
     this.#url = new URL(url);
     if (this.#url.pathname === '/') this.#url.pathname = '/graphql';
     this.#token = token;
+    this.#right = right;
   }
 
   /** Data of the answer, whose shape the query tells. Partial answers count: a field one may not read is null. */
   async ask<T>(query: string, variables: object): Promise<T> {
     const { status, text } = await this.#post(JSON.stringify({ query, variables }));
     if (status === 413) {
-      throw new Error('These files are too large to be sent. Compare with --database instead.');
+      throw new Error('These files are too large to be sent. With --database, diff compares any number of them.');
     }
     const { data, errors = [] } = parsed(text);
     if (data === undefined && errors.length === 0) {
       throw new Error(`${this.#url.href} is no GraphQL endpoint: it answered ${status}. Check --endpoint.`);
     }
     const [first] = errors;
-    if (first !== undefined && isNothing(data)) throw failureOf(first);
+    if (first !== undefined && isNothing(data)) throw failureOf(first, this.#right);
     return data as T; // the schema says so
   }
 
@@ -76,14 +83,14 @@ function isNothing(data: unknown): boolean {
   return typeof data !== 'object' || data === null || Object.values(data).every((value) => value === null);
 }
 
-function failureOf({ message, extensions = {} }: NonNullable<Answer['errors']>[number]): Error {
+function failureOf({ message, extensions = {} }: NonNullable<Answer['errors']>[number], right: string): Error {
   const { code, problems } = extensions;
-  if (Array.isArray(problems)) return new PolicyError(problems as PolicyProblem[]); // as previewPolicy refuses files
+  if (Array.isArray(problems)) return new PolicyError(problems as PolicyProblem[]); // as files and cases are refused
   if (code === 'TOKEN_EXPIRED' || code === 'UNAUTHENTICATED' || code === 'SESSION_REVOKED') {
     return new Error(`The token in CASTELLAN_TOKEN is refused (${code}). Sign in again, and export the new one.`);
   }
   if (code === 'FORBIDDEN') {
-    return new Error(`${message} The token must be of somebody who may read the policy, such as an auditor.`);
+    return new Error(`${message} The token must be of somebody who may ${right}.`);
   }
   return new Error(message);
 }

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Bundle } from '../domain/policy/bundle.ts';
 import { parseBundle, type PolicyFile } from '../domain/policy/parse.ts';
 import { PolicyError, type PolicyProblem } from '../domain/policy/problems.ts';
@@ -13,14 +13,6 @@ export async function filesOf(folder: string): Promise<readonly PolicyFile[]> {
   const files = await readPolicyFiles(folder);
   if (files.length === 0) throw new Misuse(`there are no .yaml files in ${resolve(folder)}`);
   return files;
-}
-
-/** The decision tables beside them; there may be none. */
-export async function caseFilesOf(folder: string): Promise<readonly PolicyFile[]> {
-  const cases = join(folder, 'cases');
-  if (!(await isFolder(cases))) return [];
-  const files = await readPolicyFiles(cases);
-  return files.map(({ path, text }) => ({ path: `${basename(resolve(folder))}/${path}`, text }));
 }
 
 export async function bundleOf(folder: string): Promise<Bundle> {

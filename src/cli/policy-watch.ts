@@ -1,16 +1,13 @@
-import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { resolve } from 'node:path';
 import { type PolicyFile, parseBundle } from '../domain/policy/parse.ts';
 import { ParseCache } from '../domain/policy/parse-cache.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
-import { type Clock, systemClock, type Timer } from '../kit/clock.ts';
+import { watchFolder } from '../drivers/files/watch-folder.ts';
+import { type Clock, systemClock } from '../kit/clock.ts';
 import { filesOf, told } from './policy-folder.ts';
 import { count, short } from './policy-text.ts';
 import { type OutputOptions, print } from './report.ts';
-
-/** Saving is several events: a file is emptied, written, renamed. */
-const SETTLES_MS = 80;
 
 /**
  * `castellan policy check --watch`: checks whenever a file has changed, until a signal comes. The answer is the exit code.
@@ -21,8 +18,7 @@ export async function watchPolicy(folder: string, output: OutputOptions, clock: 
 
   const first = await filesOf(folder);
   const watched = new Watched(folder, output, ended.reject);
-  let timer: Timer | null = null;
-  let watcher = open();
+  const stop = watchFolder(folder, { clock, changed: () => watched.check(), failed: ended.reject });
   // A watcher whose folder has gone would let the process end before anybody hears of it.
   const alive = setInterval(() => {}, 60_000);
   if (!output.json) print(`Watching ${resolve(folder)}. Ctrl-C ends it.`);
@@ -31,23 +27,7 @@ export async function watchPolicy(folder: string, output: OutputOptions, clock: 
     return await ended.promise;
   } finally {
     clearInterval(alive);
-    watcher.close();
-  }
-
-  function open(): FSWatcher {
-    const opened = watch(folder, { recursive: true }, () => {
-      timer?.cancel();
-      timer = clock.after(SETTLES_MS, settled);
-    });
-    return opened.once('error', ended.reject);
-  }
-
-  function settled(): void {
-    // On Linux, Node loses sight of a file once another was renamed to its name, as most editors save.
-    watcher.close();
-    if (!existsSync(folder)) return ended.reject(new Error(`${resolve(folder)} is not there any more.`));
-    watcher = open();
-    watched.check();
+    stop();
   }
 }
 

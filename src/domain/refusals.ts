@@ -27,6 +27,8 @@ export interface RefusalData {
   readonly retryAfterSeconds?: number;
   /** Everything that is wrong with policy files, each with its place. */
   readonly problems?: readonly object[];
+  /** The version of the policy in force. */
+  readonly version?: string;
 }
 
 /** An expected no. Its message is public. Anything else that is thrown is a fault, and is masked at the door. */

@@ -1,10 +1,11 @@
 import type { AuthorityChange } from './authority/log.ts';
 import type { LogEntry } from './authority/log.ts';
 import type { AuditWriter } from './audit/entry.ts';
+import type { Pages } from './pages.ts';
 import type { BundleReader, BundleWriter } from './policy/bundle-store.ts';
 import type { HeldGrant } from './principals/principal.ts';
-import type { GrantReader, GrantWriter, RoleReader, RoleWriter } from './roles/role.ts';
-import type { SessionReader, SessionWriter } from './sessions/session.ts';
+import type { GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from './roles/role.ts';
+import type { Session, SessionReader, SessionWriter } from './sessions/session.ts';
 import type { SigningKeyReader, SigningKeyWriter } from './tokens/signing-key.ts';
 import type { User, UserReader, UserWriter } from './users/user.ts';
 
@@ -13,10 +14,10 @@ import type { User, UserReader, UserWriter } from './users/user.ts';
  * write or a silent revocation does not compile. test/contract/store.contract.ts holds every driver to these words.
  */
 export interface Store {
-  readonly users: UserReader;
-  readonly roles: RoleReader;
+  readonly users: UserReader & Pages<User>;
+  readonly roles: RoleReader & Pages<Role>;
   readonly grants: GrantReader;
-  readonly sessions: SessionReader;
+  readonly sessions: SessionReader & Pages<Session>;
   readonly bundles: BundleReader;
   readonly signingKeys: SigningKeyReader;
   readonly snapshots: SnapshotReader;
@@ -52,13 +53,14 @@ export interface Transaction {
 export interface Fence {
   /**
    * Locks principal rows in ascending order of id: `change` ones against each other, `share` ones against changes.
-   * An id in both is locked in the stronger mode. Missing rows are passed over. With `policy`, the policy in force
-   * cannot change either until the end of the transaction.
+   * An id in both is locked in the stronger mode. Missing rows are passed over. The policy in force comes last: with
+   * `share` it cannot change until the end of the transaction, with `change` nobody else shares or changes it. One that
+   * is shared is not locked to be changed later: two that did so would wait for each other.
    */
   lock(what: {
     readonly change: readonly string[];
     readonly share: readonly string[];
-    readonly policy: boolean;
+    readonly policy: 'change' | 'share' | null;
   }): Promise<void>;
   /** Epoch and head of the log. What is read after it in this transaction is at least as new. */
   head(): Promise<{ readonly epoch: string; readonly seq: number }>;

@@ -71,14 +71,19 @@ test('names every wrong setting at once, tells no value, and does not start', as
   expect(stderr).not.toContain('hunter2');
 });
 
-test('says where a policy file is broken, and does not start', async () => {
-  const policies = join(folder.path, 'policies');
+test('where no policy is in force yet, says where a file of it is broken, and does not start', async () => {
+  const fresh = await makeFolder();
+  const policies = join(fresh.path, 'policies');
   await mkdir(policies);
   await writeFile(join(policies, 'roles.yaml'), 'roles:\n  member:\n    alow: []\n');
-  const { code, stdout, stderr } = await start({ POLICIES_DIR: policies }).ended;
+  const { code, stdout, stderr } = await start({
+    CASTELLAN_DIR: join(fresh.path, 'data'),
+    POLICIES_DIR: policies,
+  }).ended;
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toMatch(/^policies\/roles\.yaml:3:5 .+\(.+\)$/m);
-  expect(processesOf(folder.path)).toEqual([]);
+  expect(processesOf(fresh.path)).toEqual([]);
+  await fresh.remove();
 });
 
 test('says in one line that the database cannot be reached, without its password', async () => {

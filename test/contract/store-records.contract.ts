@@ -5,7 +5,7 @@ import { addUser, addUsers, type Law, type OpenStore, passes, waits } from './st
 import { aGrant, anId, aRole, aSession, aUser, INSTANT, LATER } from './store-samples.ts';
 
 const CONFLICT = { name: 'Refusal', code: 'CONFLICT' };
-const NOTHING = { change: [], share: [], policy: false };
+const NOTHING = { change: [], share: [], policy: null };
 
 const USER_LAWS: Readonly<Record<string, Law>> = {
   'find: the user with this id, or null': async ({ store }) => {
@@ -160,29 +160,27 @@ const ROLE_LAWS: Readonly<Record<string, Law>> = {
     for (const name of names) expect(await store.roles.findByName(name)).toMatchObject({ name });
   },
 
-  'grants of principals: all of them, expired ones included, oldest first, in one statement': async ({
-    store,
-    statements,
-  }) => {
-    const [alice, bob] = await addUsers(store, 2);
-    const role = aRole();
-    const base = { principalId: alice?.id ?? '', roleId: role.id };
-    const grants = [
-      aGrant({ ...base, scope: 'b', createdAt: '2024-01-01T00:00:00.000Z', expiresAt: INSTANT }),
-      aGrant({ ...base, scope: null, createdAt: '2024-01-02T00:00:00.000Z', grantedBy: 'alice' }),
-      aGrant({ ...base, principalId: bob?.id ?? '', createdAt: '2024-01-03T00:00:00.000Z', expiresAt: LATER }),
-    ];
-    await store.transaction(async (tx) => {
-      await tx.roles.syncManaged([role]);
-      for (const grant of grants.toReversed()) await tx.grants.add(grant);
-    });
-    let found: unknown;
-    const ids = [bob?.id ?? '', alice?.id ?? '', anId('user')];
-    expect(await statements(async () => (found = await store.grants.ofPrincipals(ids)))).toBe(1);
-    expect(found).toEqual(grants);
-    expect(await store.grants.find(grants[0]?.id ?? '')).toEqual(grants[0]);
-    expect(await store.grants.find(anId('grant'))).toBeNull();
-  },
+  'grants of principals: all of them, expired ones included, oldest first, each with its role, in one statement':
+    async ({ store, statements }) => {
+      const [alice, bob] = await addUsers(store, 2);
+      const role = aRole();
+      const base = { principalId: alice?.id ?? '', roleId: role.id };
+      const grants = [
+        aGrant({ ...base, scope: 'b', createdAt: '2024-01-01T00:00:00.000Z', expiresAt: INSTANT }),
+        aGrant({ ...base, scope: null, createdAt: '2024-01-02T00:00:00.000Z', grantedBy: 'alice' }),
+        aGrant({ ...base, principalId: bob?.id ?? '', createdAt: '2024-01-03T00:00:00.000Z', expiresAt: LATER }),
+      ];
+      await store.transaction(async (tx) => {
+        await tx.roles.syncManaged([role]);
+        for (const grant of grants.toReversed()) await tx.grants.add(grant);
+      });
+      let found: unknown;
+      const ids = [bob?.id ?? '', alice?.id ?? '', anId('user')];
+      expect(await statements(async () => (found = await store.grants.ofPrincipals(ids)))).toBe(1);
+      expect(found).toEqual(grants.map((grant) => ({ grant, role })));
+      expect(await store.grants.find(grants[0]?.id ?? '')).toEqual(grants[0]);
+      expect(await store.grants.find(anId('grant'))).toBeNull();
+    },
 
   'isHeld: whether an active principal holds the role everywhere and without end': async ({ store }) => {
     const table = [
@@ -385,13 +383,27 @@ const BUNDLE_LAWS: Readonly<Record<string, Law>> = {
     expect(await store.bundles.files(first)).toEqual([{ path: 'a.yaml', text: first }]);
   },
 
-  'lockHead: locks the head against every other change of policy': async (opened) => {
+  'put: of one that was in force before, the files stay as they were': async ({ store }) => {
     const version = anId('version');
-    const put = async (tx: Transaction) => {
-      await tx.bundles.lockHead();
-      await tx.bundles.put(version, [], 'alice');
-    };
-    expect(await waits(opened, put, (tx) => tx.bundles.lockHead())).toBe(version);
+    const put = (text: string) => store.transaction((tx) => tx.bundles.put(version, [{ path: 'a', text }], 'alice'));
+    await put('first');
+    await put('second');
+    expect(await store.bundles.files(version)).toEqual([{ path: 'a', text: 'first' }]);
+  },
+
+  'history: at most so many that were ever in force, the one that was put in force last first': async ({ store }) => {
+    const [first, second, third] = [anId('version'), anId('version'), anId('version')];
+    for (const version of [first, second, third, first]) {
+      await store.transaction((tx) => tx.bundles.put(version, [], version === second ? 'bob' : 'alice'));
+    }
+    const history = await store.bundles.history(3);
+    expect(history.map(({ version, appliedBy }) => [version, appliedBy])).toEqual([
+      [first, 'alice'],
+      [third, 'alice'],
+      [second, 'bob'],
+    ]);
+    for (const { appliedAt } of history) expect(appliedAt).toBe(new Date(appliedAt).toISOString());
+    expect(await store.bundles.history(1)).toEqual(history.slice(0, 1));
   },
 
   'inForce: inside a transaction this locks the head `for share`': async (opened) => {

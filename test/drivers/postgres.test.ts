@@ -217,13 +217,13 @@ describe('the connections', () => {
     const startedAt = performance.now();
     const change = opened.store.transaction(async (tx) => {
       await append(tx);
-      await tx.fence.lock({ change: [user.id], share: [], policy: false });
+      await tx.fence.lock({ change: [user.id], share: [], policy: null });
     });
     await expect(change).rejects.toThrow();
     expect(performance.now() - startedAt).toBeLessThan(4_000);
     await client.query('rollback');
     expect(await readLog()).toEqual([]);
-    await opened.store.transaction((tx) => tx.fence.lock({ change: [user.id], share: [], policy: false }));
+    await opened.store.transaction((tx) => tx.fence.lock({ change: [user.id], share: [], policy: null }));
   });
 });
 
@@ -231,14 +231,16 @@ describe('the fence', () => {
   test('two that lock any of the same principals in any modes never wait for each other in a circle', async () => {
     const ids = (await addUsers(opened.store, 6)).map(({ id }) => id);
     const some = () => ids.filter(() => randomInt(2) === 0).toSorted(() => randomInt(3) - 1);
-    const lock = (what: { change: string[]; share: string[]; policy: boolean }) =>
+    const lock = (what: { change: string[]; share: string[]; policy: 'change' | 'share' | null }) =>
       opened.store.transaction(async (tx) => {
         await tx.fence.lock(what);
         for (const id of what.change) await tx.users.save(aUser({ id, email: `${id}@example.com` }));
         if (what.change.length > 0) await append(tx);
       });
     for (let round = 0; round < 200; round += 1) {
-      const pair = [1, 2].map(() => ({ change: some(), share: some(), policy: randomInt(2) === 0 }));
+      const policies = [null, 'share', 'change'] as const;
+      const policy = () => policies[randomInt(3)] ?? null;
+      const pair = [1, 2].map(() => ({ change: some(), share: some(), policy: policy() }));
       const ends = await Promise.allSettled(pair.map(lock));
       expect({ pair, ends: ends.map(({ status }) => status) }).toEqual({ pair, ends: ['fulfilled', 'fulfilled'] });
     }
@@ -251,7 +253,7 @@ describe('the fence', () => {
         tx.fence.lock({
           change: ids.filter(() => randomInt(3) === 0),
           share: ids.filter(() => randomInt(2) === 0).toReversed(),
-          policy: true,
+          policy: 'share',
         }),
       ),
     );
@@ -262,13 +264,13 @@ describe('the fence', () => {
     const { id } = await addUser(opened.store);
     const basis = { dependencies: [id], asOf: 0, credentials: [], label: 0 };
     const revoking = holding(opened.store, async (tx) => {
-      await tx.fence.lock({ change: [id], share: [], policy: false });
+      await tx.fence.lock({ change: [id], share: [], policy: null });
       await append(tx, id);
     });
     await revoking.reached;
     const effect = opened.store.transaction(async (tx) => {
       const before = await tx.fence.outdated(basis);
-      await tx.fence.lock({ change: [], share: [id], policy: true });
+      await tx.fence.lock({ change: [], share: [id], policy: 'share' });
       return [before, await tx.fence.outdated(basis)];
     });
     await opened.untilWaiting(1);

@@ -6,6 +6,8 @@ import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Standings } from '../../domain/policy/standings.ts';
 import type { Principal } from '../../domain/principals/principal.ts';
+import type { PolicyChanges } from '../../domain/roles/policy-changes.ts';
+import type { PolicyFiles } from '../../domain/roles/policy-files.ts';
 import type { Roles } from '../../domain/roles/roles.ts';
 import type { Sessions } from '../../domain/sessions/sessions.ts';
 import type { Users } from '../../domain/users/users.ts';
@@ -21,6 +23,8 @@ export interface Services {
   readonly authentication: Authentication;
   readonly policy: Policy;
   readonly policies: Policies;
+  readonly policyChanges: PolicyChanges;
+  readonly policyFiles: PolicyFiles;
   readonly standings: Standings;
   readonly tail: Tail;
   readonly live: LiveOperations;

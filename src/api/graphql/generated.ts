@@ -1,6 +1,7 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
 import type { User as UserRecord } from '../../domain/users/user.ts';
 import type { Role as RoleRecord, Grant as GrantRecord } from '../../domain/roles/role.ts';
+import type { PolicyInForce as PolicyRecord } from '../../domain/policy/policies.ts';
 import type { PolicyChange as PolicyChangeRecord } from '../../domain/policy/diff.ts';
 import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
 import type { OperationContext } from './context.ts';
@@ -56,6 +57,19 @@ export type Resync = {
   position: Scalars['String']['output'];
 };
 
+export type PageInfo = {
+  __typename?: 'PageInfo';
+  hasNextPage: Scalars['Boolean']['output'];
+  hasPreviousPage: Scalars['Boolean']['output'];
+  startCursor?: Maybe<Scalars['String']['output']>;
+  /** What to send as `after` for the next page of the same list in the same order. */
+  endCursor?: Maybe<Scalars['String']['output']>;
+};
+
+export type OrderDirection =
+  | 'ascending'
+  | 'descending';
+
 export type Query = {
   __typename?: 'Query';
   /** May you do this? About a subject you may not read, the answer is the same as about one that does not exist. */
@@ -69,12 +83,21 @@ export type Query = {
   previewPolicy: PolicyDiff;
   /** By id or by name. Null when there is no such role, or none that you may read. */
   role?: Maybe<Role>;
+  /** The roles you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
+  roles: RoleConnection;
   /** Null when there is no such session, or none that you may read. */
   session?: Maybe<Session>;
+  /** The sessions you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
+  sessions: SessionConnection;
   /** Who acts; null when nobody is signed in. */
   me?: Maybe<User>;
   /** Null when there is no such user, or none that you may read. */
   user?: Maybe<User>;
+  /**
+   * The users you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of whom you may read that field.
+   * Without an order they come in one that means nothing and stays the same.
+   */
+  users: UserConnection;
 };
 
 
@@ -106,8 +129,24 @@ export type QueryRoleArgs = {
 };
 
 
+export type QueryRolesArgs = {
+  first: Scalars['Int']['input'];
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<RoleFilter>;
+  orderBy?: InputMaybe<RoleOrder>;
+};
+
+
 export type QuerySessionArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type QuerySessionsArgs = {
+  first: Scalars['Int']['input'];
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<SessionFilter>;
+  orderBy?: InputMaybe<SessionOrder>;
 };
 
 
@@ -115,8 +154,26 @@ export type QueryUserArgs = {
   id: Scalars['ID']['input'];
 };
 
+
+export type QueryUsersArgs = {
+  first: Scalars['Int']['input'];
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<UserFilter>;
+  orderBy?: InputMaybe<UserOrder>;
+};
+
 export type Mutation = {
   __typename?: 'Mutation';
+  /**
+   * Puts these files in force in place of the expected version, once they have no problem and answer these decision tables as
+   * they say. CONFLICT, with the version in force, when it is another one. Files that are in force already change nothing, and
+   * are waited for.
+   */
+  applyPolicy: ApplyPolicyPayload;
+  /** Does the same with the policy files and decision tables of the instance that answers, whatever is in force. */
+  reloadPolicy: ApplyPolicyPayload;
+  /** Puts a version in force again that was before. */
+  rollbackPolicy: ApplyPolicyPayload;
   grantRole: GrantRolePayload;
   revokeRole: RevokeRolePayload;
   signIn: SignInResult;
@@ -129,6 +186,19 @@ export type Mutation = {
   createUser: CreateUserPayload;
   /** Shuts a user out: no session, token or socket of theirs is honoured any more. */
   disableUser: DisableUserPayload;
+};
+
+
+export type MutationApplyPolicyArgs = {
+  files: Array<PolicyFileInput>;
+  cases?: InputMaybe<Array<PolicyFileInput>>;
+  expectedVersion: Scalars['String']['input'];
+};
+
+
+export type MutationRollbackPolicyArgs = {
+  version: Scalars['String']['input'];
+  expectedVersion: Scalars['String']['input'];
 };
 
 
@@ -171,9 +241,16 @@ export type MutationDisableUserArgs = {
 
 export type Subscription = {
   __typename?: 'Subscription';
+  /** For whoever may read the policy. Several changes may come as one, with the version in force; after the right ends, AccessEnded. */
+  policyChanged: PolicyEvent;
   permissionsChanged: PermissionsEvent;
   /** What happens to your sessions. The end of your own arrives as AccessEnded. */
   sessionEvents: SessionEvent;
+};
+
+
+export type SubscriptionPolicyChangedArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
 };
 
 
@@ -213,6 +290,26 @@ export type Policy = {
   roles: Array<Scalars['String']['output']>;
   subjects: Array<Scalars['String']['output']>;
   files: Array<PolicyFile>;
+  /** The versions that were ever in force, the last hundred at most: the one that was put in force last comes first. */
+  history: Array<PolicyVersion>;
+};
+
+export type PolicyVersion = {
+  __typename?: 'PolicyVersion';
+  version: Scalars['String']['output'];
+  /** When it was last put in force. */
+  appliedAt: Scalars['DateTime']['output'];
+  /** The id of who did: a user, or system for the files of an instance. */
+  appliedBy: Scalars['ID']['output'];
+  inForce: Scalars['Boolean']['output'];
+};
+
+export type ApplyPolicyPayload = {
+  __typename?: 'ApplyPolicyPayload';
+  /** The version in force. */
+  version: Scalars['String']['output'];
+  receipt: Receipt;
+  position: Scalars['String']['output'];
 };
 
 export type PolicyFile = {
@@ -320,6 +417,15 @@ export type PermissionsChanged = {
 
 export type PermissionsEvent = PermissionsChanged | Resync | AccessEnded;
 
+/** Another policy is in force. */
+export type PolicyChanged = {
+  __typename?: 'PolicyChanged';
+  version: Scalars['String']['output'];
+  position: Scalars['String']['output'];
+};
+
+export type PolicyEvent = PolicyChanged | Resync | AccessEnded;
+
 /** A named bundle of rules. */
 export type Role = {
   __typename?: 'Role';
@@ -341,6 +447,30 @@ export type Grant = {
   expiresAt?: Maybe<Scalars['DateTime']['output']>;
   grantedBy: Scalars['ID']['output'];
   createdAt: Scalars['DateTime']['output'];
+};
+
+export type RoleFilter = {
+  managed?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+export type RoleOrder = {
+  field: RoleOrderField;
+  direction?: OrderDirection;
+};
+
+export type RoleOrderField =
+  | 'name';
+
+export type RoleConnection = {
+  __typename?: 'RoleConnection';
+  edges: Array<RoleEdge>;
+  pageInfo: PageInfo;
+};
+
+export type RoleEdge = {
+  __typename?: 'RoleEdge';
+  cursor: Scalars['String']['output'];
+  node: Role;
 };
 
 export type GrantRolePayload = {
@@ -372,6 +502,34 @@ export type Session = {
   address?: Maybe<Scalars['String']['output']>;
   /** Whether this is the session you act in. */
   current: Scalars['Boolean']['output'];
+};
+
+/** All of it must hold. */
+export type SessionFilter = {
+  userId?: InputMaybe<Scalars['ID']['input']>;
+  /** Whether they are neither revoked nor at their end. */
+  live?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+export type SessionOrder = {
+  field: SessionOrderField;
+  direction?: OrderDirection;
+};
+
+export type SessionOrderField =
+  | 'createdAt'
+  | 'expiresAt';
+
+export type SessionConnection = {
+  __typename?: 'SessionConnection';
+  edges: Array<SessionEdge>;
+  pageInfo: PageInfo;
+};
+
+export type SessionEdge = {
+  __typename?: 'SessionEdge';
+  cursor: Scalars['String']['output'];
+  node: Session;
 };
 
 export type SignInInput = {
@@ -438,6 +596,39 @@ export type User = {
 export type UserStatus =
   | 'active'
   | 'disabled';
+
+/** All of it must hold. */
+export type UserFilter = {
+  /** The whole address, in any case. */
+  email?: InputMaybe<Scalars['String']['input']>;
+  status?: InputMaybe<UserStatus>;
+  /** The name of a role they were granted, at whatever scope. */
+  role?: InputMaybe<Scalars['String']['input']>;
+  /** The path of a scope: their home is there or below. */
+  within?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type UserOrder = {
+  field: UserOrderField;
+  direction?: OrderDirection;
+};
+
+export type UserOrderField =
+  | 'createdAt'
+  | 'name'
+  | 'email';
+
+export type UserConnection = {
+  __typename?: 'UserConnection';
+  edges: Array<UserEdge>;
+  pageInfo: PageInfo;
+};
+
+export type UserEdge = {
+  __typename?: 'UserEdge';
+  cursor: Scalars['String']['output'];
+  node: User;
+};
 
 export type CreateUserInput = {
   email: Scalars['String']['input'];
@@ -566,6 +757,11 @@ export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
     | ( Resync )
     | ( AccessEnded )
   ;
+  PolicyEvent:
+    | ( PolicyChanged )
+    | ( Resync )
+    | ( AccessEnded )
+  ;
   SignInResult: ( Omit<SignedIn, 'session' | 'user'> & { session: _RefType['Session'], user: _RefType['User'] } );
   SessionEvent:
     | ( SessionRevoked )
@@ -585,6 +781,8 @@ export type ResolversTypes = {
   Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   AccessEnded: ResolverTypeWrapper<AccessEnded>;
   Resync: ResolverTypeWrapper<Resync>;
+  PageInfo: ResolverTypeWrapper<PageInfo>;
+  OrderDirection: OrderDirection;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   ID: ResolverTypeWrapper<Scalars['ID']['output']>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
@@ -593,7 +791,9 @@ export type ResolversTypes = {
   AbilityRules: ResolverTypeWrapper<AbilityRules>;
   PackedRules: ResolverTypeWrapper<Scalars['PackedRules']['output']>;
   AttributeValue: ResolverTypeWrapper<Scalars['AttributeValue']['output']>;
-  Policy: ResolverTypeWrapper<Policy>;
+  Policy: ResolverTypeWrapper<PolicyRecord>;
+  PolicyVersion: ResolverTypeWrapper<PolicyVersion>;
+  ApplyPolicyPayload: ResolverTypeWrapper<ApplyPolicyPayload>;
   PolicyFile: ResolverTypeWrapper<PolicyFile>;
   PolicyFileInput: PolicyFileInput;
   Explanation: ResolverTypeWrapper<Explanation>;
@@ -605,11 +805,23 @@ export type ResolversTypes = {
   PolicyPair: ResolverTypeWrapper<PolicyPair>;
   PermissionsChanged: ResolverTypeWrapper<PermissionsChanged>;
   PermissionsEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['PermissionsEvent']>;
+  PolicyChanged: ResolverTypeWrapper<PolicyChanged>;
+  PolicyEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['PolicyEvent']>;
   Role: ResolverTypeWrapper<RoleRecord>;
   Grant: ResolverTypeWrapper<GrantRecord>;
+  RoleFilter: RoleFilter;
+  RoleOrder: RoleOrder;
+  RoleOrderField: RoleOrderField;
+  RoleConnection: ResolverTypeWrapper<Omit<RoleConnection, 'edges'> & { edges: Array<ResolversTypes['RoleEdge']> }>;
+  RoleEdge: ResolverTypeWrapper<Omit<RoleEdge, 'node'> & { node: ResolversTypes['Role'] }>;
   GrantRolePayload: ResolverTypeWrapper<Omit<GrantRolePayload, 'grant'> & { grant: ResolversTypes['Grant'] }>;
   RevokeRolePayload: ResolverTypeWrapper<Omit<RevokeRolePayload, 'grant'> & { grant: ResolversTypes['Grant'] }>;
   Session: ResolverTypeWrapper<SessionRecord>;
+  SessionFilter: SessionFilter;
+  SessionOrder: SessionOrder;
+  SessionOrderField: SessionOrderField;
+  SessionConnection: ResolverTypeWrapper<Omit<SessionConnection, 'edges'> & { edges: Array<ResolversTypes['SessionEdge']> }>;
+  SessionEdge: ResolverTypeWrapper<Omit<SessionEdge, 'node'> & { node: ResolversTypes['Session'] }>;
   SignInInput: SignInInput;
   SignedIn: ResolverTypeWrapper<Omit<SignedIn, 'session' | 'user'> & { session: ResolversTypes['Session'], user: ResolversTypes['User'] }>;
   SignInResult: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SignInResult']>;
@@ -619,6 +831,11 @@ export type ResolversTypes = {
   SessionEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SessionEvent']>;
   User: ResolverTypeWrapper<UserRecord>;
   UserStatus: UserStatus;
+  UserFilter: UserFilter;
+  UserOrder: UserOrder;
+  UserOrderField: UserOrderField;
+  UserConnection: ResolverTypeWrapper<Omit<UserConnection, 'edges'> & { edges: Array<ResolversTypes['UserEdge']> }>;
+  UserEdge: ResolverTypeWrapper<Omit<UserEdge, 'node'> & { node: ResolversTypes['User'] }>;
   CreateUserInput: CreateUserInput;
   CreateUserPayload: ResolverTypeWrapper<Omit<CreateUserPayload, 'user'> & { user: ResolversTypes['User'] }>;
   DisableUserPayload: ResolverTypeWrapper<Omit<DisableUserPayload, 'user'> & { user: ResolversTypes['User'] }>;
@@ -634,6 +851,7 @@ export type ResolversParentTypes = {
   Float: Scalars['Float']['output'];
   AccessEnded: AccessEnded;
   Resync: Resync;
+  PageInfo: PageInfo;
   Query: Record<PropertyKey, never>;
   ID: Scalars['ID']['output'];
   Mutation: Record<PropertyKey, never>;
@@ -642,7 +860,9 @@ export type ResolversParentTypes = {
   AbilityRules: AbilityRules;
   PackedRules: Scalars['PackedRules']['output'];
   AttributeValue: Scalars['AttributeValue']['output'];
-  Policy: Policy;
+  Policy: PolicyRecord;
+  PolicyVersion: PolicyVersion;
+  ApplyPolicyPayload: ApplyPolicyPayload;
   PolicyFile: PolicyFile;
   PolicyFileInput: PolicyFileInput;
   Explanation: Explanation;
@@ -654,11 +874,21 @@ export type ResolversParentTypes = {
   PolicyPair: PolicyPair;
   PermissionsChanged: PermissionsChanged;
   PermissionsEvent: ResolversUnionTypes<ResolversParentTypes>['PermissionsEvent'];
+  PolicyChanged: PolicyChanged;
+  PolicyEvent: ResolversUnionTypes<ResolversParentTypes>['PolicyEvent'];
   Role: RoleRecord;
   Grant: GrantRecord;
+  RoleFilter: RoleFilter;
+  RoleOrder: RoleOrder;
+  RoleConnection: Omit<RoleConnection, 'edges'> & { edges: Array<ResolversParentTypes['RoleEdge']> };
+  RoleEdge: Omit<RoleEdge, 'node'> & { node: ResolversParentTypes['Role'] };
   GrantRolePayload: Omit<GrantRolePayload, 'grant'> & { grant: ResolversParentTypes['Grant'] };
   RevokeRolePayload: Omit<RevokeRolePayload, 'grant'> & { grant: ResolversParentTypes['Grant'] };
   Session: SessionRecord;
+  SessionFilter: SessionFilter;
+  SessionOrder: SessionOrder;
+  SessionConnection: Omit<SessionConnection, 'edges'> & { edges: Array<ResolversParentTypes['SessionEdge']> };
+  SessionEdge: Omit<SessionEdge, 'node'> & { node: ResolversParentTypes['Session'] };
   SignInInput: SignInInput;
   SignedIn: Omit<SignedIn, 'session' | 'user'> & { session: ResolversParentTypes['Session'], user: ResolversParentTypes['User'] };
   SignInResult: ResolversUnionTypes<ResolversParentTypes>['SignInResult'];
@@ -667,6 +897,10 @@ export type ResolversParentTypes = {
   SessionRevoked: SessionRevoked;
   SessionEvent: ResolversUnionTypes<ResolversParentTypes>['SessionEvent'];
   User: UserRecord;
+  UserFilter: UserFilter;
+  UserOrder: UserOrder;
+  UserConnection: Omit<UserConnection, 'edges'> & { edges: Array<ResolversParentTypes['UserEdge']> };
+  UserEdge: Omit<UserEdge, 'node'> & { node: ResolversParentTypes['User'] };
   CreateUserInput: CreateUserInput;
   CreateUserPayload: Omit<CreateUserPayload, 'user'> & { user: ResolversParentTypes['User'] };
   DisableUserPayload: Omit<DisableUserPayload, 'user'> & { user: ResolversParentTypes['User'] };
@@ -696,6 +930,13 @@ export type ResyncResolvers<ContextType = OperationContext, ParentType extends R
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
+export type PageInfoResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
+  hasNextPage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  hasPreviousPage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  startCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  endCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
 export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   viewerCan?: Resolver<ResolversTypes['Decision'], ParentType, ContextType, RequireFields<QueryViewerCanArgs, 'action' | 'subject'>>;
   viewerAbility?: Resolver<ResolversTypes['AbilityRules'], ParentType, ContextType>;
@@ -703,12 +944,18 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   explain?: Resolver<ResolversTypes['Explanation'], ParentType, ContextType, RequireFields<QueryExplainArgs, 'principalId' | 'action' | 'subject'>>;
   previewPolicy?: Resolver<ResolversTypes['PolicyDiff'], ParentType, ContextType, RequireFields<QueryPreviewPolicyArgs, 'files'>>;
   role?: Resolver<Maybe<ResolversTypes['Role']>, ParentType, ContextType, Partial<QueryRoleArgs>>;
+  roles?: Resolver<ResolversTypes['RoleConnection'], ParentType, ContextType, RequireFields<QueryRolesArgs, 'first'>>;
   session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType, RequireFields<QuerySessionArgs, 'id'>>;
+  sessions?: Resolver<ResolversTypes['SessionConnection'], ParentType, ContextType, RequireFields<QuerySessionsArgs, 'first'>>;
   me?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
   user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType, RequireFields<QueryUserArgs, 'id'>>;
+  users?: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<QueryUsersArgs, 'first'>>;
 };
 
 export type MutationResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
+  applyPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationApplyPolicyArgs, 'files' | 'expectedVersion'>>;
+  reloadPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType>;
+  rollbackPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationRollbackPolicyArgs, 'version' | 'expectedVersion'>>;
   grantRole?: Resolver<ResolversTypes['GrantRolePayload'], ParentType, ContextType, RequireFields<MutationGrantRoleArgs, 'principalId' | 'roleId'>>;
   revokeRole?: Resolver<ResolversTypes['RevokeRolePayload'], ParentType, ContextType, RequireFields<MutationRevokeRoleArgs, 'grantId'>>;
   signIn?: Resolver<ResolversTypes['SignInResult'], ParentType, ContextType, RequireFields<MutationSignInArgs, 'input'>>;
@@ -720,6 +967,7 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
 };
 
 export type SubscriptionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
+  policyChanged?: SubscriptionResolver<ResolversTypes['PolicyEvent'], "policyChanged", ParentType, ContextType, Partial<SubscriptionPolicyChangedArgs>>;
   permissionsChanged?: SubscriptionResolver<ResolversTypes['PermissionsEvent'], "permissionsChanged", ParentType, ContextType, Partial<SubscriptionPermissionsChangedArgs>>;
   sessionEvents?: SubscriptionResolver<ResolversTypes['SessionEvent'], "sessionEvents", ParentType, ContextType, Partial<SubscriptionSessionEventsArgs>>;
 };
@@ -751,6 +999,20 @@ export type PolicyResolvers<ContextType = OperationContext, ParentType extends R
   roles?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
   subjects?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
   files?: Resolver<Array<ResolversTypes['PolicyFile']>, ParentType, ContextType>;
+  history?: Resolver<Array<ResolversTypes['PolicyVersion']>, ParentType, ContextType>;
+};
+
+export type PolicyVersionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PolicyVersion'] = ResolversParentTypes['PolicyVersion']> = {
+  version?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  appliedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  appliedBy?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  inForce?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type ApplyPolicyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApplyPolicyPayload'] = ResolversParentTypes['ApplyPolicyPayload']> = {
+  version?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type PolicyFileResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PolicyFile'] = ResolversParentTypes['PolicyFile']> = {
@@ -832,6 +1094,16 @@ export type PermissionsEventResolvers<ContextType = OperationContext, ParentType
   __resolveType: TypeResolveFn<'PermissionsChanged' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
 };
 
+export type PolicyChangedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PolicyChanged'] = ResolversParentTypes['PolicyChanged']> = {
+  version?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type PolicyEventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PolicyEvent'] = ResolversParentTypes['PolicyEvent']> = {
+  __resolveType: TypeResolveFn<'PolicyChanged' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
+};
+
 export type RoleResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Role'] = ResolversParentTypes['Role'], FederationReferenceType extends FederationReferenceTypes['Role'] = FederationReferenceTypes['Role']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Role']> | FederationReferenceType, FederationReferenceType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
@@ -847,6 +1119,16 @@ export type GrantResolvers<ContextType = OperationContext, ParentType extends Re
   expiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   grantedBy?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type RoleConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RoleConnection'] = ResolversParentTypes['RoleConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['RoleEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type RoleEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RoleEdge'] = ResolversParentTypes['RoleEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Role'], ParentType, ContextType>;
 };
 
 export type GrantRolePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GrantRolePayload'] = ResolversParentTypes['GrantRolePayload']> = {
@@ -872,6 +1154,16 @@ export type SessionResolvers<ContextType = OperationContext, ParentType extends 
   userAgent?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   address?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   current?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type SessionConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionConnection'] = ResolversParentTypes['SessionConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['SessionEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type SessionEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionEdge'] = ResolversParentTypes['SessionEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
 };
 
 export type SignedInResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignedIn'] = ResolversParentTypes['SignedIn']> = {
@@ -924,6 +1216,16 @@ export type UserResolvers<ContextType = OperationContext, ParentType extends Res
   createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
 };
 
+export type UserConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserConnection'] = ResolversParentTypes['UserConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['UserEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type UserEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserEdge'] = ResolversParentTypes['UserEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+};
+
 export type CreateUserPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['CreateUserPayload'] = ResolversParentTypes['CreateUserPayload']> = {
   user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -940,6 +1242,7 @@ export type Resolvers<ContextType = OperationContext> = {
   Receipt?: ReceiptResolvers<ContextType>;
   AccessEnded?: AccessEndedResolvers<ContextType>;
   Resync?: ResyncResolvers<ContextType>;
+  PageInfo?: PageInfoResolvers<ContextType>;
   Query?: QueryResolvers<ContextType>;
   Mutation?: MutationResolvers<ContextType>;
   Subscription?: SubscriptionResolvers<ContextType>;
@@ -948,6 +1251,8 @@ export type Resolvers<ContextType = OperationContext> = {
   PackedRules?: GraphQLScalarType;
   AttributeValue?: GraphQLScalarType;
   Policy?: PolicyResolvers<ContextType>;
+  PolicyVersion?: PolicyVersionResolvers<ContextType>;
+  ApplyPolicyPayload?: ApplyPolicyPayloadResolvers<ContextType>;
   PolicyFile?: PolicyFileResolvers<ContextType>;
   Explanation?: ExplanationResolvers<ContextType>;
   ExplainedRule?: ExplainedRuleResolvers<ContextType>;
@@ -958,11 +1263,17 @@ export type Resolvers<ContextType = OperationContext> = {
   PolicyPair?: PolicyPairResolvers<ContextType>;
   PermissionsChanged?: PermissionsChangedResolvers<ContextType>;
   PermissionsEvent?: PermissionsEventResolvers<ContextType>;
+  PolicyChanged?: PolicyChangedResolvers<ContextType>;
+  PolicyEvent?: PolicyEventResolvers<ContextType>;
   Role?: RoleResolvers<ContextType>;
   Grant?: GrantResolvers<ContextType>;
+  RoleConnection?: RoleConnectionResolvers<ContextType>;
+  RoleEdge?: RoleEdgeResolvers<ContextType>;
   GrantRolePayload?: GrantRolePayloadResolvers<ContextType>;
   RevokeRolePayload?: RevokeRolePayloadResolvers<ContextType>;
   Session?: SessionResolvers<ContextType>;
+  SessionConnection?: SessionConnectionResolvers<ContextType>;
+  SessionEdge?: SessionEdgeResolvers<ContextType>;
   SignedIn?: SignedInResolvers<ContextType>;
   SignInResult?: SignInResultResolvers<ContextType>;
   RevokeSessionPayload?: RevokeSessionPayloadResolvers<ContextType>;
@@ -970,6 +1281,8 @@ export type Resolvers<ContextType = OperationContext> = {
   SessionRevoked?: SessionRevokedResolvers<ContextType>;
   SessionEvent?: SessionEventResolvers<ContextType>;
   User?: UserResolvers<ContextType>;
+  UserConnection?: UserConnectionResolvers<ContextType>;
+  UserEdge?: UserEdgeResolvers<ContextType>;
   CreateUserPayload?: CreateUserPayloadResolvers<ContextType>;
   DisableUserPayload?: DisableUserPayloadResolvers<ContextType>;
 };

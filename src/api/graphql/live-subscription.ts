@@ -67,7 +67,8 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
     try {
       subscription.#schedule();
       subscription.#stopSource = await source.open(subscription);
-      subscription.#by = requireUser(await services.standings.recheck(by));
+      // Rights that changed before it was registered are a change like any other.
+      subscription.#follow(requireUser(await services.standings.recheck(subscription.#by)));
     } catch (error) {
       subscription.#close();
       throw error;
@@ -134,7 +135,7 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
   }
 
   revoked(seq: number): Promise<void> {
-    this.#refuse(new Refusal('SESSION_REVOKED', 'This session has been revoked. Sign in again.'), seq);
+    this.refuse(new Refusal('SESSION_REVOKED', 'This session has been revoked. Sign in again.'), seq);
     return this.#flushed.promise;
   }
 
@@ -170,15 +171,20 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
   }
 
   async #check(): Promise<void> {
-    const { standings, live } = this.#context.services;
+    const { standings } = this.#context.services;
     let now: UserPrincipal;
     try {
       now = requireUser(await standings.recheck(this.#by));
     } catch (error) {
-      this.#refuse(error);
+      this.refuse(error);
       return;
     }
+    this.#follow(now);
+  }
+
+  #follow(now: UserPrincipal): void {
     if (now.standing === this.#by.standing || this.#terminal !== null || this.#closed) return;
+    const { live } = this.#context.services;
     // It may depend on other roles now, and must be found by them.
     live.remove(this);
     this.#by = now;
@@ -187,8 +193,11 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
     this.#source.changed?.(now, this);
   }
 
-  /** @param seq of the revocation, which this instance is only just applying */
-  #refuse(error: unknown, seq = 0): void {
+  /**
+   * Ends it: what was queued is dropped, and AccessEnded says why.
+   * @param seq of the revocation, which this instance is only just applying
+   */
+  refuse(error: unknown, seq = 0): void {
     const { epoch, seq: applied } = this.#context.services.tail.position;
     const refusal =
       error instanceof Refusal

@@ -18,11 +18,17 @@ const BATCH_MAX = 500;
 
 export function createLoaders(by: Principal, { users, roles, sessions }: Services): Loaders {
   const options = { maxBatchSize: BATCH_MAX };
+  const roleLoader = new DataLoader<string, Role | null>((ids) => roles.findMany(by, ids), options);
   return {
     users: new DataLoader((ids) => users.findMany(by, ids), options),
-    roles: new DataLoader((ids) => roles.findMany(by, ids), options),
+    roles: roleLoader,
     sessions: new DataLoader((ids) => sessions.findMany(by, ids), options),
-    grantsOf: new DataLoader((ids) => roles.grantsOf(ids), options),
+    grantsOf: new DataLoader(async (ids) => {
+      const held = await roles.grantsOf(by, ids);
+      // The roles came along, and need not be asked for again.
+      for (const { grant, role } of held.flat()) roleLoader.prime(grant.roleId, role);
+      return held.map((grants) => grants.map(({ grant }) => grant));
+    }, options),
   };
 }
 

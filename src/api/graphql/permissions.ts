@@ -37,7 +37,7 @@ export const permissions: Resolvers = {
             const { by } = subscription;
             const rules = rulesOf(by, context);
             sent = JSON.stringify([rules.rules, rules.policyVersion]);
-            if (typeof after === 'string' && mayHaveChangedSince(after, by, context)) {
+            if (typeof after === 'string' && hasChangedSince(after, by.standing.dependencies, context)) {
               sent = '';
               push(by, subscription);
             }
@@ -51,10 +51,14 @@ export const permissions: Resolvers = {
   },
 };
 
-/** What was missed comes as one event, since it carries the whole rule set. */
-function mayHaveChangedSince(after: string, by: UserPrincipal, { services: { tail } }: OperationContext): boolean {
+/** Whether something was missed. However much it was, it comes as one event, which carries all that holds now. */
+export function hasChangedSince(
+  after: string,
+  dependencies: readonly string[],
+  { services: { tail } }: OperationContext,
+): boolean {
   const { epoch, seq } = parsePosition(after, 'after');
-  return !sameEpoch(epoch, tail.position.epoch) || tail.tombstones.touchedSince(by.standing.dependencies, seq);
+  return !sameEpoch(epoch, tail.position.epoch) || tail.tombstones.touchedSince(dependencies, seq);
 }
 
 function rulesOf(

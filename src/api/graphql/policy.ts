@@ -1,14 +1,17 @@
+import type { Enforced } from '../../domain/authority/authority.ts';
+import { POLICY_TARGET } from '../../domain/authority/log.ts';
+import { formatPosition } from '../../domain/authority/position.ts';
 import { describeNeed, type Need } from '../../domain/policy/needs.ts';
+import type { UserPrincipal } from '../../domain/principals/principal.ts';
 import { notFound } from '../../domain/refusals.ts';
-import type { Need as NeedAnswer, Resolvers } from './generated.ts';
-import { findSubject, refuseUnknownWords } from './permissions.ts';
+import type { OperationContext } from './context.ts';
+import type { ApplyPolicyPayload, Need as NeedAnswer, PolicyChanged, PolicyEvent, Resolvers } from './generated.ts';
+import { LiveSubscription } from './live-subscription.ts';
+import { findSubject, hasChangedSince, refuseUnknownWords } from './permissions.ts';
 
 export const policy: Resolvers = {
   Query: {
-    policy: async (_, _args, { by, policies }) => {
-      const { files, roles, subjects, version } = await policies.inForce(by);
-      return { version, roles: [...roles], subjects: [...subjects], files: [...files] };
-    },
+    policy: (_, _args, { by, policies }) => policies.inForce(by),
 
     explain: async (_, { principalId, action, subject, id, field }, context) => {
       const { by, policies } = context;
@@ -24,11 +27,63 @@ export const policy: Resolvers = {
     previewPolicy: async (_, { files }, { by, policies }) => copied(await policies.preview(by, files)),
   },
 
+  Mutation: {
+    applyPolicy: async (_, { files, cases, expectedVersion }, { by, services: { policyChanges } }) =>
+      applied(await policyChanges.apply(by, { files, cases: cases ?? [] }, expectedVersion)),
+
+    reloadPolicy: async (_, _args, { by, services: { policyFiles } }) => applied(await policyFiles.reload(by)),
+
+    rollbackPolicy: async (_, { version, expectedVersion }, { by, services: { policyChanges } }) =>
+      applied(await policyChanges.rollback(by, version, expectedVersion)),
+  },
+
+  Subscription: {
+    policyChanged: {
+      subscribe: (_, { after }, context) => {
+        const told = (by: UserPrincipal, { policy, services }: OperationContext): PolicyChanged => {
+          const { version } = by.standing.engine;
+          policy.demandOpenly(by, 'read', { __typename: 'Policy', id: version });
+          return { __typename: 'PolicyChanged', version, position: formatPosition(services.tail.position) };
+        };
+        let sent = '';
+        return LiveSubscription.open<PolicyChanged>(context, {
+          open: (subscription) => {
+            const event = told(subscription.by, context);
+            sent = event.version;
+            if (typeof after === 'string' && hasChangedSince(after, [POLICY_TARGET], context)) subscription.push(event);
+            return Promise.resolve(() => {});
+          },
+          changed: (by, subscription) => {
+            try {
+              const event = told(by, context);
+              if (event.version !== sent) subscription.push(event);
+              sent = event.version;
+            } catch (refusal) {
+              subscription.refuse(refusal);
+            }
+          },
+        });
+      },
+      resolve: (event: PolicyEvent) => event,
+    },
+  },
+
+  Policy: {
+    roles: ({ roles }) => [...roles],
+    subjects: ({ subjects }) => [...subjects],
+    files: ({ files }) => [...files],
+    history: async (_, _args, { by, policies }) => [...(await policies.history(by))],
+  },
+
   PolicyChange: {
     // Null among the fields is the record as a whole; then the others follow from it.
     fields: ({ whole, fields }) => (whole ? [] : fields.filter((field) => field !== null)),
   },
 };
+
+function applied({ value, receipt }: Enforced<string>): ApplyPolicyPayload {
+  return { version: value, receipt, position: receipt.position };
+}
 
 function toNeed(need: Need): NeedAnswer {
   return { text: describeNeed(need), ...need };

@@ -9,6 +9,7 @@ export const roles: Resolvers = {
       if (typeof name === 'string' && typeof id !== 'string') return roles.findByName(by, name);
       throw badInput('id', 'Ask for a role by its id or by its name: exactly one of them.');
     },
+    roles: (_, args, { by, roles }) => roles.list(by, args),
   },
 
   Mutation: {

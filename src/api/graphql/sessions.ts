@@ -10,6 +10,7 @@ import { LiveSubscription } from './live-subscription.ts';
 export const sessions: Resolvers = {
   Query: {
     session: (_, { id }, { loaders }) => loaders.sessions.load(id),
+    sessions: (_, args, { by, sessions }) => sessions.list(by, args),
   },
 
   Mutation: {

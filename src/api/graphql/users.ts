@@ -7,6 +7,7 @@ export const users: Resolvers = {
   Query: {
     me: (_, _args, { by, users }) => users.me(by),
     user: (_, { id }, { loaders }) => loaders.users.load(id),
+    users: (_, args, { by, users }) => users.list(by, args),
   },
 
   Mutation: {

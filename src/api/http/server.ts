@@ -16,12 +16,22 @@ export interface ServerParts {
   readonly logger: Log;
   /** Whether this instance may be sent requests, and what is wrong if not. */
   readonly readiness: () => Readonly<Record<string, boolean>>;
+  /** What is wrong with it that need not keep requests away. */
+  readonly warnings: () => readonly string[];
   /** The subgraph's SDL; null keeps it private. */
   readonly sdl: string | null;
 }
 
 /** The HTTP server with everything but GraphQL. */
-export function createServer({ keyRing, metrics, metricsToken, logger, readiness, sdl }: ServerParts): FastifyInstance {
+export function createServer({
+  keyRing,
+  metrics,
+  metricsToken,
+  logger,
+  readiness,
+  warnings,
+  sdl,
+}: ServerParts): FastifyInstance {
   const server = fastify({
     bodyLimit: BODY_BYTES_MAX,
     forceCloseConnections: 'idle',
@@ -45,7 +55,10 @@ export function createServer({ keyRing, metrics, metricsToken, logger, readiness
   server.get('/health/ready', (_request, reply) => {
     const checks = readiness();
     const ready = Object.values(checks).every(Boolean);
-    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable', checks });
+    const warned = warnings();
+    return reply
+      .code(ready ? 200 : 503)
+      .send({ status: ready ? 'ok' : 'unavailable', checks, ...(warned.length > 0 && { warnings: warned }) });
   });
 
   server.get('/.well-known/jwks.json', (_request, reply) =>

@@ -4,7 +4,14 @@ import type { Timer } from '../../kit/clock.ts';
 import type { WebSocket } from 'ws';
 import type { Services } from '../graphql/context.ts';
 
-export const CLOSE = { REVOKED: 4401, EXPIRED: 4403, INIT_TIMEOUT: 4408, TOO_MANY: 4429, GOING_AWAY: 1001 } as const;
+export const CLOSE = {
+  REVOKED: 4401,
+  EXPIRED: 4403,
+  INIT_TIMEOUT: 4408,
+  TOO_MANY: 4429,
+  GOING_AWAY: 1001,
+  FAULT: 1011,
+} as const;
 
 /** A client that does not answer the close frame is cut off after this long; until then it can still send. */
 const TERMINATE_MS = 250;

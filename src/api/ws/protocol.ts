@@ -69,7 +69,13 @@ export function protocolOptions(
         await services.standings.recheck(by);
         return true;
       } catch (error) {
-        const { code } = error instanceof Refusal ? error : { code: 'INTERNAL' };
+        if (!(error instanceof Refusal)) {
+          services.logger.error({ err: error }, 'a connection could not be opened');
+          // Ours to mend, and no reason to sign in again.
+          extra.connection.close(CLOSE.FAULT, 'INTERNAL');
+          return false;
+        }
+        const { code } = error;
         const expired = code === 'TOKEN_EXPIRED' || code === 'AUTHORITY_UNAVAILABLE';
         extra.connection.close(expired ? CLOSE.EXPIRED : CLOSE.REVOKED, code);
         return false;

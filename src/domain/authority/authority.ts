@@ -25,6 +25,8 @@ export interface Locks {
   readonly change?: readonly string[];
   /** Principals that must not change meanwhile. */
   readonly share?: readonly string[];
+  /** The policy in force changes. Without it, a user's work holds the policy as it is. */
+  readonly policy?: 'change';
 }
 
 type Work<T> = (tx: Transaction, by: Principal) => Promise<T>;
@@ -119,10 +121,10 @@ export class Authority {
     }
   }
 
-  async #fence(tx: Transaction, by: Principal, { change = [], share = [] }: Locks): Promise<void> {
-    if (by.kind !== 'user') return tx.fence.lock({ change, share, policy: false });
+  async #fence(tx: Transaction, by: Principal, { change = [], share = [], policy }: Locks): Promise<void> {
+    if (by.kind !== 'user') return tx.fence.lock({ change, share, policy: policy ?? null });
 
-    await tx.fence.lock({ change, share: [by.id, ...share], policy: true });
+    await tx.fence.lock({ change, share: [by.id, ...share], policy: policy ?? 'share' });
     const { credential, standing } = by;
     const outdated = await tx.fence.outdated({
       dependencies: standing.dependencies,

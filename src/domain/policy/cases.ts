@@ -2,7 +2,7 @@ import type { Bundle } from './bundle.ts';
 import { parseCases, type PolicyCase } from './case-files.ts';
 import type { PolicyFile } from './document.ts';
 import { Engine } from './engine.ts';
-import { label, type PolicyProblem, Problems } from './problems.ts';
+import { label, PolicyError, type PolicyProblem, Problems } from './problems.ts';
 import type { Rule } from './rules.ts';
 
 export interface CaseReport {
@@ -36,6 +36,12 @@ export function runCases(bundle: Bundle, files: readonly PolicyFile[]): CaseRepo
   }
   const passed = failures.list.length === 0 && untried.list.length === 0;
   return { passed, asked, failures: failures.list, untried: untried.list };
+}
+
+/** @throws {PolicyError} when a table cannot be used, or a case is answered otherwise than it says */
+export function demandCases(bundle: Bundle, files: readonly PolicyFile[]): void {
+  const { failures } = runCases(bundle, files);
+  if (failures.length > 0) throw new PolicyError(failures);
 }
 
 function ask(each: PolicyCase, engine: Engine, tried: Set<Rule>, failures: Problems): number {

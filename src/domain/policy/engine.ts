@@ -3,6 +3,8 @@ import { packRules } from '@casl/ability/extra';
 import type { Ability, Decision, SubjectRecord } from '../principals/principal.ts';
 import { BoundAbility } from './ability.ts';
 import { type Bundle, roleClosure } from './bundle.ts';
+import { type Filter, NONE } from './filter.ts';
+import { filterOf } from './filters.ts';
 import type { Attributes } from './matching.ts';
 import { explain, type Explanation } from './explain.ts';
 import { Compiler, type GrantFacts } from './compiler.ts';
@@ -86,6 +88,16 @@ export class Engine {
       // A record from outside may hold objects that cannot be compared. What cannot be decided is denied.
       return this.#unreadable;
     }
+  }
+
+  /**
+   * What is true of exactly the records of this type that {@link decide} allows the action on, or on this field of, for
+   * whoever looks for them in a database.
+   */
+  filter(ability: Ability | null | undefined, action: string, type: string, field?: string): Filter {
+    if (!(ability instanceof BoundAbility)) return NONE;
+    if (field !== undefined && this.bundle.subjects.get(type)?.attributes.has(field) !== true) return NONE;
+    return filterOf(this.#ownRoleSet(ability).group(type, action)?.rules ?? [], ability, field);
   }
 
   /** Packed CASL rules with the principal written into them, denies last, for `createMongoAbility(unpackRules(…))`. */

@@ -1,15 +1,15 @@
-import type { Decision, Principal, SubjectRecord } from '../principals/principal.ts';
+import type { Principal, SubjectRecord } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
 import type { PopulationMember, PopulationReader } from '../store.ts';
 import type { Bundle } from './bundle.ts';
-import type { BundleReader } from './bundle-store.ts';
+import type { BundleReader, PolicyVersion } from './bundle-store.ts';
 import { diffPolicies, type PolicyDiff } from './diff.ts';
 import type { Engine, Explanation } from './engine.ts';
 import type { ExplainedRule } from './explain.ts';
 import type { Engines } from './engines.ts';
 import type { PolicyFile } from './parse.ts';
 import type { Policy } from './policy.ts';
-import { PolicyError } from './problems.ts';
+import { proposed } from './proposed.ts';
 import type { Standings } from './standings.ts';
 
 export interface PolicyInForce {
@@ -19,10 +19,15 @@ export interface PolicyInForce {
   readonly files: readonly PolicyFile[];
 }
 
+export interface PastPolicy extends PolicyVersion {
+  readonly inForce: boolean;
+}
+
 const PAGE = 1_000;
 /** Users a preview looks at. A larger population is compared from the command line, against the database. */
 const PREVIEW_USERS_MAX = 20_000;
-const PREVIEW_FILES_MAX = 200;
+/** Versions that a history goes back. */
+export const HISTORY_MAX = 100;
 
 /** Questions about the policy itself: what it says, why it decides as it does, and what another one would change. */
 export class Policies {
@@ -51,6 +56,13 @@ export class Policies {
     const { roles, subjects } = engine.bundle;
     const files = (await this.#bundles.files(version)) ?? [];
     return { version, roles: [...roles.keys()].toSorted(), subjects: [...subjects.keys()].toSorted(), files };
+  }
+
+  /** The versions that were ever in force, the last hundred at most: the one that was put in force last comes first. */
+  async history(by: Principal): Promise<readonly PastPolicy[]> {
+    const { version: inForce } = await this.#readable(by);
+    const versions = await this.#bundles.history(HISTORY_MAX);
+    return versions.map((each) => ({ ...each, inForce: each.version === inForce }));
   }
 
   /**
@@ -92,20 +104,8 @@ export class Policies {
   /** Who would gain and lose what if these files were the policy. Changes nothing. Refuses with every problem of the files. */
   async preview(by: Principal, files: readonly PolicyFile[]): Promise<PolicyDiff> {
     const { engine } = await this.#readable(by);
-    if (files.length > PREVIEW_FILES_MAX) {
-      throw new Refusal('BAD_USER_INPUT', `A policy has at most ${PREVIEW_FILES_MAX} files.`, { field: 'files' });
-    }
-    const after = this.#parseOrRefuse(files);
+    const after = proposed('files', files, () => this.#engines.parse(files));
     return previewOf(engine.bundle, after, await this.#everybody());
-  }
-
-  #parseOrRefuse(files: readonly PolicyFile[]): Bundle {
-    try {
-      return this.#engines.parse(files);
-    } catch (error) {
-      if (!(error instanceof PolicyError)) throw error;
-      throw new Refusal('BAD_USER_INPUT', error.message, { field: 'files', problems: error.problems });
-    }
   }
 
   async #inForce(): Promise<{ readonly version: string; readonly engine: Engine }> {
@@ -116,8 +116,7 @@ export class Policies {
 
   async #readable(by: Principal): Promise<{ readonly version: string; readonly engine: Engine }> {
     const inForce = await this.#inForce();
-    const decision = this.#policy.decide(by, 'read', { __typename: 'Policy', id: inForce.version });
-    if (!decision.allowed) throw refusalOf(by, decision);
+    this.#policy.demandOpenly(by, 'read', { __typename: 'Policy', id: inForce.version });
     return inForce;
   }
 
@@ -158,9 +157,4 @@ export function previewOf(before: Bundle, after: Bundle, everybody: readonly Pop
     .filter((type) => type !== 'User' && type !== 'Session')
     .map((type): SubjectRecord => ({ __typename: type, id: `any ${type}` }));
   return diffPolicies(before, after, { principals, subjects: [...users, ...sessions, ...blanks] });
-}
-
-function refusalOf(by: Principal, { reason, rule }: Decision): Refusal {
-  if (by.kind === 'anonymous') return new Refusal('UNAUTHENTICATED', 'Sign in first.');
-  return new Refusal('FORBIDDEN', reason, rule === null ? {} : { rule });
 }

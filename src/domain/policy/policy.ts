@@ -1,5 +1,6 @@
 import type { Decision, Principal, SubjectRecord } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
+import { ALL, type Filter, NONE } from './filter.ts';
 
 /** Asks for permission. Synchronous: everything a decision needs came with the principal. */
 export class Policy {
@@ -13,6 +14,12 @@ export class Policy {
       rule: null,
       policyVersion: '',
     };
+  }
+
+  /** What is true of exactly the records of this type that {@link decide} allows it on. */
+  filter(by: Principal, action: string, subjectType: string, field?: string): Filter {
+    if (by.kind !== 'user') return by.kind === 'system' ? ALL : NONE;
+    return by.standing.engine.filter(by.standing.ability, action, subjectType, field);
   }
 
   /** The answer about what does not exist, or may not be known to. */
@@ -33,6 +40,14 @@ export class Policy {
     if (action === 'create') throw new Refusal('FORBIDDEN', decision.reason, rule);
     if (!this.decide(by, 'read', subject).allowed) throw notFound(subject.__typename.toLowerCase(), subject.id);
     throw new Refusal('FORBIDDEN', decision.reason, { id: subject.id, ...rule });
+  }
+
+  /** Refuses what is not allowed on something that everybody knows to exist: always with FORBIDDEN. */
+  demandOpenly(by: Principal, action: string, subject: SubjectRecord): void {
+    const decision = this.decide(by, action, subject);
+    if (decision.allowed) return;
+    if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
+    throw new Refusal('FORBIDDEN', decision.reason, decision.rule === null ? {} : { rule: decision.rule });
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Instant } from '../../kit/clock.ts';
+import type { Filter } from '../policy/filter.ts';
 
 /** What is stored about a principal; a user's record is a `User`. */
 export interface PrincipalRecord {
@@ -52,6 +53,8 @@ export interface DecisionEngine {
     grants: readonly { readonly role: string; readonly scope: string | null }[],
   ): Ability;
   decide(ability: Ability, action: string, subject: SubjectRecord, field?: string): Decision;
+  /** What is true of exactly the records of this type that {@link decide} allows the action on. */
+  filter(ability: Ability, action: string, subjectType: string, field?: string): Filter;
   /** What the policy does not know about these words, or null when it knows them all. */
   unknownWord(
     action: string,

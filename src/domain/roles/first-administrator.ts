@@ -3,7 +3,8 @@ import { Refusal } from '../refusals.ts';
 import type { Users } from '../users/users.ts';
 import type { Roles } from './roles.ts';
 
-const ROLE = 'administrator';
+/** The role that must always be there, and somebody hold. */
+export const ADMINISTRATOR = 'administrator';
 
 /**
  * Creates an administrator unless somebody holds the role already. Instances that start together create one: the
@@ -13,11 +14,12 @@ export async function createFirstAdministrator(
   { users, roles }: { users: Users; roles: Roles },
   { email, password }: { email: string; password: string },
 ): Promise<boolean> {
-  const role = await roles.findByName(SYSTEM, ROLE);
-  if (role === null) throw new Error(`the policy has no role named ${ROLE}: nobody could administer Castellan`);
+  const role = await roles.findByName(SYSTEM, ADMINISTRATOR);
+  if (role === null)
+    throw new Error(`the policy has no role named ${ADMINISTRATOR}: nobody could administer Castellan`);
   if (await roles.isHeld(role.id)) return false;
   try {
-    await users.create(SYSTEM, { email, name: 'Administrator', password, roles: [ROLE] });
+    await users.create(SYSTEM, { email, name: 'Administrator', password, roles: [ADMINISTRATOR] });
     return true;
   } catch (error) {
     if (error instanceof Refusal && error.code === 'CONFLICT') return false;

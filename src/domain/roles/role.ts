@@ -22,6 +22,12 @@ export interface Grant {
   readonly revokedAt: Instant | null;
 }
 
+/** A grant with the role that is granted. */
+export interface RoleGrant {
+  readonly grant: Grant;
+  readonly role: Role;
+}
+
 export interface RoleReader {
   find(id: string): Promise<Role | null>;
   /** The roles with these ids, in any order, without the missing ones. One statement. */
@@ -38,8 +44,8 @@ export interface RoleWriter extends RoleReader {
 export interface GrantReader {
   /** The grant with this id, a revoked one included, or null. */
   find(id: string): Promise<Grant | null>;
-  /** All grants of these principals that were not revoked, expired ones included, oldest first. One statement. */
-  ofPrincipals(principalIds: readonly string[]): Promise<readonly Grant[]>;
+  /** All grants of these principals that were not revoked, expired ones included, oldest first, each with its role. One statement. */
+  ofPrincipals(principalIds: readonly string[]): Promise<readonly RoleGrant[]>;
   /** Whether an active principal holds the role everywhere and without end. */
   isHeld(roleId: string): Promise<boolean>;
 }

@@ -1,6 +1,8 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
+import type { Connection, Orders, PageArguments } from '../pages.ts';
+import { type Condition, listReadable } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
 import { sessionIdOf, type Principal } from '../principals/principal.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
@@ -15,6 +17,12 @@ export interface NewGrant {
   readonly scope?: string | null;
   readonly expiresAt?: string | null;
 }
+
+export interface RoleListArguments extends PageArguments {
+  readonly filter?: { readonly managed?: boolean | null | undefined } | null | undefined;
+}
+
+const ROLE_ORDERS: Orders = { name: 'text' };
 
 /** What can be done with roles and the grants of them. */
 export class Roles {
@@ -41,12 +49,30 @@ export class Roles {
     return this.#policy.readable(by, await this.#store.roles.findByName(name));
   }
 
+  /** A page of the roles that `by` may read. */
+  list(by: Principal, args: RoleListArguments): Promise<Connection<Role>> {
+    const managed = args.filter?.managed;
+    const conditions: Condition[] = [];
+    if (typeof managed === 'boolean') {
+      conditions.push({ field: 'managed', filter: { kind: 'equals', attribute: 'managed', value: managed } });
+    }
+    const parts = { policy: this.#policy, pages: this.#store.roles, orders: ROLE_ORDERS, conditions, args };
+    return listReadable<Role>(by, { type: 'Role', ...parts });
+  }
+
   /**
-   * The grants of each of these principals, in their order, oldest first. One statement. Whoever may read a principal may
-   * read its grants, so the caller has checked that.
+   * The grants of each of these principals, in their order, oldest first, each with its role, or null where `by` may not read
+   * that. One statement. Whoever may read a principal may read its grants, so the caller has checked that.
    */
-  async grantsOf(principalIds: readonly string[]): Promise<readonly (readonly Grant[])[]> {
-    const grants = Map.groupBy(await this.#store.grants.ofPrincipals(principalIds), ({ principalId }) => principalId);
+  async grantsOf(
+    by: Principal,
+    principalIds: readonly string[],
+  ): Promise<readonly (readonly { readonly grant: Grant; readonly role: Role | null }[])[]> {
+    const found = await this.#store.grants.ofPrincipals(principalIds);
+    const grants = Map.groupBy(
+      found.map(({ grant, role }) => ({ grant, role: this.#policy.readable(by, role) })),
+      ({ grant }) => grant.principalId,
+    );
     return principalIds.map((id) => grants.get(id) ?? []);
   }
 

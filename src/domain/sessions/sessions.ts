@@ -1,10 +1,26 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
+import type { Connection, Orders, PageArguments } from '../pages.ts';
+import { and, type Filter, not } from '../policy/filter.ts';
+import { type Condition, listReadable } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
 import { sessionIdOf, type Principal } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
 import type { Store } from '../store.ts';
 import type { Session } from './session.ts';
+
+/** What a list of sessions is narrowed by; all of it must hold. */
+export interface SessionFilter {
+  readonly userId?: string | null | undefined;
+  /** Whether they are neither revoked nor at their end. */
+  readonly live?: boolean | null | undefined;
+}
+
+export interface SessionListArguments extends PageArguments {
+  readonly filter?: SessionFilter | null | undefined;
+}
+
+const ORDERS: Orders = { createdAt: 'instant', expiresAt: 'instant' };
 
 /** What can be done with sessions that exist; authentication starts them. */
 export class Sessions {
@@ -26,6 +42,13 @@ export class Sessions {
     return ids.map((id) => this.#policy.readable(by, found.get(id) ?? null));
   }
 
+  /** A page of the sessions that `by` may read. */
+  list(by: Principal, args: SessionListArguments): Promise<Connection<Session>> {
+    const conditions = this.#conditionsOf(args.filter ?? {});
+    const parts = { policy: this.#policy, pages: this.#store.sessions, orders: ORDERS, conditions, args };
+    return listReadable<Session>(by, { type: 'Session', ...parts });
+  }
+
   /** Ends a session. Its tokens and sockets are dead on every instance when the receipt says so. */
   async revoke(by: Principal, id: string): Promise<Enforced<Session>> {
     return this.#end(by, id, 'revoked');
@@ -35,6 +58,22 @@ export class Sessions {
   async signOut(by: Principal): Promise<Enforced<Session>> {
     if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Nobody is signed in.');
     return this.#end(by, by.credential.sessionId, 'signed_out');
+  }
+
+  #conditionsOf({ userId, live }: SessionFilter): readonly Condition[] {
+    const conditions: Condition[] = [];
+    if (typeof userId === 'string') {
+      conditions.push({ field: 'userId', filter: { kind: 'equals', attribute: 'userId', value: userId } });
+    }
+    if (typeof live === 'boolean') {
+      const isLive: Filter = and([
+        { kind: 'equals', attribute: 'revokedAt', value: null },
+        { kind: 'order', attribute: 'expiresAt', operator: 'gt', value: toInstant(this.#clock.now()) },
+      ]);
+      // That a session was revoked is told to all who may read it.
+      conditions.push({ field: 'expiresAt', filter: live ? isLive : not(isLive) });
+    }
+    return conditions;
   }
 
   async #end(by: Principal, id: string, reason: string): Promise<Enforced<Session>> {

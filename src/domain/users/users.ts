@@ -1,12 +1,15 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
+import type { Connection, Orders, PageArguments } from '../pages.ts';
+import { type Filter, NONE } from '../policy/filter.ts';
+import { type Condition, listReadable } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
 import { sessionIdOf, type Principal } from '../principals/principal.ts';
 import { notFound } from '../refusals.ts';
 import type { Store, Transaction } from '../store.ts';
 import { checkNewPassword, hashPassword } from './passwords.ts';
-import { parseEmail, parseName, parseScope, scopePaths, type User } from './user.ts';
+import { EMAIL_FOLDED, foldEmail, parseEmail, parseName, parseScope, scopePaths, type User } from './user.ts';
 
 export interface NewUser {
   readonly email: string;
@@ -17,6 +20,23 @@ export interface NewUser {
   /** Names of roles that hold everywhere from the start. Default: {@link DEFAULT_ROLE}, where the policy has it. */
   readonly roles?: readonly string[];
 }
+
+/** What a list of users is narrowed by; all of it must hold. */
+export interface UserFilter {
+  /** In any case and composition. */
+  readonly email?: string | null | undefined;
+  readonly status?: User['status'] | null | undefined;
+  /** The name of a role they hold at any scope. */
+  readonly role?: string | null | undefined;
+  /** The path of a scope: their home is there or below. */
+  readonly within?: string | null | undefined;
+}
+
+export interface UserListArguments extends PageArguments {
+  readonly filter?: UserFilter | null | undefined;
+}
+
+const ORDERS: Orders = { createdAt: 'instant', name: 'text', email: 'text' };
 
 /** What every new user may do. A right that comes with being created needs no right to grant. */
 const DEFAULT_ROLE = 'member';
@@ -45,6 +65,18 @@ export class Users {
   async findMany(by: Principal, ids: readonly string[]): Promise<readonly (User | null)[]> {
     const found = new Map((await this.#store.users.findMany(ids)).map((user) => [user.id, user]));
     return ids.map((id) => this.#policy.readable(by, found.get(id) ?? null));
+  }
+
+  /** A page of the users that `by` may read. */
+  async list(by: Principal, args: UserListArguments): Promise<Connection<User>> {
+    const conditions = [...conditionsOf(args.filter ?? {})];
+    const role = args.filter?.role;
+    // Who holds a role is not told to those who may not know of it.
+    const isKnown =
+      typeof role !== 'string' || this.#policy.readable(by, await this.#store.roles.findByName(role)) !== null;
+    if (!isKnown) conditions.push({ field: 'roles', filter: NONE });
+    const parts = { policy: this.#policy, pages: this.#store.users, orders: ORDERS, conditions, args };
+    return listReadable<User>(by, { type: 'User', ...parts });
   }
 
   /** Refuses with CONFLICT when another user holds the address. */
@@ -129,4 +161,14 @@ export class Users {
   #now(): string {
     return toInstant(this.#clock.now());
   }
+}
+
+function conditionsOf({ email, status, role, within }: UserFilter): readonly Condition[] {
+  const conditions: Condition[] = [];
+  const add = (field: string, filter: Filter) => conditions.push({ field, filter });
+  if (typeof email === 'string') add('email', { kind: 'equals', attribute: EMAIL_FOLDED, value: foldEmail(email) });
+  if (typeof status === 'string') add('status', { kind: 'equals', attribute: 'status', value: status });
+  if (typeof role === 'string') add('roles', { kind: 'equals', attribute: 'roles', value: role });
+  if (typeof within === 'string') add('scope', { kind: 'equals', attribute: 'scopes', value: within });
+  return conditions;
 }

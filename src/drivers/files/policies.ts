@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import type { PolicyFile } from '../../domain/policy/parse.ts';
 
@@ -18,4 +18,16 @@ export async function readPolicyFiles(folder: string): Promise<readonly PolicyFi
       text: await readFile(path, 'utf8'),
     })),
   );
+}
+
+/** The decision tables beside them, named as `policies/cases/users.yaml`; there may be none. */
+export async function readCaseFiles(folder: string): Promise<readonly PolicyFile[]> {
+  const cases = join(folder, 'cases');
+  const there = await stat(cases).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!there) return [];
+  const files = await readPolicyFiles(cases);
+  return files.map(({ path, text }) => ({ path: `${basename(resolve(folder))}/${path}`, text }));
 }

@@ -1,8 +1,5 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import type { BundleReader, BundleWriter } from '../../domain/policy/bundle-store.ts';
-import { queryIn, type Query } from './database.ts';
-import { POLICY_QUEUE, QUEUE } from './fence.ts';
-import { PolicyBundleRow, PolicyHeadRow } from './rows.ts';
+import { instant, type Query } from './database.ts';
 
 export function createBundleReader(query: Query, lock = ''): BundleReader {
   return {
@@ -17,25 +14,34 @@ export function createBundleReader(query: Query, lock = ''): BundleReader {
       const [row] = await query<{ files: { path: string; text: string }[] }>('bundle-files', text, [version]);
       return row?.files ?? null;
     },
+
+    async history(limit) {
+      const text = `select version, put_by, put_at from policy_bundles order by put_at desc, version limit $1`;
+      const rows = await query<{ version: string; put_by: string; put_at: Date }>('bundle-history', text, [limit]);
+      return rows.map(({ version, put_by, put_at }) => ({
+        version,
+        appliedAt: instant(put_at),
+        appliedBy: put_by,
+      }));
+    },
   };
 }
 
-export function createBundleWriter(em: EntityManager): BundleWriter {
-  const query = queryIn(em);
+export function createBundleWriter(query: Query): BundleWriter {
   return {
     ...createBundleReader(query, 'for share'),
 
-    async lockHead() {
-      // Mutations share the head all the time; without a place in the queue a change of policy would never come to it.
-      await query('bundle-queue', `select ${QUEUE.change}($1)`, [POLICY_QUEUE]);
-      return createBundleReader(query, 'for update').inForce();
-    },
-
     async put(version, files, by) {
-      const row = { version, files: [...files], putBy: by };
-      // A version names its files, so one that was in force before has the same.
-      await em.createQueryBuilder(PolicyBundleRow).insert(row).onConflict('version').ignore().execute('run');
-      await em.nativeUpdate(PolicyHeadRow, { id: 1 }, { version });
+      // A version names its files, so one that was in force before has the same. Times follow the order of the changes,
+      // whenever a transaction began and whatever the clock does.
+      await query(
+        'bundle-put',
+        `insert into policy_bundles (version, files, put_by, put_at) select $1, $2, $3,
+           greatest(clock_timestamp(), (select max(put_at) + interval '1 millisecond' from policy_bundles))
+         on conflict (version) do update set put_by = excluded.put_by, put_at = excluded.put_at`,
+        [version, JSON.stringify(files), by],
+      );
+      await query('bundle-head', 'update policy_head set version = $1 where id = 1', [version]);
     },
   };
 }

@@ -2,10 +2,10 @@ import type { Fence } from '../../domain/store.ts';
 import type { Query } from './database.ts';
 
 /** Locks of PostgreSQL's that stand for nothing but a place in a queue, until the end of the transaction. */
-export const QUEUE = { change: 'pg_advisory_xact_lock', share: 'pg_advisory_xact_lock_shared' } as const;
+const QUEUE = { change: 'pg_advisory_xact_lock', share: 'pg_advisory_xact_lock_shared' } as const;
 
 /** The queue for the policy in force; users queue under 64-bit hashes of their ids. */
-export const POLICY_QUEUE = 7_215_805;
+const POLICY_QUEUE = 7_215_805;
 
 /** See {@link Fence}. One statement each, since each must see what was committed while the one before it waited. */
 export function createFence(query: Query): Fence {
@@ -20,9 +20,11 @@ export function createFence(query: Query): Fence {
         await query('fence-queue', `select ${queue}(hashtextextended(id, 0)) from unnest($1::text[]) as id`, [ids]);
         await query('fence-lock', `select id from users where id = any($1) order by id ${mode}`, [ids]);
       }
-      if (!policy) return;
-      await query('fence-policy-queue', `select ${QUEUE.share}($1)`, [POLICY_QUEUE]);
-      await query('fence-policy', 'select version from policy_head where id = 1 for share', []);
+      if (policy === null) return;
+      // Mutations share the head all the time; without a place in the queue a change of policy would never come to it.
+      await query('fence-policy-queue', `select ${QUEUE[policy]}($1)`, [POLICY_QUEUE]);
+      const mode = policy === 'change' ? 'update' : 'share';
+      await query('fence-policy', `select version from policy_head where id = 1 for ${mode}`, []);
     },
 
     async head() {

@@ -1,11 +1,28 @@
 import { LockMode, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { Refusal } from '../../domain/refusals.ts';
+import type { Pages } from '../../domain/pages.ts';
 import type { Grant, GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from '../../domain/roles/role.ts';
-import { instant, instantOrNull, queryIn } from './database.ts';
+import { instant, instantOrNull, queryIn, type Query } from './database.ts';
+import { createPages } from './pages.ts';
+import type { SubjectSql } from './policy-sql.ts';
 import { GrantRow, RoleRow } from './rows.ts';
 
-function toRole({ id, name, description, managed }: InferEntity<typeof RoleRow>): Role {
+function toRole({ id, name, description, managed }: InferEntity<typeof RoleRow> | RoleSqlRow): Role {
   return { __typename: 'Role', id, name, description: description ?? null, managed };
+}
+
+function toRoleGrant(row: RoleGrantRow): Grant {
+  return {
+    __typename: 'Grant',
+    id: row.grant_id,
+    principalId: row.principal_id,
+    roleId: row.id,
+    scope: row.scope === '' ? null : row.scope,
+    expiresAt: instantOrNull(row.expires_at),
+    grantedBy: row.granted_by,
+    createdAt: instant(row.created_at),
+    revokedAt: null,
+  };
 }
 
 function toGrant(row: InferEntity<typeof GrantRow>): Grant {
@@ -20,6 +37,42 @@ function toGrant(row: InferEntity<typeof GrantRow>): Grant {
     createdAt: instant(row.createdAt),
     revokedAt: instantOrNull(row.revokedAt ?? null),
   };
+}
+
+interface RoleSqlRow {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly managed: boolean;
+}
+
+interface RoleGrantRow extends RoleSqlRow {
+  readonly grant_id: string;
+  readonly principal_id: string;
+  readonly scope: string;
+  readonly expires_at: string | Date | null;
+  readonly granted_by: string;
+  readonly created_at: string | Date;
+}
+
+/** Everything a role's record has. */
+export const ROLE_SQL: SubjectSql = {
+  id: { kind: 'text', sql: 'r.id' },
+  name: { kind: 'text', sql: 'r.name' },
+  description: { kind: 'text', sql: 'r.description' },
+  managed: { kind: 'boolean', sql: 'r.managed' },
+};
+
+const ROLE_COLUMNS = 'r.id, r.name, r.description, r.managed';
+
+export function createRolePages(query: Query): Pages<Role> {
+  return createPages<RoleSqlRow, Role>(query, {
+    list: 'role',
+    columns: ROLE_COLUMNS,
+    from: 'roles r',
+    subject: ROLE_SQL,
+    toRecord: toRole,
+  });
 }
 
 /** @param em gives the entity manager to read with: a fresh one outside transactions, so that nothing is remembered. */
@@ -56,7 +109,7 @@ export function createRoleWriter(em: EntityManager): RoleWriter {
   };
 }
 
-export function createGrantReader(em: () => EntityManager, lockMode?: LockMode): GrantReader {
+export function createGrantReader(em: () => EntityManager, query: Query, lockMode?: LockMode): GrantReader {
   const lock = lockMode === undefined ? {} : { lockMode };
   return {
     async find(id) {
@@ -65,12 +118,14 @@ export function createGrantReader(em: () => EntityManager, lockMode?: LockMode):
     },
 
     async ofPrincipals(principalIds) {
-      const rows = await em().find(
-        GrantRow,
-        { principal: { $in: [...principalIds] }, revokedAt: null },
-        { orderBy: { createdAt: 'asc', id: 'asc' } },
+      const rows = await query<RoleGrantRow>(
+        'grant-of-principals',
+        `select g.id as grant_id, g.principal_id, g.scope, g.expires_at, g.granted_by, g.created_at, ${ROLE_COLUMNS}
+         from grants g join roles r on r.id = g.role_id
+         where g.principal_id = any($1) and g.revoked_at is null order by g.created_at, g.id`,
+        [principalIds],
       );
-      return rows.map(toGrant);
+      return rows.map((row) => ({ grant: toRoleGrant(row), role: toRole(row) }));
     },
 
     async isHeld(roleId) {
@@ -86,11 +141,11 @@ export function createGrantReader(em: () => EntityManager, lockMode?: LockMode):
 }
 
 export function createGrantWriter(em: EntityManager): GrantWriter {
+  const query = queryIn(em);
   return {
-    ...createGrantReader(() => em, LockMode.PESSIMISTIC_WRITE),
+    ...createGrantReader(() => em, query, LockMode.PESSIMISTIC_WRITE),
 
     async add({ id, principalId, roleId, scope, expiresAt, grantedBy, createdAt }) {
-      const query = queryIn(em);
       const held = [principalId, roleId, scope ?? ''];
       // One that has ended is not held any more, and must not be in the way.
       await query(

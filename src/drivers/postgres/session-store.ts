@@ -1,8 +1,12 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Session, SessionReader, SessionWriter } from '../../domain/sessions/session.ts';
+import type { Pages } from '../../domain/pages.ts';
 import { scopePaths } from '../../domain/users/user.ts';
 import { instant, instantOrNull, queryIn, type Query } from './database.ts';
+import { createPages } from './pages.ts';
+import type { SubjectSql } from './policy-sql.ts';
 import { SessionRow } from './rows.ts';
+import { SCOPES_SQL } from './user-store.ts';
 
 interface SessionSqlRow {
   readonly id: string;
@@ -25,7 +29,32 @@ interface RefreshSqlRow extends SessionSqlRow {
 
 const COLUMNS =
   's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, u.scope';
-const FROM = 'from sessions s join users u on u.id = s.user_id';
+const TABLES = 'sessions s join users u on u.id = s.user_id';
+const FROM = `from ${TABLES}`;
+
+/** Everything a session's record has. */
+export const SESSION_SQL: SubjectSql = {
+  id: { kind: 'text', sql: 's.id' },
+  userId: { kind: 'text', sql: 's.user_id' },
+  createdAt: { kind: 'instant', sql: 's.created_at' },
+  expiresAt: { kind: 'instant', sql: 's.expires_at' },
+  revokedAt: { kind: 'instant', sql: 's.revoked_at' },
+  revokedReason: { kind: 'text', sql: 's.revoked_reason' },
+  userAgent: { kind: 'text', sql: 's.user_agent' },
+  address: { kind: 'text', sql: 's.address' },
+  scope: { kind: 'text', sql: 'u.scope' },
+  scopes: SCOPES_SQL,
+};
+
+export function createSessionPages(query: Query): Pages<Session> {
+  return createPages<SessionSqlRow, Session>(query, {
+    list: 'session',
+    columns: COLUMNS,
+    from: TABLES,
+    subject: SESSION_SQL,
+    toRecord: toSession,
+  });
+}
 
 function toSession(row: SessionSqlRow): Session {
   return {

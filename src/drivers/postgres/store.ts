@@ -4,21 +4,27 @@ import type { Store, Transaction } from '../../domain/store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { queryIn, translated, translating, type Database } from './database.ts';
 import { createFence } from './fence.ts';
-import { createGrantReader, createGrantWriter, createRoleReader, createRoleWriter } from './role-store.ts';
+import {
+  createGrantReader,
+  createGrantWriter,
+  createRolePages,
+  createRoleReader,
+  createRoleWriter,
+} from './role-store.ts';
 import { AuditEntryRow } from './rows.ts';
-import { createSessionReader, createSessionWriter } from './session-store.ts';
+import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
 import { createFeedReader, createPopulationReader, createSnapshotReader } from './snapshots.ts';
-import { createUserReader, createUserWriter } from './user-store.ts';
+import { createUserPages, createUserReader, createUserWriter } from './user-store.ts';
 
 /** See {@link Store}. */
 export function createStore({ orm, query }: Database): Store {
   const fresh = (): EntityManager => orm.em.fork();
   return {
-    users: translating(createUserReader(query)),
-    roles: translating(createRoleReader(fresh)),
-    grants: translating(createGrantReader(fresh)),
-    sessions: translating(createSessionReader(query)),
+    users: translating({ ...createUserReader(query), ...createUserPages(query) }),
+    roles: translating({ ...createRoleReader(fresh), ...createRolePages(query) }),
+    grants: translating(createGrantReader(fresh, query)),
+    sessions: translating({ ...createSessionReader(query), ...createSessionPages(query) }),
     bundles: translating(createBundleReader(query)),
     signingKeys: translating(createSigningKeyReader(fresh)),
     snapshots: translating(createSnapshotReader(query)),
@@ -44,7 +50,7 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     roles: translating(createRoleWriter(em)),
     grants: translating(createGrantWriter(em)),
     sessions: createSessionWriter(em),
-    bundles: createBundleWriter(em),
+    bundles: createBundleWriter(query),
     signingKeys: createSigningKeyWriter(em),
     audit: createAuditWriter(em),
     fence: createFence(query),

@@ -1,7 +1,17 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { Refusal } from '../../domain/refusals.ts';
-import { foldEmail, scopePaths, type User, type UserReader, type UserWriter } from '../../domain/users/user.ts';
+import type { Pages } from '../../domain/pages.ts';
+import {
+  EMAIL_FOLDED,
+  foldEmail,
+  scopePaths,
+  type User,
+  type UserReader,
+  type UserWriter,
+} from '../../domain/users/user.ts';
 import { instant, queryIn, type Query } from './database.ts';
+import { createPages } from './pages.ts';
+import type { ListSql, SubjectSql } from './policy-sql.ts';
 import { PasswordRow, UserRow } from './rows.ts';
 
 export interface UserSqlRow {
@@ -17,6 +27,42 @@ export interface UserSqlRow {
 export const USER_COLUMNS = `u.id, u.email, u.name, u.status, u.scope, u.created_at, array(
     select distinct r.name from grants g join roles r on r.id = g.role_id
     where g.principal_id = u.id and g.revoked_at is null and (g.expires_at is null or g.expires_at > now()) order by r.name) as roles`;
+
+/** The scope of the user `u` and all above it, as `scopePaths` has them. */
+export const SCOPES_SQL: ListSql = {
+  kind: 'texts',
+  elements: `select array_to_string((string_to_array(u.scope, '/'))[1:n], '/')
+    from generate_series(1, length(u.scope) - length(replace(u.scope, '/', '')) + 1) as n`,
+  hasAny: (array) =>
+    `(u.scope = any(${array}) or exists (select from unnest(${array}) as path where starts_with(u.scope, path || '/')))`,
+};
+
+/** Everything a user's record has, and the address as it is compared. */
+export const USER_SQL: SubjectSql = {
+  id: { kind: 'text', sql: 'u.id' },
+  email: { kind: 'text', sql: 'u.email' },
+  [EMAIL_FOLDED]: { kind: 'text', sql: 'u.email_folded' },
+  name: { kind: 'text', sql: 'u.name' },
+  status: { kind: 'text', sql: 'u.status' },
+  roles: {
+    kind: 'texts',
+    elements: `select r.name from grants g join roles r on r.id = g.role_id
+      where g.principal_id = u.id and g.revoked_at is null and (g.expires_at is null or g.expires_at > now())`,
+  },
+  scope: { kind: 'text', sql: 'u.scope' },
+  scopes: SCOPES_SQL,
+  createdAt: { kind: 'instant', sql: 'u.created_at' },
+};
+
+export function createUserPages(query: Query): Pages<User> {
+  return createPages<UserSqlRow, User>(query, {
+    list: 'user',
+    columns: USER_COLUMNS,
+    from: 'users u',
+    subject: USER_SQL,
+    toRecord: toUser,
+  });
+}
 
 export function toUser({ id, email, name, status, scope, created_at, roles }: UserSqlRow): User {
   return {

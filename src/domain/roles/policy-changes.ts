@@ -1,0 +1,110 @@
+import type { Authority, Enforced } from '../authority/authority.ts';
+import type { Bundle } from '../policy/bundle.ts';
+import type { BundleReader } from '../policy/bundle-store.ts';
+import { demandCases } from '../policy/cases.ts';
+import { Engine } from '../policy/engine.ts';
+import type { Engines } from '../policy/engines.ts';
+import type { PolicyFile } from '../policy/parse.ts';
+import type { Policy } from '../policy/policy.ts';
+import { proposed } from '../policy/proposed.ts';
+import type { Principal } from '../principals/principal.ts';
+import { notFound, Refusal } from '../refusals.ts';
+import { ADMINISTRATOR } from './first-administrator.ts';
+import { type PolicyChange, putPolicy } from './put-policy.ts';
+
+export interface NewPolicy {
+  readonly files: readonly PolicyFile[];
+  /** Decision tables that it must answer as they say. */
+  readonly cases?: readonly PolicyFile[];
+}
+
+/** Changes of the policy in force, by somebody who may make them. The version that is in force then, with its receipt. */
+export class PolicyChanges {
+  readonly #bundles: BundleReader;
+  readonly #authority: Authority;
+  readonly #engines: Engines;
+  readonly #policy: Policy;
+
+  constructor(parts: { bundles: BundleReader; authority: Authority; engines: Engines; policy: Policy }) {
+    this.#bundles = parts.bundles;
+    this.#authority = parts.authority;
+    this.#engines = parts.engines;
+    this.#policy = parts.policy;
+  }
+
+  /**
+   * Puts these files in force in place of `expectedVersion`. Refuses with BAD_USER_INPUT and every problem of files that
+   * cannot be used, cases that they answer otherwise, and a policy that nobody could replace; with CONFLICT when another
+   * version is in force. Then nothing has changed.
+   */
+  async apply(by: Principal, policy: NewPolicy, expectedVersion: string): Promise<Enforced<string>> {
+    return this.#apply(by, 'policy.apply', policy, expectedVersion);
+  }
+
+  /** The same with the files of this instance, which `read` gives, whatever is in force. */
+  async reload(by: Principal, read: () => Promise<NewPolicy>): Promise<Enforced<string>> {
+    // Who may not do it has no files read.
+    await this.#demandInForce(by);
+    return this.#apply(by, 'policy.reload', await read(), null);
+  }
+
+  /** Puts a version in force again that was before. Refuses with NOT_FOUND when it never was, and as {@link apply} does. */
+  async rollback(by: Principal, version: string, expectedVersion: string): Promise<Enforced<string>> {
+    await this.#demandInForce(by);
+    const files = await this.#bundles.files(version);
+    if (files === null) throw notFound('policy version', version);
+    const bundle = proposed('version', files, () => this.#engines.parse(files));
+    return this.#change(by, { action: 'policy.rollback', version, bundle, files }, expectedVersion);
+  }
+
+  async #apply(
+    by: Principal,
+    action: PolicyChange['action'],
+    { files, cases = [] }: NewPolicy,
+    expectedVersion: string | null,
+  ): Promise<Enforced<string>> {
+    await this.#demandInForce(by);
+    const bundle = proposed('files', files, () => this.#engines.parse(files));
+    proposed('cases', cases, () => demandCases(bundle, cases));
+    return this.#change(by, { action, version: bundle.version, bundle, files }, expectedVersion);
+  }
+
+  async #change(by: Principal, change: PolicyChange, expectedVersion: string | null): Promise<Enforced<string>> {
+    refuseLockOut(change.bundle);
+    return this.#authority.change(by, { policy: 'change' }, async (tx, actor) => {
+      const current = await tx.bundles.inForce();
+      this.#demand(actor, current);
+      if (expectedVersion !== null && expectedVersion !== current) throw conflict(current);
+      if (current === change.version) return current; // still waits: an earlier call may not be in force yet
+
+      await putPolicy(tx, actor, current, change);
+      return change.version;
+    });
+  }
+
+  async #demandInForce(by: Principal): Promise<void> {
+    this.#demand(by, await this.#bundles.inForce());
+  }
+
+  #demand(by: Principal, version: string | null): void {
+    const inForce = { __typename: 'Policy', id: version ?? '' };
+    this.#policy.demandOpenly(by, 'apply', inForce);
+    // The policy holds everywhere: who administers one scope must not rewrite the rules of all.
+    this.#policy.demandOpenly(this.#policy.within(by, null), 'apply', inForce);
+  }
+}
+
+/** A policy under which no administrator could apply another would be the last one. */
+function refuseLockOut(bundle: Bundle): void {
+  const engine = new Engine(bundle);
+  const administrator = engine.ability({ id: '', kind: 'user' }, [{ role: ADMINISTRATOR, scope: null }]);
+  const { allowed } = engine.decide(administrator, 'apply', { __typename: 'Policy', id: bundle.version });
+  if (allowed) return;
+  const message = `Nobody could replace this policy: its role ${ADMINISTRATOR} must be allowed to apply Policy.`;
+  throw new Refusal('BAD_USER_INPUT', message, { field: 'files', reason: 'locks_everybody_out' });
+}
+
+function conflict(current: string | null): Refusal {
+  const message = 'Another policy is in force than the one that was expected. Look at it, and try again.';
+  return new Refusal('CONFLICT', message, { field: 'expectedVersion', ...(current !== null && { version: current }) });
+}

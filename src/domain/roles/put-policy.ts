@@ -1,0 +1,44 @@
+import { newId } from '../../kit/ids.ts';
+import { POLICY_TARGET } from '../authority/log.ts';
+import type { Bundle } from '../policy/bundle.ts';
+import type { PolicyFile } from '../policy/parse.ts';
+import { type Principal, sessionIdOf } from '../principals/principal.ts';
+import type { Transaction } from '../store.ts';
+import type { Role } from './role.ts';
+
+export interface PolicyChange {
+  /** What the audit calls it. */
+  readonly action: 'policy.apply' | 'policy.reload' | 'policy.rollback';
+  readonly version: string;
+  readonly bundle: Bundle;
+  readonly files: readonly PolicyFile[];
+}
+
+/**
+ * Puts a checked bundle in force in place of `before`, inside a transaction that holds the policy to change it. Roles that
+ * it no longer has keep their rows: grants of them stay, and add nothing.
+ */
+export async function putPolicy(
+  tx: Transaction,
+  by: Principal,
+  before: string | null,
+  { action, version, bundle, files }: PolicyChange,
+): Promise<void> {
+  const roles = [...bundle.roles.keys()].map((name): Role => ({
+    __typename: 'Role',
+    id: newId('role'),
+    name,
+    description: null,
+    managed: true,
+  }));
+  await tx.bundles.put(version, files, by.id);
+  await tx.roles.syncManaged(roles);
+  await tx.audit.append({
+    by: by.id,
+    sessionId: sessionIdOf(by),
+    action,
+    subjectId: version,
+    detail: { before, after: version },
+  });
+  await tx.authority.append({ target: POLICY_TARGET, kind: 'changed', userId: null, reason: 'policy_applied' });
+}
