@@ -1,5 +1,5 @@
 import type { Bundle } from '../domain/policy/bundle.ts';
-import { previewOf } from '../domain/policy/policies.ts';
+import { previewOf } from '../domain/policy/preview.ts';
 import { readCaseFiles } from '../drivers/files/policies.ts';
 import type { Environment } from './environment.ts';
 import { groupChanges, type ToldChange } from './policy-diff-groups.ts';

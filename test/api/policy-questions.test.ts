@@ -28,7 +28,7 @@ const EXPLAIN = `query ($principalId: ID!, $action: String!, $subject: String!, 
 
 const PREVIEW = `query ($files: [PolicyFileInput!]!) {
   previewPolicy(files: $files) {
-    before after
+    before after affected { id roles liveSessions }
     changes { effect subject action fields principals records except { principal record } pairs { principal record } }
   }
 }`;
@@ -147,18 +147,45 @@ describe('a preview', () => {
       text: text.replace('{ action: [read, disable], subject: User }', '{ action: [read], subject: User }'),
     }));
     const { data } = await castellans.ask<{
-      previewPolicy: { changes: { effect: string; subject: string; action: string; principals: string[] }[] };
+      previewPolicy: {
+        affected: object[];
+        changes: { effect: string; subject: string; action: string; principals: string[] }[];
+      };
     }>(PREVIEW, { variables: { files }, token: alice.accessToken });
     expect(data?.previewPolicy.changes.map(({ effect, subject, action }) => [effect, subject, action])).toEqual([
       ['loses', 'User', 'disable'],
     ]);
     expect(data?.previewPolicy.changes[0]?.principals).toEqual([sam.id]);
+    expect(data?.previewPolicy.affected).toEqual([{ id: sam.id, roles: ['support'], liveSessions: 1 }]);
     const still = { action: 'disable', subject: 'User', id: bob.id };
     const query = `query ($action: String!, $subject: String!, $id: ID) {
       viewerCan(action: $action, subject: $subject, id: $id) { allowed }
     }`;
     const { data: after } = await castellans.ask(query, { variables: still, token: sam.accessToken });
     expect(after).toEqual({ viewerCan: { allowed: true } });
+  });
+
+  test('speaks of records that other subgraphs keep, of everybody who has one of their own', async () => {
+    const documents = (action: string) => `subjects:
+  Document:
+    actions: [read, publish]
+    attributes: { id: id, ownerId: id }
+roles:
+  member:
+    allow:
+      - { action: ${action}, subject: Document, where: { ownerId: '\${principal.id}' } }
+`;
+    const files = [...(await filesInForce()), { path: 'policies/documents.yaml', text: documents('publish') }];
+    const { data } = await castellans.ask<{
+      previewPolicy: { changes: { subject: string; action: string; pairs: { principal: string; record: string }[] }[] };
+    }>(PREVIEW, { variables: { files }, token: alice.accessToken });
+    const publish = data?.previewPolicy.changes.filter(
+      ({ subject, action }) => subject === 'Document' && action === 'publish',
+    );
+    expect(publish?.flatMap(({ pairs }) => pairs)).toContainEqual({
+      principal: bob.id,
+      record: `a Document with ownerId ${bob.id}`,
+    });
   });
 
   test('of a broken policy answers with every problem and its place', async () => {

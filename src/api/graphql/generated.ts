@@ -384,6 +384,16 @@ export type PolicyDiff = {
   before: Scalars['String']['output'];
   after: Scalars['String']['output'];
   changes: Array<PolicyChange>;
+  /** Everybody who gains or loses something. */
+  affected: Array<AffectedUser>;
+};
+
+export type AffectedUser = {
+  __typename?: 'AffectedUser';
+  id: Scalars['ID']['output'];
+  /** Names of the roles held, with `at acme` where one holds in a scope only. */
+  roles: Array<Scalars['String']['output']>;
+  liveSessions: Scalars['Int']['output'];
 };
 
 /** One thing that is gained or lost: by each of these principals on each of these records, but for the exceptions; and by each of the pairs. */
@@ -801,6 +811,7 @@ export type ResolversTypes = {
   ExplainedCondition: ResolverTypeWrapper<ExplainedCondition>;
   Need: ResolverTypeWrapper<Need>;
   PolicyDiff: ResolverTypeWrapper<Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversTypes['PolicyChange']> }>;
+  AffectedUser: ResolverTypeWrapper<AffectedUser>;
   PolicyChange: ResolverTypeWrapper<PolicyChangeRecord>;
   PolicyPair: ResolverTypeWrapper<PolicyPair>;
   PermissionsChanged: ResolverTypeWrapper<PermissionsChanged>;
@@ -870,6 +881,7 @@ export type ResolversParentTypes = {
   ExplainedCondition: ExplainedCondition;
   Need: Need;
   PolicyDiff: Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversParentTypes['PolicyChange']> };
+  AffectedUser: AffectedUser;
   PolicyChange: PolicyChangeRecord;
   PolicyPair: PolicyPair;
   PermissionsChanged: PermissionsChanged;
@@ -1065,6 +1077,13 @@ export type PolicyDiffResolvers<ContextType = OperationContext, ParentType exten
   before?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   after?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   changes?: Resolver<Array<ResolversTypes['PolicyChange']>, ParentType, ContextType>;
+  affected?: Resolver<Array<ResolversTypes['AffectedUser']>, ParentType, ContextType>;
+};
+
+export type AffectedUserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AffectedUser'] = ResolversParentTypes['AffectedUser']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  roles?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  liveSessions?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
 export type PolicyChangeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PolicyChange'] = ResolversParentTypes['PolicyChange']> = {
@@ -1259,6 +1278,7 @@ export type Resolvers<ContextType = OperationContext> = {
   ExplainedCondition?: ExplainedConditionResolvers<ContextType>;
   Need?: NeedResolvers<ContextType>;
   PolicyDiff?: PolicyDiffResolvers<ContextType>;
+  AffectedUser?: AffectedUserResolvers<ContextType>;
   PolicyChange?: PolicyChangeResolvers<ContextType>;
   PolicyPair?: PolicyPairResolvers<ContextType>;
   PermissionsChanged?: PermissionsChangedResolvers<ContextType>;

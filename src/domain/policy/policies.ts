@@ -3,12 +3,12 @@ import { notFound, Refusal } from '../refusals.ts';
 import type { PopulationMember, PopulationReader } from '../store.ts';
 import type { Bundle } from './bundle.ts';
 import type { BundleReader, PolicyVersion } from './bundle-store.ts';
-import { diffPolicies, type PolicyDiff } from './diff.ts';
 import type { Engine, Explanation } from './engine.ts';
 import type { ExplainedRule } from './explain.ts';
 import type { Engines } from './engines.ts';
 import type { PolicyFile } from './parse.ts';
 import type { Policy } from './policy.ts';
+import { previewOf, type PolicyPreview } from './preview.ts';
 import { proposed } from './proposed.ts';
 import type { Standings } from './standings.ts';
 
@@ -101,11 +101,16 @@ export class Policies {
     return { ...rule, conditions };
   }
 
-  /** Who would gain and lose what if these files were the policy. Changes nothing. Refuses with every problem of the files. */
-  async preview(by: Principal, files: readonly PolicyFile[]): Promise<PolicyDiff> {
+  /**
+   * Who would gain and lose what if these files were the policy, among the users that `by` may read. Changes nothing.
+   * Refuses with every problem of the files.
+   */
+  async preview(by: Principal, files: readonly PolicyFile[]): Promise<PolicyPreview> {
     const { engine } = await this.#readable(by);
     const after = proposed('files', files, () => this.#engines.parse(files));
-    return previewOf(engine.bundle, after, await this.#everybody());
+    const everybody = await this.#everybody();
+    const readable = everybody.filter(({ user }) => this.#policy.decide(by, 'read', user).allowed);
+    return previewOf(engine.bundle, after, readable);
   }
 
   async #inForce(): Promise<{ readonly version: string; readonly engine: Engine }> {
@@ -134,27 +139,4 @@ export class Policies {
       }
     }
   }
-}
-
-/** What changes for these users, about themselves, their sessions, and one record of every other kind. */
-export function previewOf(before: Bundle, after: Bundle, everybody: readonly PopulationMember[]): PolicyDiff {
-  const principals = everybody.map(({ user, grants }) => ({
-    label: user.id,
-    facts: { id: user.id, email: user.email, scope: user.scope, kind: 'user' },
-    grants,
-  }));
-  const users = everybody.map(({ user }): SubjectRecord => user);
-  const sessions = everybody.map(({ user: { id, scope, scopes } }): SubjectRecord & Record<string, unknown> => ({
-    __typename: 'Session',
-    id: `sessions of ${id}`,
-    userId: id,
-    scope,
-    scopes,
-  }));
-  // Records of other subgraphs, and what is the same for all records, are asked about as one that has nothing but its type.
-  const others = new Set([...before.subjects.keys(), ...after.subjects.keys()]);
-  const blanks = [...others]
-    .filter((type) => type !== 'User' && type !== 'Session')
-    .map((type): SubjectRecord => ({ __typename: type, id: `any ${type}` }));
-  return diffPolicies(before, after, { principals, subjects: [...users, ...sessions, ...blanks] });
 }
