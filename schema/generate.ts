@@ -19,6 +19,7 @@ export async function generate(): Promise<string> {
       DateTime: 'string',
       PackedRules: 'unknown',
       AttributeValue: 'unknown',
+      Attributes: 'Readonly<Record<string, unknown>>',
       _Any: 'unknown',
       _FieldSet: 'string',
       FieldSet: 'string',

@@ -19,6 +19,8 @@ export type Scalars = {
   /** An instant as ISO 8601 in UTC with milliseconds. */
   DateTime: { input: string; output: string; }
   PackedRules: { input: unknown; output: unknown; }
+  /** The attributes of a record of another subgraph, by name, as its subject declares them. */
+  Attributes: { input: Readonly<Record<string, unknown>>; output: Readonly<Record<string, unknown>>; }
   /** A value of an attribute: text, number, boolean, null, or a list of them. */
   AttributeValue: { input: unknown; output: unknown; }
   _FieldSet: { input: string; output: string; }
@@ -74,6 +76,8 @@ export type Query = {
   __typename?: 'Query';
   /** May you do this? About a subject you may not read, the answer is the same as about one that does not exist. */
   viewerCan: Decision;
+  /** Several questions at once, answered in their order; at most 1000. */
+  viewerCanMany: Array<Decision>;
   viewerAbility: AbilityRules;
   /** The policy in force. */
   policy: Policy;
@@ -106,6 +110,11 @@ export type QueryViewerCanArgs = {
   subject: Scalars['String']['input'];
   id?: InputMaybe<Scalars['ID']['input']>;
   field?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type QueryViewerCanManyArgs = {
+  checks: Array<CheckInput>;
 };
 
 
@@ -281,6 +290,18 @@ export type AbilityRules = {
   rules: Scalars['PackedRules']['output'];
   policyVersion: Scalars['String']['output'];
   position: Scalars['String']['output'];
+};
+
+export type CheckInput = {
+  action: Scalars['String']['input'];
+  subject: Scalars['String']['input'];
+  id?: InputMaybe<Scalars['ID']['input']>;
+  field?: InputMaybe<Scalars['String']['input']>;
+  /**
+   * For subjects that other subgraphs own: what their record is, as it is not kept here. For users, roles and sessions it is
+   * read here and attributes are refused.
+   */
+  attributes?: InputMaybe<Scalars['Attributes']['input']>;
 };
 
 export type Policy = {
@@ -800,7 +821,9 @@ export type ResolversTypes = {
   Decision: ResolverTypeWrapper<Decision>;
   AbilityRules: ResolverTypeWrapper<AbilityRules>;
   PackedRules: ResolverTypeWrapper<Scalars['PackedRules']['output']>;
+  Attributes: ResolverTypeWrapper<Scalars['Attributes']['output']>;
   AttributeValue: ResolverTypeWrapper<Scalars['AttributeValue']['output']>;
+  CheckInput: CheckInput;
   Policy: ResolverTypeWrapper<PolicyRecord>;
   PolicyVersion: ResolverTypeWrapper<PolicyVersion>;
   ApplyPolicyPayload: ResolverTypeWrapper<ApplyPolicyPayload>;
@@ -870,7 +893,9 @@ export type ResolversParentTypes = {
   Decision: Decision;
   AbilityRules: AbilityRules;
   PackedRules: Scalars['PackedRules']['output'];
+  Attributes: Scalars['Attributes']['output'];
   AttributeValue: Scalars['AttributeValue']['output'];
+  CheckInput: CheckInput;
   Policy: PolicyRecord;
   PolicyVersion: PolicyVersion;
   ApplyPolicyPayload: ApplyPolicyPayload;
@@ -951,6 +976,7 @@ export type PageInfoResolvers<ContextType = OperationContext, ParentType extends
 
 export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   viewerCan?: Resolver<ResolversTypes['Decision'], ParentType, ContextType, RequireFields<QueryViewerCanArgs, 'action' | 'subject'>>;
+  viewerCanMany?: Resolver<Array<ResolversTypes['Decision']>, ParentType, ContextType, RequireFields<QueryViewerCanManyArgs, 'checks'>>;
   viewerAbility?: Resolver<ResolversTypes['AbilityRules'], ParentType, ContextType>;
   policy?: Resolver<ResolversTypes['Policy'], ParentType, ContextType>;
   explain?: Resolver<ResolversTypes['Explanation'], ParentType, ContextType, RequireFields<QueryExplainArgs, 'principalId' | 'action' | 'subject'>>;
@@ -1000,6 +1026,10 @@ export type AbilityRulesResolvers<ContextType = OperationContext, ParentType ext
 
 export interface PackedRulesScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['PackedRules'], any> {
   name: 'PackedRules';
+}
+
+export interface AttributesScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['Attributes'], any> {
+  name: 'Attributes';
 }
 
 export interface AttributeValueScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['AttributeValue'], any> {
@@ -1268,6 +1298,7 @@ export type Resolvers<ContextType = OperationContext> = {
   Decision?: DecisionResolvers<ContextType>;
   AbilityRules?: AbilityRulesResolvers<ContextType>;
   PackedRules?: GraphQLScalarType;
+  Attributes?: GraphQLScalarType;
   AttributeValue?: GraphQLScalarType;
   Policy?: PolicyResolvers<ContextType>;
   PolicyVersion?: PolicyVersionResolvers<ContextType>;

@@ -2,20 +2,21 @@ import { formatPosition, parsePosition, sameEpoch } from '../../domain/authority
 import type { Principal, SubjectRecord, UserPrincipal } from '../../domain/principals/principal.ts';
 import { badInput } from '../../domain/refusals.ts';
 import type { OperationContext } from './context.ts';
-import type { PermissionsChanged, PermissionsEvent, Resolvers } from './generated.ts';
+import type { CheckInput, PermissionsChanged, PermissionsEvent, Resolvers } from './generated.ts';
 import { LiveSubscription } from './live-subscription.ts';
+
+const CHECKS_MAX = 1_000;
+
+/** Subjects whose records are kept here: what anybody says about them is not believed. */
+const OWN_SUBJECTS: ReadonlySet<string> = new Set(['User', 'Role', 'Session', 'Policy']);
 
 export const permissions: Resolvers = {
   Query: {
-    viewerCan: async (_, { action, subject, id, field }, context) => {
-      const { by, policy } = context;
-      refuseUnknownWords(by, action, subject, field ?? undefined);
-      const record = typeof id === 'string' ? await findSubject(context, subject, id) : { __typename: subject, id: '' };
-      const decision =
-        record === null
-          ? { ...policy.nothingThere(by), reason: `There is no such ${subject}.` }
-          : policy.decide(by, action, record, field ?? undefined);
-      return { ...decision, position: positionOf(by, context) };
+    viewerCan: (_, check, context) => decide(check, context),
+
+    viewerCanMany: (_, { checks }, context) => {
+      if (checks.length > CHECKS_MAX) throw badInput('checks', `Ask at most ${CHECKS_MAX} questions at once.`);
+      return Promise.all(checks.map((check) => decide(check, context)));
     },
 
     viewerAbility: (_, _args, context) => rulesOf(context.by, context),
@@ -83,12 +84,46 @@ export function refuseUnknownWords(by: Principal, action: string, subject: strin
   if (unknown !== null) throw badInput(unknown.argument, unknown.message);
 }
 
+async function decide({ action, subject, id, field, attributes }: CheckInput, context: OperationContext) {
+  const { by, policy } = context;
+  refuseUnknownWords(by, action, subject, field ?? undefined);
+  const record =
+    attributes === undefined || attributes === null
+      ? await findSubject(context, subject, id ?? null)
+      : describedSubject(by, subject, id ?? '', attributes);
+  const decision =
+    record === null
+      ? { ...policy.nothingThere(by), reason: `There is no such ${subject}.` }
+      : policy.decide(by, action, record, field ?? undefined);
+  return { ...decision, position: positionOf(by, context) };
+}
+
+/** A record of another subgraph, as it describes it. */
+function describedSubject(
+  by: Principal,
+  subject: string,
+  id: string,
+  attributes: Readonly<Record<string, unknown>>,
+): SubjectRecord {
+  if (OWN_SUBJECTS.has(subject)) throw badInput('attributes', `${subject} is kept here: ask about it by its id.`);
+  if (by.kind !== 'user') return { __typename: subject, id };
+  const made = by.standing.engine.record(subject, id, attributes);
+  if ('record' in made) return made.record;
+  const wrong = made.refused
+    .map(({ attribute, message, hint }) =>
+      hint === undefined ? `${attribute}: ${message}` : `${attribute}: ${message} (${hint})`,
+    )
+    .join('; ');
+  throw badInput('attributes', wrong);
+}
+
 /** The record the question is about, as far as the principal may read it. Subjects of other subgraphs are known by id alone. */
 export async function findSubject(
   { loaders }: OperationContext,
   subject: string,
-  id: string,
+  id: string | null,
 ): Promise<SubjectRecord | null> {
+  if (id === null) return { __typename: subject, id: '' };
   if (subject === 'User') return loaders.users.load(id);
   if (subject === 'Role') return loaders.roles.load(id);
   if (subject === 'Session') return loaders.sessions.load(id);

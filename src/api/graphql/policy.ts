@@ -16,7 +16,7 @@ export const policy: Resolvers = {
     explain: async (_, { principalId, action, subject, id, field }, context) => {
       const { by, policies } = context;
       refuseUnknownWords(by, action, subject, field ?? undefined);
-      const record = typeof id === 'string' ? await findSubject(context, subject, id) : { __typename: subject, id: '' };
+      const record = await findSubject(context, subject, id ?? null);
       if (record === null) throw notFound(subject, id ?? '');
       const question = { action, subject: record, field: field ?? undefined };
       const { decision, needs, roles, ...rules } = await policies.explain(by, principalId, question);

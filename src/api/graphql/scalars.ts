@@ -1,4 +1,4 @@
-import { GraphQLError, GraphQLScalarType, Kind } from 'graphql';
+import { GraphQLError, GraphQLScalarType, Kind, valueFromASTUntyped } from 'graphql';
 
 const ISO = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
 
@@ -34,6 +34,22 @@ export const AttributeValue = new GraphQLScalarType<unknown, unknown>({
   serialize: (value) => value,
   parseValue: neverRead,
 });
+
+function parseAttributes(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  throw new GraphQLError('Attributes are an object of names and values.');
+}
+
+export const Attributes = new GraphQLScalarType<Readonly<Record<string, unknown>>, unknown>({
+  name: 'Attributes',
+  serialize: neverSent,
+  parseValue: parseAttributes,
+  parseLiteral: (node, variables) => parseAttributes(valueFromASTUntyped(node, variables)),
+});
+
+function neverSent(): never {
+  throw new GraphQLError('This value is only ever received.');
+}
 
 export const PackedRules = new GraphQLScalarType<unknown, unknown>({
   name: 'PackedRules',

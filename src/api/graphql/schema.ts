@@ -4,7 +4,7 @@ import { badInput } from '../../domain/refusals.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
 import { roles } from './roles.ts';
-import { AttributeValue, DateTime, PackedRules } from './scalars.ts';
+import { Attributes, AttributeValue, DateTime, PackedRules } from './scalars.ts';
 import { readSchemaText } from './sdl.ts';
 import { sessions } from './sessions.ts';
 import { users } from './users.ts';
@@ -12,7 +12,7 @@ import { users } from './users.ts';
 type ResolverMap = Readonly<Record<string, unknown>>;
 
 const MODULES: readonly ResolverMap[] = [
-  { AttributeValue, DateTime, PackedRules },
+  { Attributes, AttributeValue, DateTime, PackedRules },
   users,
   roles,
   sessions,

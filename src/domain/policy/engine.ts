@@ -11,6 +11,7 @@ import { Compiler, type GrantFacts } from './compiler.ts';
 import { nearest } from './nearest.ts';
 import type { Need, Situation } from './needs.ts';
 import { label } from './problems.ts';
+import { makeRecord, type MadeRecord } from './record.ts';
 import { type PlainRule, RoleSet, typeOf } from './role-set.ts';
 import type { Rule } from './rules.ts';
 import { type PrincipalFacts, templateNames, templateValues } from './templates.ts';
@@ -147,6 +148,13 @@ export class Engine {
           consequence: rule.effect === 'deny' ? 'the deny matches everything' : 'the allow matches nothing',
         })),
     );
+  }
+
+  /** A record of that type from attributes named by others. Refuses each that is not declared or of another type. */
+  record(subjectType: string, id: string, attributes: Readonly<Record<string, unknown>>): MadeRecord {
+    const type = this.bundle.subjects.get(subjectType);
+    if (type !== undefined) return makeRecord(type, id, attributes);
+    return { refused: [{ attribute: 'subject', message: `There is no subject ${JSON.stringify(subjectType)}.` }] };
   }
 
   isKnown(action: string, subjectType: string, field?: string): boolean {

@@ -61,6 +61,14 @@ export interface DecisionEngine {
     subjectType: string,
     field?: string,
   ): { readonly argument: 'action' | 'subject' | 'field'; readonly message: string } | null;
+  /** A record of a known subject, from attributes that somebody else named; or what is wrong with them. */
+  record(
+    subjectType: string,
+    id: string,
+    attributes: Readonly<Record<string, unknown>>,
+  ):
+    | { readonly record: SubjectRecord }
+    | { readonly refused: readonly { readonly attribute: string; readonly message: string; readonly hint?: string }[] };
   /** The rules of an ability as packed CASL rules, to be sent to a front end. */
   packedRules(ability: Ability): readonly unknown[];
 }
