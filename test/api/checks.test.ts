@@ -87,7 +87,7 @@ describe('several questions at once', () => {
   });
 
   test.each([
-    ['a name that is not declared', { ownr: 'user_1' }, 'did you mean'],
+    ['a name that is not declared', { statu: 'draft' }, 'did you mean'],
     ['a value of another type', { pages: 'many' }, 'pages'],
     ['a word that the enum does not have', { status: 'secret' }, 'status'],
     ['the scopes, which follow from the scope', { scopes: ['acme'] }, 'scopes'],

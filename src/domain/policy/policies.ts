@@ -1,7 +1,6 @@
 import type { Principal, SubjectRecord } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
 import type { PopulationMember, PopulationReader } from '../store.ts';
-import type { Bundle } from './bundle.ts';
 import type { BundleReader, PolicyVersion } from './bundle-store.ts';
 import type { Engine, Explanation } from './engine.ts';
 import type { ExplainedRule } from './explain.ts';
