@@ -44,15 +44,6 @@ beforeAll(async () => {
 
 afterAll(() => castellans.close());
 
-/** What the whole database has recorded so far: a refused change leaves it as it was. */
-async function recorded(): Promise<object> {
-  const [counts] = await castellans.rows<object>(
-    `select (select count(*) from audit_entries) as audit, (select count(*) from authority_log) as log,
-       (select count(*) from users) as users, (select count(*) from grants) as grants`,
-  );
-  return counts ?? {};
-}
-
 const disable = (id: string, token?: string, instance = 0) =>
   castellans.ask<Disabled>(DISABLE, { variables: { id }, instance, ...(token !== undefined && { token }) });
 
@@ -109,11 +100,11 @@ describe('the effect fence: a change authorised before a revocation', () => {
       token: alice.accessToken,
     });
     expect(data).toEqual({ revokeSession: { receipt: { enforced: true } } });
-    const before = await recorded();
+    const before = await castellans.recorded();
     await held.release();
 
     expect(codesOf(await pending)).toEqual(['SESSION_REVOKED']);
-    expect(await recorded()).toEqual(before);
+    expect(await castellans.recorded()).toEqual(before);
     expect(await castellans.rows('select status from users where id = $1', victim.id)).toEqual([{ status: 'active' }]);
     expect((await castellans.ask(ME, { token: victim.accessToken })).data).toEqual({ me: { id: victim.id } });
   });
@@ -135,11 +126,11 @@ describe('the effect fence: a change authorised before a revocation', () => {
       },
     );
     expect(errors).toEqual([]);
-    const before = await recorded();
+    const before = await castellans.recorded();
     await held.release();
 
     expect(codesOf(await pending)).toEqual(['NOT_FOUND']);
-    expect(await recorded()).toEqual(before);
+    expect(await castellans.recorded()).toEqual(before);
     expect(await castellans.rows('select status from users where id = $1', victim.id)).toEqual([{ status: 'active' }]);
   });
 
@@ -150,11 +141,11 @@ describe('the effect fence: a change authorised before a revocation', () => {
     const pending = castellans.ask(GRANT, { variables: { user: victim.id, role: member?.id }, token: ada.accessToken });
     await held.awaited();
     expect((await disable(ada.id, alice.accessToken, 2)).errors).toEqual([]);
-    const before = await recorded();
+    const before = await castellans.recorded();
     await held.release();
 
     expect(codesOf(await pending)).toEqual(['SESSION_REVOKED']);
-    expect(await recorded()).toEqual(before);
+    expect(await castellans.recorded()).toEqual(before);
   });
 
   test('cannot commit when the revocation is only just committing while it waits', async () => {
@@ -209,13 +200,13 @@ describe('the effect fence: a change authorised before a revocation', () => {
     const ada = await castellans.signUp('ada', ['administrator']);
     const victim = await castellans.signUp('victim');
     const held = await hold(HOLD_USER, victim.id);
-    const before = await recorded();
+    const before = await castellans.recorded();
     const { errors } = await disable(victim.id, ada.accessToken, 1);
     await held.release();
     expect(errors.map(({ extensions }) => extensions)).toEqual([
       { code: 'AUTHORITY_UNAVAILABLE', retryAfterSeconds: 1 },
     ]);
-    expect(await recorded()).toEqual(before);
+    expect(await castellans.recorded()).toEqual(before);
     expect((await disable(victim.id, ada.accessToken, 1)).errors).toEqual([]);
   });
 });

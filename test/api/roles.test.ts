@@ -43,14 +43,6 @@ beforeAll(async () => {
 
 afterAll(() => castellans.close());
 
-async function recorded(): Promise<object> {
-  const [counts] = await castellans.rows<object>(
-    `select (select count(*) from audit_entries) as audit, (select count(*) from authority_log) as log,
-       (select count(*) from grants) as grants`,
-  );
-  return counts ?? {};
-}
-
 const seen = ({ status, data, errors }: Answer) => ({ status, data, errors });
 
 /** A user whose home is this scope; roles are granted there. */
@@ -118,11 +110,11 @@ describe('granting a role', () => {
     const query = 'mutation ($id: ID!) { revokeRole(grantId: $id) { grant { id } receipt { enforced position } } }';
     const variables = { id: (data as { grantRole: { grant: { id: string } } }).grantRole.grant.id };
     const first = await castellans.ask(query, { variables, token: alice.accessToken });
-    const before = await recorded();
+    const before = await castellans.recorded();
     const second = await castellans.ask(query, { variables, token: alice.accessToken, instance: 1 });
     expect(first.data).toMatchObject({ revokeRole: { receipt: { enforced: true } } });
     expect(second.data).toEqual(first.data);
-    expect(await recorded()).toEqual(before);
+    expect(await castellans.recorded()).toEqual(before);
   });
 
   test('holds on every instance as soon as the receipt is there, and no longer than until it is revoked', async () => {
@@ -164,12 +156,12 @@ describe('granting a role', () => {
     const carol = await castellans.signUp('carol');
     await granted(carol.id);
     await granted(carol.id, { scope: 'acme' });
-    const before = await recorded();
+    const before = await castellans.recorded();
     for (const scope of [null, 'acme']) {
       const { errors } = await grant(carol.id, alice.accessToken, { scope, instance: 1 });
       expect(errors.map(({ extensions }) => extensions)).toEqual([{ code: 'CONFLICT', field: 'roleId' }]);
     }
-    expect(await recorded()).toEqual(before);
+    expect(await castellans.recorded()).toEqual(before);
     const both = await Promise.all(
       INSTANCES.map((instance) => grant(carol.id, alice.accessToken, { scope: 'globex', instance })),
     );
@@ -177,7 +169,7 @@ describe('granting a role', () => {
   });
 
   test('is refused to members as if neither user nor role existed', async () => {
-    const before = await recorded();
+    const before = await castellans.recorded();
     const mallory = await castellans.signUp('mallory');
     const answers = [
       await grant(MISSING_USER, mallory.accessToken),
@@ -193,7 +185,7 @@ describe('granting a role', () => {
       mallory.id,
     );
     expect(grants).toBe('0');
-    expect(await recorded()).not.toEqual(before); // mallory signed up, and nothing else:
+    expect(await castellans.recorded()).not.toEqual(before); // mallory signed up, and nothing else:
     expect(await castellans.rows('select action from audit_entries where by = $1', mallory.id)).toEqual([
       { action: 'session.start' },
     ]);
@@ -260,10 +252,10 @@ describe('granting a role', () => {
     `${'a/'.repeat(16)}a`,
     'acme\u0000',
   ])('refuses %j as a scope', async (scope) => {
-    const before = await recorded();
+    const before = await castellans.recorded();
     const { errors } = await grant(bob.id, alice.accessToken, { scope });
     expect(errors.map(({ extensions }) => extensions)).toEqual([{ code: 'BAD_USER_INPUT', field: 'scope' }]);
-    expect(await recorded()).toEqual(before);
+    expect(await castellans.recorded()).toEqual(before);
   });
 
   test('refuses an end that is past, or no instant at all', async () => {
@@ -356,7 +348,7 @@ describe('a grant at a scope', () => {
     for (const scope of ['acme', 'acme/platform', 'acme/other']) {
       expect((await grant(inside.id, ada.accessToken, { scope })).errors).toEqual([]);
     }
-    const before = await recorded();
+    const before = await castellans.recorded();
     for (const scope of [null, 'acme2', 'acm', 'globex', 'acme-x']) {
       for (const role of ['member', 'administrator']) {
         const refused = await grant(inside.id, ada.accessToken, { scope, role });
@@ -370,7 +362,7 @@ describe('a grant at a scope', () => {
     for (const { id } of [outside, homeless, alice]) {
       expect(codesOf(await grant(id, ada.accessToken, { scope: 'acme' }))).toEqual(['NOT_FOUND']);
     }
-    expect(await recorded()).toEqual(before);
+    expect(await castellans.recorded()).toEqual(before);
   });
 
   test('lets its administrator take away roles in it and below, and neither outside nor everywhere', async () => {
@@ -384,11 +376,11 @@ describe('a grant at a scope', () => {
       await granted(inside.id, { scope: 'globex' }),
       await granted(inside.id, { role: 'administrator' }),
     ];
-    const before = await recorded();
+    const before = await castellans.recorded();
     for (const id of others) {
       expect(codesOf(await revoke(id, ada.accessToken))).toEqual([expect.stringMatching(/^(FORBIDDEN|NOT_FOUND)$/)]);
     }
-    expect(await recorded()).toEqual(before);
+    expect(await castellans.recorded()).toEqual(before);
   });
 
   test('lets its administrator create users in it and below, and neither outside nor without a home', async () => {
@@ -422,7 +414,7 @@ describe('revoking a role', () => {
   test('is refused to members, of others as if it did not exist, and leaves nothing behind', async () => {
     const carol = await castellans.signUp('carol');
     const id = await granted(carol.id);
-    const before = await recorded();
+    const before = await castellans.recorded();
     const missing = `grant_${'0'.repeat(26)}`;
     const theirs = await revoke(id, bob.accessToken);
     expect(codesOf(theirs)).toEqual(['NOT_FOUND']);
@@ -430,7 +422,7 @@ describe('revoking a role', () => {
       JSON.stringify(seen(await revoke(missing, bob.accessToken))),
     );
     expect(codesOf(await revoke(id, carol.accessToken))).toEqual(['FORBIDDEN']);
-    expect(await recorded()).toEqual(before);
+    expect(await castellans.recorded()).toEqual(before);
   });
 });
 

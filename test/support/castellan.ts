@@ -43,6 +43,8 @@ export interface Castellans {
   /** Creates an active user holding these roles everywhere, and signs in. */
   signUp(name: string, roles?: readonly string[]): Promise<SignedInUser>;
   signIn(email: string, instance?: number): Promise<Omit<SignedInUser, 'id'>>;
+  /** What the whole database has recorded so far: a refused change leaves it as it was. */
+  recorded(): Promise<object>;
   /** Runs one statement on their database. */
   rows<Row>(text: string, ...values: readonly unknown[]): Promise<readonly Row[]>;
   close(): Promise<void>;
@@ -108,6 +110,14 @@ export async function startCastellans(
       if (data === null) throw new Error(`${email} could not sign in: ${JSON.stringify(errors)}`);
       const { accessToken, refreshToken, session } = data.signIn;
       return { email, accessToken, refreshToken, sessionId: session.id };
+    },
+
+    async recorded() {
+      const [counts] = await castellans.rows<object>(
+        `select (select count(*) from audit_entries) as audit, (select count(*) from authority_log) as log,
+           (select count(*) from users) as users, (select count(*) from grants) as grants`,
+      );
+      return counts ?? {};
     },
 
     async rows<Row>(text: string, ...values: readonly unknown[]) {

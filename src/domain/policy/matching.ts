@@ -138,14 +138,15 @@ function membership(operands: readonly Single[]): ValueCheck {
     Array.isArray(value) ? value.some((item) => isAmong(item, principal)) : isAmong(value, principal);
 }
 
-/** As in CASL: what is neither the same nor greater is less, nothing included. */
 function order({ operator, operand }: Test): ValueCheck {
-  const compares = (value: unknown) => {
-    if (value === operand) return operator === 'gte' || operator === 'lte';
-    return isGreater(value, operand) === (operator === 'gt' || operator === 'gte');
-  };
+  const compares = (value: unknown) => isInOrder(value, operator, operand);
   return (value) => (Array.isArray(value) ? value.some(compares) : compares(value));
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any -- JavaScript orders any two values, TypeScript does not.
-const isGreater = (a: any, b: any): boolean => a > b;
+/** As in CASL: what is neither the same nor greater is less, nothing included. */
+export function isInOrder(value: unknown, operator: Test['operator'], operand: unknown): boolean {
+  if (value === operand) return operator === 'gte' || operator === 'lte';
+  // JavaScript orders any two values, TypeScript only numbers.
+  const isGreater = (value as number) > (operand as number);
+  return isGreater === (operator === 'gt' || operator === 'gte');
+}

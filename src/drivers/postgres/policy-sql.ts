@@ -1,3 +1,4 @@
+import { isInOrder } from '../../domain/policy/matching.ts';
 import { ELEMENT, type Filter, type FilterValue, type OrderOperator } from '../../domain/policy/filter.ts';
 
 /**
@@ -99,12 +100,8 @@ interface Order {
 }
 
 function compares(value: unknown, { operator, value: operand }: Order): boolean {
-  if (value === operand) return operator === 'gte' || operator === 'lte';
-  return isGreater(value, operand) === (operator === 'gt' || operator === 'gte');
+  return isInOrder(value, operator, operand);
 }
-
-// oxlint-disable-next-line typescript/no-explicit-any -- JavaScript orders any two values, TypeScript does not.
-const isGreater = (a: any, b: any): boolean => a > b;
 
 // Single values
 
@@ -139,7 +136,7 @@ function orderSql(order: Order, { kind, sql }: OrderedSql, parameters: Parameter
   const { operator, value } = order;
   const greater = operator === 'gt' || operator === 'lte' ? '>' : '>=';
   // Null is a number to JavaScript: greater than those below zero.
-  const forNull = isGreater(null, value) ? ` or ${sql} is null` : '';
+  const forNull = isInOrder(null, 'gt', value) ? ` or ${sql} is null` : '';
   const exceeds = `(${comparison()}${forNull})`;
   // What is neither the same nor greater is less.
   return operator === 'gt' || operator === 'gte' ? exceeds : `${exceeds} is not true`;
