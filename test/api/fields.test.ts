@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { readPolicyFiles } from '../../src/drivers/files/policies.ts';
+import { codesOf, startCastellans, type Castellans, type SignedInUser } from '../support/castellan.ts';
+
+const DIRECTORY = `
+roles:
+  directory:
+    allow:
+      - { action: read, subject: User, fields: [name, createdAt] }
+`;
+
+let castellans: Castellans;
+let dora: SignedInUser;
+let bob: SignedInUser;
+
+beforeAll(async () => {
+  const files = await readPolicyFiles(join(import.meta.dirname, '../../policies'));
+  castellans = await startCastellans(1, {
+    policyFiles: [...files, { path: 'policies/directory.yaml', text: DIRECTORY }],
+  });
+  bob = await castellans.signUp('bob');
+  dora = await castellans.signUp('dora', ['member', 'directory']);
+});
+
+afterAll(() => castellans.close());
+
+const FIELDS = 'id name email status scope createdAt roles { name } grants { id }';
+const pathsOf = (errors: readonly { readonly path?: readonly string[] }[]) => errors.map(({ path }) => path?.at(-1));
+
+test('a field one may not read is null, with FORBIDDEN at its path; the others are there', async () => {
+  const answer = await castellans.ask<{ user: Record<string, unknown> }>(
+    `query ($id: ID!) { user(id: $id) { ${FIELDS} } }`,
+    { variables: { id: bob.id }, token: dora.accessToken },
+  );
+  expect(answer.data?.user).toEqual({
+    id: bob.id,
+    name: 'bob',
+    email: null,
+    status: null,
+    scope: null,
+    createdAt: expect.any(String),
+    roles: null,
+    grants: null,
+  });
+  expect(new Set(codesOf(answer))).toEqual(new Set(['FORBIDDEN']));
+  expect(pathsOf(answer.errors).toSorted()).toEqual(['email', 'grants', 'roles', 'scope', 'status']);
+});
+
+test('the same fields are withheld from an entity, a list and another name for them', async () => {
+  const entities = await castellans.ask<{ _entities: Record<string, unknown>[] }>(
+    `query ($of: [_Any!]!) { _entities(representations: $of) { ... on User { name secret: email } } }`,
+    { variables: { of: [{ __typename: 'User', id: bob.id, email: 'mine' }] }, token: dora.accessToken },
+  );
+  expect(entities.data?._entities).toEqual([{ name: 'bob', secret: null }]);
+  expect(codesOf(entities)).toEqual(['FORBIDDEN']);
+
+  const list = await castellans.ask<{ users: { edges: { node: Record<string, unknown> }[] } }>(
+    '{ users(first: 100) { edges { node { id email } } } }',
+    { token: dora.accessToken },
+  );
+  const emails = new Map(list.data?.users.edges.map(({ node }) => [node['id'], node['email']]));
+  expect(emails.get(bob.id)).toBeNull();
+  expect(emails.get(dora.id)).toBe(dora.email);
+});
+
+test('one reads all of oneself', async () => {
+  const { data, errors } = await castellans.ask(`{ me { ${FIELDS} } }`, { token: dora.accessToken });
+  expect(errors).toEqual([]);
+  expect(data).toMatchObject({ me: { email: dora.email, status: 'active' } });
+});
