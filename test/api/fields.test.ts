@@ -44,15 +44,15 @@ test('a field one may not read is null, with FORBIDDEN at its path; the others a
     grants: null,
   });
   expect(new Set(codesOf(answer))).toEqual(new Set(['FORBIDDEN']));
-  expect(pathsOf(answer.errors).toSorted()).toEqual(['email', 'grants', 'roles', 'scope', 'status']);
+  expect(new Set(pathsOf(answer.errors))).toEqual(new Set(['email', 'grants', 'roles', 'scope', 'status']));
 });
 
 test('the same fields are withheld from an entity, a list and another name for them', async () => {
-  const entities = await castellans.ask<{ _entities: Record<string, unknown>[] }>(
+  const entities = await castellans.ask(
     `query ($of: [_Any!]!) { _entities(representations: $of) { ... on User { name secret: email } } }`,
     { variables: { of: [{ __typename: 'User', id: bob.id, email: 'mine' }] }, token: dora.accessToken },
   );
-  expect(entities.data?._entities).toEqual([{ name: 'bob', secret: null }]);
+  expect(entities.data).toEqual({ _entities: [{ name: 'bob', secret: null }] });
   expect(codesOf(entities)).toEqual(['FORBIDDEN']);
 
   const list = await castellans.ask<{ users: { edges: { node: Record<string, unknown> }[] } }>(
