@@ -26,6 +26,7 @@ export async function generate(): Promise<string> {
     },
     mappers: {
       User: '../../domain/users/user.ts#User as UserRecord',
+      Scope: '../../domain/scopes/scope.ts#Scope as ScopeRecord',
       Role: '../../domain/roles/role.ts#Role as RoleRecord',
       Grant: '../../domain/roles/role.ts#Grant as GrantRecord',
       Policy: '../../domain/policy/policies.ts#PolicyInForce as PolicyRecord',

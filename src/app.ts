@@ -27,9 +27,12 @@ import { Policy } from './domain/policy/policy.ts';
 import { Standings } from './domain/policy/standings.ts';
 import type { PolicyFile } from './domain/policy/parse.ts';
 import { createFirstAdministrator } from './domain/roles/first-administrator.ts';
+import { CustomRoles } from './domain/roles/custom-roles.ts';
+import { Grants } from './domain/roles/grants.ts';
 import { PolicyChanges } from './domain/roles/policy-changes.ts';
 import { PolicyFiles, type PolicyFolder } from './domain/roles/policy-files.ts';
 import { Roles } from './domain/roles/roles.ts';
+import { Scopes } from './domain/scopes/scopes.ts';
 import { Sessions } from './domain/sessions/sessions.ts';
 import { AccessTokens } from './domain/tokens/access-tokens.ts';
 import { KeyRing } from './domain/tokens/key-ring.ts';
@@ -173,7 +176,10 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     policy,
   });
   const users = new Users({ store, authority, policy, clock });
-  const roles = new Roles({ store, authority, policy, clock });
+  const scopes = new Scopes({ store, authority, policy, clock });
+  const roles = new Roles({ store, policy });
+  const customRoles = new CustomRoles({ authority, policy, clock });
+  const grants = new Grants({ store, authority, policy, clock });
   const sessions = new Sessions({ store, authority, policy, clock });
   const accessTokens = new AccessTokens({ keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
@@ -204,7 +210,10 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
 
   const services: Services = {
     users,
+    scopes,
     roles,
+    customRoles,
+    grants,
     sessions,
     authentication,
     policy,

@@ -77,8 +77,8 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
 /** Below are what those above may use. Concepts of one row do not use each other. */
 const ORDER: readonly (readonly string[])[] = [
   ['authority', 'principals'],
-  ['scopes'],
   ['policy'],
+  ['scopes'],
   ['users', 'service-accounts'],
   ['roles'],
   ['sessions', 'tokens', 'api-keys'],

@@ -24,7 +24,7 @@ type Subjects = Population['subjects'];
 export const toPerson = ({ user, grants, liveSessions }: PopulationMember): Person => ({
   id: user.id,
   email: user.email,
-  grants: grants.map(({ role, scope }) => ({ role, scope })),
+  grants: grants.filter(({ through }) => through === null).map(({ role, scope }) => ({ role, scope })),
   liveSessions,
 });
 

@@ -5,6 +5,7 @@ import type { Pages } from './pages.ts';
 import type { BundleReader, BundleWriter } from './policy/bundle-store.ts';
 import type { HeldGrant } from './principals/principal.ts';
 import type { GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from './roles/role.ts';
+import type { Scope, ScopeReader, ScopeWriter } from './scopes/scope.ts';
 import type { Session, SessionReader, SessionWriter } from './sessions/session.ts';
 import type { SigningKeyReader, SigningKeyWriter } from './tokens/signing-key.ts';
 import type { User, UserReader, UserWriter } from './users/user.ts';
@@ -14,6 +15,7 @@ import type { User, UserReader, UserWriter } from './users/user.ts';
  * write or a silent revocation does not compile. test/contract/store.contract.ts holds every driver to these words.
  */
 export interface Store {
+  readonly scopes: ScopeReader & Pages<Scope>;
   readonly users: UserReader & Pages<User>;
   readonly roles: RoleReader & Pages<Role>;
   readonly grants: GrantReader;
@@ -38,6 +40,7 @@ export interface CommittedWork<T> {
 }
 
 export interface Transaction {
+  readonly scopes: ScopeWriter;
   readonly users: UserWriter;
   readonly roles: RoleWriter;
   readonly grants: GrantWriter;
@@ -82,11 +85,21 @@ export interface PrincipalSnapshot {
   readonly epoch: string;
   readonly asOf: number;
   readonly policyVersion: string;
-  readonly principals: ReadonlyMap<string, { readonly record: User; readonly grants: readonly HeldGrant[] }>;
+  readonly principals: ReadonlyMap<string, PrincipalInputs>;
+}
+
+export interface PrincipalInputs {
+  readonly record: User;
+  /** Without those that expired, and those in a suspended scope. */
+  readonly grants: readonly HeldGrant[];
+  /** The ids of the home scope and all above it. */
+  readonly homeIds: readonly string[];
+  /** The ids of all scopes that the grants lie in, those in a suspended scope included. */
+  readonly grantScopeIds: readonly string[];
 }
 
 export interface SnapshotReader {
-  /** The principals with these ids, without the missing ones, and grants that have not expired. One snapshot. */
+  /** The principals with these ids, without the missing ones. One snapshot. */
   principals(ids: readonly string[]): Promise<PrincipalSnapshot>;
   /** Whether the session is live, and the log position of the snapshot that says so. */
   session(id: string): Promise<{ readonly epoch: string; readonly asOf: number; readonly live: boolean }>;

@@ -63,6 +63,7 @@ beforeAll(async () => {
   bob = await castellans.signUp('bob');
   sam = await castellans.signUp('sam', []);
   clara = await castellans.signUp('clara', ['clerk']);
+  await castellans.addScopes('acme/platform', 'acme2', 'open/desk');
   for (const scope of ['acme', 'acme/platform', 'acme2', 'open', 'open/desk']) {
     homes[scope] = [];
     for (let n = 0; n < 7; n += 1) homes[scope].push(await addUser(`u${n}`, scope));

@@ -20,7 +20,7 @@ test('rights that change before a subscription is open are told to it, and what 
   const context = new OperationContext(services, before, { userAgent: null, address: null });
 
   const support = await services.roles.findByName(SYSTEM, 'support');
-  await services.roles.grant(SYSTEM, { principalId: bob.id, roleId: support?.id ?? '' });
+  await services.grants.grant(SYSTEM, { principalId: bob.id, roleId: support?.id ?? '' });
   const told: UserPrincipal[] = [];
   const subscription = await LiveSubscription.open<never>(context, {
     open: () => Promise.resolve(() => {}),

@@ -174,11 +174,17 @@ describe('a policy that is applied', () => {
     const before = await inForce();
     const { version } = await applied({ files: numbered(2) });
     const rows = await castellans.rows(
-      `select by, session_id, action, detail from audit_entries where subject_id = $1 order by id desc limit 1`,
+      `select by, session_id, action, before, after from audit_entries where subject_id = $1 order by id desc limit 1`,
       version,
     );
     expect(rows).toEqual([
-      { by: alice.id, session_id: alice.sessionId, action: 'policy.apply', detail: { before, after: version } },
+      {
+        by: alice.id,
+        session_id: alice.sessionId,
+        action: 'policy.apply',
+        before: { version: before },
+        after: { version },
+      },
     ]);
   });
 
@@ -338,9 +344,10 @@ describe('a policy that is refused changes nothing', () => {
 
   test('of a member, of an administrator of one scope, and of nobody in particular', async () => {
     const scoped = await castellans.signUp('ada');
-    const roles = castellans.apps[0]?.services.roles;
+    const { roles, grants } = castellans.apps[0]?.services ?? {};
     const administrator = await roles?.findByName(SYSTEM, 'administrator');
-    await roles?.grant(SYSTEM, { principalId: scoped.id, roleId: administrator?.id ?? '', scope: 'acme' });
+    await castellans.addScopes('acme');
+    await grants?.grant(SYSTEM, { principalId: scoped.id, roleId: administrator?.id ?? '', scope: 'acme' });
     const auditor = await castellans.signUp('ann', ['auditor']);
     const { version } = await history();
     await unchanged(async () => {

@@ -49,9 +49,10 @@ beforeAll(async () => {
 afterAll(() => castellans.close());
 
 async function grant({ id: principalId }: SignedInUser, role: string, scope: string | null): Promise<void> {
-  const { roles } = castellans.apps[0]?.services ?? {};
+  const { roles, grants } = castellans.apps[0]?.services ?? {};
   const found = await roles?.findByName(SYSTEM, role);
-  await roles?.grant(SYSTEM, { principalId, roleId: found?.id ?? '', scope });
+  if (scope !== null) await castellans.addScopes(scope);
+  await grants?.grant(SYSTEM, { principalId, roleId: found?.id ?? '', scope });
 }
 
 const ask = (question: Question, token?: string, instance = 0) =>
@@ -201,10 +202,11 @@ describe('viewerAbility', () => {
 
   test('in a plain CASL ability decides as viewerCan does', async () => {
     const scopes = [null, 'acme', 'acme/platform', 'acme2', 'globex'];
+    await castellans.addScopes('acme/platform', 'acme2', 'globex');
     const users = await Promise.all(
       scopes.map(async (scope) => {
         const dave = await castellans.signUp('dave');
-        await castellans.rows('update users set scope = $2 where id = $1', dave.id, scope);
+        await castellans.rows('update users set scope_id = scope_id_at($2) where id = $1', dave.id, scope);
         return dave;
       }),
     );

@@ -35,6 +35,7 @@ let roleIds: ReadonlyMap<string, string>;
 beforeAll(async () => {
   clock = createTestClock();
   castellans = await startCastellans(3, { clock });
+  await castellans.addScopes('acme/platform/api', 'acme/other', 'acme2', 'acm', 'globex');
   alice = await castellans.signUp('alice', ['administrator']);
   bob = await castellans.signUp('bob');
   const found = await castellans.rows<{ id: string; name: string }>('select id, name from roles');
@@ -48,12 +49,19 @@ const seen = ({ status, data, errors }: Answer) => ({ status, data, errors });
 /** A user whose home is this scope; roles are granted there. */
 async function signUpIn(name: string, scope: string | null, ...roles: readonly string[]): Promise<SignedInUser> {
   const user = await castellans.signUp(name, []);
-  await castellans.rows('update users set scope = $2 where id = $1', user.id, scope);
+  await castellans.rows('update users set scope_id = scope_id_at($2) where id = $1', user.id, scope);
   const [app] = castellans.apps;
   for (const role of roles) {
-    await app?.services.roles.grant(SYSTEM, { principalId: user.id, roleId: roleIds.get(role) ?? '', scope });
+    await app?.services.grants.grant(SYSTEM, { principalId: user.id, roleId: roleIds.get(role) ?? '', scope });
   }
   return user;
+}
+
+/** As every user does, it holds what members hold, too: nobody gives what they lack. */
+async function administratorOf(scope: string): Promise<SignedInUser> {
+  const ada = await signUpIn('ada', scope, 'administrator');
+  await granted(ada.id, { role: 'member' });
+  return ada;
 }
 
 interface Wish {
@@ -140,15 +148,15 @@ describe('granting a role', () => {
     const id = await granted(carol.id, { scope: 'acme' });
     await revoke(id, alice.accessToken);
     const entries = await castellans.rows(
-      `select by, session_id, action, detail from audit_entries where subject_id = $1 and by = $2 order by id`,
+      `select by, session_id, action, before, after from audit_entries where subject_id = $1 and by = $2 order by id`,
       carol.id,
       alice.id,
     );
-    const roleId = roleIds.get('support');
+    const held = { grantId: id, roleId: roleIds.get('support'), role: 'support', scope: 'acme', expiresAt: null };
     const by = { by: alice.id, session_id: alice.sessionId };
     expect(entries).toEqual([
-      { ...by, action: 'role.grant', detail: { roleId, scope: 'acme', expiresAt: null } },
-      { ...by, action: 'role.revoke', detail: { roleId, scope: 'acme' } },
+      { ...by, action: 'role.grant', before: null, after: held },
+      { ...by, action: 'role.revoke', before: held, after: null },
     ]);
   });
 
@@ -341,7 +349,7 @@ describe('a grant at a scope', () => {
   });
 
   test('lets its administrator give roles in it and below, and neither outside nor everywhere', async () => {
-    const ada = await signUpIn('ada', 'acme', 'administrator');
+    const ada = await administratorOf('acme');
     const inside = await signUpIn('dave', 'acme/platform');
     const outside = await signUpIn('dave', 'acme2');
     const homeless = await signUpIn('dave', null);
@@ -366,7 +374,7 @@ describe('a grant at a scope', () => {
   });
 
   test('lets its administrator take away roles in it and below, and neither outside nor everywhere', async () => {
-    const ada = await signUpIn('ada', 'acme', 'administrator');
+    const ada = await administratorOf('acme');
     const inside = await signUpIn('dave', 'acme/platform');
     const own = await granted(inside.id, { scope: 'acme/platform' });
     expect((await revoke(own, ada.accessToken)).errors).toEqual([]);
@@ -384,7 +392,7 @@ describe('a grant at a scope', () => {
   });
 
   test('lets its administrator create users in it and below, and neither outside nor without a home', async () => {
-    const ada = await signUpIn('ada', 'acme', 'administrator');
+    const ada = await administratorOf('acme');
     const create = (scope: string | null, n: number) =>
       castellans.ask('mutation ($input: CreateUserInput!) { createUser(input: $input) { user { scope } } }', {
         variables: { input: { email: `new.${ada.id}.${n}@example.com`, name: 'New', scope } },

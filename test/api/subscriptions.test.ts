@@ -89,9 +89,10 @@ async function listening<Stream>(client: Client, open: (client: Client) => Strea
 }
 
 async function grant({ id: principalId }: SignedInUser, role: string, scope: string | null = null): Promise<string> {
-  const roles = castellans.apps[0]?.services.roles;
+  const { roles, grants } = castellans.apps[0]?.services ?? {};
   const found = await roles?.findByName(SYSTEM, role);
-  const granted = await roles?.grant(SYSTEM, { principalId, roleId: found?.id ?? '', scope });
+  if (scope !== null) await castellans.addScopes(scope);
+  const granted = await grants?.grant(SYSTEM, { principalId, roleId: found?.id ?? '', scope });
   return granted?.value.id ?? '';
 }
 

@@ -40,6 +40,7 @@ let bob: SignedInUser;
 
 beforeAll(async () => {
   castellans = await startCastellans(3);
+  await castellans.addScopes('acme/platform');
   alice = await castellans.signUp('alice', ['administrator']);
   bob = await castellans.signUp('bob');
 });

@@ -44,9 +44,10 @@ test('docs/policies.md works as it is written, from an empty folder', async () =
   await symlink(ROOT, join(home, 'castellan'));
   const admin = await castellans.signIn('admin@castellan.local');
   const sam = await castellans.signUp('sam', ['member']);
-  const { roles } = castellans.apps[0]?.services ?? {};
+  const { roles, grants } = castellans.apps[0]?.services ?? {};
   const support = await roles?.findByName(SYSTEM, 'support');
-  await roles?.grant(SYSTEM, { principalId: sam.id, roleId: support?.id ?? '', scope: 'acme' });
+  await castellans.addScopes('acme');
+  await grants?.grant(SYSTEM, { principalId: sam.id, roleId: support?.id ?? '', scope: 'acme' });
 
   const shell = new Shell(work, {
     HOME: home,

@@ -44,6 +44,7 @@ beforeAll(async () => {
   url = castellans.apps[0]?.url ?? '';
   alice = await castellans.signUp('alice', ['administrator']);
   bob = await castellans.signUp('bob');
+  await castellans.addScopes('acme/platform');
   const users = castellans.apps[0]?.services.users;
   members = [];
   for (const at of Array.from({ length: 12 }).keys()) {
@@ -52,9 +53,9 @@ beforeAll(async () => {
     members = [...members, { ...bob, email, id: made?.value.id ?? '' }];
   }
   sam = await castellans.signUp('sam', ['member']);
-  const roles = castellans.apps[0]?.services.roles;
+  const { roles, grants } = castellans.apps[0]?.services ?? {};
   const support = await roles?.findByName(SYSTEM, 'support');
-  await roles?.grant(SYSTEM, { principalId: sam.id, roleId: support?.id ?? '', scope: 'acme' });
+  await grants?.grant(SYSTEM, { principalId: sam.id, roleId: support?.id ?? '', scope: 'acme' });
   await castellans.signIn(sam.email);
 });
 

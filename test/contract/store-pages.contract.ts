@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import type { PageKey, PageOrder } from '../../src/domain/pages.ts';
 import { ALL, type Filter, NONE, not } from '../../src/domain/policy/filter.ts';
-import { addUsers, type Law } from './store-steps.ts';
+import { addScopes, addUsers, type Law } from './store-steps.ts';
 import { aGrant, anId, aRole, aSession, aUser, INSTANT } from './store-samples.ts';
 
 const BY_ID: PageOrder = { by: null, descending: false };
@@ -63,6 +63,7 @@ export const PAGE_LAWS: Readonly<Record<string, Law>> = {
 
   'page: of roles and of sessions are the records that find gives': async ({ store }) => {
     const [user] = await addUsers(store, 1, { scope: 'acme/platform' });
+    await addScopes(store, 'b');
     const [role, session] = [aRole({ description: anId('about') }), aSession({ userId: user?.id ?? '' })];
     await store.transaction(async (tx) => {
       await tx.roles.syncManaged([role]);

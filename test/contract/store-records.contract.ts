@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import type { Transaction } from '../../src/domain/store.ts';
 import type { SigningKey } from '../../src/domain/tokens/signing-key.ts';
-import { addUser, addUsers, type Law, type OpenStore, passes, waits } from './store-steps.ts';
+import { addScopes, addUser, addUsers, type Law, type OpenStore, passes, waits } from './store-steps.ts';
 import { aGrant, anId, aRole, aSession, aUser, INSTANT, LATER } from './store-samples.ts';
 
 const CONFLICT = { name: 'Refusal', code: 'CONFLICT' };
@@ -72,6 +72,7 @@ const USER_LAWS: Readonly<Record<string, Law>> = {
   'save: what is found afterwards': async ({ store }) => {
     const [user, other] = await addUsers(store, 2);
     const saved = aUser({ ...user, email: `New.${user?.email}`, name: 'New', status: 'disabled', scope: 'acme' });
+    await addScopes(store, 'acme');
     await store.transaction((tx) => tx.users.save(saved));
     expect(await store.users.find(saved.id)).toEqual(saved);
     expect(await store.users.findByEmail(saved.email.toUpperCase())).toMatchObject({ user: saved });
@@ -111,6 +112,7 @@ const USER_LAWS: Readonly<Record<string, Law>> = {
     const roles = ['b', 'a', 'c'].map((letter) => aRole({ name: `${letter}-${anId('role')}` }));
     const [b, a, c] = roles.map(({ id: roleId }) => ({ principalId: user.id, roleId }));
     if (a === undefined || b === undefined || c === undefined) throw new TypeError('three roles were made');
+    await addScopes(store, 'acme');
     await store.transaction(async (tx) => {
       await tx.roles.syncManaged(roles);
       await tx.grants.add(aGrant(b));
@@ -170,6 +172,7 @@ const ROLE_LAWS: Readonly<Record<string, Law>> = {
         aGrant({ ...base, scope: null, createdAt: '2024-01-02T00:00:00.000Z', grantedBy: 'alice' }),
         aGrant({ ...base, principalId: bob?.id ?? '', createdAt: '2024-01-03T00:00:00.000Z', expiresAt: LATER }),
       ];
+      await addScopes(store, 'b');
       await store.transaction(async (tx) => {
         await tx.roles.syncManaged([role]);
         for (const grant of grants.toReversed()) await tx.grants.add(grant);
@@ -190,6 +193,7 @@ const ROLE_LAWS: Readonly<Record<string, Law>> = {
       [{ expiresAt: LATER }, 'active', false],
       [{ expiresAt: INSTANT }, 'active', false],
     ] as const;
+    await addScopes(store, 'acme');
     for (const [values, status, held] of table) {
       const [user, role] = [await addUser(store, { status }), aRole()];
       await store.transaction(async (tx) => {
@@ -206,6 +210,7 @@ const ROLE_LAWS: Readonly<Record<string, Law>> = {
     const base = { principalId: user.id, roleId: role.id };
     const add = (scope: string | null) => store.transaction((tx) => tx.grants.add(aGrant({ ...base, scope })));
     await store.transaction((tx) => tx.roles.syncManaged([role]));
+    await addScopes(store, 'acme/api');
     for (const scope of [null, 'acme', 'acme/api']) {
       await add(scope);
       await expect(add(scope)).rejects.toMatchObject({ ...CONFLICT, data: { field: 'roleId' } });

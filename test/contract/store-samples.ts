@@ -1,7 +1,8 @@
 import { newId, ID_PREFIXES, type IdKind } from '../../src/kit/ids.ts';
 import type { Grant, Role } from '../../src/domain/roles/role.ts';
 import type { Session } from '../../src/domain/sessions/session.ts';
-import { scopePaths, type User } from '../../src/domain/users/user.ts';
+import { parentPath, type Scope, scopePaths } from '../../src/domain/scopes/scope.ts';
+import type { User } from '../../src/domain/users/user.ts';
 
 /** A while ago. */
 export const INSTANT = '2024-02-29T12:34:56.789Z';
@@ -23,10 +24,26 @@ export function aUser(values: Partial<User> = {}): User {
     name: 'Alice',
     status: 'active',
     roles: [],
+    suspended: false,
     createdAt: INSTANT,
     ...values,
     scope,
     scopes: scopePaths(scope),
+  };
+}
+
+/** Without its parent's id, which depends on what is there. */
+export function aScope(path: string, values: Partial<Scope> = {}): Scope {
+  return {
+    __typename: 'Scope',
+    id: anId('scope'),
+    name: path.slice((parentPath(path)?.length ?? -1) + 1),
+    scope: path,
+    scopes: scopePaths(path),
+    parentId: null,
+    status: 'active',
+    createdAt: INSTANT,
+    ...values,
   };
 }
 

@@ -1,7 +1,8 @@
 import { expect } from '@jest/globals';
 import type { AuthorityLog } from '../../src/domain/authority/log.ts';
 import type { Store, Transaction } from '../../src/domain/store.ts';
-import { aUser } from './store-samples.ts';
+import { parentPath, scopePaths } from '../../src/domain/scopes/scope.ts';
+import { aScope, aUser } from './store-samples.ts';
 
 export interface OpenStore {
   readonly store: Store;
@@ -74,8 +75,21 @@ export async function passes(
   await open.end();
 }
 
+/** Scopes at these paths, with all above them, where there are none yet. */
+export async function addScopes(store: Store, ...paths: readonly string[]): Promise<void> {
+  await store.transaction(async (tx) => {
+    for (const path of paths.flatMap(scopePaths)) {
+      if ((await tx.scopes.findByPath(path)) !== null) continue;
+      const above = parentPath(path);
+      const parentId = above === null ? null : ((await tx.scopes.findByPath(above))?.id ?? null);
+      await tx.scopes.add(aScope(path, { parentId }));
+    }
+  });
+}
+
 export async function addUsers(store: Store, count: number, values: Parameters<typeof aUser>[0] = {}) {
   const users = Array.from({ length: count }, () => aUser(values)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  if (typeof values.scope === 'string') await addScopes(store, values.scope);
   await store.transaction(async (tx) => {
     for (const user of users) await tx.users.add(user, null);
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { TransactionConflict, type Transaction } from '../../src/domain/store.ts';
 import { PAGE_LAWS } from './store-pages.contract.ts';
 import { RECORD_LAWS } from './store-records.contract.ts';
-import { addUser, addUsers, holding, type Law, type OpenStore, passes, waits } from './store-steps.ts';
+import { addScopes, addUser, addUsers, holding, type Law, type OpenStore, passes, waits } from './store-steps.ts';
 import { aGrant, anId, aRole, aSession, aUser, INSTANT, LATER } from './store-samples.ts';
 
 export interface StoreDriver {
@@ -273,7 +273,8 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
     const [alice, bob] = await addUsers(store, 2);
     if (alice === undefined || bob === undefined) throw new TypeError('two users were asked for');
     const roles = [aRole(), aRole(), aRole()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
-    const [one, two, three] = roles.map(({ id: roleId, name: role }) => ({ roleId, role }));
+    const [one, two, three] = roles.map(({ id: roleId, name: role }) => ({ roleId, role, through: null }));
+    await addScopes(store, 'acme/api');
     await store.transaction(async (tx) => {
       await tx.bundles.put(anId('version'), [], 'alice');
       await tx.roles.syncManaged(roles);
@@ -283,6 +284,8 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
     });
     const { principals, policyVersion } = await store.snapshots.principals([bob.id, anId('user'), alice.id, alice.id]);
     expect(policyVersion).toBe(await store.bundles.inForce());
+    const scopes = await Promise.all(['acme', 'acme/api'].map((path) => store.scopes.findByPath(path)));
+    const scopeIds = scopes.map((scope) => scope?.id).toSorted();
     expect(Object.fromEntries(principals)).toEqual({
       [alice.id]: {
         record: { ...alice, roles: [one?.role, two?.role] },
@@ -290,8 +293,10 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
           { ...one, scope: 'acme/api', expiresAt: null },
           { ...two, scope: null, expiresAt: LATER },
         ],
+        homeIds: [],
+        grantScopeIds: scopeIds,
       },
-      [bob.id]: { record: bob, grants: [] },
+      [bob.id]: { record: bob, grants: [], homeIds: [], grantScopeIds: [] },
     });
   },
 
@@ -306,6 +311,7 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
     const user = await addUser(store);
     const { head } = await log.standing();
     const [role, changes] = [aRole(), 30];
+    await addScopes(store, ...Array.from({ length: changes }, (_, n) => `scope-${n + 1}`));
     await store.transaction((tx) => tx.roles.syncManaged([role]));
     const load = { on: true };
     const write = async (): Promise<void> => {
@@ -357,6 +363,7 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
     async ({ store, statements }) => {
       const [alice, bob, carol, mallory] = await addUsers(store, 4);
       const role = aRole();
+      await addScopes(store, 'acme');
       await store.transaction(async (tx) => {
         await tx.roles.syncManaged([role]);
         const base = { principalId: alice?.id ?? '', roleId: role.id };
@@ -374,7 +381,7 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
       const member = everybody.find(({ user }) => user.id === alice?.id);
       expect(member).toEqual({
         user: { ...alice, roles: [role.name] },
-        grants: [{ roleId: role.id, role: role.name, scope: 'acme', expiresAt: LATER }],
+        grants: [{ roleId: role.id, role: role.name, through: null, scope: 'acme', expiresAt: LATER }],
         liveSessions: 2,
       });
       const after = ids.slice(ids.indexOf(bob?.id ?? '') + 1).slice(0, 2);

@@ -8,7 +8,18 @@ import { aGrant, aRole, aSession, aUser } from '../contract/store-samples.ts';
 /** Random rows, and random policies that speak of what is in them. */
 
 const TIMES = ['2024-01-01T00:00:00.000Z', '2025-06-30T12:00:00.001Z', '2099-12-31T23:59:59.999Z'];
-const SCOPES = ['acme', 'acme/platform', 'acme/platform/api', 'acme2', 'acme2/platform', 'globex', 'acm%', 'a_me'];
+/** Paths that the product would refuse are among them: what is compared are bytes. */
+export const SCOPES = [
+  'acme',
+  'acme/platform',
+  'acme/platform/api',
+  'acme2',
+  'acme2/platform',
+  'globex',
+  'acm%',
+  'a_me',
+];
+export const SUSPENDED = ['acme/platform', 'globex'];
 const NAMES = ['Zoë', 'Zoe\u0308', 'ZOË', 'zoë', "O'Hara", 'a\\b', '%', '_', '🗝', '\uFFFD', '$1', 'null', 'true', '1'];
 const ROLES = ['member', 'Member', 'auditor', 'o-role', 'ööö'];
 const REASONS = ['signed_out', 'revoked', ''];
@@ -87,6 +98,7 @@ const USER = {
   name: ['string', 'string', 'datetime', 'list(string)', 'boolean'],
   status: ['enum(active, disabled, locked)', 'string'],
   roles: ['list(string)', 'list(string)', 'list(string)', 'string', 'datetime', 'list(number)'],
+  suspended: ['boolean', 'boolean', 'string'],
   scope: ['scope', 'scope', 'scope', 'string'],
   createdAt: ['datetime', 'datetime', 'string', 'number', 'boolean'],
   nick: ['string', 'number', 'datetime', 'list(string)', 'boolean'],
@@ -102,13 +114,21 @@ const SESSION = {
   address: ['string'],
   scope: ['scope', 'scope', 'string'],
 };
+const SCOPE = {
+  id: ['id'],
+  name: ['string', 'datetime'],
+  scope: ['scope', 'scope', 'string'],
+  parentId: ['id', 'string'],
+  status: ['enum(active, suspended)', 'string', 'boolean'],
+  createdAt: ['datetime', 'string'],
+};
 const ROLE = {
   id: ['id'],
   name: ['string', 'list(string)'],
   description: ['string', 'datetime'],
   managed: ['boolean', 'boolean', 'number', 'string', 'datetime'],
 };
-const SUBJECTS = { User: USER, Session: SESSION, Role: ROLE };
+const SUBJECTS = { User: USER, Session: SESSION, Role: ROLE, Scope: SCOPE };
 type SubjectName = keyof typeof SUBJECTS;
 type Declared = Readonly<Record<string, string>>;
 
@@ -129,6 +149,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   userAgent: NAMES,
   address: ['::1'],
   managed: ['true', ''],
+  suspended: ['true', ''],
+  parentId: ['scope_1'],
   nick: ['a', ''],
 };
 
@@ -184,7 +206,7 @@ function whereOf(attributes: Declared): fc.Arbitrary<Record<string, object>> {
 const HELD = ['alpha', 'beta', 'gamma'];
 
 function ruleOf(subjects: Readonly<Record<string, Declared>>) {
-  return fc.constantFrom<SubjectName>('User', 'User', 'Session', 'Role').chain((subject) => {
+  return fc.constantFrom<SubjectName>('User', 'User', 'Session', 'Role', 'Scope').chain((subject) => {
     const attributes = subjects[subject] ?? {};
     return fc.record(
       {
@@ -205,6 +227,7 @@ const declared: fc.Arbitrary<Record<SubjectName, Declared>> = fc.record({
   User: declaredOf(USER),
   Session: declaredOf(SESSION),
   Role: declaredOf(ROLE),
+  Scope: declaredOf(SCOPE),
 });
 
 function declaredOf(types: Readonly<Record<string, readonly string[]>>): fc.Arbitrary<Declared> {

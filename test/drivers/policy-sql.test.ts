@@ -7,15 +7,17 @@ import { parseBundle } from '../../src/domain/policy/parse.ts';
 import type { SubjectRecord } from '../../src/domain/principals/principal.ts';
 import { filterSql, Parameters } from '../../src/drivers/postgres/policy-sql.ts';
 import { ROLE_SQL } from '../../src/drivers/postgres/role-store.ts';
+import { SCOPE_SQL } from '../../src/drivers/postgres/scope-store.ts';
 import { SESSION_SQL } from '../../src/drivers/postgres/session-store.ts';
 import { USER_SQL } from '../../src/drivers/postgres/user-store.ts';
 import { EMAIL_FOLDED } from '../../src/domain/users/user.ts';
-import { aRole, aSession, aUser } from '../contract/store-samples.ts';
+import { aRole, aScope, aSession, aUser } from '../contract/store-samples.ts';
+import { addScopes } from '../contract/store-steps.ts';
 import { holds } from '../domain/policy/filter-reading.ts';
 import { openTestStore, type TestStore } from '../support/store.ts';
-import { actor, policyText, rows, type Rows } from './list-arbitraries.ts';
+import { actor, policyText, rows, type Rows, SCOPES, SUSPENDED } from './list-arbitraries.ts';
 
-const TYPES = ['User', 'Session', 'Role'] as const;
+const TYPES = ['User', 'Session', 'Role', 'Scope'] as const;
 type Type = (typeof TYPES)[number];
 type Records = Readonly<Record<Type, readonly SubjectRecord[]>>;
 
@@ -28,6 +30,7 @@ const pages = (): Readonly<Record<Type, Pages<SubjectRecord>>> => ({
   User: opened.store.users,
   Session: opened.store.sessions,
   Role: opened.store.roles,
+  Scope: opened.store.scopes,
 });
 
 beforeAll(async () => {
@@ -38,16 +41,21 @@ afterAll(() => opened.release());
 
 /** Puts these rows in the place of all others; the records they are read back as. */
 async function fill({ users, roles, grants, sessions }: Rows): Promise<Records> {
-  await opened.rows('truncate users, roles, grants, sessions, passwords');
+  await opened.rows('truncate users, scopes, roles, role_inherits, role_closure, grants, sessions, passwords');
+  await addScopes(opened.store, ...SCOPES);
   await opened.store.transaction(async (tx) => {
     for (const user of users) await tx.users.add(user, null);
     await tx.roles.syncManaged(roles);
     for (const session of sessions) await tx.sessions.add(session, `hash of ${session.id}`);
   });
+  for (const { id, managed } of roles) {
+    await opened.rows('update roles set managed = $2 where id = $1', id, managed);
+  }
+  for (const path of SUSPENDED) await opened.rows(`update scopes set status = 'suspended' where path = $1`, path);
   for (const { id, principalId, roleId, scope, expiresAt, grantedBy, createdAt, revokedAt } of grants) {
-    const text = `insert into grants (id, principal_id, role_id, scope, expires_at, granted_by, created_at, revoked_at)
-      values ($1, $2, $3, $4, $5, $6, $7, $8)`;
-    const values = [id, principalId, roleId, scope ?? '', expiresAt, grantedBy, createdAt, revokedAt];
+    const text = `insert into grants (id, principal_id, role_id, scope_id, expires_at, granted_by, created_at, revoked_at)
+      values ($1, $2, $3, scope_id_at($4), $5, $6, $7, $8)`;
+    const values = [id, principalId, roleId, scope, expiresAt, grantedBy, createdAt, revokedAt];
     await opened.rows(text, ...values);
   }
   for (const { id, revokedAt, revokedReason } of sessions) {
@@ -58,10 +66,12 @@ async function fill({ users, roles, grants, sessions }: Rows): Promise<Records> 
       revokedReason,
     );
   }
+  const scopeIds = await opened.rows<{ id: string }>('select id from scopes');
   return {
     User: await opened.store.users.findMany(users.map(({ id }) => id)),
     Session: await opened.store.sessions.findMany(sessions.map(({ id }) => id)),
     Role: await opened.store.roles.findMany(roles.map(({ id }) => id)),
+    Scope: await opened.store.scopes.findMany(scopeIds.map(({ id }) => id)),
   };
 }
 
@@ -129,6 +139,7 @@ describe('a condition in SQL is what it is of the record', () => {
     ['User', Object.keys(aUser())],
     ['Session', Object.keys(aSession())],
     ['Role', Object.keys(aRole())],
+    ['Scope', Object.keys(aScope('acme'))],
   ] as const)('for every attribute of a %s, and for one that it lacks', async (type, attributes) => {
     for (const attribute of [...attributes.filter((name) => name !== '__typename'), 'nick', 'constructor']) {
       for (const value of [...values, ...instants, null]) await agrees(type, { kind: 'equals', attribute, value });
@@ -177,6 +188,7 @@ describe('the statement', () => {
     ['User', USER_SQL, { ...aUser(), [EMAIL_FOLDED]: '' }],
     ['Session', SESSION_SQL, aSession()],
     ['Role', ROLE_SQL, aRole()],
+    ['Scope', SCOPE_SQL, aScope('acme')],
   ] as const)('knows every attribute of a %s', (_, subject, record) => {
     expect(Object.keys(subject).toSorted()).toEqual(
       Object.keys(record)

@@ -233,12 +233,12 @@ export async function addUsers(
     `with given as (
        select * from json_to_recordset($1) as g(id text, email text, "memberGrantId" text, "supportGrantId" text)
      ), u as (
-       insert into users (id, email, email_folded, name, status, scope, created_at)
-       select id, email, email, 'bob', 'active', null, now() from given
+       insert into users (id, email, email_folded, name, status, created_at)
+       select id, email, email, 'bob', 'active', now() from given
      ), p as (insert into passwords (user_id, hash, changed_at) select id, $2, now() from given)
-     insert into grants (id, principal_id, role_id, scope, expires_at, granted_by, created_at)
+     insert into grants (id, principal_id, role_id, granted_by, created_at)
      select case name when 'member' then g."memberGrantId" else g."supportGrantId" end,
-       g.id, r.id, '', null, 'system', now()
+       g.id, r.id, 'system', now()
      from given g, roles r where name = 'member' or (name = 'support' and $3)`,
     [JSON.stringify(users), cheapHash(), support],
   );

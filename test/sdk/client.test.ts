@@ -252,9 +252,9 @@ describe('an access token that runs out', () => {
     expect(refreshes - before).toBe(1);
     expect(updates.count).toBe(0);
     const granted = when(live, () => live.ability.can('disable', mayDisable));
-    const { roles } = shortLived.apps[0]?.services ?? {};
+    const { roles, grants } = shortLived.apps[0]?.services ?? {};
     const support = await roles?.findByName(SYSTEM, 'support');
-    await roles?.grant(SYSTEM, { principalId: bob.id, roleId: support?.id ?? '', scope: null });
+    await grants?.grant(SYSTEM, { principalId: bob.id, roleId: support?.id ?? '', scope: null });
     await granted;
   });
 

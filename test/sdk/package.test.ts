@@ -83,10 +83,11 @@ test('the page about front ends is right, with a role that holds in one scope', 
   const [use = '', , asSubject = ''] = await blocksOf('docs/front-ends.md', 'js');
   const [query = ''] = await blocksOf('docs/front-ends.md', 'graphql');
   const { url } = castellans.apps[0] ?? { url: '' };
-  const { users, roles } = castellans.apps[0]?.services ?? {};
+  const { users, roles, grants } = castellans.apps[0]?.services ?? {};
   const bob = await castellans.signUp('bob');
   const support = await roles?.findByName(SYSTEM, 'support');
-  await roles?.grant(SYSTEM, { principalId: bob.id, roleId: support?.id ?? '', scope: 'acme' });
+  await castellans.addScopes('acme/platform', 'acmes');
+  await grants?.grant(SYSTEM, { principalId: bob.id, roleId: support?.id ?? '', scope: 'acme' });
   const ids: unknown[] = [];
   for (const scope of ['acme', 'acme/platform', 'acmes']) {
     const made = await users?.create(SYSTEM, { email: `${ids.length}@example.com`, name: scope, scope });

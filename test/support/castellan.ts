@@ -4,6 +4,7 @@ import { WebSocket } from 'ws';
 import { createApp, type App, type Overrides } from '../../src/app.ts';
 import { readConfig, type Config } from '../../src/config.ts';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
+import { scopePaths } from '../../src/domain/scopes/scope.ts';
 import { systemClock, type Clock } from '../../src/kit/clock.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { createDatabase } from './database.ts';
@@ -40,6 +41,8 @@ export interface Castellans {
   ): Promise<Answer<T>>;
   /** A graphql-ws client that connects when it is first used, with the token in `connection_init`. */
   connect(options: { token?: string; instance?: number; onClosed?: (code: number) => void }): Client;
+  /** Scopes at these paths, with all above them, where there are none yet. */
+  addScopes(...paths: readonly string[]): Promise<void>;
   /** Creates an active user holding these roles everywhere, and signs in. */
   signUp(name: string, roles?: readonly string[]): Promise<SignedInUser>;
   signIn(email: string, instance?: number): Promise<Omit<SignedInUser, 'id'>>;
@@ -95,6 +98,13 @@ export async function startCastellans(
       });
       clients.push(client);
       return client;
+    },
+
+    async addScopes(...paths) {
+      const { scopes } = at().services;
+      for (const path of paths.flatMap(scopePaths)) {
+        if ((await scopes.findByPath(SYSTEM, path)) === null) await scopes.create(SYSTEM, path);
+      }
     },
 
     async signUp(name, roles = ['member']) {

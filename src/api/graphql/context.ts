@@ -6,9 +6,12 @@ import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Standings } from '../../domain/policy/standings.ts';
 import type { Principal } from '../../domain/principals/principal.ts';
+import type { CustomRoles } from '../../domain/roles/custom-roles.ts';
+import type { Grants } from '../../domain/roles/grants.ts';
 import type { PolicyChanges } from '../../domain/roles/policy-changes.ts';
 import type { PolicyFiles } from '../../domain/roles/policy-files.ts';
 import type { Roles } from '../../domain/roles/roles.ts';
+import type { Scopes } from '../../domain/scopes/scopes.ts';
 import type { Sessions } from '../../domain/sessions/sessions.ts';
 import type { Users } from '../../domain/users/users.ts';
 import type { Clock } from '../../kit/clock.ts';
@@ -18,7 +21,10 @@ import { createLoaders, type Loaders } from './loaders.ts';
 /** What resolvers may call. */
 export interface Services {
   readonly users: Users;
+  readonly scopes: Scopes;
   readonly roles: Roles;
+  readonly customRoles: CustomRoles;
+  readonly grants: Grants;
   readonly sessions: Sessions;
   readonly authentication: Authentication;
   readonly policy: Policy;
@@ -57,6 +63,10 @@ export class OperationContext {
 
   get users(): Users {
     return this.services.users;
+  }
+
+  get scopes(): Scopes {
+    return this.services.scopes;
   }
 
   get roles(): Roles {

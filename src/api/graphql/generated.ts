@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
 import type { User as UserRecord } from '../../domain/users/user.ts';
+import type { Scope as ScopeRecord } from '../../domain/scopes/scope.ts';
 import type { Role as RoleRecord, Grant as GrantRecord } from '../../domain/roles/role.ts';
 import type { PolicyInForce as PolicyRecord } from '../../domain/policy/policies.ts';
 import type { PolicyChange as PolicyChangeRecord } from '../../domain/policy/diff.ts';
@@ -89,6 +90,10 @@ export type Query = {
   role?: Maybe<Role>;
   /** The roles you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
   roles: RoleConnection;
+  /** By id or by path. Null when there is no such scope, or none that you may read. */
+  scope?: Maybe<Scope>;
+  /** The scopes you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
+  scopes: ScopeConnection;
   /** Null when there is no such session, or none that you may read. */
   session?: Maybe<Session>;
   /** The sessions you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
@@ -146,6 +151,20 @@ export type QueryRolesArgs = {
 };
 
 
+export type QueryScopeArgs = {
+  id?: InputMaybe<Scalars['ID']['input']>;
+  path?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type QueryScopesArgs = {
+  first: Scalars['Int']['input'];
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<ScopeFilter>;
+  orderBy?: InputMaybe<ScopeOrder>;
+};
+
+
 export type QuerySessionArgs = {
   id: Scalars['ID']['input'];
 };
@@ -183,8 +202,29 @@ export type Mutation = {
   reloadPolicy: ApplyPolicyPayload;
   /** Puts a version in force again that was before. */
   rollbackPolicy: ApplyPolicyPayload;
+  /** Makes a custom role of others. Nobody puts into a role what they lack. */
+  createRole: CreateRolePayload;
+  /** Changes a custom role for everybody who holds it. CONFLICT for a managed one, which is changed in its files. */
+  updateRole: UpdateRolePayload;
+  /** Takes a custom role away, with every grant of it. CONFLICT while others are made of it. */
+  deleteRole: DeleteRolePayload;
+  /** Gives a role, everywhere or at a scope (its path or id) and below. Nobody gives what they lack. */
   grantRole: GrantRolePayload;
+  /** Takes a granted role away. CONFLICT when nobody would be administrator any more. */
   revokeRole: RevokeRolePayload;
+  /** The scope above must be there. CONFLICT when the path is taken. */
+  createScope: CreateScopePayload;
+  /** Gives it another path, and everything below one that begins so. Grants and homes go along. */
+  moveScope: MoveScopePayload;
+  /**
+   * Shuts out everybody whose home is there or below, and takes back what is granted there, until it is resumed. CONFLICT when
+   * nobody would be administrator any more.
+   */
+  suspendScope: SuspendScopePayload;
+  /** Lets them in again. Access tokens of before stay refused; refreshing the session gives new ones. */
+  resumeScope: ResumeScopePayload;
+  /** Removes an empty scope and revokes what is granted there. CONFLICT while users have their home in it or scopes are below. */
+  deleteScope: DeleteScopePayload;
   signIn: SignInResult;
   /** Replaces the refresh token. Showing an old one again revokes the session: somebody has a copy. */
   refreshSession: SignedIn;
@@ -211,6 +251,22 @@ export type MutationRollbackPolicyArgs = {
 };
 
 
+export type MutationCreateRoleArgs = {
+  input: CreateRoleInput;
+};
+
+
+export type MutationUpdateRoleArgs = {
+  id: Scalars['ID']['input'];
+  input: UpdateRoleInput;
+};
+
+
+export type MutationDeleteRoleArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
 export type MutationGrantRoleArgs = {
   principalId: Scalars['ID']['input'];
   roleId: Scalars['ID']['input'];
@@ -221,6 +277,32 @@ export type MutationGrantRoleArgs = {
 
 export type MutationRevokeRoleArgs = {
   grantId: Scalars['ID']['input'];
+};
+
+
+export type MutationCreateScopeArgs = {
+  path: Scalars['String']['input'];
+};
+
+
+export type MutationMoveScopeArgs = {
+  id: Scalars['ID']['input'];
+  path: Scalars['String']['input'];
+};
+
+
+export type MutationSuspendScopeArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type MutationResumeScopeArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type MutationDeleteScopeArgs = {
+  id: Scalars['ID']['input'];
 };
 
 
@@ -463,8 +545,14 @@ export type Role = {
   id: Scalars['ID']['output'];
   name?: Maybe<Scalars['String']['output']>;
   description?: Maybe<Scalars['String']['output']>;
-  /** Whether the role comes from policy files and is changed there. */
+  /** Whether the role comes from policy files and is changed there. A custom role is made of others, and has no rules of its own. */
   managed?: Maybe<Scalars['Boolean']['output']>;
+  /** What it inherits from directly, of what you may read. */
+  inherits: Array<Role>;
+  /** What it inherits from at any remove, nearest first. */
+  ancestors: Array<Role>;
+  /** What inherits from it at any remove, nearest first. */
+  descendants: Array<Role>;
 };
 
 /** That a principal holds a role: at a scope, until when, given by whom. */
@@ -504,6 +592,42 @@ export type RoleEdge = {
   node: Role;
 };
 
+export type CreateRoleInput = {
+  /** Small letters, digits, - and _; no other role has it. */
+  name: Scalars['String']['input'];
+  description?: InputMaybe<Scalars['String']['input']>;
+  /** The ids of the roles it is made of, managed ones or custom: 1 to 50. */
+  inherits: Array<Scalars['ID']['input']>;
+};
+
+/** What is absent stays as it is. */
+export type UpdateRoleInput = {
+  name?: InputMaybe<Scalars['String']['input']>;
+  description?: InputMaybe<Scalars['String']['input']>;
+  inherits?: InputMaybe<Array<Scalars['ID']['input']>>;
+};
+
+export type CreateRolePayload = {
+  __typename?: 'CreateRolePayload';
+  role: Role;
+  position: Scalars['String']['output'];
+};
+
+export type UpdateRolePayload = {
+  __typename?: 'UpdateRolePayload';
+  role: Role;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type DeleteRolePayload = {
+  __typename?: 'DeleteRolePayload';
+  /** As it was. */
+  role: Role;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
 export type GrantRolePayload = {
   __typename?: 'GrantRolePayload';
   grant: Grant;
@@ -514,6 +638,88 @@ export type GrantRolePayload = {
 export type RevokeRolePayload = {
   __typename?: 'RevokeRolePayload';
   grant: Grant;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+/** A node of the tree that users and grants lie in. A grant at a scope holds there and below. The id stays when it moves. */
+export type Scope = {
+  __typename?: 'Scope';
+  id: Scalars['ID']['output'];
+  /** The last name of the path. */
+  name?: Maybe<Scalars['String']['output']>;
+  /** From the root: `acme/platform/api`. */
+  path?: Maybe<Scalars['String']['output']>;
+  /** The scope above; null at the root, or when you may not read it. */
+  parent?: Maybe<Scope>;
+  /** Whether it was suspended itself. What is below a suspended scope is so as well. */
+  status?: Maybe<ScopeStatus>;
+  createdAt?: Maybe<Scalars['DateTime']['output']>;
+};
+
+export type ScopeStatus =
+  | 'active'
+  | 'suspended';
+
+/** All of it must hold. */
+export type ScopeFilter = {
+  /** The path of a scope: they are there or below. */
+  within?: InputMaybe<Scalars['String']['input']>;
+  status?: InputMaybe<ScopeStatus>;
+};
+
+export type ScopeOrder = {
+  field: ScopeOrderField;
+  direction?: OrderDirection;
+};
+
+export type ScopeOrderField =
+  | 'path'
+  | 'createdAt';
+
+export type ScopeConnection = {
+  __typename?: 'ScopeConnection';
+  edges: Array<ScopeEdge>;
+  pageInfo: PageInfo;
+};
+
+export type ScopeEdge = {
+  __typename?: 'ScopeEdge';
+  cursor: Scalars['String']['output'];
+  node: Scope;
+};
+
+export type CreateScopePayload = {
+  __typename?: 'CreateScopePayload';
+  scope: Scope;
+  position: Scalars['String']['output'];
+};
+
+export type MoveScopePayload = {
+  __typename?: 'MoveScopePayload';
+  scope: Scope;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type SuspendScopePayload = {
+  __typename?: 'SuspendScopePayload';
+  scope: Scope;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type ResumeScopePayload = {
+  __typename?: 'ResumeScopePayload';
+  scope: Scope;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type DeleteScopePayload = {
+  __typename?: 'DeleteScopePayload';
+  /** As it was. */
+  scope: Scope;
   receipt: Receipt;
   position: Scalars['String']['output'];
 };
@@ -531,6 +737,9 @@ export type Session = {
   revokedReason?: Maybe<Scalars['String']['output']>;
   userAgent?: Maybe<Scalars['String']['output']>;
   address?: Maybe<Scalars['String']['output']>;
+  /** The path of its user's home scope, and the paths of that and all above it: what rules bound to a scope go by. */
+  scope?: Maybe<Scalars['String']['output']>;
+  scopes?: Maybe<Array<Scalars['String']['output']>>;
   /** Whether this is the session you act in. */
   current: Scalars['Boolean']['output'];
 };
@@ -618,6 +827,10 @@ export type User = {
   status?: Maybe<UserStatus>;
   /** The path of the home scope. */
   scope?: Maybe<Scalars['String']['output']>;
+  /** The paths of the home scope and all above it, from the root: what rules bound to a scope go by. */
+  scopes?: Maybe<Array<Scalars['String']['output']>>;
+  /** Whether the home scope or one above it is suspended: then the user is shut out. */
+  suspended?: Maybe<Scalars['Boolean']['output']>;
   /** Roles granted to this user, without what they inherit. */
   roles?: Maybe<Array<Role>>;
   grants?: Maybe<Array<Grant>>;
@@ -666,7 +879,7 @@ export type CreateUserInput = {
   name: Scalars['String']['input'];
   /** At least 15 characters. Without one the user cannot sign in yet. */
   password?: InputMaybe<Scalars['String']['input']>;
-  /** The path of the home scope. */
+  /** The path or the id of the home scope. */
   scope?: InputMaybe<Scalars['String']['input']>;
 };
 
@@ -764,6 +977,7 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 /** Mapping of federation types */
 export type FederationTypes = {
   Role: Role;
+  Scope: Scope;
   Session: Session;
   User: User;
 };
@@ -773,6 +987,9 @@ export type FederationReferenceTypes = {
   Role:
     ( { __typename: 'Role' }
     & GraphQLRecursivePick<FederationTypes['Role'], {"id":true}> );
+  Scope:
+    ( { __typename: 'Scope' }
+    & GraphQLRecursivePick<FederationTypes['Scope'], {"id":true}> );
   Session:
     ( { __typename: 'Session' }
     & GraphQLRecursivePick<FederationTypes['Session'], {"id":true}> );
@@ -848,8 +1065,25 @@ export type ResolversTypes = {
   RoleOrderField: RoleOrderField;
   RoleConnection: ResolverTypeWrapper<Omit<RoleConnection, 'edges'> & { edges: Array<ResolversTypes['RoleEdge']> }>;
   RoleEdge: ResolverTypeWrapper<Omit<RoleEdge, 'node'> & { node: ResolversTypes['Role'] }>;
+  CreateRoleInput: CreateRoleInput;
+  UpdateRoleInput: UpdateRoleInput;
+  CreateRolePayload: ResolverTypeWrapper<Omit<CreateRolePayload, 'role'> & { role: ResolversTypes['Role'] }>;
+  UpdateRolePayload: ResolverTypeWrapper<Omit<UpdateRolePayload, 'role'> & { role: ResolversTypes['Role'] }>;
+  DeleteRolePayload: ResolverTypeWrapper<Omit<DeleteRolePayload, 'role'> & { role: ResolversTypes['Role'] }>;
   GrantRolePayload: ResolverTypeWrapper<Omit<GrantRolePayload, 'grant'> & { grant: ResolversTypes['Grant'] }>;
   RevokeRolePayload: ResolverTypeWrapper<Omit<RevokeRolePayload, 'grant'> & { grant: ResolversTypes['Grant'] }>;
+  Scope: ResolverTypeWrapper<ScopeRecord>;
+  ScopeStatus: ScopeStatus;
+  ScopeFilter: ScopeFilter;
+  ScopeOrder: ScopeOrder;
+  ScopeOrderField: ScopeOrderField;
+  ScopeConnection: ResolverTypeWrapper<Omit<ScopeConnection, 'edges'> & { edges: Array<ResolversTypes['ScopeEdge']> }>;
+  ScopeEdge: ResolverTypeWrapper<Omit<ScopeEdge, 'node'> & { node: ResolversTypes['Scope'] }>;
+  CreateScopePayload: ResolverTypeWrapper<Omit<CreateScopePayload, 'scope'> & { scope: ResolversTypes['Scope'] }>;
+  MoveScopePayload: ResolverTypeWrapper<Omit<MoveScopePayload, 'scope'> & { scope: ResolversTypes['Scope'] }>;
+  SuspendScopePayload: ResolverTypeWrapper<Omit<SuspendScopePayload, 'scope'> & { scope: ResolversTypes['Scope'] }>;
+  ResumeScopePayload: ResolverTypeWrapper<Omit<ResumeScopePayload, 'scope'> & { scope: ResolversTypes['Scope'] }>;
+  DeleteScopePayload: ResolverTypeWrapper<Omit<DeleteScopePayload, 'scope'> & { scope: ResolversTypes['Scope'] }>;
   Session: ResolverTypeWrapper<SessionRecord>;
   SessionFilter: SessionFilter;
   SessionOrder: SessionOrder;
@@ -919,8 +1153,23 @@ export type ResolversParentTypes = {
   RoleOrder: RoleOrder;
   RoleConnection: Omit<RoleConnection, 'edges'> & { edges: Array<ResolversParentTypes['RoleEdge']> };
   RoleEdge: Omit<RoleEdge, 'node'> & { node: ResolversParentTypes['Role'] };
+  CreateRoleInput: CreateRoleInput;
+  UpdateRoleInput: UpdateRoleInput;
+  CreateRolePayload: Omit<CreateRolePayload, 'role'> & { role: ResolversParentTypes['Role'] };
+  UpdateRolePayload: Omit<UpdateRolePayload, 'role'> & { role: ResolversParentTypes['Role'] };
+  DeleteRolePayload: Omit<DeleteRolePayload, 'role'> & { role: ResolversParentTypes['Role'] };
   GrantRolePayload: Omit<GrantRolePayload, 'grant'> & { grant: ResolversParentTypes['Grant'] };
   RevokeRolePayload: Omit<RevokeRolePayload, 'grant'> & { grant: ResolversParentTypes['Grant'] };
+  Scope: ScopeRecord;
+  ScopeFilter: ScopeFilter;
+  ScopeOrder: ScopeOrder;
+  ScopeConnection: Omit<ScopeConnection, 'edges'> & { edges: Array<ResolversParentTypes['ScopeEdge']> };
+  ScopeEdge: Omit<ScopeEdge, 'node'> & { node: ResolversParentTypes['Scope'] };
+  CreateScopePayload: Omit<CreateScopePayload, 'scope'> & { scope: ResolversParentTypes['Scope'] };
+  MoveScopePayload: Omit<MoveScopePayload, 'scope'> & { scope: ResolversParentTypes['Scope'] };
+  SuspendScopePayload: Omit<SuspendScopePayload, 'scope'> & { scope: ResolversParentTypes['Scope'] };
+  ResumeScopePayload: Omit<ResumeScopePayload, 'scope'> & { scope: ResolversParentTypes['Scope'] };
+  DeleteScopePayload: Omit<DeleteScopePayload, 'scope'> & { scope: ResolversParentTypes['Scope'] };
   Session: SessionRecord;
   SessionFilter: SessionFilter;
   SessionOrder: SessionOrder;
@@ -983,6 +1232,8 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   previewPolicy?: Resolver<ResolversTypes['PolicyDiff'], ParentType, ContextType, RequireFields<QueryPreviewPolicyArgs, 'files'>>;
   role?: Resolver<Maybe<ResolversTypes['Role']>, ParentType, ContextType, Partial<QueryRoleArgs>>;
   roles?: Resolver<ResolversTypes['RoleConnection'], ParentType, ContextType, RequireFields<QueryRolesArgs, 'first'>>;
+  scope?: Resolver<Maybe<ResolversTypes['Scope']>, ParentType, ContextType, Partial<QueryScopeArgs>>;
+  scopes?: Resolver<ResolversTypes['ScopeConnection'], ParentType, ContextType, RequireFields<QueryScopesArgs, 'first'>>;
   session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType, RequireFields<QuerySessionArgs, 'id'>>;
   sessions?: Resolver<ResolversTypes['SessionConnection'], ParentType, ContextType, RequireFields<QuerySessionsArgs, 'first'>>;
   me?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
@@ -994,8 +1245,16 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   applyPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationApplyPolicyArgs, 'files' | 'expectedVersion'>>;
   reloadPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType>;
   rollbackPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationRollbackPolicyArgs, 'version' | 'expectedVersion'>>;
+  createRole?: Resolver<ResolversTypes['CreateRolePayload'], ParentType, ContextType, RequireFields<MutationCreateRoleArgs, 'input'>>;
+  updateRole?: Resolver<ResolversTypes['UpdateRolePayload'], ParentType, ContextType, RequireFields<MutationUpdateRoleArgs, 'id' | 'input'>>;
+  deleteRole?: Resolver<ResolversTypes['DeleteRolePayload'], ParentType, ContextType, RequireFields<MutationDeleteRoleArgs, 'id'>>;
   grantRole?: Resolver<ResolversTypes['GrantRolePayload'], ParentType, ContextType, RequireFields<MutationGrantRoleArgs, 'principalId' | 'roleId'>>;
   revokeRole?: Resolver<ResolversTypes['RevokeRolePayload'], ParentType, ContextType, RequireFields<MutationRevokeRoleArgs, 'grantId'>>;
+  createScope?: Resolver<ResolversTypes['CreateScopePayload'], ParentType, ContextType, RequireFields<MutationCreateScopeArgs, 'path'>>;
+  moveScope?: Resolver<ResolversTypes['MoveScopePayload'], ParentType, ContextType, RequireFields<MutationMoveScopeArgs, 'id' | 'path'>>;
+  suspendScope?: Resolver<ResolversTypes['SuspendScopePayload'], ParentType, ContextType, RequireFields<MutationSuspendScopeArgs, 'id'>>;
+  resumeScope?: Resolver<ResolversTypes['ResumeScopePayload'], ParentType, ContextType, RequireFields<MutationResumeScopeArgs, 'id'>>;
+  deleteScope?: Resolver<ResolversTypes['DeleteScopePayload'], ParentType, ContextType, RequireFields<MutationDeleteScopeArgs, 'id'>>;
   signIn?: Resolver<ResolversTypes['SignInResult'], ParentType, ContextType, RequireFields<MutationSignInArgs, 'input'>>;
   refreshSession?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, RequireFields<MutationRefreshSessionArgs, 'refreshToken'>>;
   signOut?: Resolver<ResolversTypes['SignOutPayload'], ParentType, ContextType>;
@@ -1159,6 +1418,9 @@ export type RoleResolvers<ContextType = OperationContext, ParentType extends Res
   name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   description?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   managed?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  inherits?: Resolver<Array<ResolversTypes['Role']>, ParentType, ContextType>;
+  ancestors?: Resolver<Array<ResolversTypes['Role']>, ParentType, ContextType>;
+  descendants?: Resolver<Array<ResolversTypes['Role']>, ParentType, ContextType>;
 };
 
 export type GrantResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Grant'] = ResolversParentTypes['Grant']> = {
@@ -1180,6 +1442,23 @@ export type RoleEdgeResolvers<ContextType = OperationContext, ParentType extends
   node?: Resolver<ResolversTypes['Role'], ParentType, ContextType>;
 };
 
+export type CreateRolePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['CreateRolePayload'] = ResolversParentTypes['CreateRolePayload']> = {
+  role?: Resolver<ResolversTypes['Role'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type UpdateRolePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UpdateRolePayload'] = ResolversParentTypes['UpdateRolePayload']> = {
+  role?: Resolver<ResolversTypes['Role'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DeleteRolePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DeleteRolePayload'] = ResolversParentTypes['DeleteRolePayload']> = {
+  role?: Resolver<ResolversTypes['Role'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type GrantRolePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GrantRolePayload'] = ResolversParentTypes['GrantRolePayload']> = {
   grant?: Resolver<ResolversTypes['Grant'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
@@ -1188,6 +1467,55 @@ export type GrantRolePayloadResolvers<ContextType = OperationContext, ParentType
 
 export type RevokeRolePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeRolePayload'] = ResolversParentTypes['RevokeRolePayload']> = {
   grant?: Resolver<ResolversTypes['Grant'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type ScopeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Scope'] = ResolversParentTypes['Scope'], FederationReferenceType extends FederationReferenceTypes['Scope'] = FederationReferenceTypes['Scope']> = {
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Scope']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  path?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  parent?: Resolver<Maybe<ResolversTypes['Scope']>, ParentType, ContextType>;
+  status?: Resolver<Maybe<ResolversTypes['ScopeStatus']>, ParentType, ContextType>;
+  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+};
+
+export type ScopeConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ScopeConnection'] = ResolversParentTypes['ScopeConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['ScopeEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type ScopeEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ScopeEdge'] = ResolversParentTypes['ScopeEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Scope'], ParentType, ContextType>;
+};
+
+export type CreateScopePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['CreateScopePayload'] = ResolversParentTypes['CreateScopePayload']> = {
+  scope?: Resolver<ResolversTypes['Scope'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type MoveScopePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MoveScopePayload'] = ResolversParentTypes['MoveScopePayload']> = {
+  scope?: Resolver<ResolversTypes['Scope'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type SuspendScopePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SuspendScopePayload'] = ResolversParentTypes['SuspendScopePayload']> = {
+  scope?: Resolver<ResolversTypes['Scope'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type ResumeScopePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ResumeScopePayload'] = ResolversParentTypes['ResumeScopePayload']> = {
+  scope?: Resolver<ResolversTypes['Scope'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DeleteScopePayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DeleteScopePayload'] = ResolversParentTypes['DeleteScopePayload']> = {
+  scope?: Resolver<ResolversTypes['Scope'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
@@ -1202,6 +1530,8 @@ export type SessionResolvers<ContextType = OperationContext, ParentType extends 
   revokedReason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   userAgent?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   address?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
   current?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
 };
 
@@ -1260,6 +1590,8 @@ export type UserResolvers<ContextType = OperationContext, ParentType extends Res
   name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   status?: Resolver<Maybe<ResolversTypes['UserStatus']>, ParentType, ContextType>;
   scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
+  suspended?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
   roles?: Resolver<Maybe<Array<ResolversTypes['Role']>>, ParentType, ContextType>;
   grants?: Resolver<Maybe<Array<ResolversTypes['Grant']>>, ParentType, ContextType>;
   createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
@@ -1320,8 +1652,19 @@ export type Resolvers<ContextType = OperationContext> = {
   Grant?: GrantResolvers<ContextType>;
   RoleConnection?: RoleConnectionResolvers<ContextType>;
   RoleEdge?: RoleEdgeResolvers<ContextType>;
+  CreateRolePayload?: CreateRolePayloadResolvers<ContextType>;
+  UpdateRolePayload?: UpdateRolePayloadResolvers<ContextType>;
+  DeleteRolePayload?: DeleteRolePayloadResolvers<ContextType>;
   GrantRolePayload?: GrantRolePayloadResolvers<ContextType>;
   RevokeRolePayload?: RevokeRolePayloadResolvers<ContextType>;
+  Scope?: ScopeResolvers<ContextType>;
+  ScopeConnection?: ScopeConnectionResolvers<ContextType>;
+  ScopeEdge?: ScopeEdgeResolvers<ContextType>;
+  CreateScopePayload?: CreateScopePayloadResolvers<ContextType>;
+  MoveScopePayload?: MoveScopePayloadResolvers<ContextType>;
+  SuspendScopePayload?: SuspendScopePayloadResolvers<ContextType>;
+  ResumeScopePayload?: ResumeScopePayloadResolvers<ContextType>;
+  DeleteScopePayload?: DeleteScopePayloadResolvers<ContextType>;
   Session?: SessionResolvers<ContextType>;
   SessionConnection?: SessionConnectionResolvers<ContextType>;
   SessionEdge?: SessionEdgeResolvers<ContextType>;

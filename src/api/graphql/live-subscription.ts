@@ -1,6 +1,6 @@
 import type { LiveOperation } from '../../domain/authority/live.ts';
 import { formatPosition } from '../../domain/authority/position.ts';
-import type { Principal, UserPrincipal } from '../../domain/principals/principal.ts';
+import { type Principal, revocationTargets, type UserPrincipal } from '../../domain/principals/principal.ts';
 import { Refusal, type RefusalCode } from '../../domain/refusals.ts';
 import type { Timer } from '../../kit/clock.ts';
 import type { OperationContext } from './context.ts';
@@ -33,7 +33,6 @@ export interface LiveSource<E> {
  * expires, what was queued is dropped, the terminal event goes out as data, and then it completes.
  */
 export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnded | Resync>, LiveOperation {
-  readonly credentialTargets: readonly string[];
   readonly label: number;
   readonly #context: OperationContext;
   readonly #source: LiveSource<E>;
@@ -53,7 +52,6 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
     this.#context = context;
     this.#by = by;
     this.#source = source;
-    this.credentialTargets = by.credential.targets;
     this.label = by.credential.label;
   }
 
@@ -76,6 +74,10 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
     if (subscription.#closed) subscription.#stopSource();
     context.running = subscription;
     return subscription;
+  }
+
+  get credentialTargets(): readonly string[] {
+    return revocationTargets(this.#by);
   }
 
   get dependencies(): readonly string[] {

@@ -1,6 +1,8 @@
 import DataLoader from 'dataloader';
 import type { Principal } from '../../domain/principals/principal.ts';
+import type { Lineage } from '../../domain/roles/lineage.ts';
 import type { Grant, Role } from '../../domain/roles/role.ts';
+import type { Scope } from '../../domain/scopes/scope.ts';
 import type { Session } from '../../domain/sessions/session.ts';
 import type { User } from '../../domain/users/user.ts';
 import type { Services } from './context.ts';
@@ -8,7 +10,10 @@ import type { Services } from './context.ts';
 /** Records by id, batched into one statement per type and step. What the principal may not read loads as null. */
 export interface Loaders {
   readonly users: DataLoader<string, User | null>;
+  readonly scopes: DataLoader<string, Scope | null>;
   readonly roles: DataLoader<string, Role | null>;
+  /** Where roles stand among the others. */
+  readonly lineages: DataLoader<string, Lineage>;
   readonly sessions: DataLoader<string, Session | null>;
   /** The grants of a principal that the caller has shown to be readable. */
   readonly grantsOf: DataLoader<string, readonly Grant[]>;
@@ -16,12 +21,14 @@ export interface Loaders {
 
 const BATCH_MAX = 500;
 
-export function createLoaders(by: Principal, { users, roles, sessions }: Services): Loaders {
+export function createLoaders(by: Principal, { users, scopes, roles, sessions }: Services): Loaders {
   const options = { maxBatchSize: BATCH_MAX };
   const roleLoader = new DataLoader<string, Role | null>((ids) => roles.findMany(by, ids), options);
   return {
     users: new DataLoader((ids) => users.findMany(by, ids), options),
+    scopes: new DataLoader((ids) => scopes.findMany(by, ids), options),
     roles: roleLoader,
+    lineages: new DataLoader((ids) => roles.lineagesOf(by, ids), options),
     sessions: new DataLoader((ids) => sessions.findMany(by, ids), options),
     grantsOf: new DataLoader(async (ids) => {
       const held = await roles.grantsOf(by, ids);

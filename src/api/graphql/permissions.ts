@@ -8,7 +8,7 @@ import { LiveSubscription } from './live-subscription.ts';
 const CHECKS_MAX = 1_000;
 
 /** Subjects whose records are kept here: what anybody says about them is not believed. */
-const OWN_SUBJECTS: ReadonlySet<string> = new Set(['User', 'Role', 'Session', 'Policy']);
+const OWN_SUBJECTS: ReadonlySet<string> = new Set(['User', 'Scope', 'Role', 'Session', 'Policy']);
 
 export const permissions: Resolvers = {
   Query: {
@@ -125,6 +125,7 @@ export async function findSubject(
 ): Promise<SubjectRecord | null> {
   if (id === null) return { __typename: subject, id: '' };
   if (subject === 'User') return loaders.users.load(id);
+  if (subject === 'Scope') return loaders.scopes.load(id);
   if (subject === 'Role') return loaders.roles.load(id);
   if (subject === 'Session') return loaders.sessions.load(id);
   return { __typename: subject, id };

@@ -13,14 +13,29 @@ export const roles: Resolvers = {
   },
 
   Mutation: {
-    grantRole: async (_, { principalId, roleId, scope, expiresAt }, { by, roles }) => {
+    createRole: async (_, { input }, { by, services: { customRoles } }) => {
+      const { value, position } = await customRoles.create(by, { ...input, description: input.description ?? null });
+      return { role: value, position };
+    },
+
+    updateRole: async (_, { id, input }, { by, services: { customRoles } }) => {
+      const { value, receipt } = await customRoles.update(by, id, input);
+      return { role: value, receipt, position: receipt.position };
+    },
+
+    deleteRole: async (_, { id }, { by, services: { customRoles } }) => {
+      const { value, receipt } = await customRoles.delete(by, id);
+      return { role: value, receipt, position: receipt.position };
+    },
+
+    grantRole: async (_, { principalId, roleId, scope, expiresAt }, { by, services: { grants } }) => {
       const input = { principalId, roleId, scope: scope ?? null, expiresAt: expiresAt ?? null };
-      const { value, receipt } = await roles.grant(by, input);
+      const { value, receipt } = await grants.grant(by, input);
       return { grant: value, receipt, position: receipt.position };
     },
 
-    revokeRole: async (_, { grantId }, { by, roles }) => {
-      const { value, receipt } = await roles.revoke(by, grantId);
+    revokeRole: async (_, { grantId }, { by, services: { grants } }) => {
+      const { value, receipt } = await grants.revoke(by, grantId);
       return { grant: value, receipt, position: receipt.position };
     },
   },
@@ -29,6 +44,9 @@ export const roles: Resolvers = {
     __resolveReference: async ({ id }, { loaders }) => loaders.roles.load(id),
     name: readField('name'),
     managed: readField('managed'),
+    inherits: async ({ id }, _args, { loaders }) => [...(await loaders.lineages.load(id)).inherits],
+    ancestors: async ({ id }, _args, { loaders }) => [...(await loaders.lineages.load(id)).ancestors],
+    descendants: async ({ id }, _args, { loaders }) => [...(await loaders.lineages.load(id)).descendants],
   },
 
   Grant: {

@@ -6,6 +6,7 @@ import { policy } from './policy.ts';
 import { roles } from './roles.ts';
 import { Attributes, AttributeValue, DateTime, PackedRules } from './scalars.ts';
 import { readSchemaText } from './sdl.ts';
+import { scopes } from './scopes.ts';
 import { sessions } from './sessions.ts';
 import { users } from './users.ts';
 
@@ -14,6 +15,7 @@ type ResolverMap = Readonly<Record<string, unknown>>;
 const MODULES: readonly ResolverMap[] = [
   { Attributes, AttributeValue, DateTime, PackedRules },
   users,
+  scopes,
   roles,
   sessions,
   permissions,

@@ -41,6 +41,11 @@ export const sessions: Resolvers = {
     __resolveReference: async ({ id }, { loaders }) => loaders.sessions.load(id),
     createdAt: readField('createdAt'),
     expiresAt: readField('expiresAt'),
+    scope: readField('scope'),
+    scopes: (session, _args, { by, policy }) => {
+      policy.field(by, session, 'scope');
+      return [...session.scopes];
+    },
     user: ({ userId }, _args, { loaders }) => loaders.users.load(userId),
     current: ({ id }, _args, { by }) => by.kind === 'user' && by.credential.sessionId === id,
   },

@@ -28,6 +28,14 @@ export const users: Resolvers = {
     name: readField('name'),
     status: readField('status'),
     scope: readField('scope'),
+    scopes: (user, _args, { by, policy }) => {
+      policy.field(by, user, 'scope');
+      return [...user.scopes];
+    },
+    suspended: (user, _args, { by, policy }) => {
+      policy.field(by, user, 'status');
+      return user.suspended;
+    },
     createdAt: readField('createdAt'),
     grants: async (user, _args, { by, policy, loaders }) => {
       policy.field(by, user, 'roles');

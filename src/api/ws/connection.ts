@@ -1,5 +1,5 @@
 import type { LiveOperation } from '../../domain/authority/live.ts';
-import type { Principal, UserPrincipal } from '../../domain/principals/principal.ts';
+import { type Principal, revocationTargets, type UserPrincipal } from '../../domain/principals/principal.ts';
 import type { Timer } from '../../kit/clock.ts';
 import type { WebSocket } from 'ws';
 import type { Services } from '../graphql/context.ts';
@@ -56,7 +56,7 @@ export class Connection implements LiveOperation {
   }
 
   get credentialTargets(): readonly string[] {
-    return this.#owner?.credential.targets ?? [];
+    return this.#owner === null ? [] : revocationTargets(this.#owner);
   }
 
   get label(): number {

@@ -1,3 +1,6 @@
+/** What a reader needs to understand a change. Never a secret, never personal data. */
+export type AuditState = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+
 /** What was done, kept with it: written in the same transaction, so neither exists without the other. */
 export interface AuditEntry {
   /** The id of who acted. */
@@ -6,8 +9,10 @@ export interface AuditEntry {
   /** `noun.verb`: `session.revoke`, `user.create`. */
   readonly action: string;
   readonly subjectId: string;
-  /** What a reader needs to understand it. Never a secret, never personal data. */
-  readonly detail?: Readonly<Record<string, string | number | boolean | null>>;
+  /** How it was, as far as it was changed; absent for what had not been there. */
+  readonly before?: AuditState;
+  /** How it is since; absent for what is not there any more. */
+  readonly after?: AuditState;
 }
 
 export interface AuditWriter {

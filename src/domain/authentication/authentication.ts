@@ -10,7 +10,7 @@ import type { Session } from '../sessions/session.ts';
 import type { Store } from '../store.ts';
 import type { AccessClaims, AccessTokens } from '../tokens/access-tokens.ts';
 import type { RefreshToken, RefreshTokens } from '../tokens/refresh-tokens.ts';
-import type { User } from '../users/user.ts';
+import { isActive, type User } from '../users/user.ts';
 import { verifyPassword } from '../users/passwords.ts';
 
 /** What was shown at the door, unverified. */
@@ -109,7 +109,9 @@ export class Authentication {
       return null;
     }
     const standing = this.#standings.warm(userId);
-    return standing === null ? null : principalOf(claims, standing);
+    if (standing === null || !standing.active) return null;
+    for (const target of standing.homeIds) if (tombstones.revokedSince(target, label)) return null;
+    return principalOf(claims, standing);
   }
 
   async #identifyCold(token: string): Promise<Principal> {
@@ -143,7 +145,7 @@ export class Authentication {
       // The head first: the token must not vouch for anything newer than the rows it rests on.
       const position = await tx.fence.head();
       const user = await tx.users.find(found.user.id);
-      if (user === null || user.status !== 'active') throw wrongCredentials();
+      if (user === null || !isActive(user)) throw wrongCredentials();
       const session = this.#newSession(user, from);
       const refresh = this.#refreshTokens.make(user.id, session.id);
       await tx.sessions.add(session, refresh.hash);
@@ -165,7 +167,7 @@ export class Authentication {
         const user = await tx.users.find(presented.userId);
         const found = await tx.sessions.findWithRefresh(presented.sessionId);
         if (user === null || found === null || found.session.userId !== user.id) throw notValid();
-        if (user.status !== 'active' || found.session.revokedAt !== null) throw revoked();
+        if (!isActive(user) || found.session.revokedAt !== null) throw revoked();
         if (found.session.expiresAt <= this.#now()) throw ended();
 
         const { session, refresh } = found;

@@ -129,7 +129,7 @@ export class Authority {
     const outdated = await tx.fence.outdated({
       dependencies: standing.dependencies,
       asOf: standing.asOf,
-      credentials: credential.targets,
+      credentials: [...credential.targets, ...standing.homeIds],
       label: credential.label,
     });
     if (outdated) throw new Outdated();

@@ -5,6 +5,7 @@ import { BoundAbility } from './ability.ts';
 import { type Bundle, roleClosure } from './bundle.ts';
 import { type Filter, NONE } from './filter.ts';
 import { filterOf } from './filters.ts';
+import { lacking } from './coverage.ts';
 import type { Attributes } from './matching.ts';
 import { explain, type Explanation } from './explain.ts';
 import { Compiler, type GrantFacts } from './compiler.ts';
@@ -130,6 +131,22 @@ export class Engine {
     const needs = decision.allowed ? null : this.#needs(action, { principal, grants: roleSet.grants, subject, field });
     const { bundle } = this;
     return explain({ rules, closure, principal, bundle, decision, needs, action, subject, field: field ?? null });
+  }
+
+  /** What `needed` allows beyond `held`. */
+  lacking(held: Ability, needed: Ability): readonly { action: string; subject: string; rule: string }[] {
+    const [mine, theirs] = [held, needed].map((each) =>
+      each instanceof BoundAbility ? this.#ownRoleSet(each).rules : [],
+    );
+    return lacking(mine ?? [], theirs ?? []).map(({ action, subject, rule: { rule } }) => ({
+      action,
+      subject,
+      rule: label(rule.place),
+    }));
+  }
+
+  inherits(role: string): readonly string[] {
+    return this.bundle.roles.get(role)?.inherits ?? [];
   }
 
   /** The rule that made a decision of this engine; null when none did. */

@@ -1,6 +1,7 @@
 import type { Decision, Principal, SubjectRecord } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
 import { ALL, type Filter, NONE } from './filter.ts';
+import { covers } from './scope-paths.ts';
 
 /** Asks for permission. Synchronous: everything a decision needs came with the principal. */
 export class Policy {
@@ -61,6 +62,25 @@ export class Policy {
     return { ...by, standing: { ...by.standing, grants: holding, ability: engine.ability(facts, holding) } };
   }
 
+  /**
+   * Refuses, with FORBIDDEN, to give away what the principal lacks: everything that these roles allow in their scopes, it must
+   * be allowed itself.
+   */
+  demandHolds(by: Principal, grants: readonly { readonly role: string; readonly scope: string | null }[]): void {
+    if (by.kind !== 'user') return;
+    const { engine, facts, ability } = by.standing;
+    const [lacks] = engine.lacking(ability, engine.ability(facts, grants));
+    if (lacks === undefined) return;
+    throw new Refusal(
+      'FORBIDDEN',
+      `Nobody gives what they lack: you may not ${lacks.action} every such ${lacks.subject}.`,
+      {
+        reason: 'exceeds_own_rights',
+        rule: lacks.rule,
+      },
+    );
+  }
+
   /** One field of a record that the principal may read as such. Refuses with FORBIDDEN when not this field. */
   field<T extends SubjectRecord, K extends keyof T & string>(by: Principal, record: T, field: K): T[K] {
     const decision = this.decide(by, 'read', record, field);
@@ -74,9 +94,4 @@ export class Policy {
   readable<T extends SubjectRecord>(by: Principal, record: T | null): T | null {
     return record !== null && this.decide(by, 'read', record).allowed ? record : null;
   }
-}
-
-/** Whether a grant at `outer` holds in all of `inner`. Paths compare by segment: acme does not cover acme2. */
-function covers(outer: string | null, inner: string | null): boolean {
-  return outer === null || inner === outer || inner?.startsWith(`${outer}/`) === true;
 }

@@ -46,7 +46,9 @@ function principalsOf({ principals, pairs }: PolicyChange): readonly string[] {
 function toAffected({ user: { id }, grants, liveSessions }: PopulationMember): AffectedUser {
   return {
     id,
-    roles: grants.map(({ role, scope }) => (scope === null ? role : `${role} at ${scope}`)),
+    roles: grants
+      .filter(({ through }) => through === null)
+      .map(({ role, scope }) => (scope === null ? role : `${role} at ${scope}`)),
     liveSessions,
   };
 }

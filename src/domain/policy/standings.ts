@@ -5,10 +5,9 @@ import type { Cache } from '../authority/cache.ts';
 import { POLICY_TARGET } from '../authority/log.ts';
 import { sameEpoch } from '../authority/position.ts';
 import type { Tail } from '../authority/tail.ts';
-import type { HeldGrant, Principal, ShownCredential, Standing } from '../principals/principal.ts';
+import type { Principal, ShownCredential, Standing } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
-import type { SnapshotReader } from '../store.ts';
-import type { User } from '../users/user.ts';
+import type { PrincipalInputs, SnapshotReader } from '../store.ts';
 import type { Engines } from './engines.ts';
 
 /** Standings kept in process. One takes a few hundred bytes beside its record: rules are shared per role set. */
@@ -18,12 +17,10 @@ const CACHE_TTL_SECONDS = 3_600;
 const TRIES_MAX = 3;
 
 /** What is cached under a principal's key: the inputs of a standing with the position they were read at. */
-interface CachedStanding {
+interface CachedStanding extends PrincipalInputs {
   readonly epoch: string;
   readonly asOf: number;
   readonly policyVersion: string;
-  readonly record: User;
-  readonly grants: readonly HeldGrant[];
 }
 
 export interface StandingCounts {
@@ -113,19 +110,22 @@ export class Standings {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       await this.#tail.awaitForce();
       // Between here and the return nothing is awaited: lease, credential and standing hold at one moment.
-      this.#refuseCredential(by.credential);
-      if (this.isCurrent(standing)) return standing === by.standing ? by : { ...by, standing };
-
+      this.#refuseCredential(by.credential, standing);
+      if (this.isCurrent(standing)) {
+        if (!standing.active) throw revoked();
+        return standing === by.standing ? by : { ...by, standing };
+      }
       const loaded = await this.of(by.id);
-      if (loaded === null || (loaded.record as User).status !== 'active') throw revoked();
+      if (loaded === null) throw revoked();
       standing = loaded;
     }
     throw overtaken();
   }
 
-  #refuseCredential({ targets, epoch, label, expiresAtMs }: ShownCredential): void {
+  #refuseCredential({ targets, epoch, label, expiresAtMs }: ShownCredential, { homeIds }: Standing): void {
     const { tombstones, position } = this.#tail;
     for (const target of targets) if (tombstones.revokedSince(target, label)) throw revoked();
+    for (const target of homeIds) if (tombstones.revokedSince(target, label)) throw revoked();
     // A label of another history, or from before the horizon, says nothing here. A fresh token does.
     const known = sameEpoch(epoch, position.epoch) && label >= tombstones.horizon;
     if (!known || this.#clock.now() >= expiresAtMs) {
@@ -205,7 +205,15 @@ export class Standings {
     return overtaken;
   }
 
-  async #build({ epoch, asOf, policyVersion, record, grants: read }: CachedStanding): Promise<Standing> {
+  async #build({
+    epoch,
+    asOf,
+    policyVersion,
+    record,
+    grants: read,
+    homeIds,
+    grantScopeIds,
+  }: CachedStanding): Promise<Standing> {
     // The database has a clock of its own: what has ended by ours would otherwise be read again until it has by both.
     const now = toInstant(this.#clock.now());
     const grants = read.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
@@ -218,9 +226,15 @@ export class Standings {
       grants,
       engine,
       ability: engine.ability(facts, grants),
+      active: record.status === 'active' && !record.suspended,
+      homeIds,
       epoch,
       asOf,
-      dependencies: [record.id, POLICY_TARGET, ...new Set(grants.map(({ roleId }) => roleId))],
+      dependencies: [
+        record.id,
+        POLICY_TARGET,
+        ...new Set([...read.map(({ roleId }) => roleId), ...homeIds, ...grantScopeIds]),
+      ],
       validUntilMs: Math.min(Infinity, ...expiries),
     };
   }

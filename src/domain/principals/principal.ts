@@ -7,10 +7,13 @@ export interface PrincipalRecord {
   readonly id: string;
 }
 
-/** That a principal holds a role. */
+/** That a principal holds a role: one that was granted, or one that a granted custom role is made of. */
 export interface HeldGrant {
+  /** The role that was granted. */
   readonly roleId: string;
   readonly role: string;
+  /** The name of the granted custom role that it comes from; null for the granted one itself. */
+  readonly through: string | null;
   /** The path of the scope it holds in, and below; null is everywhere. */
   readonly scope: string | null;
   readonly expiresAt: Instant | null;
@@ -69,6 +72,13 @@ export interface DecisionEngine {
   ):
     | { readonly record: SubjectRecord }
     | { readonly refused: readonly { readonly attribute: string; readonly message: string; readonly hint?: string }[] };
+  /** What `needed` allows beyond `held`; nothing means that whoever has `held` lacks none of it. */
+  lacking(
+    held: Ability,
+    needed: Ability,
+  ): readonly { readonly action: string; readonly subject: string; readonly rule: string }[];
+  /** The names of the roles that the policy lets a role inherit from directly. */
+  inherits(role: string): readonly string[];
   /** The rules of an ability as packed CASL rules, to be sent to a front end. */
   packedRules(ability: Ability): readonly unknown[];
 }
@@ -81,6 +91,10 @@ export interface Standing {
   readonly engine: DecisionEngine;
   /** Its rules, compiled and decided by {@link engine}. */
   readonly ability: Ability;
+  /** Whether the principal may act at all. */
+  readonly active: boolean;
+  /** Ids of the home scope and all above it: whose suspension takes every credential of the principal away. */
+  readonly homeIds: readonly string[];
   /** The log position of the snapshot, in this history. */
   readonly epoch: string;
   readonly asOf: number;
@@ -118,6 +132,11 @@ export type Principal =
 
 export const ANONYMOUS: Principal = { kind: 'anonymous', id: 'anonymous' };
 export const SYSTEM: Principal = { kind: 'system', id: 'system' };
+
+/** Ids whose revocation takes away what this principal came with. */
+export function revocationTargets({ credential, standing }: UserPrincipal): readonly string[] {
+  return standing.homeIds.length === 0 ? credential.targets : [...credential.targets, ...standing.homeIds];
+}
 
 /** The session behind a principal, for the record; null for those who have none. */
 export function sessionIdOf(by: Principal): string | null {

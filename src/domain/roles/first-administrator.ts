@@ -1,10 +1,8 @@
+import { ADMINISTRATOR } from '../policy/administrators.ts';
 import { SYSTEM } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { Users } from '../users/users.ts';
 import type { Roles } from './roles.ts';
-
-/** The role that must always be there, and somebody hold. */
-export const ADMINISTRATOR = 'administrator';
 
 /**
  * Creates an administrator unless somebody holds the role already. Instances that start together create one: the

@@ -1,4 +1,5 @@
 import type { Authority, Enforced } from '../authority/authority.ts';
+import { ADMINISTRATOR } from '../policy/administrators.ts';
 import type { Bundle } from '../policy/bundle.ts';
 import type { BundleReader } from '../policy/bundle-store.ts';
 import { demandCases } from '../policy/cases.ts';
@@ -9,7 +10,6 @@ import type { Policy } from '../policy/policy.ts';
 import { proposed } from '../policy/proposed.ts';
 import type { Principal } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
-import { ADMINISTRATOR } from './first-administrator.ts';
 import { type PolicyChange, putPolicy } from './put-policy.ts';
 
 export interface NewPolicy {

@@ -16,7 +16,8 @@ export interface PolicyChange {
 
 /**
  * Puts a checked bundle in force in place of `before`, inside a transaction that holds the policy to change it. Roles that
- * it no longer has keep their rows: grants of them stay, and add nothing.
+ * it no longer has keep their rows: grants of them stay, and add nothing. Refuses with CONFLICT where a custom role has the name
+ * of one of its roles: whoever holds it would come to hold something else.
  */
 export async function putPolicy(
   tx: Transaction,
@@ -38,7 +39,8 @@ export async function putPolicy(
     sessionId: sessionIdOf(by),
     action,
     subjectId: version,
-    detail: { before, after: version },
+    ...(before !== null && { before: { version: before } }),
+    after: { version },
   });
   await tx.authority.append({ target: POLICY_TARGET, kind: 'changed', userId: null, reason: 'policy_applied' });
 }

@@ -1,6 +1,8 @@
 import type { Instant } from '../../kit/clock.ts';
+import type { HeldGrant } from '../principals/principal.ts';
+import { badInput } from '../refusals.ts';
 
-/** A named bundle of rules. Managed roles come from policy files, one row for each name. */
+/** A named bundle of rules. Managed roles come from policy files, one row for each name; custom ones are made of others. */
 export interface Role {
   readonly __typename: 'Role';
   readonly id: string;
@@ -28,17 +30,40 @@ export interface RoleGrant {
   readonly role: Role;
 }
 
+/** A role with the ids of those a custom one is made of. */
+export interface RoleNode {
+  readonly role: Role;
+  readonly inherits: readonly string[];
+}
+
 export interface RoleReader {
   find(id: string): Promise<Role | null>;
   /** The roles with these ids, in any order, without the missing ones. One statement. */
   findMany(ids: readonly string[]): Promise<readonly Role[]>;
   /** The role of this name, compared byte for byte, or null. */
   findByName(name: string): Promise<Role | null>;
+  /** All roles, in the order of their names. One statement. */
+  hierarchy(): Promise<readonly RoleNode[]>;
 }
 
+/** Roles that were deleted are none, but for {@link findDeleted}. */
 export interface RoleWriter extends RoleReader {
-  /** Adds a managed role for every name that has no row yet, and describes the others anew. */
+  /**
+   * Adds a managed role for every name that has no row yet, and describes the others anew. Refuses with CONFLICT where a
+   * custom role has the name.
+   */
   syncManaged(roles: readonly Role[]): Promise<void>;
+  /** Adds a custom role. Refuses with CONFLICT when a role has the name. */
+  add(role: Role, inherits: readonly string[]): Promise<void>;
+  /** Names, describes and composes a custom role anew. Refuses with CONFLICT when another role has the name. */
+  save(role: Role, inherits: readonly string[]): Promise<void>;
+  /** Takes a role away. Its id is never used again, and its name is free. */
+  remove(id: string, at: Instant): Promise<void>;
+  findDeleted(id: string): Promise<Role | null>;
+  /** The names of these roles and of all that they are made of, each once. */
+  closure(ids: readonly string[]): Promise<readonly Pick<Role, 'id' | 'name'>[]>;
+  /** The ids of the custom roles that are made of this one, at any remove, without itself. */
+  descendants(id: string): Promise<readonly string[]>;
 }
 
 export interface GrantReader {
@@ -46,8 +71,10 @@ export interface GrantReader {
   find(id: string): Promise<Grant | null>;
   /** All grants of these principals that were not revoked, expired ones included, oldest first, each with its role. One statement. */
   ofPrincipals(principalIds: readonly string[]): Promise<readonly RoleGrant[]>;
-  /** Whether an active principal holds the role everywhere and without end. */
+  /** Whether anybody who is not shut out holds the role, or a custom one made of it, everywhere and without end. */
   isHeld(roleId: string): Promise<boolean>;
+  /** What the principal holds now: grants that are neither revoked nor expired nor in a suspended scope. */
+  heldBy(principalId: string): Promise<readonly HeldGrant[]>;
 }
 
 /** Inside a transaction `find` locks the row it returns. */
@@ -56,4 +83,31 @@ export interface GrantWriter extends GrantReader {
   add(grant: Grant): Promise<void>;
   /** Takes the grant away and keeps it as a revoked one. */
   revoke(id: string, at: Instant): Promise<void>;
+  /** Takes away all grants of a role; the ids of those who held it. */
+  revokeAllOf(roleId: string, at: Instant): Promise<readonly string[]>;
+  /** Takes away all grants at a scope, without those below it. */
+  revokeAllAt(scopeId: string, at: Instant): Promise<void>;
+  /** As outside, after what was written so far. Those that ask wait for each other until they end. */
+  isHeld(roleId: string): Promise<boolean>;
+}
+
+const NAME = /^[a-z][a-z0-9_-]{0,62}$/;
+const DESCRIPTION_LENGTH_MAX = 500;
+
+/** Refuses with BAD_USER_INPUT what cannot be the name of a role. */
+export function parseRoleName(name: string): string {
+  if (NAME.test(name)) return name;
+  throw badInput('name', 'The name of a role has up to 63 small letters, digits, - and _, and begins with a letter.');
+}
+
+/** Without surrounding space; null for none. Refuses with BAD_USER_INPUT one that is too long. */
+export function parseRoleDescription(description: string | null): string | null {
+  const trimmed = description?.trim() ?? '';
+  if (trimmed.length > DESCRIPTION_LENGTH_MAX || /\p{Cc}/u.test(trimmed)) {
+    throw badInput(
+      'description',
+      `A description has up to ${DESCRIPTION_LENGTH_MAX} characters and no control characters.`,
+    );
+  }
+  return trimmed === '' ? null : trimmed;
 }

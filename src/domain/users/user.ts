@@ -8,12 +8,22 @@ export interface User {
   readonly email: string;
   readonly name: string;
   readonly status: 'active' | 'disabled';
-  /** Names of the roles granted to this user and not expired, sorted, without inherited ones. */
+  /**
+   * Names of the roles granted to this user and not expired, sorted. With those that custom ones are made of, since a policy
+   * can speak of no others; without what a policy lets them inherit.
+   */
   readonly roles: readonly string[];
   /** The path of the home scope, and all paths from the root down to it. */
   readonly scope: string | null;
   readonly scopes: readonly string[];
+  /** Whether the home scope or one above it is suspended: its users are shut out. */
+  readonly suspended: boolean;
   readonly createdAt: Instant;
+}
+
+/** Whether the user may act at all. */
+export function isActive({ status, suspended }: User): boolean {
+  return status === 'active' && !suspended;
 }
 
 export interface UserReader {
@@ -27,7 +37,7 @@ export interface UserReader {
 
 /** Writing users: only ever inside a transaction, where `find` locks the row it returns. */
 export interface UserWriter extends UserReader {
-  /** Refuses with CONFLICT when another user holds the address. */
+  /** Refuses with CONFLICT when another user holds the address. The home scope must be there. */
   add(user: User, passwordHash: string | null): Promise<void>;
   save(user: User): Promise<void>;
 }
@@ -58,18 +68,4 @@ export function parseName(name: string): string {
     throw badInput('name', `A name has 1 to ${NAME_LENGTH_MAX} characters and no control characters.`);
   }
   return trimmed;
-}
-
-const SCOPE_PATH = /^[a-z0-9][a-z0-9_-]{0,62}(\/[a-z0-9][a-z0-9_-]{0,62}){0,15}$/;
-
-/** Refuses with BAD_USER_INPUT what cannot be the path of a scope. */
-export function parseScope(scope: string): string {
-  if (!SCOPE_PATH.test(scope)) throw badInput('scope', 'A scope is a path such as acme/platform.');
-  return scope;
-}
-
-export function scopePaths(scope: string | null): readonly string[] {
-  if (scope === null) return [];
-  const segments = scope.split('/');
-  return segments.map((_, index) => segments.slice(0, index + 1).join('/'));
 }

@@ -1,19 +1,22 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
-import { newId } from '../../kit/ids.ts';
+import { isId, newId } from '../../kit/ids.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import type { Connection, Orders, PageArguments } from '../pages.ts';
+import { ADMINISTRATOR, demandAdministrator } from '../policy/administrators.ts';
 import { type Filter, NONE } from '../policy/filter.ts';
 import { type Condition, listReadable } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
 import { sessionIdOf, type Principal } from '../principals/principal.ts';
-import { notFound } from '../refusals.ts';
+import { badInput, notFound, Refusal } from '../refusals.ts';
+import { parseScope, type Scope, scopePaths } from '../scopes/scope.ts';
 import type { Store, Transaction } from '../store.ts';
 import { checkNewPassword, hashPassword } from './passwords.ts';
-import { EMAIL_FOLDED, foldEmail, parseEmail, parseName, parseScope, scopePaths, type User } from './user.ts';
+import { EMAIL_FOLDED, foldEmail, parseEmail, parseName, type User } from './user.ts';
 
 export interface NewUser {
   readonly email: string;
   readonly name: string;
+  /** The path or the id of the home scope. */
   readonly scope?: string | null;
   /** Without one the user cannot sign in yet. */
   readonly password?: string | null;
@@ -40,6 +43,10 @@ const ORDERS: Orders = { createdAt: 'instant', name: 'text', email: 'text' };
 
 /** What every new user may do. A right that comes with being created needs no right to grant. */
 const DEFAULT_ROLE = 'member';
+
+type Home = Pick<User, 'scope' | 'scopes'>;
+
+const HOMELESS: Home = { scope: null, scopes: [] };
 
 /** What can be done with users. */
 export class Users {
@@ -79,9 +86,9 @@ export class Users {
     return listReadable<User>(by, { type: 'User', ...parts });
   }
 
-  /** Refuses with CONFLICT when another user holds the address. */
+  /** Refuses with CONFLICT when another user holds the address, and with BAD_USER_INPUT a home scope that is not there. */
   async create(by: Principal, input: NewUser): Promise<Written<User>> {
-    const scope = typeof input.scope === 'string' ? parseScope(input.scope) : null;
+    if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
     const user: User = {
       __typename: 'User',
       id: newId('user'),
@@ -89,27 +96,32 @@ export class Users {
       name: parseName(input.name),
       status: 'active',
       roles: [],
-      scope,
-      scopes: scopePaths(scope),
+      suspended: false,
       createdAt: this.#now(),
+      ...HOMELESS,
     };
     const password = input.password ?? null;
     if (password !== null) checkNewPassword(password);
+    const home = await this.#home(by, user, input.scope ?? null);
     // Before the hash: it costs us more than asking costs a stranger.
-    this.#policy.demand(by, 'create', user);
+    this.#demandCreate(by, user, homeOf(home));
     const passwordHash = password === null ? null : await hashPassword(password);
 
     return this.#authority.write(by, {}, async (tx, actor) => {
-      this.#policy.demand(actor, 'create', user);
-      await tx.users.add(user, passwordHash);
-      const granted = await this.#grantAll(tx, actor, user, input.roles ?? [DEFAULT_ROLE]);
+      // A scope may have moved since.
+      const there = home === null ? null : await tx.scopes.find(home.id);
+      if (home !== null && there === null) throw noSuchScope();
+      const added = this.#demandCreate(actor, user, homeOf(there));
+      await tx.users.add(added, passwordHash);
+      await this.#grantAll(tx, actor, added, input.roles ?? [DEFAULT_ROLE]);
       await tx.audit.append({
         by: actor.id,
         sessionId: sessionIdOf(actor),
         action: 'user.create',
         subjectId: user.id,
+        after: { status: added.status, scope: added.scope },
       });
-      return { ...user, roles: granted };
+      return (await tx.users.find(user.id)) ?? added;
     });
   }
 
@@ -124,24 +136,54 @@ export class Users {
       const disabled: User = { ...user, status: 'disabled' };
       await tx.users.save(disabled);
       await tx.sessions.revokeAllOf(id, this.#now(), 'user_disabled');
-      await tx.audit.append({ by: actor.id, sessionId: sessionIdOf(actor), action: 'user.disable', subjectId: id });
+      if (user.roles.includes(ADMINISTRATOR)) await demandAdministrator(tx);
+      await tx.audit.append({
+        by: actor.id,
+        sessionId: sessionIdOf(actor),
+        action: 'user.disable',
+        subjectId: id,
+        before: { status: user.status },
+        after: { status: disabled.status },
+      });
       await tx.authority.append({ target: id, kind: 'revoked', userId: id, reason: 'user_disabled' });
       return disabled;
     });
   }
 
-  /** The names of the roles that were granted: those the policy has. */
-  async #grantAll(
-    tx: Transaction,
-    by: Principal,
-    { id, createdAt }: User,
-    names: readonly string[],
-  ): Promise<string[]> {
-    const granted: string[] = [];
+  /** The user at home there, if it may be created there. */
+  #demandCreate(by: Principal, user: User, home: Home): User {
+    const there: User = { ...user, ...home };
+    this.#policy.demand(by, 'create', there);
+    return there;
+  }
+
+  /** The scope that this names. Whoever may not create the user there is refused before it is looked for. */
+  async #home(by: Principal, user: User, ref: string | null): Promise<Scope | null> {
+    if (ref === null) return null;
+    if (isId('scope', ref)) {
+      const scope = this.#policy.readable(by, await this.#store.scopes.find(ref));
+      if (scope === null) throw noSuchScope();
+      return scope;
+    }
+    this.#demandCreate(by, user, { scope: parseScope(ref), scopes: scopePaths(ref) });
+    const scope = await this.#store.scopes.findByPath(ref);
+    if (scope === null) throw noSuchScope();
+    return scope;
+  }
+
+  /** Grants those of these roles that the policy has. */
+  async #grantAll(tx: Transaction, by: Principal, { id, createdAt }: User, names: readonly string[]): Promise<void> {
     for (const name of names) {
       const role = await tx.roles.findByName(name);
       if (role === null) continue;
-      if (name !== DEFAULT_ROLE) this.#policy.demand(by, 'grant', role);
+      if (name !== DEFAULT_ROLE) {
+        this.#policy.demand(by, 'grant', role);
+        const held = await tx.roles.closure([role.id]);
+        this.#policy.demandHolds(
+          by,
+          held.map((each) => ({ role: each.name, scope: null })),
+        );
+      }
       await tx.grants.add({
         __typename: 'Grant',
         id: newId('grant'),
@@ -153,14 +195,20 @@ export class Users {
         createdAt,
         revokedAt: null,
       });
-      granted.push(name);
     }
-    return granted.toSorted();
   }
 
   #now(): string {
     return toInstant(this.#clock.now());
   }
+}
+
+function homeOf(scope: Scope | null): Home {
+  return scope === null ? HOMELESS : { scope: scope.scope, scopes: scope.scopes };
+}
+
+function noSuchScope(): Refusal {
+  return badInput('scope', 'There is no such scope. Create it first.');
 }
 
 function conditionsOf({ email, status, role, within }: UserFilter): readonly Condition[] {

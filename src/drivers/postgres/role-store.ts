@@ -1,58 +1,19 @@
-import { LockMode, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
-import { Refusal } from '../../domain/refusals.ts';
 import type { Pages } from '../../domain/pages.ts';
-import type { Grant, GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from '../../domain/roles/role.ts';
-import { instant, instantOrNull, queryIn, type Query } from './database.ts';
+import { Refusal } from '../../domain/refusals.ts';
+import type { Role, RoleReader, RoleWriter } from '../../domain/roles/role.ts';
+import type { Query } from './database.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
-import { GrantRow, RoleRow } from './rows.ts';
 
-function toRole({ id, name, description, managed }: InferEntity<typeof RoleRow> | RoleSqlRow): Role {
-  return { __typename: 'Role', id, name, description: description ?? null, managed };
-}
-
-function toRoleGrant(row: RoleGrantRow): Grant {
-  return {
-    __typename: 'Grant',
-    id: row.grant_id,
-    principalId: row.principal_id,
-    roleId: row.id,
-    scope: row.scope === '' ? null : row.scope,
-    expiresAt: instantOrNull(row.expires_at),
-    grantedBy: row.granted_by,
-    createdAt: instant(row.created_at),
-    revokedAt: null,
-  };
-}
-
-function toGrant(row: InferEntity<typeof GrantRow>): Grant {
-  return {
-    __typename: 'Grant',
-    id: row.id,
-    principalId: row.principal,
-    roleId: row.role,
-    scope: row.scope === '' ? null : row.scope,
-    expiresAt: instantOrNull(row.expiresAt ?? null),
-    grantedBy: row.grantedBy,
-    createdAt: instant(row.createdAt),
-    revokedAt: instantOrNull(row.revokedAt ?? null),
-  };
-}
-
-interface RoleSqlRow {
+export interface RoleSqlRow {
   readonly id: string;
   readonly name: string;
   readonly description: string | null;
   readonly managed: boolean;
 }
 
-interface RoleGrantRow extends RoleSqlRow {
-  readonly grant_id: string;
-  readonly principal_id: string;
-  readonly scope: string;
-  readonly expires_at: string | Date | null;
-  readonly granted_by: string;
-  readonly created_at: string | Date;
+export function toRole({ id, name, description, managed }: RoleSqlRow): Role {
+  return { __typename: 'Role', id, name, description, managed };
 }
 
 /** Everything a role's record has. */
@@ -63,111 +24,145 @@ export const ROLE_SQL: SubjectSql = {
   managed: { kind: 'boolean', sql: 'r.managed' },
 };
 
-const ROLE_COLUMNS = 'r.id, r.name, r.description, r.managed';
+export const ROLE_COLUMNS = 'r.id, r.name, r.description, r.managed';
 
 export function createRolePages(query: Query): Pages<Role> {
   return createPages<RoleSqlRow, Role>(query, {
     list: 'role',
     columns: ROLE_COLUMNS,
-    from: 'roles r',
+    from: '(select * from roles where deleted_at is null) r',
     subject: ROLE_SQL,
     toRecord: toRole,
   });
 }
 
-/** @param em gives the entity manager to read with: a fresh one outside transactions, so that nothing is remembered. */
-export function createRoleReader(em: () => EntityManager, lockMode?: LockMode): RoleReader {
-  const lock = lockMode === undefined ? {} : { lockMode };
+export function createRoleReader(query: Query, lock = ''): RoleReader {
+  const select = `select ${ROLE_COLUMNS} from roles r where r.deleted_at is null and`;
   return {
     async find(id) {
-      const row = await em().findOne(RoleRow, { id }, lock);
-      return row === null ? null : toRole(row);
+      const [row] = await query<RoleSqlRow>('role-find', `${select} r.id = $1 ${lock}`, [id]);
+      return row === undefined ? null : toRole(row);
     },
 
     async findMany(ids) {
-      return (await em().find(RoleRow, { id: { $in: [...ids] } })).map(toRole);
+      const rows = await query<RoleSqlRow>('role-find-many', `${select} r.id = any($1) order by r.id`, [ids]);
+      return rows.map(toRole);
     },
 
     async findByName(name) {
-      const row = await em().findOne(RoleRow, { name }, lock);
-      return row === null ? null : toRole(row);
+      const [row] = await query<RoleSqlRow>('role-find-by-name', `${select} r.name = $1 ${lock}`, [name]);
+      return row === undefined ? null : toRole(row);
+    },
+
+    async hierarchy() {
+      const rows = await query<RoleSqlRow & { inherits: readonly string[] }>(
+        'role-hierarchy',
+        `select ${ROLE_COLUMNS}, array(select parent_id from role_inherits where role_id = r.id) as inherits
+         from roles r where r.deleted_at is null order by r.name collate "C"`,
+        [],
+      );
+      return rows.map((row) => ({ role: toRole(row), inherits: row.inherits }));
     },
   };
 }
 
-export function createRoleWriter(em: EntityManager): RoleWriter {
+export function createRoleWriter(query: Query): RoleWriter {
+  /** Closures are small, and roles change rarely: all are made anew. */
+  const close = () =>
+    query(
+      'role-close',
+      `with recursive closure (role_id, held_id) as (
+         select id, id from roles where deleted_at is null
+         union
+         select c.role_id, i.parent_id from closure c join role_inherits i on i.role_id = c.held_id
+       ), gone as (
+         delete from role_closure where (role_id, held_id) not in (select role_id, held_id from closure)
+       )
+       insert into role_closure (role_id, held_id) select role_id, held_id from closure on conflict do nothing`,
+      [],
+    );
+  const compose = async (id: string, inherits: readonly string[]) => {
+    await query('role-inherits-clear', 'delete from role_inherits where role_id = $1', [id]);
+    await query('role-inherits-write', 'insert into role_inherits (role_id, parent_id) select $1, unnest($2::text[])', [
+      id,
+      inherits,
+    ]);
+    await close();
+  };
   return {
-    ...createRoleReader(() => em, LockMode.PESSIMISTIC_READ),
+    ...createRoleReader(query, 'for share of r'),
 
     async syncManaged(roles) {
-      await em.upsertMany(
-        RoleRow,
-        roles.map(({ id, name, description, managed }) => ({ id, name, description, managed })),
-        { onConflictFields: ['name'], onConflictExcludeFields: ['id'] },
+      const names = roles.map(({ name }) => name);
+      const [custom] = await query<{ name: string }>(
+        'role-custom-among',
+        'select name from roles where name = any($1) and not managed and deleted_at is null order by name limit 1',
+        [names],
       );
-    },
-  };
-}
-
-export function createGrantReader(em: () => EntityManager, query: Query, lockMode?: LockMode): GrantReader {
-  const lock = lockMode === undefined ? {} : { lockMode };
-  return {
-    async find(id) {
-      const row = await em().findOne(GrantRow, { id }, lock);
-      return row === null ? null : toGrant(row);
-    },
-
-    async ofPrincipals(principalIds) {
-      const rows = await query<RoleGrantRow>(
-        'grant-of-principals',
-        `select g.id as grant_id, g.principal_id, g.scope, g.expires_at, g.granted_by, g.created_at, ${ROLE_COLUMNS}
-         from grants g join roles r on r.id = g.role_id
-         where g.principal_id = any($1) and g.revoked_at is null order by g.created_at, g.id`,
-        [principalIds],
-      );
-      return rows.map((row) => ({ grant: toRoleGrant(row), role: toRole(row) }));
-    },
-
-    async isHeld(roleId) {
-      const [row] = await em().execute<{ held: boolean }[]>(
-        `select exists (
-           select from grants g join users u on u.id = g.principal_id
-           where g.role_id = ? and g.scope = '' and g.expires_at is null and g.revoked_at is null and u.status = 'active') as held`,
-        [roleId],
-      );
-      return row?.held ?? false;
-    },
-  };
-}
-
-export function createGrantWriter(em: EntityManager): GrantWriter {
-  const query = queryIn(em);
-  return {
-    ...createGrantReader(() => em, query, LockMode.PESSIMISTIC_WRITE),
-
-    async add({ id, principalId, roleId, scope, expiresAt, grantedBy, createdAt }) {
-      const held = [principalId, roleId, scope ?? ''];
-      // One that has ended is not held any more, and must not be in the way.
+      if (custom !== undefined) throw taken(custom.name, 'files');
       await query(
-        'grant-end',
-        `update grants set revoked_at = expires_at
-         where principal_id = $1 and role_id = $2 and scope = $3 and revoked_at is null and expires_at <= $4`,
-        [...held, createdAt],
+        'role-sync',
+        `insert into roles (id, name, description, managed)
+         select * from unnest($1::text[], $2::text[], $3::text[]) as r (id, name, description), (values (true)) as m (managed)
+         on conflict (name) where deleted_at is null do update set description = excluded.description`,
+        [roles.map(({ id }) => id), names, roles.map(({ description }) => description)],
       );
+      await close();
+    },
+
+    async add({ id, name, description, managed }, inherits) {
       // A violated index would end the transaction, and its commit would then pass for one.
       const added = await query(
-        'grant-add',
-        `insert into grants (principal_id, role_id, scope, id, expires_at, granted_by, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7)
-         on conflict (principal_id, role_id, scope) where revoked_at is null do nothing returning id`,
-        [...held, id, expiresAt, grantedBy, createdAt],
+        'role-add',
+        `insert into roles (id, name, description, managed) values ($1, $2, $3, $4)
+         on conflict (name) where deleted_at is null do nothing returning id`,
+        [id, name, description, managed],
       );
-      if (added.length > 0) return;
-      throw new Refusal('CONFLICT', 'The principal holds this role at this scope already.', { field: 'roleId' });
+      if (added.length === 0) throw taken(name, 'name');
+      await compose(id, inherits);
     },
 
-    async revoke(id, at) {
-      await em.nativeUpdate(GrantRow, { id, revokedAt: null }, { revokedAt: new Date(at) });
+    async save({ id, name, description }, inherits) {
+      const occupied = await query(
+        'role-name-occupied',
+        'select from roles where name = $2 and deleted_at is null and id <> $1',
+        [id, name],
+      );
+      if (occupied.length > 0) throw taken(name, 'name');
+      await query('role-save', 'update roles set name = $2, description = $3 where id = $1', [id, name, description]);
+      await compose(id, inherits);
+    },
+
+    async remove(id, at) {
+      await query('role-remove', 'update roles set deleted_at = $2 where id = $1', [id, at]);
+      await compose(id, []);
+    },
+
+    async findDeleted(id) {
+      const text = `select ${ROLE_COLUMNS} from roles r where r.deleted_at is not null and r.id = $1`;
+      const [row] = await query<RoleSqlRow>('role-find-deleted', text, [id]);
+      return row === undefined ? null : toRole(row);
+    },
+
+    closure: (ids) =>
+      query<{ id: string; name: string }>(
+        'role-closure',
+        `select distinct r.id, r.name from role_closure c join roles r on r.id = c.held_id where c.role_id = any($1)`,
+        [ids],
+      ),
+
+    async descendants(id) {
+      const text = 'select role_id from role_closure where held_id = $1 and role_id <> $1 order by role_id';
+      const rows = await query<{ role_id: string }>('role-descendants', text, [id]);
+      return rows.map(({ role_id }) => role_id);
     },
   };
+}
+
+function taken(name: string, field: 'name' | 'files'): Refusal {
+  const message =
+    field === 'files'
+      ? `There is a custom role named ${name}. Rename or delete it before the policy has one of that name.`
+      : `There is a role named ${name} already.`;
+  return new Refusal('CONFLICT', message, { field });
 }

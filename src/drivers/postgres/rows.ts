@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
+import type { AuditState } from '../../domain/audit/entry.ts';
 
 /**
  * The tables as MikroORM knows them. They are mapped to the domain's records in the store files and go no further.
@@ -6,6 +7,24 @@ import { defineEntity, p } from '@mikro-orm/postgresql';
  */
 
 const instant = () => p.datetime(3);
+
+export const ScopeRow = defineEntity({
+  name: 'ScopeRow',
+  tableName: 'scopes',
+  properties: {
+    id: p.text().primary(),
+    parent: () => p.manyToOne(ScopeRow).mapToPk().nullable().deleteRule('restrict').index(),
+    name: p.text(),
+    path: p.text(),
+    /** The paths from the root down to this one, and the ids of the same scopes. */
+    paths: p.array(),
+    lineage: p.array(),
+    status: p.text(),
+    createdAt: instant(),
+    /** Kept, so that ids are never used again and grants of before are still explained. */
+    deletedAt: instant().nullable(),
+  },
+});
 
 export const UserRow = defineEntity({
   name: 'UserRow',
@@ -17,7 +36,7 @@ export const UserRow = defineEntity({
     emailFolded: p.text().unique(),
     name: p.text(),
     status: p.text(),
-    scope: p.text().nullable(),
+    scope: () => p.manyToOne(ScopeRow).mapToPk().nullable().deleteRule('restrict').index(),
     createdAt: instant(),
   },
 });
@@ -38,9 +57,30 @@ export const RoleRow = defineEntity({
   tableName: 'roles',
   properties: {
     id: p.text().primary(),
-    name: p.text().unique(),
+    name: p.text(),
     description: p.text().nullable(),
     managed: p.boolean(),
+    deletedAt: instant().nullable(),
+  },
+});
+
+/** What a custom role is made of. */
+export const RoleInheritsRow = defineEntity({
+  name: 'RoleInheritsRow',
+  tableName: 'role_inherits',
+  properties: {
+    role: () => p.manyToOne(RoleRow).mapToPk().primary().deleteRule('restrict'),
+    parent: () => p.manyToOne(RoleRow).mapToPk().primary().deleteRule('restrict').index(),
+  },
+});
+
+/** Everything a role amounts to by that, itself included. */
+export const RoleClosureRow = defineEntity({
+  name: 'RoleClosureRow',
+  tableName: 'role_closure',
+  properties: {
+    role: () => p.manyToOne(RoleRow).mapToPk().primary().deleteRule('restrict'),
+    held: () => p.manyToOne(RoleRow).mapToPk().primary().deleteRule('restrict').index(),
   },
 });
 
@@ -51,8 +91,8 @@ export const GrantRow = defineEntity({
     id: p.text().primary(),
     principal: () => p.manyToOne(UserRow).mapToPk().index(),
     role: () => p.manyToOne(RoleRow).mapToPk().index(),
-    /** The path of the scope, or the empty string for everywhere, so that an index can compare it. */
-    scope: p.text(),
+    /** Null is everywhere: a scope that is gone must not turn into that. */
+    scope: () => p.manyToOne(ScopeRow).mapToPk().nullable().deleteRule('restrict').index(),
     expiresAt: instant().nullable(),
     grantedBy: p.text(),
     createdAt: instant(),
@@ -123,7 +163,8 @@ export const AuditEntryRow = defineEntity({
     sessionId: p.text().nullable(),
     action: p.text(),
     subjectId: p.text().index(),
-    detail: p.json<Record<string, string | number | boolean | null>>().nullable(),
+    before: p.json<AuditState>().nullable(),
+    after: p.json<AuditState>().nullable(),
   },
 });
 
@@ -168,9 +209,12 @@ export const InstanceRow = defineEntity({
 });
 
 export const ROWS = [
+  ScopeRow,
   UserRow,
   PasswordRow,
   RoleRow,
+  RoleInheritsRow,
+  RoleClosureRow,
   GrantRow,
   SessionRow,
   SigningKeyRow,

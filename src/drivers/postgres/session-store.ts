@@ -1,12 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Session, SessionReader, SessionWriter } from '../../domain/sessions/session.ts';
 import type { Pages } from '../../domain/pages.ts';
-import { scopePaths } from '../../domain/users/user.ts';
 import { instant, instantOrNull, queryIn, type Query } from './database.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
 import { SessionRow } from './rows.ts';
-import { SCOPES_SQL } from './user-store.ts';
+import { scopesSql } from './scope-store.ts';
 
 interface SessionSqlRow {
   readonly id: string;
@@ -18,6 +17,7 @@ interface SessionSqlRow {
   readonly user_agent: string | null;
   readonly address: string | null;
   readonly scope: string | null;
+  readonly scopes: readonly string[] | null;
 }
 
 interface RefreshSqlRow extends SessionSqlRow {
@@ -28,8 +28,8 @@ interface RefreshSqlRow extends SessionSqlRow {
 }
 
 const COLUMNS =
-  's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, u.scope';
-const TABLES = 'sessions s join users u on u.id = s.user_id';
+  's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, home.path as scope, home.paths as scopes';
+const TABLES = 'sessions s join users u on u.id = s.user_id left join scopes home on home.id = u.scope_id';
 const FROM = `from ${TABLES}`;
 
 /** Everything a session's record has. */
@@ -42,8 +42,8 @@ export const SESSION_SQL: SubjectSql = {
   revokedReason: { kind: 'text', sql: 's.revoked_reason' },
   userAgent: { kind: 'text', sql: 's.user_agent' },
   address: { kind: 'text', sql: 's.address' },
-  scope: { kind: 'text', sql: 'u.scope' },
-  scopes: SCOPES_SQL,
+  scope: { kind: 'text', sql: 'home.path' },
+  scopes: scopesSql('home'),
 };
 
 export function createSessionPages(query: Query): Pages<Session> {
@@ -68,7 +68,7 @@ function toSession(row: SessionSqlRow): Session {
     userAgent: row.user_agent,
     address: row.address,
     scope: row.scope,
-    scopes: scopePaths(row.scope),
+    scopes: row.scopes ?? [],
   };
 }
 

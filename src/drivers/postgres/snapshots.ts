@@ -1,8 +1,10 @@
 import type { HeldGrant } from '../../domain/principals/principal.ts';
-import type { FeedReader, PopulationReader, SnapshotReader } from '../../domain/store.ts';
+import type { FeedReader, PopulationReader, PrincipalInputs, SnapshotReader } from '../../domain/store.ts';
 import { toLogEntry, type LogRow } from './authority-log.ts';
-import { instantOrNull, type Query } from './database.ts';
-import { toUser, USER_COLUMNS, type UserSqlRow } from './user-store.ts';
+import type { Query } from './database.ts';
+import { grantScopeIdsSql, heldSql, toHeld } from './held-grants.ts';
+import { suspendedSql } from './scope-store.ts';
+import { toUser, USER_COLUMNS, USER_TABLES, type UserSqlRow } from './user-store.ts';
 
 interface PopulationRow extends UserSqlRow {
   readonly grants: readonly HeldGrant[];
@@ -14,20 +16,18 @@ interface PrincipalRow extends UserSqlRow {
   readonly as_of: string;
   readonly policy_version: string | null;
   readonly grants: readonly HeldGrant[];
+  readonly home_ids: readonly string[] | null;
+  readonly grant_scope_ids: readonly string[];
 }
-
-const GRANTS = `coalesce((
-      select json_agg(json_build_object('roleId', r.id, 'role', r.name, 'scope', nullif(g.scope, ''), 'expiresAt', g.expires_at)
-        order by r.name, g.scope)
-      from grants g join roles r on r.id = g.role_id
-      where g.principal_id = u.id and g.revoked_at is null and (g.expires_at is null or g.expires_at > now())), '[]')`;
 
 /** One statement is one snapshot. A principal that does not exist still gets the row that says at which position. */
 const PRINCIPALS = `
   select h.epoch, h.seq as as_of, p.version as policy_version, u.*
   from authority_head h join policy_head p on p.id = 1
   left join lateral (
-    select ${USER_COLUMNS}, ${GRANTS} as grants from users u where u.id = any($1)
+    select ${USER_COLUMNS}, ${heldSql('u.id')} as grants, home.lineage as home_ids,
+      ${grantScopeIdsSql('u.id')} as grant_scope_ids
+    from ${USER_TABLES} where u.id = any($1)
   ) u on true
   where h.id = 1`;
 
@@ -41,7 +41,13 @@ export function createSnapshotReader(query: Query): SnapshotReader {
       const principals = rows
         .filter((row) => row.id !== null)
         .map((row) => {
-          return [row.id, { record: toUser(row), grants: toGrants(row.grants) }] as const;
+          const inputs: PrincipalInputs = {
+            record: toUser(row),
+            grants: toHeld(row.grants),
+            homeIds: row.home_ids ?? [],
+            grantScopeIds: row.grant_scope_ids,
+          };
+          return [row.id, inputs] as const;
         });
       return {
         epoch: first.epoch,
@@ -55,8 +61,9 @@ export function createSnapshotReader(query: Query): SnapshotReader {
       const [row] = await query<{ epoch: string; as_of: string; live: boolean }>(
         'snapshot-session',
         `select h.epoch, h.seq as as_of, exists (
-           select from sessions s join users u on u.id = s.user_id
-           where s.id = $1 and s.revoked_at is null and s.expires_at > now() and u.status = 'active') as live
+           select from sessions s join users u on u.id = s.user_id left join scopes home on home.id = u.scope_id
+           where s.id = $1 and s.revoked_at is null and s.expires_at > now() and u.status = 'active'
+             and not ${suspendedSql('home')}) as live
          from authority_head h where h.id = 1`,
         [id],
       );
@@ -71,24 +78,19 @@ export function createPopulationReader(query: Query): PopulationReader {
     async page(afterId, limit) {
       const rows = await query<PopulationRow>(
         'population-page',
-        `select ${USER_COLUMNS}, ${GRANTS} as grants, (
+        `select ${USER_COLUMNS}, ${heldSql('u.id')} as grants, (
            select count(*)::int from sessions s
            where s.user_id = u.id and s.revoked_at is null and s.expires_at > now()) as live_sessions
-         from users u where u.id > $1 and u.status = 'active' order by u.id limit $2`,
+         from ${USER_TABLES} where u.id > $1 and u.status = 'active' order by u.id limit $2`,
         [afterId, limit],
       );
       return rows.map((row) => ({
         user: toUser(row),
-        grants: toGrants(row.grants),
+        grants: toHeld(row.grants),
         liveSessions: row.live_sessions,
       }));
     },
   };
-}
-
-/** JSON made by PostgreSQL has its own form of instants. */
-function toGrants(grants: readonly HeldGrant[]): readonly HeldGrant[] {
-  return grants.map((grant) => ({ ...grant, expiresAt: instantOrNull(grant.expiresAt) }));
 }
 
 export function createFeedReader(query: Query): FeedReader {

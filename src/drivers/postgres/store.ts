@@ -4,14 +4,10 @@ import type { Store, Transaction } from '../../domain/store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { queryIn, translated, translating, type Database } from './database.ts';
 import { createFence } from './fence.ts';
-import {
-  createGrantReader,
-  createGrantWriter,
-  createRolePages,
-  createRoleReader,
-  createRoleWriter,
-} from './role-store.ts';
+import { createGrantReader, createGrantWriter } from './grant-store.ts';
+import { createRolePages, createRoleReader, createRoleWriter } from './role-store.ts';
 import { AuditEntryRow } from './rows.ts';
+import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
 import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
 import { createFeedReader, createPopulationReader, createSnapshotReader } from './snapshots.ts';
@@ -22,8 +18,9 @@ export function createStore({ orm, query }: Database): Store {
   const fresh = (): EntityManager => orm.em.fork();
   return {
     users: translating({ ...createUserReader(query), ...createUserPages(query) }),
-    roles: translating({ ...createRoleReader(fresh), ...createRolePages(query) }),
-    grants: translating(createGrantReader(fresh, query)),
+    scopes: translating({ ...createScopeReader(query), ...createScopePages(query) }),
+    roles: translating({ ...createRoleReader(query), ...createRolePages(query) }),
+    grants: translating(createGrantReader(query)),
     sessions: translating({ ...createSessionReader(query), ...createSessionPages(query) }),
     bundles: translating(createBundleReader(query)),
     signingKeys: translating(createSigningKeyReader(fresh)),
@@ -47,8 +44,9 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
   const query = queryIn(em);
   return {
     users: createUserWriter(em),
-    roles: translating(createRoleWriter(em)),
-    grants: translating(createGrantWriter(em)),
+    scopes: translating(createScopeWriter(query)),
+    roles: translating(createRoleWriter(query)),
+    grants: translating(createGrantWriter(query)),
     sessions: createSessionWriter(em),
     bundles: createBundleWriter(query),
     signingKeys: createSigningKeyWriter(em),
@@ -69,8 +67,15 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
 
 function createAuditWriter(em: EntityManager): AuditWriter {
   return {
-    async append({ by, sessionId, action, subjectId, detail }) {
-      await em.insert(AuditEntryRow, { by, sessionId, action, subjectId, detail: detail ?? null });
+    async append({ by, sessionId, action, subjectId, before, after }) {
+      await em.insert(AuditEntryRow, {
+        by,
+        sessionId,
+        action,
+        subjectId,
+        before: before ?? null,
+        after: after ?? null,
+      });
     },
   };
 }

@@ -28,9 +28,14 @@ function member(id: string, scope: string | null): PopulationMember {
     roles: ['writer'],
     scope: null,
     scopes: [],
+    suspended: false,
     createdAt: '2030-01-01T00:00:00.000Z',
   };
-  return { user, grants: [{ roleId: 'role_1', role: 'writer', scope, expiresAt: null }], liveSessions: 0 };
+  return {
+    user,
+    grants: [{ roleId: 'role_1', role: 'writer', through: null, scope, expiresAt: null }],
+    liveSessions: 0,
+  };
 }
 
 const bundle = parseBundle([{ path: 'policies/documents.yaml', text: POLICY }]);

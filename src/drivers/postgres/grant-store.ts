@@ -1,0 +1,137 @@
+import { Refusal } from '../../domain/refusals.ts';
+import type { Grant, GrantReader, GrantWriter } from '../../domain/roles/role.ts';
+import { instant, instantOrNull, type Query } from './database.ts';
+import { heldSql, toHeld } from './held-grants.ts';
+import { ROLE_COLUMNS, type RoleSqlRow, toRole } from './role-store.ts';
+import { scopeIdSql, suspendedSql } from './scope-store.ts';
+import type { HeldGrant } from '../../domain/principals/principal.ts';
+
+interface GrantSqlRow {
+  readonly grant_id: string;
+  readonly principal_id: string;
+  readonly role_id: string;
+  readonly path: string | null;
+  readonly expires_at: string | Date | null;
+  readonly granted_by: string;
+  readonly created_at: string | Date;
+  readonly revoked_at: string | Date | null;
+}
+
+const COLUMNS = `g.id as grant_id, g.principal_id, g.role_id, there.path, g.expires_at, g.granted_by, g.created_at, g.revoked_at`;
+const TABLES = 'grants g left join scopes there on there.id = g.scope_id';
+
+/** Any number that nobody else locks: whoever may leave nobody administrator goes one after the other. */
+const ADMINISTRATORS_LOCK = 7_215_806;
+
+function toGrant(row: GrantSqlRow): Grant {
+  return {
+    __typename: 'Grant',
+    id: row.grant_id,
+    principalId: row.principal_id,
+    roleId: row.role_id,
+    scope: row.path,
+    expiresAt: instantOrNull(row.expires_at),
+    grantedBy: row.granted_by,
+    createdAt: instant(row.created_at),
+    revokedAt: instantOrNull(row.revoked_at),
+  };
+}
+
+export function createGrantReader(query: Query, lock = ''): GrantReader {
+  return {
+    async find(id) {
+      const text = `select ${COLUMNS} from ${TABLES} where g.id = $1 ${lock}`;
+      const [row] = await query<GrantSqlRow>('grant-find', text, [id]);
+      return row === undefined ? null : toGrant(row);
+    },
+
+    async ofPrincipals(principalIds) {
+      const rows = await query<GrantSqlRow & RoleSqlRow>(
+        'grant-of-principals',
+        `select ${COLUMNS}, ${ROLE_COLUMNS}
+         from ${TABLES} join roles r on r.id = g.role_id
+         where g.principal_id = any($1) and g.revoked_at is null order by g.created_at, g.id`,
+        [principalIds],
+      );
+      return rows.map((row) => ({ grant: toGrant(row), role: toRole(row) }));
+    },
+
+    async isHeld(roleId) {
+      const [row] = await query<{ held: boolean }>(
+        'grant-is-held',
+        `select exists (
+           select from role_closure closure join grants g on g.role_id = closure.role_id
+           join users u on u.id = g.principal_id left join scopes home on home.id = u.scope_id
+           where closure.held_id = $1 and g.scope_id is null and g.expires_at is null and g.revoked_at is null
+             and u.status = 'active' and not ${suspendedSql('home')}) as held`,
+        [roleId],
+      );
+      return row?.held ?? false;
+    },
+
+    async heldBy(principalId) {
+      const [row] = await query<{ grants: readonly HeldGrant[] }>(
+        'grant-held-by',
+        `select ${heldSql('$1')} as grants`,
+        [principalId],
+      );
+      return toHeld(row?.grants ?? []);
+    },
+  };
+}
+
+export function createGrantWriter(query: Query): GrantWriter {
+  const reader = createGrantReader(query, 'for update of g');
+  return {
+    ...reader,
+
+    async isHeld(roleId) {
+      // A statement of its own: the next one sees what was committed while it waited.
+      await query('grant-administrators', 'select pg_advisory_xact_lock($1)', [ADMINISTRATORS_LOCK]);
+      return reader.isHeld(roleId);
+    },
+
+    async add({ id, principalId, roleId, scope, expiresAt, grantedBy, createdAt }) {
+      const held = [principalId, roleId, scope];
+      // One that has ended is not held any more, and must not be in the way.
+      await query(
+        'grant-end',
+        `update grants set revoked_at = expires_at
+         where principal_id = $1 and role_id = $2 and scope_id is not distinct from ${scopeIdSql('$3')}
+           and revoked_at is null and expires_at <= $4`,
+        [...held, createdAt],
+      );
+      // A violated index would end the transaction, and its commit would then pass for one.
+      const added = await query(
+        'grant-add',
+        `insert into grants (principal_id, role_id, scope_id, id, expires_at, granted_by, created_at)
+         values ($1, $2, ${scopeIdSql('$3')}, $4, $5, $6, $7)
+         on conflict (principal_id, role_id, scope_id) where revoked_at is null do nothing returning id`,
+        [...held, id, expiresAt, grantedBy, createdAt],
+      );
+      if (added.length > 0) return;
+      throw new Refusal('CONFLICT', 'The principal holds this role at this scope already.', { field: 'roleId' });
+    },
+
+    async revoke(id, at) {
+      await query('grant-revoke', 'update grants set revoked_at = $2 where id = $1 and revoked_at is null', [id, at]);
+    },
+
+    async revokeAllOf(roleId, at) {
+      const rows = await query<{ principal_id: string }>(
+        'grant-revoke-all-of',
+        `update grants set revoked_at = $2 where role_id = $1 and revoked_at is null returning principal_id`,
+        [roleId, at],
+      );
+      return [...new Set(rows.map(({ principal_id }) => principal_id))];
+    },
+
+    async revokeAllAt(scopeId, at) {
+      await query(
+        'grant-revoke-all-at',
+        'update grants set revoked_at = $2 where scope_id = $1 and revoked_at is null',
+        [scopeId, at],
+      );
+    },
+  };
+}
