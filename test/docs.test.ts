@@ -41,3 +41,27 @@ test('the commands of the quick start do what it says', async () => {
   expect(stdout).toContain('closed with 4401');
   expect(answers.at(-1)).toContain('SESSION_REVOKED');
 });
+
+test('the commands about permissions do what the page says', async () => {
+  const blocks = commandsOf('docs/permissions.md').filter((block) => !block.includes('examples/browser'));
+  const { port } = new URL(castellans.apps[0]?.url ?? '');
+  const script = blocks.join('\n').replaceAll(':4001', `:${port}`).replaceAll('a password for trying it', PASSWORD);
+  const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 30_000 });
+  const answers = stdout.trim().split('\n');
+  const having = (word: string) => answers.filter((line) => line.includes(word));
+
+  expect(having('"createScope":{"scope"')).toHaveLength(4);
+  expect(having('"dave":{')).toEqual(['{"data":{"dave":{"allowed":true},"erin":{"allowed":false}}}']);
+  expect(having('"explain"')[0]).toMatch(
+    /"allowed":true,"rule":\{"rule":"[^"]*users\.yaml:\d+","inheritance":\["support"\]/,
+  );
+  expect(having('"viewerCan":')).toEqual([
+    '{"data":{"viewerCan":{"allowed":false}}}',
+    '{"data":{"viewerCan":{"allowed":false}}}',
+  ]);
+  expect(having('"errors"').map((line) => /"code":"(\w+)"/.exec(line)?.[1])).toEqual(['FORBIDDEN', 'SESSION_REVOKED']);
+  expect(having('"enforced"').filter((line) => !line.includes('"enforced":true'))).toEqual([]);
+  expect(having('"role":{')[0]).toContain('"inherits":[{"name":"auditor"},{"name":"support"}]');
+  expect(having('"users"')[1]).toContain('{"node":{"name":"sam","roles":[{"name":"member"},{"name":"lead"}]}}');
+  expect(having('"history"')[0]).toContain('"inForce":true');
+});

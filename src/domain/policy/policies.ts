@@ -1,4 +1,4 @@
-import type { Principal, SubjectRecord } from '../principals/principal.ts';
+import type { HeldGrant, Principal, SubjectRecord } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
 import type { PopulationMember, PopulationReader } from '../store.ts';
 import type { BundleReader, PolicyVersion } from './bundle-store.ts';
@@ -81,11 +81,8 @@ export class Policies {
     }
     const { action, subject, field } = question;
     const explanation = engine.explain(standing.ability, action, subject, field);
-    return {
-      ...explanation,
-      rule: this.#redacted(by, subject, explanation.rule),
-      nearestMiss: this.#redacted(by, subject, explanation.nearestMiss),
-    };
+    const told = (rule: ExplainedRule | null) => granted(standing.grants, this.#redacted(by, subject, rule));
+    return { ...explanation, rule: told(explanation.rule), nearestMiss: told(explanation.nearestMiss) };
   }
 
   /** Without the values of fields that whoever asks may not read. */
@@ -138,4 +135,12 @@ export class Policies {
       }
     }
   }
+}
+
+/** With the custom role that brought the role of the rule, where that was not granted itself. */
+function granted(grants: readonly HeldGrant[], rule: ExplainedRule | null): ExplainedRule | null {
+  const [first] = rule?.inheritance ?? [];
+  const brought = grants.filter(({ role }) => role === first);
+  const through = brought.every((grant) => grant.through !== null) ? (brought[0]?.through ?? null) : null;
+  return rule === null || through === null ? rule : { ...rule, inheritance: [through, ...rule.inheritance] };
 }
