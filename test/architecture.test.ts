@@ -79,11 +79,11 @@ const ORDER: readonly (readonly string[])[] = [
   ['authority', 'principals'],
   ['scopes'],
   ['policy'],
+  ['analytics'],
   ['users', 'service-accounts'],
   ['roles'],
   ['sessions', 'tokens', 'api-keys'],
   ['authentication'],
-  ['analytics'],
 ];
 
 const ROOM_RULES: readonly Rule[] = [

@@ -167,6 +167,28 @@ export const InstanceRow = defineEntity({
   },
 });
 
+/** How often something happened in the quarter of an hour that begins at `start`. */
+export const RollupRow = defineEntity({
+  name: 'RollupRow',
+  tableName: 'rollups',
+  properties: {
+    metric: p.text().primary(),
+    start: instant().primary(),
+    dimensions: p.json<Record<string, string | boolean | null>>().primary(),
+    count: p.bigint(),
+  },
+});
+
+/** The counts of a flush are added once, however often it is repeated. */
+export const RollupFlushRow = defineEntity({
+  name: 'RollupFlushRow',
+  tableName: 'rollup_flushes',
+  properties: {
+    id: p.uuid().primary(),
+    at: instant().defaultRaw('now()').index(),
+  },
+});
+
 export const ROWS = [
   UserRow,
   PasswordRow,
@@ -180,4 +202,6 @@ export const ROWS = [
   AuthorityLogRow,
   AuthorityHeadRow,
   InstanceRow,
+  RollupRow,
+  RollupFlushRow,
 ];

@@ -11,6 +11,7 @@ import {
   createRoleReader,
   createRoleWriter,
 } from './role-store.ts';
+import { createRollupReader, createRollupWriter } from './rollup-store.ts';
 import { AuditEntryRow } from './rows.ts';
 import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
@@ -30,6 +31,7 @@ export function createStore({ orm, query }: Database): Store {
     snapshots: translating(createSnapshotReader(query)),
     feed: translating(createFeedReader(query)),
     population: translating(createPopulationReader(query)),
+    rollups: translating(createRollupReader(query)),
 
     async transaction(work) {
       const logIds: string[] = [];
@@ -53,6 +55,7 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     bundles: createBundleWriter(query),
     signingKeys: createSigningKeyWriter(em),
     audit: createAuditWriter(em),
+    rollups: createRollupWriter(query),
     fence: createFence(query),
     authority: {
       async append({ target, kind, userId, reason }) {
