@@ -15,17 +15,25 @@ const READ = `
       ${UNTIL} - interval '1 second', interval '15 minutes') quarter
   ), buckets as (
     select bucket, min(quarter) as start from quarters group by bucket having max(quarter) >= ${SINCE}
+  ), series as (
+    select id, dimensions, dimensions -> $7 as value from rollup_series where metric = $1
   ), counted as (
-    select date_trunc($5, start, $6) as bucket, dimensions -> $7 as value, sum(count) as count
-    from rollups where metric = $1 and start >= ${SINCE} and start < ${UNTIL} group by 1, 2
+    select date_trunc($5, start, $6) as bucket, value, sum(count) as count
+    from (
+      select start, value, sum(count) as count from rollups join series on id = series_id
+      where start >= ${SINCE} and start < ${UNTIL} group by 1, 2
+    ) by_quarter group by 1, 2
   ), by_bucket as (
     select b.start, coalesce(
       json_agg(json_build_object('value', c.value, 'count', c.count)) filter (where c.count is not null), '[]') as counts
     from buckets b left join counted c on c.bucket = b.bucket group by b.start
   ), groups as (
-    select dimensions, coalesce(sum(count) filter (where start >= ${SINCE}), 0) as count,
-      coalesce(sum(count) filter (where start < ${SINCE}), 0) as before
-    from rollups where metric = $1 and start >= ${BEFORE} and start < ${UNTIL} group by dimensions
+    select dimensions, count, before
+    from series join lateral (
+      select coalesce(sum(count) filter (where start >= ${SINCE}), 0) as count,
+        coalesce(sum(count) filter (where start < ${SINCE}), 0) as before
+      from rollups where series_id = id and start >= ${BEFORE} and start < ${UNTIL}
+    ) sums on count > 0 or before > 0
   )
   select
     (select coalesce(json_agg(groups), '[]') from groups) as groups,
@@ -57,20 +65,27 @@ export function createRollupWriter(query: Query): RollupWriter {
     async add(flushId, counts) {
       const text = 'insert into rollup_flushes (id) values ($1) on conflict do nothing returning id';
       if ((await query('rollup-flush', text, [flushId])).length === 0) return false;
+      const metrics = counts.map(({ metric }) => metric);
+      const dimensions = counts.map((count) => JSON.stringify(count.dimensions));
+      const [starts, numbers] = [counts.map(({ start }) => start), counts.map(({ count }) => count)];
       // In one order, so that flushes that meet wait for each other and never in a circle.
       await query(
+        'rollup-series',
+        `insert into rollup_series (metric, dimensions)
+         select distinct metric, dimensions from unnest($1::text[], $2::jsonb[]) as t (metric, dimensions)
+         where not exists (select from rollup_series s where s.metric = t.metric and s.dimensions = t.dimensions)
+         order by metric, dimensions on conflict do nothing`,
+        [metrics, dimensions],
+      );
+      await query(
         'rollup-add',
-        `insert into rollups (metric, start, dimensions, count)
-         select metric, start, dimensions, sum(count)
-         from unnest($1::text[], $2::timestamptz[], $3::jsonb[], $4::bigint[]) as t (metric, start, dimensions, count)
-         group by metric, start, dimensions order by metric, start, dimensions
-         on conflict (metric, start, dimensions) do update set count = rollups.count + excluded.count`,
-        [
-          counts.map(({ metric }) => metric),
-          counts.map(({ start }) => start),
-          counts.map(({ dimensions }) => JSON.stringify(dimensions)),
-          counts.map(({ count }) => count),
-        ],
+        `insert into rollups (series_id, start, count)
+         select id, start, sum(count)
+         from unnest($1::text[], $2::jsonb[], $3::timestamptz[], $4::bigint[]) as t (metric, dimensions, start, count)
+         join rollup_series s on s.metric = t.metric and s.dimensions = t.dimensions
+         group by id, start order by id, start
+         on conflict (series_id, start) do update set count = rollups.count + excluded.count`,
+        [metrics, dimensions, starts, numbers],
       );
       // More than one for each that comes, so that there are never many more than a day's.
       await query(

@@ -167,14 +167,25 @@ export const InstanceRow = defineEntity({
   },
 });
 
-/** How often something happened in the quarter of an hour that begins at `start`. */
+/** What is counted apart. */
+export const RollupSeriesRow = defineEntity({
+  name: 'RollupSeriesRow',
+  tableName: 'rollup_series',
+  properties: {
+    id: p.bigint().primary().autoincrement(),
+    metric: p.text(),
+    dimensions: p.json<Record<string, string | boolean | null>>(),
+  },
+  uniques: [{ properties: ['metric', 'dimensions'] }],
+});
+
+/** How often it happened in the quarter of an hour that begins at `start`. */
 export const RollupRow = defineEntity({
   name: 'RollupRow',
   tableName: 'rollups',
   properties: {
-    metric: p.text().primary(),
+    series: () => p.manyToOne(RollupSeriesRow).mapToPk().primary(),
     start: instant().primary(),
-    dimensions: p.json<Record<string, string | boolean | null>>().primary(),
     count: p.bigint(),
   },
 });
@@ -202,6 +213,7 @@ export const ROWS = [
   AuthorityLogRow,
   AuthorityHeadRow,
   InstanceRow,
+  RollupSeriesRow,
   RollupRow,
   RollupFlushRow,
 ];

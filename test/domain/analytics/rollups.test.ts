@@ -44,7 +44,7 @@ function countTimes(rollups: Rollups, times: number, word = 'a'): void {
 async function stored(): Promise<Readonly<Record<string, number>>> {
   const rows = await opened.rows<{ word: string; count: number }>(
     `select coalesce(dimensions ->> 'word', dimensions::text) as word, sum(count)::float8 as count
-     from rollups where metric = $1 group by 1`,
+     from rollups join rollup_series on id = series_id where metric = $1 group by 1`,
     metric,
   );
   return Object.fromEntries(rows.map(({ word, count }) => [word, count]));
@@ -100,7 +100,7 @@ describe('what is counted', () => {
     }
     await rollups.close();
     const rows = await opened.rows<{ start: Date; count: string }>(
-      'select start, count from rollups where metric = $1 order by start',
+      'select start, count from rollups join rollup_series on id = series_id where metric = $1 order by start',
       metric,
     );
     expect(rows).toEqual(
