@@ -230,7 +230,7 @@ describe('the connections', () => {
 describe('ids of flushes', () => {
   test('are remembered for a day, and then forgotten, a few with each that comes', async () => {
     await opened.rows(
-      `insert into rollup_flushes (id, at) select gen_random_uuid(), now() - n * interval '4 hours'
+      `insert into rollup_flushes (id, at) select gen_random_uuid(), now() - n * interval '4 hours' - interval '1 minute'
        from generate_series(1, 30) n`,
     );
     const left = async () => {

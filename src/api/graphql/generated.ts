@@ -27,19 +27,51 @@ export type Scalars = {
   _FieldSet: { input: string; output: string; }
 };
 
-export type AnalyticsBucket =
-  | 'hour'
-  | 'day';
-
-/** From one instant on and before another. It is widened to whole quarters of an hour in UTC. */
-export type AnalyticsRange = {
-  from: Scalars['DateTime']['input'];
-  to: Scalars['DateTime']['input'];
-  /** The hours or days that counts are summed by; at most 1000. */
-  bucket: AnalyticsBucket;
-  /** Whose calendar says where they begin: a name such as Europe/Berlin. */
-  timeZone: Scalars['String']['input'];
+/** Proof that a change is in force. */
+export type Receipt = {
+  __typename?: 'Receipt';
+  /**
+   * Whether no instance can still decide as if the change had not been made. False means committed but not confirmed in
+   * time: call again to get the confirmation.
+   */
+  enforced: Scalars['Boolean']['output'];
+  /** The position of the change in the authority log. */
+  position: Scalars['String']['output'];
+  /** How many instances were running when the change was committed. */
+  instances: Scalars['Int']['output'];
+  /** How many of them acknowledged it. When fewer, the others' leases have run out. */
+  acknowledged: Scalars['Int']['output'];
+  /** Milliseconds from the commit until this was known. */
+  waitedMs: Scalars['Float']['output'];
 };
+
+/** The subscription has ended because the right to it has. It is the last event. */
+export type AccessEnded = {
+  __typename?: 'AccessEnded';
+  /** The code that any further request with the same credential is refused with. */
+  code: Scalars['String']['output'];
+  reason: Scalars['String']['output'];
+  position: Scalars['String']['output'];
+};
+
+/** What `after` asked for is not kept any more: read the current state, and subscribe again without `after`. */
+export type Resync = {
+  __typename?: 'Resync';
+  position: Scalars['String']['output'];
+};
+
+export type PageInfo = {
+  __typename?: 'PageInfo';
+  hasNextPage: Scalars['Boolean']['output'];
+  hasPreviousPage: Scalars['Boolean']['output'];
+  startCursor?: Maybe<Scalars['String']['output']>;
+  /** What to send as `after` for the next page of the same list in the same order. */
+  endCursor?: Maybe<Scalars['String']['output']>;
+};
+
+export type OrderDirection =
+  | 'ascending'
+  | 'descending';
 
 export type Query = {
   __typename?: 'Query';
@@ -147,100 +179,6 @@ export type QueryUsersArgs = {
   orderBy?: InputMaybe<UserOrder>;
 };
 
-/** Counts are whole numbers. */
-export type PermissionAnalytics = {
-  __typename?: 'PermissionAnalytics';
-  /** The most frequent first. */
-  decisions: Array<DecisionCount>;
-  /** All that have a part in the range, in their order. What lies outside of it is not counted in them. */
-  buckets: Array<DecisionBucket>;
-  /** Decisions made where an instance could not tell any more of them apart. They are in none of the other counts. */
-  overflow: Scalars['Float']['output'];
-  /** File and line of each rule of the policy in force that decided nothing in the range. */
-  rulesWithoutDecision: Array<Scalars['String']['output']>;
-  /** Where more was denied than in the equally long time before the range: the largest rise first, at most 100. */
-  risingDenials: Array<RisingDenial>;
-  /**
-   * What the instance that answers counted before that is in the answer. Each instance writes its counts every 5 seconds, so
-   * that those of the others may be missing for as long.
-   */
-  completeUntil: Scalars['DateTime']['output'];
-};
-
-export type DecisionCount = {
-  __typename?: 'DecisionCount';
-  /** Null for a word that the policy did not know, here and in subject. */
-  action?: Maybe<Scalars['String']['output']>;
-  subject?: Maybe<Scalars['String']['output']>;
-  allowed: Scalars['Boolean']['output'];
-  /** File and line of the deciding rule, in the policy of that time; null when no rule applied. */
-  rule?: Maybe<Scalars['String']['output']>;
-  count: Scalars['Float']['output'];
-};
-
-export type DecisionBucket = {
-  __typename?: 'DecisionBucket';
-  /** Where the hour or day begins, which may be before the range does. */
-  start: Scalars['DateTime']['output'];
-  allowed: Scalars['Float']['output'];
-  denied: Scalars['Float']['output'];
-};
-
-export type RisingDenial = {
-  __typename?: 'RisingDenial';
-  action?: Maybe<Scalars['String']['output']>;
-  subject?: Maybe<Scalars['String']['output']>;
-  rule?: Maybe<Scalars['String']['output']>;
-  before: Scalars['Float']['output'];
-  now: Scalars['Float']['output'];
-};
-
-/** Proof that a change is in force. */
-export type Receipt = {
-  __typename?: 'Receipt';
-  /**
-   * Whether no instance can still decide as if the change had not been made. False means committed but not confirmed in
-   * time: call again to get the confirmation.
-   */
-  enforced: Scalars['Boolean']['output'];
-  /** The position of the change in the authority log. */
-  position: Scalars['String']['output'];
-  /** How many instances were running when the change was committed. */
-  instances: Scalars['Int']['output'];
-  /** How many of them acknowledged it. When fewer, the others' leases have run out. */
-  acknowledged: Scalars['Int']['output'];
-  /** Milliseconds from the commit until this was known. */
-  waitedMs: Scalars['Float']['output'];
-};
-
-/** The subscription has ended because the right to it has. It is the last event. */
-export type AccessEnded = {
-  __typename?: 'AccessEnded';
-  /** The code that any further request with the same credential is refused with. */
-  code: Scalars['String']['output'];
-  reason: Scalars['String']['output'];
-  position: Scalars['String']['output'];
-};
-
-/** What `after` asked for is not kept any more: read the current state, and subscribe again without `after`. */
-export type Resync = {
-  __typename?: 'Resync';
-  position: Scalars['String']['output'];
-};
-
-export type PageInfo = {
-  __typename?: 'PageInfo';
-  hasNextPage: Scalars['Boolean']['output'];
-  hasPreviousPage: Scalars['Boolean']['output'];
-  startCursor?: Maybe<Scalars['String']['output']>;
-  /** What to send as `after` for the next page of the same list in the same order. */
-  endCursor?: Maybe<Scalars['String']['output']>;
-};
-
-export type OrderDirection =
-  | 'ascending'
-  | 'descending';
-
 export type Mutation = {
   __typename?: 'Mutation';
   /**
@@ -340,6 +278,68 @@ export type SubscriptionPermissionsChangedArgs = {
 
 export type SubscriptionSessionEventsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type AnalyticsBucket =
+  | 'hour'
+  | 'day';
+
+/** From one instant on and before another. It is widened to whole quarters of an hour in UTC. */
+export type AnalyticsRange = {
+  from: Scalars['DateTime']['input'];
+  to: Scalars['DateTime']['input'];
+  /** The hours or days that counts are summed by; at most 1000. */
+  bucket: AnalyticsBucket;
+  /** Whose calendar says where they begin: a name such as Europe/Berlin. */
+  timeZone: Scalars['String']['input'];
+};
+
+/** Counts are whole numbers. */
+export type PermissionAnalytics = {
+  __typename?: 'PermissionAnalytics';
+  /** The most frequent first. */
+  decisions: Array<DecisionCount>;
+  /** All that have a part in the range, in their order. What lies outside of it is not counted in them. */
+  buckets: Array<DecisionBucket>;
+  /** Decisions made where an instance could not tell any more of them apart. They are in none of the other counts. */
+  overflow: Scalars['Float']['output'];
+  /** File and line of each rule of the policy in force that decided nothing in the range. */
+  rulesWithoutDecision: Array<Scalars['String']['output']>;
+  /** Where more was denied than in the equally long time before the range: the largest rise first, at most 100. */
+  risingDenials: Array<RisingDenial>;
+  /**
+   * What the instance that answers counted before that is in the answer. Each instance writes its counts every 5 seconds, so
+   * that those of the others may be missing for as long.
+   */
+  completeUntil: Scalars['DateTime']['output'];
+};
+
+export type DecisionCount = {
+  __typename?: 'DecisionCount';
+  /** Null for a word that the policy did not know, here and in subject. */
+  action?: Maybe<Scalars['String']['output']>;
+  subject?: Maybe<Scalars['String']['output']>;
+  allowed: Scalars['Boolean']['output'];
+  /** File and line of the deciding rule, in the policy of that time; null when no rule applied. */
+  rule?: Maybe<Scalars['String']['output']>;
+  count: Scalars['Float']['output'];
+};
+
+export type DecisionBucket = {
+  __typename?: 'DecisionBucket';
+  /** Where the hour or day begins, which may be before the range does. */
+  start: Scalars['DateTime']['output'];
+  allowed: Scalars['Float']['output'];
+  denied: Scalars['Float']['output'];
+};
+
+export type RisingDenial = {
+  __typename?: 'RisingDenial';
+  action?: Maybe<Scalars['String']['output']>;
+  subject?: Maybe<Scalars['String']['output']>;
+  rule?: Maybe<Scalars['String']['output']>;
+  before: Scalars['Float']['output'];
+  now: Scalars['Float']['output'];
 };
 
 /** The answer to "may X do Y on Z?", with what decided it. */
@@ -874,26 +874,26 @@ export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
 
 /** Mapping between all available schema types and the resolvers types */
 export type ResolversTypes = {
-  AnalyticsBucket: AnalyticsBucket;
-  AnalyticsRange: AnalyticsRange;
-  String: ResolverTypeWrapper<Scalars['String']['output']>;
-  Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
-  ID: ResolverTypeWrapper<Scalars['ID']['output']>;
-  Int: ResolverTypeWrapper<Scalars['Int']['output']>;
-  PermissionAnalytics: ResolverTypeWrapper<PermissionAnalyticsRecord>;
-  Float: ResolverTypeWrapper<Scalars['Float']['output']>;
-  DecisionCount: ResolverTypeWrapper<DecisionCount>;
-  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
-  DecisionBucket: ResolverTypeWrapper<DecisionBucket>;
-  RisingDenial: ResolverTypeWrapper<RisingDenial>;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   Receipt: ResolverTypeWrapper<Receipt>;
+  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  String: ResolverTypeWrapper<Scalars['String']['output']>;
+  Int: ResolverTypeWrapper<Scalars['Int']['output']>;
+  Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   AccessEnded: ResolverTypeWrapper<AccessEnded>;
   Resync: ResolverTypeWrapper<Resync>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
   OrderDirection: OrderDirection;
+  Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
+  ID: ResolverTypeWrapper<Scalars['ID']['output']>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
+  AnalyticsBucket: AnalyticsBucket;
+  AnalyticsRange: AnalyticsRange;
+  PermissionAnalytics: ResolverTypeWrapper<PermissionAnalyticsRecord>;
+  DecisionCount: ResolverTypeWrapper<DecisionCount>;
+  DecisionBucket: ResolverTypeWrapper<DecisionBucket>;
+  RisingDenial: ResolverTypeWrapper<RisingDenial>;
   Decision: ResolverTypeWrapper<Decision>;
   AbilityRules: ResolverTypeWrapper<AbilityRules>;
   PackedRules: ResolverTypeWrapper<Scalars['PackedRules']['output']>;
@@ -953,24 +953,24 @@ export type ResolversTypes = {
 
 /** Mapping between all available schema types and the resolvers parents */
 export type ResolversParentTypes = {
-  AnalyticsRange: AnalyticsRange;
-  String: Scalars['String']['output'];
-  Query: Record<PropertyKey, never>;
-  ID: Scalars['ID']['output'];
-  Int: Scalars['Int']['output'];
-  PermissionAnalytics: PermissionAnalyticsRecord;
-  Float: Scalars['Float']['output'];
-  DecisionCount: DecisionCount;
-  Boolean: Scalars['Boolean']['output'];
-  DecisionBucket: DecisionBucket;
-  RisingDenial: RisingDenial;
   DateTime: Scalars['DateTime']['output'];
   Receipt: Receipt;
+  Boolean: Scalars['Boolean']['output'];
+  String: Scalars['String']['output'];
+  Int: Scalars['Int']['output'];
+  Float: Scalars['Float']['output'];
   AccessEnded: AccessEnded;
   Resync: Resync;
   PageInfo: PageInfo;
+  Query: Record<PropertyKey, never>;
+  ID: Scalars['ID']['output'];
   Mutation: Record<PropertyKey, never>;
   Subscription: Record<PropertyKey, never>;
+  AnalyticsRange: AnalyticsRange;
+  PermissionAnalytics: PermissionAnalyticsRecord;
+  DecisionCount: DecisionCount;
+  DecisionBucket: DecisionBucket;
+  RisingDenial: RisingDenial;
   Decision: Decision;
   AbilityRules: AbilityRules;
   PackedRules: Scalars['PackedRules']['output'];
@@ -1024,54 +1024,6 @@ export type ResolversParentTypes = {
   DisableUserPayload: Omit<DisableUserPayload, 'user'> & { user: ResolversParentTypes['User'] };
 };
 
-export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
-  permissionAnalytics?: Resolver<ResolversTypes['PermissionAnalytics'], ParentType, ContextType, RequireFields<QueryPermissionAnalyticsArgs, 'range'>>;
-  viewerCan?: Resolver<ResolversTypes['Decision'], ParentType, ContextType, RequireFields<QueryViewerCanArgs, 'action' | 'subject'>>;
-  viewerCanMany?: Resolver<Array<ResolversTypes['Decision']>, ParentType, ContextType, RequireFields<QueryViewerCanManyArgs, 'checks'>>;
-  viewerAbility?: Resolver<ResolversTypes['AbilityRules'], ParentType, ContextType>;
-  policy?: Resolver<ResolversTypes['Policy'], ParentType, ContextType>;
-  explain?: Resolver<ResolversTypes['Explanation'], ParentType, ContextType, RequireFields<QueryExplainArgs, 'principalId' | 'action' | 'subject'>>;
-  previewPolicy?: Resolver<ResolversTypes['PolicyDiff'], ParentType, ContextType, RequireFields<QueryPreviewPolicyArgs, 'files'>>;
-  role?: Resolver<Maybe<ResolversTypes['Role']>, ParentType, ContextType, Partial<QueryRoleArgs>>;
-  roles?: Resolver<ResolversTypes['RoleConnection'], ParentType, ContextType, RequireFields<QueryRolesArgs, 'first'>>;
-  session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType, RequireFields<QuerySessionArgs, 'id'>>;
-  sessions?: Resolver<ResolversTypes['SessionConnection'], ParentType, ContextType, RequireFields<QuerySessionsArgs, 'first'>>;
-  me?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
-  user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType, RequireFields<QueryUserArgs, 'id'>>;
-  users?: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<QueryUsersArgs, 'first'>>;
-};
-
-export type PermissionAnalyticsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PermissionAnalytics'] = ResolversParentTypes['PermissionAnalytics']> = {
-  decisions?: Resolver<Array<ResolversTypes['DecisionCount']>, ParentType, ContextType>;
-  buckets?: Resolver<Array<ResolversTypes['DecisionBucket']>, ParentType, ContextType>;
-  overflow?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
-  rulesWithoutDecision?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
-  risingDenials?: Resolver<Array<ResolversTypes['RisingDenial']>, ParentType, ContextType>;
-  completeUntil?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
-};
-
-export type DecisionCountResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DecisionCount'] = ResolversParentTypes['DecisionCount']> = {
-  action?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  subject?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  allowed?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
-  rule?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  count?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
-};
-
-export type DecisionBucketResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DecisionBucket'] = ResolversParentTypes['DecisionBucket']> = {
-  start?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
-  allowed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
-  denied?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
-};
-
-export type RisingDenialResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RisingDenial'] = ResolversParentTypes['RisingDenial']> = {
-  action?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  subject?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  rule?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  before?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
-  now?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
-};
-
 export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['DateTime'], any> {
   name: 'DateTime';
 }
@@ -1103,6 +1055,23 @@ export type PageInfoResolvers<ContextType = OperationContext, ParentType extends
   endCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
+export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
+  permissionAnalytics?: Resolver<ResolversTypes['PermissionAnalytics'], ParentType, ContextType, RequireFields<QueryPermissionAnalyticsArgs, 'range'>>;
+  viewerCan?: Resolver<ResolversTypes['Decision'], ParentType, ContextType, RequireFields<QueryViewerCanArgs, 'action' | 'subject'>>;
+  viewerCanMany?: Resolver<Array<ResolversTypes['Decision']>, ParentType, ContextType, RequireFields<QueryViewerCanManyArgs, 'checks'>>;
+  viewerAbility?: Resolver<ResolversTypes['AbilityRules'], ParentType, ContextType>;
+  policy?: Resolver<ResolversTypes['Policy'], ParentType, ContextType>;
+  explain?: Resolver<ResolversTypes['Explanation'], ParentType, ContextType, RequireFields<QueryExplainArgs, 'principalId' | 'action' | 'subject'>>;
+  previewPolicy?: Resolver<ResolversTypes['PolicyDiff'], ParentType, ContextType, RequireFields<QueryPreviewPolicyArgs, 'files'>>;
+  role?: Resolver<Maybe<ResolversTypes['Role']>, ParentType, ContextType, Partial<QueryRoleArgs>>;
+  roles?: Resolver<ResolversTypes['RoleConnection'], ParentType, ContextType, RequireFields<QueryRolesArgs, 'first'>>;
+  session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType, RequireFields<QuerySessionArgs, 'id'>>;
+  sessions?: Resolver<ResolversTypes['SessionConnection'], ParentType, ContextType, RequireFields<QuerySessionsArgs, 'first'>>;
+  me?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
+  user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType, RequireFields<QueryUserArgs, 'id'>>;
+  users?: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<QueryUsersArgs, 'first'>>;
+};
+
 export type MutationResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
   applyPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationApplyPolicyArgs, 'files' | 'expectedVersion'>>;
   reloadPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType>;
@@ -1121,6 +1090,37 @@ export type SubscriptionResolvers<ContextType = OperationContext, ParentType ext
   policyChanged?: SubscriptionResolver<ResolversTypes['PolicyEvent'], "policyChanged", ParentType, ContextType, Partial<SubscriptionPolicyChangedArgs>>;
   permissionsChanged?: SubscriptionResolver<ResolversTypes['PermissionsEvent'], "permissionsChanged", ParentType, ContextType, Partial<SubscriptionPermissionsChangedArgs>>;
   sessionEvents?: SubscriptionResolver<ResolversTypes['SessionEvent'], "sessionEvents", ParentType, ContextType, Partial<SubscriptionSessionEventsArgs>>;
+};
+
+export type PermissionAnalyticsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PermissionAnalytics'] = ResolversParentTypes['PermissionAnalytics']> = {
+  decisions?: Resolver<Array<ResolversTypes['DecisionCount']>, ParentType, ContextType>;
+  buckets?: Resolver<Array<ResolversTypes['DecisionBucket']>, ParentType, ContextType>;
+  overflow?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  rulesWithoutDecision?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  risingDenials?: Resolver<Array<ResolversTypes['RisingDenial']>, ParentType, ContextType>;
+  completeUntil?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type DecisionCountResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DecisionCount'] = ResolversParentTypes['DecisionCount']> = {
+  action?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  subject?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  allowed?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  rule?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type DecisionBucketResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DecisionBucket'] = ResolversParentTypes['DecisionBucket']> = {
+  start?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  allowed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  denied?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type RisingDenialResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RisingDenial'] = ResolversParentTypes['RisingDenial']> = {
+  action?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  subject?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  rule?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  before?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  now?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
 };
 
 export type DecisionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Decision'] = ResolversParentTypes['Decision']> = {
@@ -1400,18 +1400,18 @@ export type DisableUserPayloadResolvers<ContextType = OperationContext, ParentTy
 };
 
 export type Resolvers<ContextType = OperationContext> = {
-  Query?: QueryResolvers<ContextType>;
-  PermissionAnalytics?: PermissionAnalyticsResolvers<ContextType>;
-  DecisionCount?: DecisionCountResolvers<ContextType>;
-  DecisionBucket?: DecisionBucketResolvers<ContextType>;
-  RisingDenial?: RisingDenialResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
   Receipt?: ReceiptResolvers<ContextType>;
   AccessEnded?: AccessEndedResolvers<ContextType>;
   Resync?: ResyncResolvers<ContextType>;
   PageInfo?: PageInfoResolvers<ContextType>;
+  Query?: QueryResolvers<ContextType>;
   Mutation?: MutationResolvers<ContextType>;
   Subscription?: SubscriptionResolvers<ContextType>;
+  PermissionAnalytics?: PermissionAnalyticsResolvers<ContextType>;
+  DecisionCount?: DecisionCountResolvers<ContextType>;
+  DecisionBucket?: DecisionBucketResolvers<ContextType>;
+  RisingDenial?: RisingDenialResolvers<ContextType>;
   Decision?: DecisionResolvers<ContextType>;
   AbilityRules?: AbilityRulesResolvers<ContextType>;
   PackedRules?: GraphQLScalarType;
