@@ -14,6 +14,8 @@ export async function generate(): Promise<string> {
     enumsAsTypes: true,
     strictScalars: true,
     federation: true,
+    // An argument with a default is always there.
+    avoidOptionals: { defaultValue: true },
     contextType: './context.ts#OperationContext',
     scalars: {
       DateTime: 'string',
@@ -31,6 +33,8 @@ export async function generate(): Promise<string> {
       Grant: '../../domain/roles/role.ts#Grant as GrantRecord',
       Policy: '../../domain/policy/policies.ts#PolicyInForce as PolicyRecord',
       PolicyChange: '../../domain/policy/diff.ts#PolicyChange as PolicyChangeRecord',
+      PermissionAnalytics:
+        '../../domain/analytics/permission-analytics.ts#PermissionReport as PermissionAnalyticsRecord',
       Session: '../../domain/sessions/session.ts#Session as SessionRecord',
     },
   };

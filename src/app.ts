@@ -11,6 +11,9 @@ import { KnownQueries } from './api/http/known-queries.ts';
 import { createServer } from './api/http/server.ts';
 import { serveSockets } from './api/ws/sockets.ts';
 import type { Config } from './config.ts';
+import { DecisionCounts } from './domain/analytics/decision-counts.ts';
+import { PermissionAnalytics } from './domain/analytics/permission-analytics.ts';
+import { Rollups } from './domain/analytics/rollups.ts';
 import { Acknowledgements } from './domain/authority/acknowledgements.ts';
 import { Authority } from './domain/authority/authority.ts';
 import { LiveOperations } from './domain/authority/live.ts';
@@ -132,6 +135,10 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const database = await openDatabase({ url: databaseUrl, poolMax: overrides.poolMax ?? 10, logger });
   cleanup.add('PostgreSQL', () => database.close());
   const store = createStore(database);
+  const rollups = new Rollups({ store, clock, logger });
+  rollups.start();
+  // After all that counts has stopped.
+  cleanup.add('the roll-ups', () => rollups.close());
   const log = createAuthorityLog(database.query);
   // No other process can be using an embedded server, so whoever is listed died.
   if (config.databaseUrl === null) await database.query('instances-clear', 'delete from instances', []);
@@ -167,7 +174,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   membership.start();
   cleanup.add('the membership', () => membership.stop());
 
-  const policy = new Policy();
+  const policy = new Policy(new DecisionCounts(rollups));
   const policies = new Policies({
     bundles: store.bundles,
     population: store.population,
@@ -208,6 +215,8 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   });
   await engines.load(await policyFiles.adopt(folder));
 
+  const permissionAnalytics = new PermissionAnalytics({ rollups, store, engines, policy });
+
   const services: Services = {
     users,
     scopes,
@@ -220,6 +229,8 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     policies,
     policyChanges,
     policyFiles,
+    permissionAnalytics,
+    rollups,
     standings,
     tail,
     live,
@@ -314,7 +325,11 @@ async function openAdministration(config: Config, users: Users, roles: Roles): P
   return { email: config.adminEmail, oneTimePassword: config.adminPassword === null ? password : null };
 }
 
-function observe(metrics: Metrics, { tail, standings, live, policyFiles }: Services, sockets: () => number): void {
+function observe(
+  metrics: Metrics,
+  { tail, standings, live, policyFiles, rollups }: Services,
+  sockets: () => number,
+): void {
   metrics.gauge(
     'lease_margin_seconds',
     'Time until this instance must ask the database before it decides.',
@@ -331,6 +346,17 @@ function observe(metrics: Metrics, { tail, standings, live, policyFiles }: Servi
   metrics.gauge('sockets', 'Open WebSockets.', sockets);
   metrics.gauge('policy_problem', '1 while the policy files of this instance cannot be put in force.', () =>
     Number(!policyFiles.usable),
+  );
+  metrics.gauge(
+    'rollup_keys_pending',
+    'Counts told apart that are not written yet.',
+    () => rollups.figures.pendingKeys,
+  );
+  metrics.counter('rollup_counted_total', 'What was counted and is written.', () => rollups.figures.written);
+  metrics.counter(
+    'rollup_flushes_failed_total',
+    'Times that counts could not be written and were kept for the next time.',
+    () => rollups.figures.failedFlushes,
   );
   metrics.counter(
     'standing_cache_hits_total',

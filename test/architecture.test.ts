@@ -78,12 +78,11 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
 const ORDER: readonly (readonly string[])[] = [
   ['authority', 'principals'],
   ['policy'],
-  ['scopes'],
+  ['analytics', 'scopes'],
   ['users', 'service-accounts'],
   ['roles'],
   ['sessions', 'tokens', 'api-keys'],
   ['authentication'],
-  ['analytics'],
 ];
 
 const ROOM_RULES: readonly Rule[] = [

@@ -1,3 +1,4 @@
+import type { RollupReader, RollupWriter } from './analytics/rollup-store.ts';
 import type { AuthorityChange } from './authority/log.ts';
 import type { LogEntry } from './authority/log.ts';
 import type { AuditWriter } from './audit/entry.ts';
@@ -25,6 +26,7 @@ export interface Store {
   readonly snapshots: SnapshotReader;
   readonly feed: FeedReader;
   readonly population: PopulationReader;
+  readonly rollups: RollupReader;
 
   /**
    * Commits what `work` wrote when it resolves, and nothing when it rejects. Runs READ COMMITTED with every wait
@@ -48,6 +50,7 @@ export interface Transaction {
   readonly bundles: BundleWriter;
   readonly signingKeys: SigningKeyWriter;
   readonly audit: AuditWriter;
+  readonly rollups: RollupWriter;
   readonly authority: { append(change: AuthorityChange): Promise<void> };
   readonly fence: Fence;
 }

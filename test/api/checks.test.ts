@@ -80,7 +80,7 @@ describe('several questions at once', () => {
     const { data } = await ask(checks, bob.accessToken);
     expect(data?.viewerCanMany).toHaveLength(1_000);
     statements.stop();
-    // The eraser of sealed tokens and the heartbeat go on by themselves.
+    // The eraser of sealed tokens, the heartbeat and the writing of what was counted go on by themselves.
     const asked = statements.names.filter((name) => !name.startsWith('authority-') && name !== 'a transaction');
     expect(asked).toEqual([]);
     expect(codesOf(await ask([...checks, ...checks], bob.accessToken))).toEqual(['BAD_USER_INPUT']);

@@ -366,7 +366,10 @@ describe('a warm request', () => {
     client.disconnect();
 
     expect(answers.filter(({ data }) => JSON.stringify(data) !== JSON.stringify(expected))).toEqual([]);
-    expect(recorded.names.filter((name) => !HEARTBEATS.has(name))).toEqual(['user-find-many']);
+    const asked = recorded.names.filter((name) => !HEARTBEATS.has(name));
+    // What was counted is written behind every few seconds, but not with requests.
+    expect(asked.filter((name) => name !== 'a transaction')).toEqual(['user-find-many']);
+    expect(asked.length).toBeLessThan(50);
     const used = [...after].flatMap(([name, calls]) => {
       const more = calls - (before.get(name) ?? 0);
       return more === 0 || name === 'info' ? [] : [{ name, more }];

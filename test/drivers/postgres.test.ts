@@ -228,6 +228,33 @@ describe('the connections', () => {
   });
 });
 
+describe('ids of flushes', () => {
+  test('are remembered for a day, and then forgotten, a few with each that comes', async () => {
+    await opened.rows(
+      `insert into rollup_flushes (id, at) select gen_random_uuid(), now() - n * interval '4 hours' - interval '1 minute'
+       from generate_series(1, 30) n`,
+    );
+    const left = async () => {
+      const rows = await opened.rows<{ old: string; all: string }>(
+        `select count(*) filter (where at < now() - interval '1 day') as old, count(*) as all from rollup_flushes`,
+      );
+      return rows[0];
+    };
+    const flush = () => opened.store.transaction((tx) => tx.rollups.add(randomUUID(), []));
+    expect(await left()).toEqual({ old: '25', all: '30' });
+    const seen = [];
+    for (let n = 0; n < 3; n += 1) {
+      await flush();
+      seen.push(await left());
+    }
+    expect(seen).toEqual([
+      { old: '15', all: '21' },
+      { old: '5', all: '12' },
+      { old: '0', all: '8' },
+    ]);
+  });
+});
+
 describe('the fence', () => {
   test('two that lock any of the same principals in any modes never wait for each other in a circle', async () => {
     const ids = (await addUsers(opened.store, 6)).map(({ id }) => id);

@@ -1,3 +1,5 @@
+import type { PermissionAnalytics } from '../../domain/analytics/permission-analytics.ts';
+import type { Rollups } from '../../domain/analytics/rollups.ts';
 import type { UserFeeds } from '../../domain/authority/user-feeds.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
@@ -31,6 +33,8 @@ export interface Services {
   readonly policies: Policies;
   readonly policyChanges: PolicyChanges;
   readonly policyFiles: PolicyFiles;
+  readonly permissionAnalytics: PermissionAnalytics;
+  readonly rollups: Rollups;
   readonly standings: Standings;
   readonly tail: Tail;
   readonly live: LiveOperations;

@@ -4,6 +4,7 @@ import type { Scope as ScopeRecord } from '../../domain/scopes/scope.ts';
 import type { Role as RoleRecord, Grant as GrantRecord } from '../../domain/roles/role.ts';
 import type { PolicyInForce as PolicyRecord } from '../../domain/policy/policies.ts';
 import type { PolicyChange as PolicyChangeRecord } from '../../domain/policy/diff.ts';
+import type { PermissionReport as PermissionAnalyticsRecord } from '../../domain/analytics/permission-analytics.ts';
 import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
 import type { OperationContext } from './context.ts';
 export type Maybe<T> = T | null;
@@ -75,6 +76,8 @@ export type OrderDirection =
 
 export type Query = {
   __typename?: 'Query';
+  /** What was decided about users in all scopes. For whoever may read Analytics everywhere. */
+  permissionAnalytics: PermissionAnalytics;
   /** May you do this? About a subject you may not read, the answer is the same as about one that does not exist. */
   viewerCan: Decision;
   /** Several questions at once, answered in their order; at most 1000. */
@@ -107,6 +110,11 @@ export type Query = {
    * Without an order they come in one that means nothing and stays the same.
    */
   users: UserConnection;
+};
+
+
+export type QueryPermissionAnalyticsArgs = {
+  range: AnalyticsRange;
 };
 
 
@@ -354,6 +362,68 @@ export type SubscriptionSessionEventsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
 };
 
+export type AnalyticsBucket =
+  | 'hour'
+  | 'day';
+
+/** From one instant on and before another. It is widened to whole quarters of an hour in UTC. */
+export type AnalyticsRange = {
+  from: Scalars['DateTime']['input'];
+  to: Scalars['DateTime']['input'];
+  /** The hours or days that counts are summed by; at most 1000. */
+  bucket: AnalyticsBucket;
+  /** Whose calendar says where they begin: a name such as Europe/Berlin. */
+  timeZone: Scalars['String']['input'];
+};
+
+/** Counts are whole numbers. */
+export type PermissionAnalytics = {
+  __typename?: 'PermissionAnalytics';
+  /** The most frequent first. */
+  decisions: Array<DecisionCount>;
+  /** All that have a part in the range, in their order. What lies outside of it is not counted in them. */
+  buckets: Array<DecisionBucket>;
+  /** Decisions made where an instance could not tell any more of them apart. They are in none of the other counts. */
+  overflow: Scalars['Float']['output'];
+  /** File and line of each rule of the policy in force that decided nothing in the range. */
+  rulesWithoutDecision: Array<Scalars['String']['output']>;
+  /** Where more was denied than in the equally long time before the range: the largest rise first, at most 100. */
+  risingDenials: Array<RisingDenial>;
+  /**
+   * What the instance that answers counted before that is in the answer. Each instance writes its counts every 5 seconds, so
+   * that those of the others may be missing for as long.
+   */
+  completeUntil: Scalars['DateTime']['output'];
+};
+
+export type DecisionCount = {
+  __typename?: 'DecisionCount';
+  /** Null for a word that the policy did not know, here and in subject. */
+  action?: Maybe<Scalars['String']['output']>;
+  subject?: Maybe<Scalars['String']['output']>;
+  allowed: Scalars['Boolean']['output'];
+  /** File and line of the deciding rule, in the policy of that time; null when no rule applied. */
+  rule?: Maybe<Scalars['String']['output']>;
+  count: Scalars['Float']['output'];
+};
+
+export type DecisionBucket = {
+  __typename?: 'DecisionBucket';
+  /** Where the hour or day begins, which may be before the range does. */
+  start: Scalars['DateTime']['output'];
+  allowed: Scalars['Float']['output'];
+  denied: Scalars['Float']['output'];
+};
+
+export type RisingDenial = {
+  __typename?: 'RisingDenial';
+  action?: Maybe<Scalars['String']['output']>;
+  subject?: Maybe<Scalars['String']['output']>;
+  rule?: Maybe<Scalars['String']['output']>;
+  before: Scalars['Float']['output'];
+  now: Scalars['Float']['output'];
+};
+
 /** The answer to "may X do Y on Z?", with what decided it. */
 export type Decision = {
   __typename?: 'Decision';
@@ -574,7 +644,7 @@ export type RoleFilter = {
 
 export type RoleOrder = {
   field: RoleOrderField;
-  direction?: OrderDirection;
+  direction: OrderDirection;
 };
 
 export type RoleOrderField =
@@ -670,7 +740,7 @@ export type ScopeFilter = {
 
 export type ScopeOrder = {
   field: ScopeOrderField;
-  direction?: OrderDirection;
+  direction: OrderDirection;
 };
 
 export type ScopeOrderField =
@@ -753,7 +823,7 @@ export type SessionFilter = {
 
 export type SessionOrder = {
   field: SessionOrderField;
-  direction?: OrderDirection;
+  direction: OrderDirection;
 };
 
 export type SessionOrderField =
@@ -854,7 +924,7 @@ export type UserFilter = {
 
 export type UserOrder = {
   field: UserOrderField;
-  direction?: OrderDirection;
+  direction: OrderDirection;
 };
 
 export type UserOrderField =
@@ -1035,6 +1105,12 @@ export type ResolversTypes = {
   ID: ResolverTypeWrapper<Scalars['ID']['output']>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
+  AnalyticsBucket: AnalyticsBucket;
+  AnalyticsRange: AnalyticsRange;
+  PermissionAnalytics: ResolverTypeWrapper<PermissionAnalyticsRecord>;
+  DecisionCount: ResolverTypeWrapper<DecisionCount>;
+  DecisionBucket: ResolverTypeWrapper<DecisionBucket>;
+  RisingDenial: ResolverTypeWrapper<RisingDenial>;
   Decision: ResolverTypeWrapper<Decision>;
   AbilityRules: ResolverTypeWrapper<AbilityRules>;
   PackedRules: ResolverTypeWrapper<Scalars['PackedRules']['output']>;
@@ -1124,6 +1200,11 @@ export type ResolversParentTypes = {
   ID: Scalars['ID']['output'];
   Mutation: Record<PropertyKey, never>;
   Subscription: Record<PropertyKey, never>;
+  AnalyticsRange: AnalyticsRange;
+  PermissionAnalytics: PermissionAnalyticsRecord;
+  DecisionCount: DecisionCount;
+  DecisionBucket: DecisionBucket;
+  RisingDenial: RisingDenial;
   Decision: Decision;
   AbilityRules: AbilityRules;
   PackedRules: Scalars['PackedRules']['output'];
@@ -1224,6 +1305,7 @@ export type PageInfoResolvers<ContextType = OperationContext, ParentType extends
 };
 
 export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
+  permissionAnalytics?: Resolver<ResolversTypes['PermissionAnalytics'], ParentType, ContextType, RequireFields<QueryPermissionAnalyticsArgs, 'range'>>;
   viewerCan?: Resolver<ResolversTypes['Decision'], ParentType, ContextType, RequireFields<QueryViewerCanArgs, 'action' | 'subject'>>;
   viewerCanMany?: Resolver<Array<ResolversTypes['Decision']>, ParentType, ContextType, RequireFields<QueryViewerCanManyArgs, 'checks'>>;
   viewerAbility?: Resolver<ResolversTypes['AbilityRules'], ParentType, ContextType>;
@@ -1267,6 +1349,37 @@ export type SubscriptionResolvers<ContextType = OperationContext, ParentType ext
   policyChanged?: SubscriptionResolver<ResolversTypes['PolicyEvent'], "policyChanged", ParentType, ContextType, Partial<SubscriptionPolicyChangedArgs>>;
   permissionsChanged?: SubscriptionResolver<ResolversTypes['PermissionsEvent'], "permissionsChanged", ParentType, ContextType, Partial<SubscriptionPermissionsChangedArgs>>;
   sessionEvents?: SubscriptionResolver<ResolversTypes['SessionEvent'], "sessionEvents", ParentType, ContextType, Partial<SubscriptionSessionEventsArgs>>;
+};
+
+export type PermissionAnalyticsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PermissionAnalytics'] = ResolversParentTypes['PermissionAnalytics']> = {
+  decisions?: Resolver<Array<ResolversTypes['DecisionCount']>, ParentType, ContextType>;
+  buckets?: Resolver<Array<ResolversTypes['DecisionBucket']>, ParentType, ContextType>;
+  overflow?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  rulesWithoutDecision?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  risingDenials?: Resolver<Array<ResolversTypes['RisingDenial']>, ParentType, ContextType>;
+  completeUntil?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type DecisionCountResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DecisionCount'] = ResolversParentTypes['DecisionCount']> = {
+  action?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  subject?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  allowed?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  rule?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type DecisionBucketResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DecisionBucket'] = ResolversParentTypes['DecisionBucket']> = {
+  start?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  allowed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  denied?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type RisingDenialResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RisingDenial'] = ResolversParentTypes['RisingDenial']> = {
+  action?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  subject?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  rule?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  before?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  now?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
 };
 
 export type DecisionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Decision'] = ResolversParentTypes['Decision']> = {
@@ -1627,6 +1740,10 @@ export type Resolvers<ContextType = OperationContext> = {
   Query?: QueryResolvers<ContextType>;
   Mutation?: MutationResolvers<ContextType>;
   Subscription?: SubscriptionResolvers<ContextType>;
+  PermissionAnalytics?: PermissionAnalyticsResolvers<ContextType>;
+  DecisionCount?: DecisionCountResolvers<ContextType>;
+  DecisionBucket?: DecisionBucketResolvers<ContextType>;
+  RisingDenial?: RisingDenialResolvers<ContextType>;
   Decision?: DecisionResolvers<ContextType>;
   AbilityRules?: AbilityRulesResolvers<ContextType>;
   PackedRules?: GraphQLScalarType;

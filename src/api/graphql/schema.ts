@@ -1,6 +1,7 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { badInput } from '../../domain/refusals.ts';
+import { analytics } from './analytics.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
 import { roles } from './roles.ts';
@@ -20,6 +21,7 @@ const MODULES: readonly ResolverMap[] = [
   sessions,
   permissions,
   policy,
+  analytics,
 ];
 
 /** The executable subgraph. Throws when schema and resolvers do not fit each other, which graphql-js would pass over. */

@@ -1,13 +1,29 @@
-import type { Decision, Principal, SubjectRecord } from '../principals/principal.ts';
+import type { Decision, DecisionEngine, Principal, SubjectRecord } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
 import { ALL, type Filter, NONE } from './filter.ts';
 import { covers } from './scope-paths.ts';
 
+/** Is told of every decision about a user, on the warm path. Must not throw. */
+export interface DecisionCounter {
+  decided(engine: DecisionEngine, decision: Decision, action: string, type: string): void;
+}
+
 /** Asks for permission. Synchronous: everything a decision needs came with the principal. */
 export class Policy {
+  readonly #counter: DecisionCounter;
+
+  constructor(counter: DecisionCounter) {
+    this.#counter = counter;
+  }
+
   /** May this principal do it, on this very record? */
   decide(by: Principal, action: string, subject: SubjectRecord, field?: string): Decision {
-    if (by.kind === 'user') return by.standing.engine.decide(by.standing.ability, action, subject, field);
+    if (by.kind === 'user') {
+      const { engine, ability } = by.standing;
+      const decision = engine.decide(ability, action, subject, field);
+      this.#counter.decided(engine, decision, action, subject.__typename);
+      return decision;
+    }
     const allowed = by.kind === 'system';
     return {
       allowed,

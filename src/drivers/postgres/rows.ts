@@ -208,6 +208,39 @@ export const InstanceRow = defineEntity({
   },
 });
 
+/** What is counted apart. */
+export const RollupSeriesRow = defineEntity({
+  name: 'RollupSeriesRow',
+  tableName: 'rollup_series',
+  properties: {
+    id: p.bigint().primary().autoincrement(),
+    metric: p.text(),
+    dimensions: p.json<Record<string, string | boolean | null>>(),
+  },
+  uniques: [{ properties: ['metric', 'dimensions'] }],
+});
+
+/** How often it happened in the quarter of an hour that begins at `start`. */
+export const RollupRow = defineEntity({
+  name: 'RollupRow',
+  tableName: 'rollups',
+  properties: {
+    series: () => p.manyToOne(RollupSeriesRow).mapToPk().primary(),
+    start: instant().primary(),
+    count: p.bigint(),
+  },
+});
+
+/** The counts of a flush are added once, however often it is repeated. */
+export const RollupFlushRow = defineEntity({
+  name: 'RollupFlushRow',
+  tableName: 'rollup_flushes',
+  properties: {
+    id: p.uuid().primary(),
+    at: instant().defaultRaw('now()').index(),
+  },
+});
+
 export const ROWS = [
   ScopeRow,
   UserRow,
@@ -224,4 +257,7 @@ export const ROWS = [
   AuthorityLogRow,
   AuthorityHeadRow,
   InstanceRow,
+  RollupSeriesRow,
+  RollupRow,
+  RollupFlushRow,
 ];

@@ -6,6 +6,7 @@ import { queryIn, translated, translating, type Database } from './database.ts';
 import { createFence } from './fence.ts';
 import { createGrantReader, createGrantWriter } from './grant-store.ts';
 import { createRolePages, createRoleReader, createRoleWriter } from './role-store.ts';
+import { createRollupReader, createRollupWriter } from './rollup-store.ts';
 import { AuditEntryRow } from './rows.ts';
 import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
 import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
@@ -27,6 +28,7 @@ export function createStore({ orm, query }: Database): Store {
     snapshots: translating(createSnapshotReader(query)),
     feed: translating(createFeedReader(query)),
     population: translating(createPopulationReader(query)),
+    rollups: translating(createRollupReader(query)),
 
     async transaction(work) {
       const logIds: string[] = [];
@@ -51,6 +53,7 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     bundles: createBundleWriter(query),
     signingKeys: createSigningKeyWriter(em),
     audit: createAuditWriter(em),
+    rollups: createRollupWriter(query),
     fence: createFence(query),
     authority: {
       async append({ target, kind, userId, reason }) {

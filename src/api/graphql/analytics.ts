@@ -1,0 +1,8 @@
+import type { Resolvers } from './generated.ts';
+
+export const analytics: Resolvers = {
+  Query: {
+    permissionAnalytics: (_, { range }, { by, services: { permissionAnalytics } }) =>
+      permissionAnalytics.report(by, range),
+  },
+};

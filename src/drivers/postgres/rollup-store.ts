@@ -1,0 +1,101 @@
+import { DatabaseError } from 'pg';
+import type { RollupAnswer, RollupReader, RollupWriter } from '../../domain/analytics/rollup-store.ts';
+import { badInput } from '../../domain/refusals.ts';
+import type { Query } from './database.ts';
+
+/** Times come in ms since the epoch, which no time zone and no year can spoil. */
+const [BEFORE, SINCE, UNTIL] = [2, 3, 4].map((n) => `to_timestamp($${n}::float8 / 1000)`);
+
+/** $1 is the metric, $5 the unit, $6 the time zone, and $7 the dimension to tell the counts of a bucket apart by. */
+const READ = `
+  with quarters as (
+    -- From before the first bucket on: where an hour comes twice, date_trunc may give the second one as its start.
+    select quarter, date_trunc($5, quarter, $6) as bucket
+    from generate_series(date_bin('15 minutes', date_trunc($5, ${SINCE}, $6), 'epoch') - interval '3 hours',
+      ${UNTIL} - interval '1 second', interval '15 minutes') quarter
+  ), buckets as (
+    select bucket, min(quarter) as start from quarters group by bucket having max(quarter) >= ${SINCE}
+  ), series as (
+    select id, dimensions, dimensions -> $7 as value from rollup_series where metric = $1
+  ), counted as (
+    select date_trunc($5, start, $6) as bucket, value, sum(count) as count
+    from (
+      select start, value, sum(count) as count from rollups join series on id = series_id
+      where start >= ${SINCE} and start < ${UNTIL} group by 1, 2
+    ) by_quarter group by 1, 2
+  ), by_bucket as (
+    select b.start, coalesce(
+      json_agg(json_build_object('value', c.value, 'count', c.count)) filter (where c.count is not null), '[]') as counts
+    from buckets b left join counted c on c.bucket = b.bucket group by b.start
+  ), groups as (
+    select dimensions, count, before
+    from series join lateral (
+      select coalesce(sum(count) filter (where start >= ${SINCE}), 0) as count,
+        coalesce(sum(count) filter (where start < ${SINCE}), 0) as before
+      from rollups where series_id = id and start >= ${BEFORE} and start < ${UNTIL}
+    ) sums on count > 0 or before > 0
+  )
+  select
+    (select coalesce(json_agg(groups), '[]') from groups) as groups,
+    (select coalesce(json_agg(json_build_object(
+      'startMs', (extract(epoch from start) * 1000)::bigint, 'counts', counts) order by start), '[]')
+      from by_bucket) as buckets`;
+
+const INVALID_PARAMETER_VALUE = '22023';
+
+export function createRollupReader(query: Query): RollupReader {
+  return {
+    async read({ metric, fromMs, toMs, unit, timeZone, by }) {
+      const values = [metric, fromMs - (toMs - fromMs), fromMs, toMs, unit, timeZone, by];
+      try {
+        const [answer] = await query<RollupAnswer>('rollups-read', READ, values);
+        return answer ?? { groups: [], buckets: [] };
+      } catch (error) {
+        if (!(error instanceof DatabaseError) || error.code !== INVALID_PARAMETER_VALUE) throw error;
+        throw badInput('timeZone', 'There is no such time zone.');
+      }
+    },
+  };
+}
+
+const FLUSHES_FORGOTTEN_AT_ONCE = 10;
+
+export function createRollupWriter(query: Query): RollupWriter {
+  return {
+    async add(flushId, counts) {
+      const text = 'insert into rollup_flushes (id) values ($1) on conflict do nothing returning id';
+      if ((await query('rollup-flush', text, [flushId])).length === 0) return false;
+      const metrics = counts.map(({ metric }) => metric);
+      const dimensions = counts.map((count) => JSON.stringify(count.dimensions));
+      const [starts, numbers] = [counts.map(({ start }) => start), counts.map(({ count }) => count)];
+      // In one order, so that flushes that meet wait for each other and never in a circle.
+      await query(
+        'rollup-series',
+        `insert into rollup_series (metric, dimensions)
+         select distinct metric, dimensions from unnest($1::text[], $2::jsonb[]) as t (metric, dimensions)
+         where not exists (select from rollup_series s where s.metric = t.metric and s.dimensions = t.dimensions)
+         order by metric, dimensions on conflict do nothing`,
+        [metrics, dimensions],
+      );
+      await query(
+        'rollup-add',
+        `insert into rollups (series_id, start, count)
+         select id, start, sum(count)
+         from unnest($1::text[], $2::jsonb[], $3::timestamptz[], $4::bigint[]) as t (metric, dimensions, start, count)
+         join rollup_series s on s.metric = t.metric and s.dimensions = t.dimensions
+         group by id, start order by id, start
+         on conflict (series_id, start) do update set count = rollups.count + excluded.count`,
+        [metrics, dimensions, starts, numbers],
+      );
+      // More than one for each that comes, so that there are never many more than a day's.
+      await query(
+        'rollup-forget',
+        `delete from rollup_flushes where id in (
+           select id from rollup_flushes where at < now() - interval '1 day'
+           order by at limit $1 for update skip locked)`,
+        [FLUSHES_FORGOTTEN_AT_ONCE],
+      );
+      return true;
+    },
+  };
+}
