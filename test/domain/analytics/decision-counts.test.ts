@@ -56,7 +56,7 @@ function counting({ keysMax = 100, text = POLICY } = {}) {
 function principal(text: string): UserPrincipal {
   const engine = new Engine(parseBundle([{ path: 'policy.yaml', text }]));
   const facts = { id: 'user_1' };
-  const grants = [{ roleId: 'role_1', role: 'reader', scope: null, expiresAt: null }];
+  const grants = [{ roleId: 'role_1', role: 'reader', through: null, scope: null, expiresAt: null }];
   const standing = {
     record: { __typename: 'User', id: 'user_1' },
     facts,
