@@ -91,10 +91,10 @@ export const entities: Bench = {
 };
 
 function refuseWrong(body: string, size: number): void {
-  const { data } = JSON.parse(body) as {
-    data?: { _entities?: readonly ({ name: string | null; roles: readonly unknown[] | null } | null)[] };
+  const { data = {} } = JSON.parse(body) as {
+    data?: Record<string, readonly ({ name: string | null; roles: readonly unknown[] | null } | null)[]>;
   };
-  const found = data?._entities ?? [];
+  const found = data['_entities'] ?? [];
   if (found.length === size && found.every((user) => user?.name != null && (user.roles?.length ?? 0) > 0)) return;
   throw new Error(`not ${size} users with their roles: ${body.slice(0, 500)}`);
 }

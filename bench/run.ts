@@ -14,6 +14,7 @@ import { decidePeers } from './decide-peers.ts';
 import { entities } from './entities.ts';
 import { lists } from './lists.ts';
 import { me } from './me.ts';
+import { memory } from './memory.ts';
 import { permissionChanges } from './permission-changes.ts';
 import { policyGrowth } from './policy-growth.ts';
 import { receipts } from './receipts.ts';
@@ -29,6 +30,7 @@ const BENCHES: readonly Bench[] = [
   entities,
   receipts,
   permissionChanges,
+  memory,
   start,
   decide,
   decidePeers,

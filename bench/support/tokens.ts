@@ -6,7 +6,7 @@ import { createStore } from '../../src/drivers/postgres/store.ts';
 import { systemClock } from '../../src/kit/clock.ts';
 import { newId } from '../../src/kit/ids.ts';
 import { createLog } from '../../src/kit/log.ts';
-import { Keys, Secret } from '../../src/kit/secret.ts';
+import { Keys } from '../../src/kit/secret.ts';
 import { readConfig } from '../../src/config.ts';
 
 /** Access tokens for these users, each of a session of its own, as the Castellans of this environment sign them: a thousand sign-ins would take a minute. */
