@@ -36,6 +36,19 @@ export class TripCounter implements AsyncDisposable {
     return counter;
   }
 
+  /**
+   * What comes of one of these pieces of work, which ask for the same: that of which least came. Some things happen seldom,
+   * and may fall into any of them.
+   */
+  async least(works: readonly (() => Promise<unknown>)[]): Promise<Trips> {
+    const all: Trips[] = [];
+    for (const work of works) all.push(await this.during(work));
+    const size = ({ statements, commands }: Trips) => statements.length + commands.length;
+    const [least] = all.toSorted((a, b) => size(a) - size(b));
+    if (least === undefined) throw new TypeError('nothing was to be done');
+    return least;
+  }
+
   async during(work: () => Promise<unknown>): Promise<Trips> {
     await this.#redis.config('RESETSTAT');
     const { size } = await stat(this.#log);
