@@ -1,7 +1,4 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { createMongoAbility, type MongoAbility, type RawRuleOf } from '@casl/ability';
 import { unpackRules } from '@casl/ability/extra';
 import { diffPolicies, type Population } from '../src/domain/policy/diff.ts';
@@ -11,6 +8,7 @@ import { ParseCache } from '../src/domain/policy/parse-cache.ts';
 import type { Bench, Cell, Table } from './support/bench.ts';
 import { each, type Measured, sameAnswers, timeCalls } from './support/calls.ts';
 import { compileForAll } from './support/compile.ts';
+import { inFreshProcess } from './support/fresh.ts';
 import {
   FILES,
   ROLES,
@@ -25,7 +23,6 @@ import { median } from './support/statistics.ts';
 const SIZES = [10, 100, 1_000, 10_000];
 const RECORDS = 100;
 const USERS = 10_000;
-const PROCESS_MS = 120_000;
 const PRINCIPAL: PrincipalFacts = { id: 'usr_bob', email: 'bob@example.com' };
 const GRANTS = [{ role: 'reader', scope: null }];
 
@@ -46,7 +43,7 @@ export const policyGrowth: Bench = {
     const calls = { rounds: quick ? 3 : 15, turnMs: quick ? 20 : 50 };
     const rounds = quick ? 1 : 7;
     const abilities = quick ? 10_000 : 100_000;
-    const fresh = await inFreshProcess(abilities);
+    const fresh = await inFreshProcess<Fresh>('policy.ts', [`${abilities}`]);
     const rows = [
       ...(await growing(calls)),
       ...(await parsing(rounds, fresh)),
@@ -236,22 +233,4 @@ async function cpuMillis<T>(work: () => T): Promise<readonly [T, number]> {
   const result = work();
   const { user, system } = process.cpuUsage(start);
   return [result, (user + system) / 1_000];
-}
-
-async function inFreshProcess(abilities: number): Promise<Fresh> {
-  const script = join(import.meta.dirname, 'processes', 'policy.ts');
-  const running = promisify(execFile)(process.execPath, ['--expose-gc', script, `${abilities}`], {
-    timeout: PROCESS_MS,
-  });
-  const farewell = () => void running.child.kill();
-  process.once('exit', farewell);
-  try {
-    return JSON.parse((await running).stdout) as Fresh;
-  } catch (cause) {
-    const { killed, stderr } = cause as { killed?: boolean; stderr?: string };
-    const why = killed === true ? `it took longer than ${PROCESS_MS / 1_000} s` : (stderr ?? '').slice(0, 1_000);
-    throw new Error(`${script} has failed: ${why}`, { cause });
-  } finally {
-    process.off('exit', farewell);
-  }
 }

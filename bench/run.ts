@@ -8,16 +8,34 @@ import { writeFile } from 'node:fs/promises';
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { checks } from './checks.ts';
 import { decide } from './decide.ts';
 import { decidePeers } from './decide-peers.ts';
+import { entities } from './entities.ts';
+import { lists } from './lists.ts';
 import { me } from './me.ts';
+import { memory } from './memory.ts';
+import { permissionChanges } from './permission-changes.ts';
 import { policyGrowth } from './policy-growth.ts';
 import { receipts } from './receipts.ts';
 import { roundTrips } from './round-trips.ts';
 import { start } from './start.ts';
 import { type Bench, format, type Table } from './support/bench.ts';
 
-const BENCHES: readonly Bench[] = [me, roundTrips, receipts, start, decide, decidePeers, policyGrowth];
+const BENCHES: readonly Bench[] = [
+  me,
+  roundTrips,
+  checks,
+  lists,
+  entities,
+  receipts,
+  permissionChanges,
+  memory,
+  start,
+  decide,
+  decidePeers,
+  policyGrowth,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -161,8 +161,8 @@ class Connection {
 }
 
 /** A GraphQL request as it goes over the wire. */
-export function graphqlRequest(query: string, token?: string): Buffer {
-  const body = JSON.stringify({ query });
+export function graphqlRequest(query: string, token?: string, variables?: object): Buffer {
+  const body = JSON.stringify({ query, variables });
   const lines = [
     'POST /graphql HTTP/1.1',
     'host: 127.0.0.1',

@@ -1,4 +1,14 @@
-import { createHmac, hkdfSync, randomBytes, timingSafeEqual, createCipheriv, createDecipheriv } from 'node:crypto';
+import {
+  type CipherKey,
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
 import { inspect } from 'node:util';
 
 /** A value that must not be printed. It shows as `[secret]` in logs, JSON, templates and the debugger. */
@@ -38,7 +48,8 @@ const TAG_BYTES = 16;
  */
 export class Keys {
   readonly #roots: readonly { readonly id: string; readonly root: Buffer }[];
-  readonly #derived = new Map<string, Buffer>();
+  /** As key objects: from raw bytes Node makes one for every call, which takes five times as long as the HMAC. */
+  readonly #derived = new Map<string, KeyObject>();
 
   /** @param secrets at least one, the current one first. */
   constructor(secrets: readonly Secret[]) {
@@ -85,11 +96,11 @@ export class Keys {
     return current;
   }
 
-  #key(id: string, root: Buffer, purpose: KeyPurpose): Buffer {
+  #key(id: string, root: Buffer, purpose: KeyPurpose): KeyObject {
     const name = `${id}:${purpose}`;
     let key = this.#derived.get(name);
     if (key === undefined) {
-      key = derive(root, purpose);
+      key = createSecretKey(derive(root, purpose));
       this.#derived.set(name, key);
     }
     return key;
@@ -110,14 +121,14 @@ function derive(root: Buffer, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', root, '', `castellan:${purpose}`, 32));
 }
 
-function mac(key: Buffer, parts: readonly string[]): string {
+function mac(key: KeyObject, parts: readonly string[]): string {
   const hmac = createHmac('sha256', key);
   // Lengths keep ("ab", "c") apart from ("a", "bc").
   for (const part of parts) hmac.update(`${part.length}:${part}`);
   return hmac.digest('base64url');
 }
 
-function encrypt(key: Buffer, plain: string, context: string): string {
+function encrypt(key: CipherKey, plain: string, context: string): string {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context));
   return Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString(
@@ -125,7 +136,7 @@ function encrypt(key: Buffer, plain: string, context: string): string {
   );
 }
 
-function decrypt(key: Buffer, sealed: string, context: string): string | null {
+function decrypt(key: CipherKey, sealed: string, context: string): string | null {
   const bytes = Buffer.from(sealed, 'base64url');
   if (bytes.length < NONCE_BYTES + TAG_BYTES) return null;
   const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES));
