@@ -1,4 +1,5 @@
 import { Client } from 'pg';
+import { scopePaths } from '../../src/domain/scopes/scope.ts';
 import { newId } from '../../src/kit/ids.ts';
 import { ask } from './client.ts';
 import type { Child } from './child.ts';
@@ -28,6 +29,7 @@ export class Population implements AsyncDisposable {
 
   /** A user made the way users are made. @param roles at that scope, beside those that everybody gets */
   async create(scope: string | null, roles: readonly string[] = []): Promise<string> {
+    if (scope !== null) await this.#addScopes(scope);
     const input = { email: `${newId('user')}@example.com`, name: 'Bob', scope };
     const { createUser } = await this.#ask<{ createUser: { user: { id: string } } }>(
       'mutation ($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
@@ -47,7 +49,7 @@ export class Population implements AsyncDisposable {
 
   /** What the planner knows comes from this, and it is not left to chance whether it has come yet. */
   async settle(): Promise<void> {
-    await this.#client.query('vacuum analyze users, grants, roles');
+    await this.#client.query('vacuum analyze users, scopes, grants, roles, role_closure');
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -67,6 +69,20 @@ export class Population implements AsyncDisposable {
        where g.principal_id = $1 and g.revoked_at is null`,
       [of, ids, names],
     );
+  }
+
+  /** The scope at this path, and all above it that are not there yet. */
+  async #addScopes(path: string): Promise<void> {
+    for (const each of scopePaths(path)) {
+      const { scope } = await this.#ask<{ scope: object | null }>(
+        'query ($path: String) { scope(path: $path) { id } }',
+        {
+          path: each,
+        },
+      );
+      if (scope !== null) continue;
+      await this.#ask('mutation ($path: String!) { createScope(path: $path) { position } }', { path: each });
+    }
   }
 
   async #grant(principalId: string, role: string, scope: string | null): Promise<void> {

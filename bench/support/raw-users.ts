@@ -19,7 +19,7 @@ export class RawUsers {
     const { rows } = await this.#pool.query<RawUser>({
       name: everywhere ? 'page' : 'page-within',
       text: `select u.id, u.name from users u
-        where ${everywhere ? 'true' : "(u.scope = $2 or starts_with(u.scope, $2 || '/'))"} order by u.id limit $1`,
+        where ${everywhere ? 'true' : 'u.scope_id in (select id from scopes where paths @> array[$2])'} order by u.id limit $1`,
       values: everywhere ? [first + 1] : [first + 1, within],
     });
     return rows.slice(0, first);

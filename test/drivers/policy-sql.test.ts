@@ -10,7 +10,7 @@ import { ROLE_SQL } from '../../src/drivers/postgres/role-store.ts';
 import { SCOPE_SQL } from '../../src/drivers/postgres/scope-store.ts';
 import { SESSION_SQL } from '../../src/drivers/postgres/session-store.ts';
 import { USER_SQL } from '../../src/drivers/postgres/user-store.ts';
-import { EMAIL_FOLDED } from '../../src/domain/users/user.ts';
+import { EMAIL_FOLDED, GRANTED_ROLE_IDS } from '../../src/domain/users/user.ts';
 import { aRole, aScope, aSession, aUser } from '../contract/store-samples.ts';
 import { addScopes } from '../contract/store-steps.ts';
 import { holds } from '../domain/policy/filter-reading.ts';
@@ -185,7 +185,7 @@ describe('a condition in SQL is what it is of the record', () => {
 
 describe('the statement', () => {
   test.each([
-    ['User', USER_SQL, { ...aUser(), [EMAIL_FOLDED]: '' }],
+    ['User', USER_SQL, { ...aUser(), [EMAIL_FOLDED]: '', [GRANTED_ROLE_IDS]: [] }],
     ['Session', SESSION_SQL, aSession()],
     ['Role', ROLE_SQL, aRole()],
     ['Scope', SCOPE_SQL, aScope('acme')],

@@ -42,6 +42,8 @@ export interface RoleReader {
   findMany(ids: readonly string[]): Promise<readonly Role[]>;
   /** The role of this name, compared byte for byte, or null. */
   findByName(name: string): Promise<Role | null>;
+  /** The ids of the custom roles that are made of this one, at any remove, without itself. */
+  descendants(id: string): Promise<readonly string[]>;
   /** All roles, in the order of their names. One statement. */
   hierarchy(): Promise<readonly RoleNode[]>;
 }
@@ -62,8 +64,6 @@ export interface RoleWriter extends RoleReader {
   findDeleted(id: string): Promise<Role | null>;
   /** The names of these roles and of all that they are made of, each once. */
   closure(ids: readonly string[]): Promise<readonly Pick<Role, 'id' | 'name'>[]>;
-  /** The ids of the custom roles that are made of this one, at any remove, without itself. */
-  descendants(id: string): Promise<readonly string[]>;
 }
 
 export interface GrantReader {

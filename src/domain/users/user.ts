@@ -51,6 +51,9 @@ export function foldEmail(email: string): string {
 /** The address under {@link foldEmail} as an attribute that stores can look for. No policy can speak of one of this name. */
 export const EMAIL_FOLDED = '__emailFolded';
 
+/** The ids of the roles granted to a user and not expired, as an attribute that stores can look for. */
+export const GRANTED_ROLE_IDS = '__grantedRoleIds';
+
 const EMAIL = /^[^\s@\p{C}]{1,64}@[^\s@\p{C}]{1,189}$/u;
 
 /** The address without surrounding space; refuses with BAD_USER_INPUT what cannot be one. */

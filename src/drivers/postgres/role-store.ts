@@ -54,6 +54,12 @@ export function createRoleReader(query: Query, lock = ''): RoleReader {
       return row === undefined ? null : toRole(row);
     },
 
+    async descendants(id) {
+      const text = 'select role_id from role_closure where held_id = $1 and role_id <> $1 order by role_id';
+      const rows = await query<{ role_id: string }>('role-descendants', text, [id]);
+      return rows.map(({ role_id }) => role_id);
+    },
+
     async hierarchy() {
       const rows = await query<RoleSqlRow & { inherits: readonly string[] }>(
         'role-hierarchy',
@@ -150,12 +156,6 @@ export function createRoleWriter(query: Query): RoleWriter {
         `select distinct r.id, r.name from role_closure c join roles r on r.id = c.held_id where c.role_id = any($1)`,
         [ids],
       ),
-
-    async descendants(id) {
-      const text = 'select role_id from role_closure where held_id = $1 and role_id <> $1 order by role_id';
-      const rows = await query<{ role_id: string }>('role-descendants', text, [id]);
-      return rows.map(({ role_id }) => role_id);
-    },
   };
 }
 

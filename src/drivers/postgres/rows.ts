@@ -39,6 +39,7 @@ export const UserRow = defineEntity({
     scope: () => p.manyToOne(ScopeRow).mapToPk().nullable().deleteRule('restrict').index(),
     createdAt: instant(),
   },
+  indexes: [{ properties: ['createdAt', 'id'], name: 'users_created_at_index' }],
 });
 
 /** Apart from the user, so that no read of a user can carry a hash. */
@@ -108,7 +109,7 @@ export const SessionRow = defineEntity({
     id: p.text().primary(),
     user: () => p.manyToOne(UserRow).mapToPk().index(),
     createdAt: instant(),
-    expiresAt: instant().index(),
+    expiresAt: instant(),
     revokedAt: instant().nullable(),
     revokedReason: p.text().nullable(),
     userAgent: p.text().nullable(),
@@ -119,6 +120,10 @@ export const SessionRow = defineEntity({
     /** The current refresh token, sealed for the holder of the previous one; erased when grace ends. */
     successor: p.text().nullable(),
   },
+  indexes: [
+    { properties: ['createdAt', 'id'], name: 'sessions_created_at_index' },
+    { properties: ['expiresAt', 'id'], name: 'sessions_expires_at_index' },
+  ],
 });
 
 export const SigningKeyRow = defineEntity({

@@ -1,7 +1,14 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { Refusal } from '../../domain/refusals.ts';
 import type { Pages } from '../../domain/pages.ts';
-import { EMAIL_FOLDED, foldEmail, type User, type UserReader, type UserWriter } from '../../domain/users/user.ts';
+import {
+  EMAIL_FOLDED,
+  foldEmail,
+  GRANTED_ROLE_IDS,
+  type User,
+  type UserReader,
+  type UserWriter,
+} from '../../domain/users/user.ts';
 import { instant, queryIn, type Query } from './database.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
@@ -32,7 +39,7 @@ export const USER_COLUMNS = `u.id, u.email, u.name, u.status, home.path as scope
     ${suspendedSql('home')} as suspended, u.created_at,
     array(select distinct name from (${ROLE_NAMES}) as names order by name) as roles`;
 
-/** Everything a user's record has, and the address as it is compared. */
+/** Everything a user's record has, the address as it is compared, and the ids of what was granted. */
 export const USER_SQL: SubjectSql = {
   id: { kind: 'text', sql: 'u.id' },
   email: { kind: 'text', sql: 'u.email' },
@@ -40,6 +47,11 @@ export const USER_SQL: SubjectSql = {
   name: { kind: 'text', sql: 'u.name' },
   status: { kind: 'text', sql: 'u.status' },
   roles: { kind: 'texts', elements: ROLE_NAMES },
+  [GRANTED_ROLE_IDS]: {
+    kind: 'texts',
+    elements: `select g.role_id from grants g
+      where g.principal_id = u.id and g.revoked_at is null and (g.expires_at is null or g.expires_at > now())`,
+  },
   scope: { kind: 'text', sql: 'home.path' },
   scopes: scopesSql('home'),
   suspended: { kind: 'boolean', sql: suspendedSql('home') },
