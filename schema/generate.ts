@@ -31,6 +31,7 @@ export async function generate(): Promise<string> {
       Grant: '../../domain/roles/role.ts#Grant as GrantRecord',
       Policy: '../../domain/policy/policies.ts#PolicyInForce as PolicyRecord',
       PolicyChange: '../../domain/policy/diff.ts#PolicyChange as PolicyChangeRecord',
+      SigningKey: '../../domain/tokens/signing-keys.ts#SigningKeyRecord as SigningKeyRecord',
       Session: '../../domain/sessions/session.ts#Session as SessionRecord',
     },
   };

@@ -36,6 +36,7 @@ import { Scopes } from './domain/scopes/scopes.ts';
 import { Sessions } from './domain/sessions/sessions.ts';
 import { AccessTokens } from './domain/tokens/access-tokens.ts';
 import { KeyRing } from './domain/tokens/key-ring.ts';
+import { SigningKeys } from './domain/tokens/signing-keys.ts';
 import { RefreshTokens } from './domain/tokens/refresh-tokens.ts';
 import { Users } from './domain/users/users.ts';
 import { readCaseFiles, readPolicyFiles } from './drivers/files/policies.ts';
@@ -160,8 +161,11 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   });
   const membership = new Membership({ log, clock, timing, logger });
 
-  const keyRing = new KeyRing({ store, keys, clock });
+  const { accessTokenSeconds } = config;
+  const keyRing = new KeyRing({ store, keys, clock, logger, accessTokenSeconds });
   await keyRing.open();
+  cleanup.add('the key ring', () => keyRing.close());
+  tail.listen({ applied: (entries) => keyRing.applied(entries), reset: () => keyRing.reset() });
   await tail.start();
   cleanup.add('the tail of the authority log', () => tail.stop());
   membership.start();
@@ -182,6 +186,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const grants = new Grants({ store, authority, policy, clock });
   const sessions = new Sessions({ store, authority, policy, clock });
   const accessTokens = new AccessTokens({ keyRing, settings: config, clock });
+  const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
   const authentication = new Authentication({
     store,
@@ -216,6 +221,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     grants,
     sessions,
     authentication,
+    signingKeys,
     policy,
     policies,
     policyChanges,

@@ -4,6 +4,7 @@ import type { Scope as ScopeRecord } from '../../domain/scopes/scope.ts';
 import type { Role as RoleRecord, Grant as GrantRecord } from '../../domain/roles/role.ts';
 import type { PolicyInForce as PolicyRecord } from '../../domain/policy/policies.ts';
 import type { PolicyChange as PolicyChangeRecord } from '../../domain/policy/diff.ts';
+import type { SigningKeyRecord as SigningKeyRecord } from '../../domain/tokens/signing-keys.ts';
 import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
 import type { OperationContext } from './context.ts';
 export type Maybe<T> = T | null;
@@ -98,6 +99,8 @@ export type Query = {
   session?: Maybe<Session>;
   /** The sessions you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
   sessions: SessionConnection;
+  /** All of them, the one that signs last first. */
+  signingKeys: Array<SigningKey>;
   /** Who acts; null when nobody is signed in. */
   me?: Maybe<User>;
   /** Null when there is no such user, or none that you may read. */
@@ -231,6 +234,13 @@ export type Mutation = {
   /** Ends the session you act in. */
   signOut: SignOutPayload;
   revokeSession: RevokeSessionPayload;
+  /** Publishes a new key, which signs a few minutes later. While one waits for that, it is the answer, and nothing changes. */
+  rotateSigningKey: RotateSigningKeyPayload;
+  /**
+   * Ends a key at once: no token that it signed is accepted by any instance. One that signs is replaced. Sessions go on with the
+   * next refresh. Those who verify tokens by themselves see it when they read the key set again.
+   */
+  revokeSigningKey: RevokeSigningKeyPayload;
   /** The new user holds the role `member`, where the policy has it. */
   createUser: CreateUserPayload;
   /** Shuts a user out: no session, token or socket of theirs is honoured any more. */
@@ -318,6 +328,11 @@ export type MutationRefreshSessionArgs = {
 
 export type MutationRevokeSessionArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type MutationRevokeSigningKeyArgs = {
+  kid: Scalars['ID']['input'];
 };
 
 
@@ -818,6 +833,41 @@ export type SessionRevoked = {
 
 export type SessionEvent = SessionRevoked | Resync | AccessEnded;
 
+/** A key that signs access tokens. `/.well-known/jwks.json` has the public halves of those whose tokens are accepted. */
+export type SigningKey = {
+  __typename?: 'SigningKey';
+  /** The `kid` of its tokens. */
+  id: Scalars['ID']['output'];
+  state: SigningKeyState;
+  createdAt: Scalars['DateTime']['output'];
+  signsFrom: Scalars['DateTime']['output'];
+  /** When the last token it signed has ended; null until a successor is known. */
+  verifiesUntil?: Maybe<Scalars['DateTime']['output']>;
+  revokedAt?: Maybe<Scalars['DateTime']['output']>;
+};
+
+export type SigningKeyState =
+  /** Known to those who verify, and does not sign yet. */
+  | 'published'
+  | 'signing'
+  /** Signs no more; what it signed is good until it ends. */
+  | 'retired'
+  | 'revoked';
+
+export type RotateSigningKeyPayload = {
+  __typename?: 'RotateSigningKeyPayload';
+  signingKey: SigningKey;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RevokeSigningKeyPayload = {
+  __typename?: 'RevokeSigningKeyPayload';
+  signingKey: SigningKey;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
 /** A field you may not read is null, with a FORBIDDEN error at its path. */
 export type User = {
   __typename?: 'User';
@@ -1097,6 +1147,10 @@ export type ResolversTypes = {
   SignOutPayload: ResolverTypeWrapper<Omit<SignOutPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   SessionRevoked: ResolverTypeWrapper<SessionRevoked>;
   SessionEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SessionEvent']>;
+  SigningKey: ResolverTypeWrapper<SigningKeyRecord>;
+  SigningKeyState: SigningKeyState;
+  RotateSigningKeyPayload: ResolverTypeWrapper<Omit<RotateSigningKeyPayload, 'signingKey'> & { signingKey: ResolversTypes['SigningKey'] }>;
+  RevokeSigningKeyPayload: ResolverTypeWrapper<Omit<RevokeSigningKeyPayload, 'signingKey'> & { signingKey: ResolversTypes['SigningKey'] }>;
   User: ResolverTypeWrapper<UserRecord>;
   UserStatus: UserStatus;
   UserFilter: UserFilter;
@@ -1182,6 +1236,9 @@ export type ResolversParentTypes = {
   SignOutPayload: Omit<SignOutPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   SessionRevoked: SessionRevoked;
   SessionEvent: ResolversUnionTypes<ResolversParentTypes>['SessionEvent'];
+  SigningKey: SigningKeyRecord;
+  RotateSigningKeyPayload: Omit<RotateSigningKeyPayload, 'signingKey'> & { signingKey: ResolversParentTypes['SigningKey'] };
+  RevokeSigningKeyPayload: Omit<RevokeSigningKeyPayload, 'signingKey'> & { signingKey: ResolversParentTypes['SigningKey'] };
   User: UserRecord;
   UserFilter: UserFilter;
   UserOrder: UserOrder;
@@ -1236,6 +1293,7 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   scopes?: Resolver<ResolversTypes['ScopeConnection'], ParentType, ContextType, RequireFields<QueryScopesArgs, 'first'>>;
   session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType, RequireFields<QuerySessionArgs, 'id'>>;
   sessions?: Resolver<ResolversTypes['SessionConnection'], ParentType, ContextType, RequireFields<QuerySessionsArgs, 'first'>>;
+  signingKeys?: Resolver<Array<ResolversTypes['SigningKey']>, ParentType, ContextType>;
   me?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
   user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType, RequireFields<QueryUserArgs, 'id'>>;
   users?: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<QueryUsersArgs, 'first'>>;
@@ -1259,6 +1317,8 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   refreshSession?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, RequireFields<MutationRefreshSessionArgs, 'refreshToken'>>;
   signOut?: Resolver<ResolversTypes['SignOutPayload'], ParentType, ContextType>;
   revokeSession?: Resolver<ResolversTypes['RevokeSessionPayload'], ParentType, ContextType, RequireFields<MutationRevokeSessionArgs, 'id'>>;
+  rotateSigningKey?: Resolver<ResolversTypes['RotateSigningKeyPayload'], ParentType, ContextType>;
+  revokeSigningKey?: Resolver<ResolversTypes['RevokeSigningKeyPayload'], ParentType, ContextType, RequireFields<MutationRevokeSigningKeyArgs, 'kid'>>;
   createUser?: Resolver<ResolversTypes['CreateUserPayload'], ParentType, ContextType, RequireFields<MutationCreateUserArgs, 'input'>>;
   disableUser?: Resolver<ResolversTypes['DisableUserPayload'], ParentType, ContextType, RequireFields<MutationDisableUserArgs, 'id'>>;
 };
@@ -1583,6 +1643,27 @@ export type SessionEventResolvers<ContextType = OperationContext, ParentType ext
   __resolveType: TypeResolveFn<'SessionRevoked' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
 };
 
+export type SigningKeyResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SigningKey'] = ResolversParentTypes['SigningKey']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['SigningKeyState'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  signsFrom?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  verifiesUntil?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  revokedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+};
+
+export type RotateSigningKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RotateSigningKeyPayload'] = ResolversParentTypes['RotateSigningKeyPayload']> = {
+  signingKey?: Resolver<ResolversTypes['SigningKey'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RevokeSigningKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeSigningKeyPayload'] = ResolversParentTypes['RevokeSigningKeyPayload']> = {
+  signingKey?: Resolver<ResolversTypes['SigningKey'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type UserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['User'] = ResolversParentTypes['User'], FederationReferenceType extends FederationReferenceTypes['User'] = FederationReferenceTypes['User']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['User']> | FederationReferenceType, FederationReferenceType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
@@ -1674,6 +1755,9 @@ export type Resolvers<ContextType = OperationContext> = {
   SignOutPayload?: SignOutPayloadResolvers<ContextType>;
   SessionRevoked?: SessionRevokedResolvers<ContextType>;
   SessionEvent?: SessionEventResolvers<ContextType>;
+  SigningKey?: SigningKeyResolvers<ContextType>;
+  RotateSigningKeyPayload?: RotateSigningKeyPayloadResolvers<ContextType>;
+  RevokeSigningKeyPayload?: RevokeSigningKeyPayloadResolvers<ContextType>;
   User?: UserResolvers<ContextType>;
   UserConnection?: UserConnectionResolvers<ContextType>;
   UserEdge?: UserEdgeResolvers<ContextType>;

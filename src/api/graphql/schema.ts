@@ -8,6 +8,7 @@ import { Attributes, AttributeValue, DateTime, PackedRules } from './scalars.ts'
 import { readSchemaText } from './sdl.ts';
 import { scopes } from './scopes.ts';
 import { sessions } from './sessions.ts';
+import { signingKeys } from './signing-keys.ts';
 import { users } from './users.ts';
 
 type ResolverMap = Readonly<Record<string, unknown>>;
@@ -18,6 +19,7 @@ const MODULES: readonly ResolverMap[] = [
   scopes,
   roles,
   sessions,
+  signingKeys,
   permissions,
   policy,
 ];

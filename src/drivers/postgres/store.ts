@@ -23,7 +23,7 @@ export function createStore({ orm, query }: Database): Store {
     grants: translating(createGrantReader(query)),
     sessions: translating({ ...createSessionReader(query), ...createSessionPages(query) }),
     bundles: translating(createBundleReader(query)),
-    signingKeys: translating(createSigningKeyReader(fresh)),
+    signingKeys: translating(createSigningKeyReader(query)),
     snapshots: translating(createSnapshotReader(query)),
     feed: translating(createFeedReader(query)),
     population: translating(createPopulationReader(query)),
@@ -49,7 +49,7 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     grants: translating(createGrantWriter(query)),
     sessions: createSessionWriter(em),
     bundles: createBundleWriter(query),
-    signingKeys: createSigningKeyWriter(em),
+    signingKeys: createSigningKeyWriter(query),
     audit: createAuditWriter(em),
     fence: createFence(query),
     authority: {
