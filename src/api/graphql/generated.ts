@@ -234,6 +234,10 @@ export type Mutation = {
   /** Ends the session you act in. */
   signOut: SignOutPayload;
   revokeSession: RevokeSessionPayload;
+  /** Ends all your sessions but the one you act in. */
+  revokeOtherSessions: RevokeSessionsPayload;
+  /** Ends all sessions of a user, the one you act in included if it is theirs. */
+  revokeAllSessions: RevokeSessionsPayload;
   /** Publishes a new key, which signs a few minutes later. While one waits for that, it is the answer, and nothing changes. */
   rotateSigningKey: RotateSigningKeyPayload;
   /**
@@ -328,6 +332,11 @@ export type MutationRefreshSessionArgs = {
 
 export type MutationRevokeSessionArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type MutationRevokeAllSessionsArgs = {
+  userId: Scalars['ID']['input'];
 };
 
 
@@ -814,6 +823,14 @@ export type RevokeSessionPayload = {
   position: Scalars['String']['output'];
 };
 
+export type RevokeSessionsPayload = {
+  __typename?: 'RevokeSessionsPayload';
+  /** Those that were live. */
+  sessions: Array<Session>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
 export type SignOutPayload = {
   __typename?: 'SignOutPayload';
   session: Session;
@@ -1144,6 +1161,7 @@ export type ResolversTypes = {
   SignedIn: ResolverTypeWrapper<Omit<SignedIn, 'session' | 'user'> & { session: ResolversTypes['Session'], user: ResolversTypes['User'] }>;
   SignInResult: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SignInResult']>;
   RevokeSessionPayload: ResolverTypeWrapper<Omit<RevokeSessionPayload, 'session'> & { session: ResolversTypes['Session'] }>;
+  RevokeSessionsPayload: ResolverTypeWrapper<Omit<RevokeSessionsPayload, 'sessions'> & { sessions: Array<ResolversTypes['Session']> }>;
   SignOutPayload: ResolverTypeWrapper<Omit<SignOutPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   SessionRevoked: ResolverTypeWrapper<SessionRevoked>;
   SessionEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SessionEvent']>;
@@ -1233,6 +1251,7 @@ export type ResolversParentTypes = {
   SignedIn: Omit<SignedIn, 'session' | 'user'> & { session: ResolversParentTypes['Session'], user: ResolversParentTypes['User'] };
   SignInResult: ResolversUnionTypes<ResolversParentTypes>['SignInResult'];
   RevokeSessionPayload: Omit<RevokeSessionPayload, 'session'> & { session: ResolversParentTypes['Session'] };
+  RevokeSessionsPayload: Omit<RevokeSessionsPayload, 'sessions'> & { sessions: Array<ResolversParentTypes['Session']> };
   SignOutPayload: Omit<SignOutPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   SessionRevoked: SessionRevoked;
   SessionEvent: ResolversUnionTypes<ResolversParentTypes>['SessionEvent'];
@@ -1317,6 +1336,8 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   refreshSession?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, RequireFields<MutationRefreshSessionArgs, 'refreshToken'>>;
   signOut?: Resolver<ResolversTypes['SignOutPayload'], ParentType, ContextType>;
   revokeSession?: Resolver<ResolversTypes['RevokeSessionPayload'], ParentType, ContextType, RequireFields<MutationRevokeSessionArgs, 'id'>>;
+  revokeOtherSessions?: Resolver<ResolversTypes['RevokeSessionsPayload'], ParentType, ContextType>;
+  revokeAllSessions?: Resolver<ResolversTypes['RevokeSessionsPayload'], ParentType, ContextType, RequireFields<MutationRevokeAllSessionsArgs, 'userId'>>;
   rotateSigningKey?: Resolver<ResolversTypes['RotateSigningKeyPayload'], ParentType, ContextType>;
   revokeSigningKey?: Resolver<ResolversTypes['RevokeSigningKeyPayload'], ParentType, ContextType, RequireFields<MutationRevokeSigningKeyArgs, 'kid'>>;
   createUser?: Resolver<ResolversTypes['CreateUserPayload'], ParentType, ContextType, RequireFields<MutationCreateUserArgs, 'input'>>;
@@ -1625,6 +1646,12 @@ export type RevokeSessionPayloadResolvers<ContextType = OperationContext, Parent
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type RevokeSessionsPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeSessionsPayload'] = ResolversParentTypes['RevokeSessionsPayload']> = {
+  sessions?: Resolver<Array<ResolversTypes['Session']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type SignOutPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignOutPayload'] = ResolversParentTypes['SignOutPayload']> = {
   session?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
@@ -1752,6 +1779,7 @@ export type Resolvers<ContextType = OperationContext> = {
   SignedIn?: SignedInResolvers<ContextType>;
   SignInResult?: SignInResultResolvers<ContextType>;
   RevokeSessionPayload?: RevokeSessionPayloadResolvers<ContextType>;
+  RevokeSessionsPayload?: RevokeSessionsPayloadResolvers<ContextType>;
   SignOutPayload?: SignOutPayloadResolvers<ContextType>;
   SessionRevoked?: SessionRevokedResolvers<ContextType>;
   SessionEvent?: SessionEventResolvers<ContextType>;
