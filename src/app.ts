@@ -8,6 +8,7 @@ import { createSchema } from './api/graphql/schema.ts';
 import { readSchemaText } from './api/graphql/sdl.ts';
 import { addGraphqlRoute } from './api/http/graphql-route.ts';
 import { KnownQueries } from './api/http/known-queries.ts';
+import { addOauthRoutes } from './api/http/oauth.ts';
 import { createServer } from './api/http/server.ts';
 import { serveSockets } from './api/ws/sockets.ts';
 import type { Config } from './config.ts';
@@ -247,6 +248,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   await apollo.start();
   const documents = new Documents(schema, { introspection: !config.production });
   const known = new KnownQueries({ schema, documents, logger });
+  addOauthRoutes(server, { services, issuer: config.issuer });
   addGraphqlRoute(server, { apollo, services, known, metrics });
   const { allowedOrigins } = config;
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, allowedOrigins });

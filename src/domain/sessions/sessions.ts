@@ -79,9 +79,9 @@ export class Sessions {
       const live = await tx.sessions.liveOf(userId);
       // Where there is none, the answer must not tell.
       const { scope, scopes } = user;
-      const any = { __typename: 'Session', id: '', userId, scope, scopes };
+      const imagined = { __typename: 'Session', id: '', userId, scope, scopes };
       if (!this.#policy.decide(actor, 'read', user).allowed) throw notFound('user', userId);
-      for (const session of [any, ...live]) this.#policy.demandOpenly(actor, 'revoke', session);
+      for (const session of [imagined, ...live]) this.#policy.demandOpenly(actor, 'revoke', session);
       return this.#endAll(tx, actor, live, 'revoked');
     });
   }
