@@ -8,6 +8,7 @@ import { createSchema } from './api/graphql/schema.ts';
 import { readSchemaText } from './api/graphql/sdl.ts';
 import { addGraphqlRoute } from './api/http/graphql-route.ts';
 import { KnownQueries } from './api/http/known-queries.ts';
+import { addOauthRoutes } from './api/http/oauth.ts';
 import { createServer } from './api/http/server.ts';
 import { serveSockets } from './api/ws/sockets.ts';
 import type { Config } from './config.ts';
@@ -39,6 +40,7 @@ import { Scopes } from './domain/scopes/scopes.ts';
 import { Sessions } from './domain/sessions/sessions.ts';
 import { AccessTokens } from './domain/tokens/access-tokens.ts';
 import { KeyRing } from './domain/tokens/key-ring.ts';
+import { SigningKeys } from './domain/tokens/signing-keys.ts';
 import { RefreshTokens } from './domain/tokens/refresh-tokens.ts';
 import { Users } from './domain/users/users.ts';
 import { readCaseFiles, readPolicyFiles } from './drivers/files/policies.ts';
@@ -167,8 +169,11 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   });
   const membership = new Membership({ log, clock, timing, logger });
 
-  const keyRing = new KeyRing({ store, keys, clock });
+  const { accessTokenSeconds } = config;
+  const keyRing = new KeyRing({ store, keys, clock, logger, accessTokenSeconds });
   await keyRing.open();
+  cleanup.add('the key ring', () => keyRing.close());
+  tail.listen({ applied: (entries) => keyRing.applied(entries), reset: () => keyRing.reset() });
   await tail.start();
   cleanup.add('the tail of the authority log', () => tail.stop());
   membership.start();
@@ -189,6 +194,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const grants = new Grants({ store, authority, policy, clock });
   const sessions = new Sessions({ store, authority, policy, clock });
   const accessTokens = new AccessTokens({ keyRing, settings: config, clock });
+  const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
   const authentication = new Authentication({
     store,
@@ -225,6 +231,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     grants,
     sessions,
     authentication,
+    signingKeys,
     policy,
     policies,
     policyChanges,
@@ -252,6 +259,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   await apollo.start();
   const documents = new Documents(schema, { introspection: !config.production });
   const known = new KnownQueries({ schema, documents, logger });
+  addOauthRoutes(server, { services, issuer: config.issuer });
   addGraphqlRoute(server, { apollo, services, known, metrics });
   const { allowedOrigins } = config;
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, allowedOrigins });

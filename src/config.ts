@@ -29,6 +29,7 @@ export interface Config {
   readonly accessTokenSeconds: number;
   readonly sessionSeconds: number;
   readonly refreshGraceSeconds: number;
+  readonly keyPublishSeconds: number;
 }
 
 export interface ConfigProblem {
@@ -135,6 +136,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     accessTokenSeconds: 300,
     sessionSeconds: 30 * 24 * 3_600,
     refreshGraceSeconds: 10,
+    keyPublishSeconds: 300,
   });
 }
 

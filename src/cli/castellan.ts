@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { printFailure } from './failure.ts';
+import { addKeysCommands } from './keys-commands.ts';
 import { addPolicyCommands } from './policy-commands.ts';
 import { type OutputOptions, printReport, type Report } from './report.ts';
 
@@ -44,6 +45,7 @@ program
   .action(() => report(async () => (await import('./sdl.ts')).printableSdl()));
 
 addPolicyCommands(program, { env, output, report });
+addKeysCommands(program, { env, report });
 
 program
   .command('doctor')

@@ -1,7 +1,7 @@
 import { HISTORY_MAX, type PastPolicy } from '../domain/policy/policies.ts';
 import { readCaseFiles } from '../drivers/files/policies.ts';
 import type { Environment } from './environment.ts';
-import { Endpoint } from './policy-endpoint.ts';
+import { Endpoint } from './endpoint.ts';
 import { filesOf, reportProblems } from './policy-folder.ts';
 import { short, wrap } from './policy-text.ts';
 import { Misuse, type Report } from './report.ts';

@@ -77,7 +77,7 @@ async function compare(folder: string, options: DiffOptions, env: Environment): 
 }
 
 async function compareOver(url: string, folder: string, env: Environment): Promise<Comparison> {
-  const { Endpoint } = await import('./policy-endpoint.ts');
+  const { Endpoint } = await import('./endpoint.ts');
   const { preview } = await import('./policy-preview.ts');
   const endpoint = new Endpoint(url, env);
   const files = await filesOf(folder);

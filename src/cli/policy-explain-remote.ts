@@ -1,4 +1,4 @@
-import type { Endpoint } from './policy-endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { Explained, ExplainOptions } from './policy-explain.ts';
 import { Misuse } from './report.ts';
 

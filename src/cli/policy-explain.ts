@@ -146,7 +146,7 @@ async function storedRecord(
 }
 
 async function explainOver(url: string, options: NamedOptions, env: Environment): Promise<Explained> {
-  const { Endpoint } = await import('./policy-endpoint.ts');
+  const { Endpoint } = await import('./endpoint.ts');
   const { askToExplain } = await import('./policy-explain-remote.ts');
   const explained = await askToExplain(new Endpoint(url, env), options);
   return { ...explained, what: questionText(options), note: null };

@@ -1,7 +1,7 @@
 import { parseBundle, type PolicyFile } from '../domain/policy/parse.ts';
 import type { Comparison } from './policy-diff.ts';
 import type { ToldChange } from './policy-diff-groups.ts';
-import type { Endpoint } from './policy-endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { Person } from './policy-population.ts';
 
 const PREVIEW = `query ($files: [PolicyFileInput!]!) {

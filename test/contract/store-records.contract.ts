@@ -428,12 +428,46 @@ const SIGNING_KEY_LAWS: Readonly<Record<string, Law>> = {
       publicJwk: { kty: 'EC', crv: 'P-256', x: 'x', y: String(n) },
       sealedPrivateJwk: `sealed ${n}`,
       createdAt: INSTANT,
+      signsFrom: INSTANT,
+      revokedAt: null,
     }));
     const ends = await Promise.all(keys.map((key) => store.transaction((tx) => tx.signingKeys.addFirst(key))));
     const added = keys.filter((_, n) => ends[n]?.value);
     expect(added).toHaveLength(1);
     expect(await store.signingKeys.all()).toEqual(added);
     expect((await store.transaction((tx) => tx.signingKeys.addFirst({ ...keys[0]!, kid: 'x' }))).value).toBe(false);
+  },
+
+  'all: every key, revoked ones included, the one that signs last first': async ({ store }) => {
+    const before = await store.signingKeys.all();
+    const [early, late] = [INSTANT, LATER].map((signsFrom): SigningKey => ({
+      kid: anId('sk'),
+      publicJwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' },
+      sealedPrivateJwk: 'sealed',
+      createdAt: INSTANT,
+      signsFrom,
+      revokedAt: null,
+    }));
+    if (early === undefined || late === undefined) throw new TypeError('two keys were made');
+    await store.transaction(async (tx) => {
+      await tx.signingKeys.add(early);
+      await tx.signingKeys.add(late);
+      await tx.signingKeys.revoke(early.kid, LATER);
+      await tx.signingKeys.revoke(early.kid, INSTANT);
+      await tx.signingKeys.reseal(late.kid, 'anew');
+    });
+    const all = await store.signingKeys.all();
+    expect(all[0]).toEqual({ ...late, sealedPrivateJwk: 'anew' });
+    expect(all).toContainEqual({ ...early, revokedAt: LATER });
+    expect(all).toHaveLength(before.length + 2);
+  },
+
+  'lock: nobody else changes any key until the end of the transaction': async (opened) => {
+    await waits(
+      opened,
+      (tx) => tx.signingKeys.lock(),
+      (tx) => tx.signingKeys.lock(),
+    );
   },
 };
 

@@ -15,6 +15,7 @@ import type { PolicyFiles } from '../../domain/roles/policy-files.ts';
 import type { Roles } from '../../domain/roles/roles.ts';
 import type { Scopes } from '../../domain/scopes/scopes.ts';
 import type { Sessions } from '../../domain/sessions/sessions.ts';
+import type { SigningKeys } from '../../domain/tokens/signing-keys.ts';
 import type { Users } from '../../domain/users/users.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
@@ -29,6 +30,7 @@ export interface Services {
   readonly grants: Grants;
   readonly sessions: Sessions;
   readonly authentication: Authentication;
+  readonly signingKeys: SigningKeys;
   readonly policy: Policy;
   readonly policies: Policies;
   readonly policyChanges: PolicyChanges;

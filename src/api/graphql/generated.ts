@@ -5,6 +5,7 @@ import type { Role as RoleRecord, Grant as GrantRecord } from '../../domain/role
 import type { PolicyInForce as PolicyRecord } from '../../domain/policy/policies.ts';
 import type { PolicyChange as PolicyChangeRecord } from '../../domain/policy/diff.ts';
 import type { PermissionReport as PermissionAnalyticsRecord } from '../../domain/analytics/permission-analytics.ts';
+import type { SigningKeyRecord as SigningKeyRecord } from '../../domain/tokens/signing-keys.ts';
 import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
 import type { OperationContext } from './context.ts';
 export type Maybe<T> = T | null;
@@ -101,6 +102,8 @@ export type Query = {
   session?: Maybe<Session>;
   /** The sessions you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
   sessions: SessionConnection;
+  /** All of them, the one that signs last first. */
+  signingKeys: Array<SigningKey>;
   /** Who acts; null when nobody is signed in. */
   me?: Maybe<User>;
   /** Null when there is no such user, or none that you may read. */
@@ -239,6 +242,17 @@ export type Mutation = {
   /** Ends the session you act in. */
   signOut: SignOutPayload;
   revokeSession: RevokeSessionPayload;
+  /** Ends all your sessions but the one you act in. */
+  revokeOtherSessions: RevokeSessionsPayload;
+  /** Ends all sessions of a user, the one you act in included if it is theirs. */
+  revokeAllSessions: RevokeSessionsPayload;
+  /** Publishes a new key, which signs a few minutes later. While one waits for that, it is the answer, and nothing changes. */
+  rotateSigningKey: RotateSigningKeyPayload;
+  /**
+   * Ends a key at once: no token that it signed is accepted by any instance. One that signs is replaced. Sessions go on with the
+   * next refresh. Those who verify tokens by themselves see it when they read the key set again.
+   */
+  revokeSigningKey: RevokeSigningKeyPayload;
   /** The new user holds the role `member`, where the policy has it. */
   createUser: CreateUserPayload;
   /** Shuts a user out: no session, token or socket of theirs is honoured any more. */
@@ -326,6 +340,16 @@ export type MutationRefreshSessionArgs = {
 
 export type MutationRevokeSessionArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type MutationRevokeAllSessionsArgs = {
+  userId: Scalars['ID']['input'];
+};
+
+
+export type MutationRevokeSigningKeyArgs = {
+  kid: Scalars['ID']['input'];
 };
 
 
@@ -869,6 +893,14 @@ export type RevokeSessionPayload = {
   position: Scalars['String']['output'];
 };
 
+export type RevokeSessionsPayload = {
+  __typename?: 'RevokeSessionsPayload';
+  /** Those that were live. */
+  sessions: Array<Session>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
 export type SignOutPayload = {
   __typename?: 'SignOutPayload';
   session: Session;
@@ -887,6 +919,41 @@ export type SessionRevoked = {
 };
 
 export type SessionEvent = SessionRevoked | Resync | AccessEnded;
+
+/** A key that signs access tokens. `/.well-known/jwks.json` has the public halves of those whose tokens are accepted. */
+export type SigningKey = {
+  __typename?: 'SigningKey';
+  /** The `kid` of its tokens. */
+  id: Scalars['ID']['output'];
+  state: SigningKeyState;
+  createdAt: Scalars['DateTime']['output'];
+  signsFrom: Scalars['DateTime']['output'];
+  /** When the last token it signed has ended; null until a successor is known. */
+  verifiesUntil?: Maybe<Scalars['DateTime']['output']>;
+  revokedAt?: Maybe<Scalars['DateTime']['output']>;
+};
+
+export type SigningKeyState =
+  /** Known to those who verify, and does not sign yet. */
+  | 'published'
+  | 'signing'
+  /** Signs no more; what it signed is good until it ends. */
+  | 'retired'
+  | 'revoked';
+
+export type RotateSigningKeyPayload = {
+  __typename?: 'RotateSigningKeyPayload';
+  signingKey: SigningKey;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RevokeSigningKeyPayload = {
+  __typename?: 'RevokeSigningKeyPayload';
+  signingKey: SigningKey;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
 
 /** A field you may not read is null, with a FORBIDDEN error at its path. */
 export type User = {
@@ -1170,9 +1237,14 @@ export type ResolversTypes = {
   SignedIn: ResolverTypeWrapper<Omit<SignedIn, 'session' | 'user'> & { session: ResolversTypes['Session'], user: ResolversTypes['User'] }>;
   SignInResult: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SignInResult']>;
   RevokeSessionPayload: ResolverTypeWrapper<Omit<RevokeSessionPayload, 'session'> & { session: ResolversTypes['Session'] }>;
+  RevokeSessionsPayload: ResolverTypeWrapper<Omit<RevokeSessionsPayload, 'sessions'> & { sessions: Array<ResolversTypes['Session']> }>;
   SignOutPayload: ResolverTypeWrapper<Omit<SignOutPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   SessionRevoked: ResolverTypeWrapper<SessionRevoked>;
   SessionEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SessionEvent']>;
+  SigningKey: ResolverTypeWrapper<SigningKeyRecord>;
+  SigningKeyState: SigningKeyState;
+  RotateSigningKeyPayload: ResolverTypeWrapper<Omit<RotateSigningKeyPayload, 'signingKey'> & { signingKey: ResolversTypes['SigningKey'] }>;
+  RevokeSigningKeyPayload: ResolverTypeWrapper<Omit<RevokeSigningKeyPayload, 'signingKey'> & { signingKey: ResolversTypes['SigningKey'] }>;
   User: ResolverTypeWrapper<UserRecord>;
   UserStatus: UserStatus;
   UserFilter: UserFilter;
@@ -1260,9 +1332,13 @@ export type ResolversParentTypes = {
   SignedIn: Omit<SignedIn, 'session' | 'user'> & { session: ResolversParentTypes['Session'], user: ResolversParentTypes['User'] };
   SignInResult: ResolversUnionTypes<ResolversParentTypes>['SignInResult'];
   RevokeSessionPayload: Omit<RevokeSessionPayload, 'session'> & { session: ResolversParentTypes['Session'] };
+  RevokeSessionsPayload: Omit<RevokeSessionsPayload, 'sessions'> & { sessions: Array<ResolversParentTypes['Session']> };
   SignOutPayload: Omit<SignOutPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   SessionRevoked: SessionRevoked;
   SessionEvent: ResolversUnionTypes<ResolversParentTypes>['SessionEvent'];
+  SigningKey: SigningKeyRecord;
+  RotateSigningKeyPayload: Omit<RotateSigningKeyPayload, 'signingKey'> & { signingKey: ResolversParentTypes['SigningKey'] };
+  RevokeSigningKeyPayload: Omit<RevokeSigningKeyPayload, 'signingKey'> & { signingKey: ResolversParentTypes['SigningKey'] };
   User: UserRecord;
   UserFilter: UserFilter;
   UserOrder: UserOrder;
@@ -1318,6 +1394,7 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   scopes?: Resolver<ResolversTypes['ScopeConnection'], ParentType, ContextType, RequireFields<QueryScopesArgs, 'first'>>;
   session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType, RequireFields<QuerySessionArgs, 'id'>>;
   sessions?: Resolver<ResolversTypes['SessionConnection'], ParentType, ContextType, RequireFields<QuerySessionsArgs, 'first'>>;
+  signingKeys?: Resolver<Array<ResolversTypes['SigningKey']>, ParentType, ContextType>;
   me?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
   user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType, RequireFields<QueryUserArgs, 'id'>>;
   users?: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<QueryUsersArgs, 'first'>>;
@@ -1341,6 +1418,10 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   refreshSession?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, RequireFields<MutationRefreshSessionArgs, 'refreshToken'>>;
   signOut?: Resolver<ResolversTypes['SignOutPayload'], ParentType, ContextType>;
   revokeSession?: Resolver<ResolversTypes['RevokeSessionPayload'], ParentType, ContextType, RequireFields<MutationRevokeSessionArgs, 'id'>>;
+  revokeOtherSessions?: Resolver<ResolversTypes['RevokeSessionsPayload'], ParentType, ContextType>;
+  revokeAllSessions?: Resolver<ResolversTypes['RevokeSessionsPayload'], ParentType, ContextType, RequireFields<MutationRevokeAllSessionsArgs, 'userId'>>;
+  rotateSigningKey?: Resolver<ResolversTypes['RotateSigningKeyPayload'], ParentType, ContextType>;
+  revokeSigningKey?: Resolver<ResolversTypes['RevokeSigningKeyPayload'], ParentType, ContextType, RequireFields<MutationRevokeSigningKeyArgs, 'kid'>>;
   createUser?: Resolver<ResolversTypes['CreateUserPayload'], ParentType, ContextType, RequireFields<MutationCreateUserArgs, 'input'>>;
   disableUser?: Resolver<ResolversTypes['DisableUserPayload'], ParentType, ContextType, RequireFields<MutationDisableUserArgs, 'id'>>;
 };
@@ -1678,6 +1759,12 @@ export type RevokeSessionPayloadResolvers<ContextType = OperationContext, Parent
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type RevokeSessionsPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeSessionsPayload'] = ResolversParentTypes['RevokeSessionsPayload']> = {
+  sessions?: Resolver<Array<ResolversTypes['Session']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type SignOutPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignOutPayload'] = ResolversParentTypes['SignOutPayload']> = {
   session?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
@@ -1694,6 +1781,27 @@ export type SessionRevokedResolvers<ContextType = OperationContext, ParentType e
 
 export type SessionEventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionEvent'] = ResolversParentTypes['SessionEvent']> = {
   __resolveType: TypeResolveFn<'SessionRevoked' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
+};
+
+export type SigningKeyResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SigningKey'] = ResolversParentTypes['SigningKey']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['SigningKeyState'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  signsFrom?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  verifiesUntil?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  revokedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+};
+
+export type RotateSigningKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RotateSigningKeyPayload'] = ResolversParentTypes['RotateSigningKeyPayload']> = {
+  signingKey?: Resolver<ResolversTypes['SigningKey'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RevokeSigningKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeSigningKeyPayload'] = ResolversParentTypes['RevokeSigningKeyPayload']> = {
+  signingKey?: Resolver<ResolversTypes['SigningKey'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type UserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['User'] = ResolversParentTypes['User'], FederationReferenceType extends FederationReferenceTypes['User'] = FederationReferenceTypes['User']> = {
@@ -1788,9 +1896,13 @@ export type Resolvers<ContextType = OperationContext> = {
   SignedIn?: SignedInResolvers<ContextType>;
   SignInResult?: SignInResultResolvers<ContextType>;
   RevokeSessionPayload?: RevokeSessionPayloadResolvers<ContextType>;
+  RevokeSessionsPayload?: RevokeSessionsPayloadResolvers<ContextType>;
   SignOutPayload?: SignOutPayloadResolvers<ContextType>;
   SessionRevoked?: SessionRevokedResolvers<ContextType>;
   SessionEvent?: SessionEventResolvers<ContextType>;
+  SigningKey?: SigningKeyResolvers<ContextType>;
+  RotateSigningKeyPayload?: RotateSigningKeyPayloadResolvers<ContextType>;
+  RevokeSigningKeyPayload?: RevokeSigningKeyPayloadResolvers<ContextType>;
   User?: UserResolvers<ContextType>;
   UserConnection?: UserConnectionResolvers<ContextType>;
   UserEdge?: UserEdgeResolvers<ContextType>;

@@ -8,7 +8,15 @@ import { LiveSubscription } from './live-subscription.ts';
 const CHECKS_MAX = 1_000;
 
 /** Subjects whose records are kept here: what anybody says about them is not believed. */
-const OWN_SUBJECTS: ReadonlySet<string> = new Set(['User', 'Scope', 'Role', 'Session', 'Policy', 'Analytics']);
+const OWN_SUBJECTS: ReadonlySet<string> = new Set([
+  'User',
+  'Scope',
+  'Role',
+  'Session',
+  'SigningKey',
+  'Policy',
+  'Analytics',
+]);
 
 export const permissions: Resolvers = {
   Query: {

@@ -9,6 +9,7 @@ import { Attributes, AttributeValue, DateTime, PackedRules } from './scalars.ts'
 import { readSchemaText } from './sdl.ts';
 import { scopes } from './scopes.ts';
 import { sessions } from './sessions.ts';
+import { signingKeys } from './signing-keys.ts';
 import { users } from './users.ts';
 
 type ResolverMap = Readonly<Record<string, unknown>>;
@@ -19,6 +20,7 @@ const MODULES: readonly ResolverMap[] = [
   scopes,
   roles,
   sessions,
+  signingKeys,
   permissions,
   policy,
   analytics,

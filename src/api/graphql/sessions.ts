@@ -35,6 +35,16 @@ export const sessions: Resolvers = {
       const { value, receipt } = await sessions.revoke(by, id);
       return { session: value, receipt, position: receipt.position };
     },
+
+    revokeOtherSessions: async (_, _args, { by, sessions }) => {
+      const { value, receipt } = await sessions.revokeOthers(by);
+      return { sessions: [...value], receipt, position: receipt.position };
+    },
+
+    revokeAllSessions: async (_, { userId }, { by, sessions }) => {
+      const { value, receipt } = await sessions.revokeAll(by, userId);
+      return { sessions: [...value], receipt, position: receipt.position };
+    },
   },
 
   Session: {

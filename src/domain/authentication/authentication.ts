@@ -191,8 +191,19 @@ export class Authentication {
     } catch (error) {
       if (!(error instanceof Reused)) throw error;
     }
-    await this.#revokeFamily(presented);
+    await this.#end(presented, 'refresh_reuse');
     throw revoked();
+  }
+
+  /**
+   * Ends the session that an access or refresh token of ours stands for, with the receipt, so that none of its tokens is good
+   * any more. Refuses what is no token of ours, or of a session that has ended.
+   */
+  async revokeToken(token: string): Promise<Enforced<void>> {
+    if (this.#refreshTokens.isOne(token)) return this.#end(this.#refreshTokens.parse(token), 'signed_out');
+    const by = await this.identify({ kind: 'accessToken', token });
+    if (by.kind !== 'user') throw notValid();
+    return this.#end({ userId: by.id, sessionId: by.credential.sessionId }, 'signed_out');
   }
 
   #withinGrace(
@@ -206,13 +217,17 @@ export class Authentication {
     return this.#refreshTokens.openSuccessor(presented, refresh.successor);
   }
 
-  async #revokeFamily({ userId, sessionId }: RefreshToken): Promise<Enforced<void>> {
+  async #end(
+    { userId, sessionId }: Pick<RefreshToken, 'userId' | 'sessionId'>,
+    reason: 'signed_out' | 'refresh_reuse',
+  ): Promise<Enforced<void>> {
     return this.#authority.change(SYSTEM, { change: [userId] }, async (tx) => {
       const session = await tx.sessions.find(sessionId);
       if (session === null || session.revokedAt !== null) return;
-      await tx.sessions.revoke(sessionId, this.#now(), 'refresh_reuse');
-      await tx.audit.append({ by: userId, sessionId, action: 'session.refresh_reuse', subjectId: sessionId });
-      await tx.authority.append({ target: sessionId, kind: 'revoked', userId, reason: 'refresh_reuse' });
+      await tx.sessions.revoke(sessionId, this.#now(), reason);
+      const action = reason === 'signed_out' ? 'session.revoke' : 'session.refresh_reuse';
+      await tx.audit.append({ by: userId, sessionId, action, subjectId: sessionId });
+      await tx.authority.append({ target: sessionId, kind: 'revoked', userId, reason });
     });
   }
 

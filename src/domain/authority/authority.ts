@@ -130,7 +130,8 @@ export class Authority {
       dependencies: standing.dependencies,
       asOf: standing.asOf,
       credentials: [...credential.targets, ...standing.homeIds],
-      label: credential.label,
+      // A label from the future is nobody's but a forger's: it must not pass by what is coming.
+      label: Math.min(credential.label, this.#tail.position.seq),
     });
     if (outdated) throw new Outdated();
   }

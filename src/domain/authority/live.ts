@@ -2,13 +2,14 @@ import type { Clock } from '../../kit/clock.ts';
 import { withDeadline } from '../../kit/deadline.ts';
 import type { Log } from '../../kit/log.ts';
 import type { LogEntry } from './log.ts';
+import { takesAway } from './tombstones.ts';
 
 /** A subscriber that does not take its last event within this time is cut off; acknowledgements wait no longer. */
 const FAREWELL_MS = 250;
 
 /** Something that goes on after its first check: a subscription, or the socket that carries it. */
 export interface LiveOperation {
-  /** Ids whose revocation ends this, when it is newer than {@link label}: session, user, signing key. */
+  /** Ids whose revocation ends this, when it is newer than {@link label}: session, user, scope; or at all: signing key. */
   readonly credentialTargets: readonly string[];
   /** Ids whose change may alter what this operation is allowed. */
   readonly dependencies: readonly string[];
@@ -62,7 +63,8 @@ export class LiveOperations {
     for (const { target, kind, seq } of entries) {
       // A copy: whoever ends takes itself out of the set.
       for (const operation of Array.from(this.#byTarget.get(target) ?? [])) {
-        const revoked = kind === 'revoked' && seq > operation.label && operation.credentialTargets.includes(target);
+        const revoked =
+          kind === 'revoked' && takesAway(target, seq, operation.label) && operation.credentialTargets.includes(target);
         if (revoked) farewells.push(operation.revoked(seq));
         else operation.changed(seq);
       }

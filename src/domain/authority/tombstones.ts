@@ -1,3 +1,4 @@
+import { isId } from '../../kit/ids.ts';
 import type { Instant } from '../../kit/clock.ts';
 import type { LogEntry } from './log.ts';
 
@@ -34,7 +35,7 @@ export class Tombstones {
   /** Whether a credential labelled `label` was taken away since, by the revocation of this target. */
   revokedSince(target: string, label: number): boolean {
     const seq = this.#revoked.get(target);
-    return seq !== undefined && seq > label;
+    return seq !== undefined && takesAway(target, seq, label);
   }
 
   /** Whether what was computed at `asOf` from these targets may have changed since. */
@@ -61,4 +62,12 @@ export class Tombstones {
       this.#first = 0;
     }
   }
+}
+
+/**
+ * Whether the revocation of a target takes away a credential with this label. That of a signing key takes away all of its
+ * tokens: whoever has the key can write any label into one.
+ */
+export function takesAway(target: string, seq: number, label: number): boolean {
+  return seq > label || isId('signingKey', target);
 }

@@ -2,6 +2,7 @@ import { toInstant, type Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Keys } from '../../kit/secret.ts';
 import type { Cache } from '../authority/cache.ts';
+import { LabelledCache, type LabelledCounts, overtaken, type Snapshot } from '../authority/labelled.ts';
 import { POLICY_TARGET } from '../authority/log.ts';
 import { sameEpoch } from '../authority/position.ts';
 import type { Tail } from '../authority/tail.ts';
@@ -12,44 +13,20 @@ import type { Engines } from './engines.ts';
 
 /** Standings kept in process. One takes a few hundred bytes beside its record: rules are shared per role set. */
 const STANDINGS_MAX = 100_000;
-const CACHE_TTL_SECONDS = 3_600;
-/** A load that keeps being overtaken by changes is tried again this often. */
+/** A check that keeps being overtaken by changes is tried again this often. */
 const TRIES_MAX = 3;
 
-/** What is cached under a principal's key: the inputs of a standing with the position they were read at. */
-interface CachedStanding extends PrincipalInputs {
-  readonly epoch: string;
-  readonly asOf: number;
+/** The inputs of a standing, with the policy that was in force when they were read. */
+interface StandingInputs extends PrincipalInputs {
   readonly policyVersion: string;
 }
 
-export interface StandingCounts {
-  warm: number;
-  cacheHits: number;
-  cacheMisses: number;
-  cacheRejected: number;
-  databaseReads: number;
-}
-
-/**
- * What every principal is and may do, kept in process and in the shared cache. Entries are inputs labelled
- * with the position of the snapshot they were read in, and count only while the log has nothing newer about
- * what they depend on. No decision is ever cached.
- */
+/** What every principal is and may do. */
 export class Standings {
-  readonly #snapshots: SnapshotReader;
   readonly #engines: Engines;
-  readonly #cache: Cache;
-  readonly #keys: Keys;
   readonly #tail: Tail;
   readonly #clock: Clock;
-  readonly #logger: Log;
-  readonly #standings = new Map<string, Standing>();
-  /** Counts histories: what was read in one must not be kept in the next. */
-  #generation = 0;
-  #batch: { readonly ids: Set<string>; readonly loaded: Promise<ReadonlyMap<string, Standing>> } | null = null;
-  readonly #loading = new Map<string, Promise<ReadonlyMap<string, Standing>>>();
-  readonly counts: StandingCounts = { warm: 0, cacheHits: 0, cacheMisses: 0, cacheRejected: 0, databaseReads: 0 };
+  readonly #standings: LabelledCache<StandingInputs, Standing>;
 
   constructor(parts: {
     snapshots: SnapshotReader;
@@ -60,44 +37,44 @@ export class Standings {
     clock: Clock;
     logger: Log;
   }) {
-    this.#snapshots = parts.snapshots;
-    this.#engines = parts.engines;
-    this.#cache = parts.cache;
-    this.#keys = parts.keys;
-    this.#tail = parts.tail;
-    this.#clock = parts.clock;
-    this.#logger = parts.logger;
-    this.#tail.listen({ applied: () => {}, reset: () => this.#reset() });
+    const { snapshots, engines, tail, clock, ...shared } = parts;
+    this.#engines = engines;
+    this.#tail = tail;
+    this.#clock = clock;
+    this.#standings = new LabelledCache({
+      name: 'standing',
+      max: STANDINGS_MAX,
+      build: (inputs, snapshot) => this.#build(inputs, snapshot),
+      read: async (ids) => {
+        const { epoch, asOf, policyVersion, principals } = await snapshots.principals(ids);
+        return { epoch, asOf, found: new Map([...principals].map(([id, each]) => [id, { ...each, policyVersion }])) };
+      },
+      tail,
+      clock,
+      ...shared,
+    });
   }
 
   get size(): number {
     return this.#standings.size;
   }
 
-  /** The standing of this principal if it is known and current; no round trip. Counts only under a valid lease. */
-  warm(id: string): Standing | null {
-    const standing = this.#standings.get(id);
-    if (standing === undefined) return null;
-    if (this.isCurrent(standing)) return standing;
-    this.#standings.delete(id);
-    return null;
+  get counts(): LabelledCounts {
+    return this.#standings.counts;
   }
 
-  isCurrent({ dependencies, epoch, asOf, validUntilMs }: Standing): boolean {
-    const { tombstones, position } = this.#tail;
-    return (
-      this.#clock.now() < validUntilMs &&
-      sameEpoch(epoch, position.epoch) &&
-      !tombstones.touchedSince(dependencies, asOf)
-    );
+  /** The standing of this principal if it is known and current; no round trip. Counts only under a valid lease. */
+  warm(id: string): Standing | null {
+    return this.#standings.warm(id);
+  }
+
+  isCurrent(standing: Standing): boolean {
+    return this.#standings.isCurrent(standing);
   }
 
   /** The current standing, or null when there is no such principal. Concurrent calls share one query. */
-  async of(id: string): Promise<Standing | null> {
-    const warm = this.warm(id);
-    if (warm !== null) return warm;
-    const loading = this.#loading.get(id) ?? this.#enqueue(id);
-    return (await loading).get(id) ?? null;
+  of(id: string): Promise<Standing | null> {
+    return this.#standings.of(id);
   }
 
   /**
@@ -133,87 +110,8 @@ export class Standings {
     }
   }
 
-  #reset(): void {
-    this.#generation += 1;
-    this.#standings.clear();
-  }
-
-  #enqueue(id: string): Promise<ReadonlyMap<string, Standing>> {
-    if (this.#batch === null) {
-      const ids = new Set<string>();
-      const loaded = Promise.resolve()
-        .then(() => {
-          this.#batch = null;
-          return this.#load([...ids]);
-        })
-        .finally(() => {
-          for (const each of ids) this.#loading.delete(each);
-        });
-      this.#batch = { ids, loaded };
-    }
-    this.#batch.ids.add(id);
-    this.#loading.set(id, this.#batch.loaded);
-    return this.#batch.loaded;
-  }
-
-  async #load(ids: readonly string[]): Promise<ReadonlyMap<string, Standing>> {
-    const generation = this.#generation;
-    const found = new Map<string, Standing>();
-    let missing = await this.#readCache(ids, found);
-    for (let tries = 0; missing.length > 0 && tries < TRIES_MAX; tries += 1) {
-      missing = await this.#readDatabase(missing, found);
-    }
-    if (missing.length > 0 || generation !== this.#generation) throw overtaken();
-    for (const [id, standing] of found) this.#keep(id, standing);
-    return found;
-  }
-
-  /** Fills `found` from the shared cache; the ids it does not have, or has in a form that does not count. */
-  async #readCache(ids: readonly string[], found: Map<string, Standing>): Promise<readonly string[]> {
-    const texts = await this.#cache.read(ids.map(cacheKey));
-    const missing: string[] = [];
-    for (const [index, id] of ids.entries()) {
-      const text = texts[index] ?? null;
-      const standing = text === null ? null : await this.#open(id, text);
-      if (standing !== null) found.set(id, standing);
-      else missing.push(id);
-      this.counts[text === null ? 'cacheMisses' : standing === null ? 'cacheRejected' : 'cacheHits'] += 1;
-    }
-    return missing;
-  }
-
-  /** Fills `found` from one snapshot; the ids whose rights changed while they were read. */
-  async #readDatabase(ids: readonly string[], found: Map<string, Standing>): Promise<readonly string[]> {
-    this.counts.databaseReads += 1;
-    const { epoch, asOf, policyVersion, principals } = await this.#snapshots.principals(ids);
-    if (!sameEpoch(epoch, this.#tail.position.epoch)) await this.#tail.poll(true);
-    const overtaken: string[] = [];
-    for (const id of ids) {
-      const principal = principals.get(id);
-      if (principal === undefined) continue;
-      const cached: CachedStanding = { epoch, asOf, policyVersion, ...principal };
-      const standing = await this.#build(cached);
-      if (!this.isCurrent(standing)) {
-        overtaken.push(id);
-        continue;
-      }
-      found.set(id, standing);
-      this.#cache.write(cacheKey(id), this.#seal(id, cached), CACHE_TTL_SECONDS).catch((error: unknown) => {
-        this.#logger.debug({ err: error }, 'a standing was not cached');
-      });
-    }
-    return overtaken;
-  }
-
-  async #build({
-    epoch,
-    asOf,
-    policyVersion,
-    record,
-    grants: read,
-    homeIds,
-    grantScopeIds,
-  }: CachedStanding): Promise<Standing> {
+  async #build(inputs: StandingInputs, { epoch, asOf }: Snapshot): Promise<Standing> {
+    const { policyVersion, record, grants: read, homeIds, grantScopeIds } = inputs;
     // The database has a clock of its own: what has ended by ours would otherwise be read again until it has by both.
     const now = toInstant(this.#clock.now());
     const grants = read.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
@@ -238,41 +136,8 @@ export class Standings {
       validUntilMs: Math.min(Infinity, ...expiries),
     };
   }
-
-  #seal(id: string, cached: CachedStanding): string {
-    const body = JSON.stringify(cached);
-    return `${this.#keys.sign('cache', cacheKey(id), body)}\n${body}`;
-  }
-
-  /** Redis may be written by anyone: an entry counts when it is ours, for this key, of this history, and nothing newer is known. */
-  async #open(id: string, text: string): Promise<Standing | null> {
-    const end = text.indexOf('\n');
-    const body = text.slice(end + 1);
-    if (end < 0 || !this.#keys.verify('cache', text.slice(0, end), cacheKey(id), body)) return null;
-    const cached = JSON.parse(body) as CachedStanding; // signed by us, so it has our shape
-    const standing = await this.#build(cached);
-    return this.isCurrent(standing) ? standing : null;
-  }
-
-  #keep(id: string, standing: Standing): void {
-    const known = this.#standings.get(id);
-    if (known !== undefined && known.asOf > standing.asOf) return;
-    this.#standings.delete(id);
-    this.#standings.set(id, standing);
-    if (this.#standings.size <= STANDINGS_MAX) return;
-    const [oldest] = this.#standings.keys();
-    if (oldest !== undefined) this.#standings.delete(oldest);
-  }
-}
-
-function cacheKey(id: string): string {
-  return `castellan:standing:{${id}}`;
 }
 
 function revoked(): Refusal {
   return new Refusal('SESSION_REVOKED', 'This session has been revoked. Sign in again.');
-}
-
-function overtaken(): Refusal {
-  return new Refusal('AUTHORITY_UNAVAILABLE', 'Rights keep changing. Try again shortly.', { retryAfterSeconds: 1 });
 }

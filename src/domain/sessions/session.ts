@@ -50,6 +50,8 @@ export interface SessionWriter extends SessionReader {
   /** The session with the stored side of its refresh token, locked, or null. */
   findWithRefresh(id: string): Promise<{ readonly session: Session; readonly refresh: RefreshState } | null>;
   revoke(id: string, at: Instant, reason: string): Promise<void>;
+  /** The sessions of the user that are neither revoked nor at their end, oldest first, locked. */
+  liveOf(userId: string): Promise<readonly Session[]>;
   /** Revokes every live session of the user; the ids of those. */
   revokeAllOf(userId: string, at: Instant, reason: string): Promise<readonly string[]>;
   /** Erases sealed successors whose grace ended before `before`; how many. */

@@ -6,7 +6,7 @@ import { type Condition, listReadable } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
 import { sessionIdOf, type Principal } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
-import type { Store } from '../store.ts';
+import type { Store, Transaction } from '../store.ts';
 import type { Session } from './session.ts';
 
 /** What a list of sessions is narrowed by; all of it must hold. */
@@ -60,6 +60,51 @@ export class Sessions {
     return this.#end(by, by.credential.sessionId, 'signed_out');
   }
 
+  /** Ends all other sessions of the user who acts. */
+  async revokeOthers(by: Principal): Promise<Enforced<readonly Session[]>> {
+    if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Nobody is signed in.');
+    return this.#authority.change(by, { change: [by.id] }, async (tx, actor) => {
+      const current = sessionIdOf(actor);
+      const others = (await tx.sessions.liveOf(actor.id)).filter(({ id }) => id !== current);
+      // Leaving is no privilege, wherever one left oneself signed in.
+      return this.#endAll(tx, actor, others, 'revoked');
+    });
+  }
+
+  /** Ends all sessions of a user, the one that `by` acts in included if it is theirs. */
+  async revokeAll(by: Principal, userId: string): Promise<Enforced<readonly Session[]>> {
+    return this.#authority.change(by, { change: [userId] }, async (tx, actor) => {
+      const user = await tx.users.find(userId);
+      if (user === null) throw notFound('user', userId);
+      const live = await tx.sessions.liveOf(userId);
+      // Where there is none, the answer must not tell.
+      const { scope, scopes } = user;
+      const imagined = { __typename: 'Session', id: '', userId, scope, scopes };
+      if (!this.#policy.decide(actor, 'read', user).allowed) throw notFound('user', userId);
+      for (const session of [imagined, ...live]) this.#policy.demandOpenly(actor, 'revoke', session);
+      return this.#endAll(tx, actor, live, 'revoked');
+    });
+  }
+
+  async #endAll(
+    tx: Transaction,
+    actor: Principal,
+    sessions: readonly Session[],
+    reason: string,
+  ): Promise<readonly Session[]> {
+    const revokedAt = toInstant(this.#clock.now());
+    for (const { id, userId } of sessions) {
+      await tx.sessions.revoke(id, revokedAt, reason);
+      await this.#record(tx, actor, id);
+      await tx.authority.append({ target: id, kind: 'revoked', userId, reason });
+    }
+    return sessions.map((session) => ({ ...session, revokedAt, revokedReason: reason }));
+  }
+
+  async #record(tx: Transaction, actor: Principal, subjectId: string): Promise<void> {
+    await tx.audit.append({ by: actor.id, sessionId: sessionIdOf(actor), action: 'session.revoke', subjectId });
+  }
+
   #conditionsOf({ userId, live }: SessionFilter): readonly Condition[] {
     const conditions: Condition[] = [];
     if (typeof userId === 'string') {
@@ -90,7 +135,7 @@ export class Sessions {
 
       const revoked: Session = { ...session, revokedAt: toInstant(this.#clock.now()), revokedReason: reason };
       await tx.sessions.revoke(id, revoked.revokedAt ?? '', reason);
-      await tx.audit.append({ by: actor.id, sessionId: sessionIdOf(actor), action: 'session.revoke', subjectId: id });
+      await this.#record(tx, actor, id);
       await tx.authority.append({ target: id, kind: 'revoked', userId: session.userId, reason });
       return revoked;
     });

@@ -65,7 +65,7 @@ export class AccessTokens {
     /** The token never outlives its session. */
     sessionExpiresAtMs: number;
   }): Promise<{ readonly accessToken: string; readonly expiresAtMs: number }> {
-    const { kid, privateKey } = this.#keyRing.signing;
+    const { kid, privateKey } = await this.#keyRing.signing();
     const issuedAt = Math.floor(this.#clock.now() / 1_000);
     const expiresAt = Math.min(
       issuedAt + this.#settings.accessTokenSeconds,
@@ -88,13 +88,15 @@ export class AccessTokens {
     return { accessToken, expiresAtMs: expiresAt * 1_000 };
   }
 
-  /** What a token said when it was verified, if it was; without looking at the clock. */
+  /** What a token said when it was verified, if it was and its key is still good; without looking at when it ends. */
   verified(token: string): AccessClaims | undefined {
-    return this.#verified.get(fingerprint(token));
+    const claims = this.#verified.get(fingerprint(token));
+    return claims !== undefined && this.#keyRing.has(claims.kid) ? claims : undefined;
   }
 
   /** Refuses with TOKEN_EXPIRED or, for whatever else is wrong with it, UNAUTHENTICATED. */
   async verify(token: string): Promise<AccessClaims> {
+    await this.#keyRing.ready();
     const known = this.verified(token);
     if (known !== undefined) {
       if (this.#clock.now() >= known.expiresAtMs) throw expired();

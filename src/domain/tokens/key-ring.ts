@@ -1,75 +1,132 @@
 import { exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose';
-import { toInstant, type Clock } from '../../kit/clock.ts';
-import { newId } from '../../kit/ids.ts';
+import { toInstant, type Clock, type Timer } from '../../kit/clock.ts';
+import { isId, newId } from '../../kit/ids.ts';
+import type { Log } from '../../kit/log.ts';
 import type { Keys } from '../../kit/secret.ts';
+import type { LogEntry } from '../authority/log.ts';
+import { Refusal } from '../refusals.ts';
 import type { Store } from '../store.ts';
+import { lives } from './key-lives.ts';
 import type { SigningKey } from './signing-key.ts';
 
 /** The only signature algorithm: gateways verify it everywhere, and an attacker has none to choose from. */
 export const ALGORITHM = 'ES256';
 
+/** Keys that could not be read are read again after this long. */
+const RETRY_MS = 500;
+
 interface LoadedKey {
-  readonly kid: string;
+  readonly key: SigningKey;
   readonly publicKey: CryptoKey;
-  readonly publicJwk: Readonly<Record<string, string>>;
+  readonly signsFromMs: number;
+  readonly verifiesUntilMs: number;
 }
 
-/** The signing keys of all instances, from PostgreSQL. Private halves are sealed at rest and never leave this class. */
+/**
+ * The signing keys of all instances, as this one knows them. It follows the authority log: a revoked key is gone before the
+ * revocation is acknowledged, whatever a token of it says. Private halves are sealed at rest and never leave this class.
+ */
 export class KeyRing {
   readonly #store: Store;
   readonly #keys: Keys;
   readonly #clock: Clock;
-  readonly #verifying = new Map<string, LoadedKey>();
-  #signing: { readonly kid: string; readonly privateKey: CryptoKey } | null = null;
+  readonly #logger: Log;
+  readonly #accessTokenSeconds: number;
+  #loaded: ReadonlyMap<string, LoadedKey> = new Map();
+  /** Kids that the log revoked. What is read from the database may be older than that. */
+  readonly #revoked = new Set<string>();
+  #privateKeys = new Map<string, Promise<CryptoKey>>();
+  /** False while nothing read before counts any more. */
+  #current = false;
+  #loading: Promise<void> | null = null;
+  #again = false;
+  #retry: Timer | null = null;
 
-  constructor(parts: { store: Store; keys: Keys; clock: Clock }) {
+  constructor(parts: { store: Store; keys: Keys; clock: Clock; logger: Log; accessTokenSeconds: number }) {
     this.#store = parts.store;
     this.#keys = parts.keys;
     this.#clock = parts.clock;
+    this.#logger = parts.logger;
+    this.#accessTokenSeconds = parts.accessTokenSeconds;
   }
 
   /** Loads the keys, and makes the first one if there is none. Instances that start together agree on one. */
   async open(): Promise<void> {
     if ((await this.#store.signingKeys.all()).length === 0) {
-      const first = await this.#generate();
+      const first = await this.generate(this.#clock.now());
       await this.#store.transaction(async (tx) => {
         if (!(await tx.signingKeys.addFirst(first))) return;
         await tx.audit.append({ by: 'system', sessionId: null, action: 'signing_key.create', subjectId: first.kid });
       });
     }
-    const stored = await this.#store.signingKeys.all();
-    for (const key of stored) {
-      const publicKey = (await importJWK({ ...key.publicJwk }, ALGORITHM)) as CryptoKey; // ES256 keys are never raw bytes
-      this.#verifying.set(key.kid, { kid: key.kid, publicKey, publicJwk: key.publicJwk });
+    await this.#load();
+    await this.signing();
+  }
+
+  close(): void {
+    this.#retry?.cancel();
+  }
+
+  /** The log has these: what they revoke is gone when this returns; what they add is read in the background. */
+  applied(entries: readonly LogEntry[]): void {
+    const news = entries.filter(({ target }) => isId('signingKey', target));
+    if (news.length === 0) return;
+    for (const { target, kind } of news) if (kind === 'revoked') this.#revoked.add(target);
+    this.#reload();
+  }
+
+  /** Nothing that was read holds any more. */
+  reset(): void {
+    this.#current = false;
+    this.#reload();
+  }
+
+  /** Resolves when the keys are known; refuses with AUTHORITY_UNAVAILABLE when they cannot be read. */
+  async ready(): Promise<void> {
+    if (this.#current) return;
+    await (this.#loading ?? this.#load()).catch(() => {});
+    if (!this.#current) throw unavailable();
+  }
+
+  /** The key that signs now. Refuses with AUTHORITY_UNAVAILABLE while there is none that may. */
+  async signing(): Promise<{ readonly kid: string; readonly privateKey: CryptoKey }> {
+    await this.ready();
+    let signing = this.#newest();
+    if (signing === undefined) {
+      // The one that signed was revoked a moment ago, and its successor is being read.
+      await (this.#loading ?? this.#load()).catch(() => {});
+      signing = this.#newest();
     }
-    const [newest] = stored;
-    if (newest === undefined) throw new Error('there is no signing key');
-    this.#signing = { kid: newest.kid, privateKey: await this.#openPrivate(newest) };
+    if (signing === undefined) throw unavailable();
+    const { kid } = signing.key;
+    const opening = this.#privateKeys.get(kid) ?? this.#openPrivate(signing.key);
+    this.#privateKeys.set(kid, opening);
+    return { kid, privateKey: await opening };
   }
 
-  get signing(): { readonly kid: string; readonly privateKey: CryptoKey } {
-    if (this.#signing === null) throw new Error('the key ring is not open');
-    return this.#signing;
+  /** Whether tokens of this key are accepted now. Looks nowhere but in memory, whatever the id says. */
+  has(kid: string): boolean {
+    return this.find(kid) !== null;
   }
 
-  /** The public key of this id, or null. Looks nowhere but in memory, whatever the id says. */
+  /** The public key of this id while tokens of it are accepted, or null. */
   find(kid: string): CryptoKey | null {
-    return this.#verifying.get(kid)?.publicKey ?? null;
+    const loaded = this.#loaded.get(kid);
+    if (loaded === undefined || !this.#current || this.#revoked.has(kid)) return null;
+    return this.#clock.now() < loaded.verifiesUntilMs ? loaded.publicKey : null;
   }
 
-  /** The JSON Web Key Set that others verify our access tokens with. */
+  /** The JSON Web Key Set that others verify our access tokens with: keys that sign, will sign, or signed what is still good. */
   jwks(): { readonly keys: readonly JWK[] } {
     return {
-      keys: [...this.#verifying.values()].map(({ kid, publicJwk }) => ({
-        ...publicJwk,
-        kid,
-        alg: ALGORITHM,
-        use: 'sig',
-      })),
+      keys: [...this.#loaded.values()]
+        .filter(({ key: { kid } }) => this.has(kid))
+        .map(({ key: { kid, publicJwk } }) => ({ ...publicJwk, kid, alg: ALGORITHM, use: 'sig' })),
     };
   }
 
-  async #generate(): Promise<SigningKey> {
+  /** A new key that signs from then on, stored nowhere yet. */
+  async generate(signsFromMs: number): Promise<SigningKey> {
     const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
     const kid = newId('signingKey');
     const { kty, crv, x, y } = await exportJWK(publicKey);
@@ -79,7 +136,55 @@ export class KeyRing {
       publicJwk: { kty, crv, x, y },
       sealedPrivateJwk: this.#keys.seal('signing-keys', JSON.stringify(await exportJWK(privateKey)), kid),
       createdAt: toInstant(this.#clock.now()),
+      signsFrom: toInstant(signsFromMs),
+      revokedAt: null,
     };
+  }
+
+  #newest(): LoadedKey | undefined {
+    const now = this.#clock.now();
+    return [...this.#loaded.values()]
+      .filter(({ key: { kid }, signsFromMs }) => signsFromMs <= now && !this.#revoked.has(kid))
+      .toSorted((a, b) => b.signsFromMs - a.signsFromMs)[0];
+  }
+
+  #reload(): void {
+    this.#load().catch((error: unknown) => {
+      this.#logger.warn({ err: error }, 'the signing keys could not be read');
+      this.#retry?.cancel();
+      this.#retry = this.#clock.after(RETRY_MS, () => this.#reload());
+    });
+  }
+
+  /** One reading at a time. Whoever asks while one is under way gets another after it, which sees what came meanwhile. */
+  #load(): Promise<void> {
+    if (this.#loading !== null) {
+      this.#again = true;
+      return this.#loading;
+    }
+    const loading = this.#readAll().finally(() => {
+      this.#loading = null;
+    });
+    this.#loading = loading;
+    return loading;
+  }
+
+  async #readAll(): Promise<void> {
+    do {
+      this.#again = false;
+      const stored = await this.#store.signingKeys.all();
+      const usable = lives(stored, this.#accessTokenSeconds);
+      const loaded = await Promise.all(
+        usable.map(async ({ key, signsFromMs, verifiesUntilMs }): Promise<[string, LoadedKey]> => {
+          // ES256 keys are never raw bytes.
+          const publicKey = (await importJWK({ ...key.publicJwk }, ALGORITHM)) as CryptoKey;
+          return [key.kid, { key, publicKey, signsFromMs, verifiesUntilMs }];
+        }),
+      );
+      this.#loaded = new Map(loaded);
+    } while (this.#again);
+    this.#privateKeys = new Map([...this.#privateKeys].filter(([kid]) => this.#loaded.has(kid)));
+    this.#current = true;
   }
 
   async #openPrivate({ kid, sealedPrivateJwk }: SigningKey): Promise<CryptoKey> {
@@ -91,4 +196,10 @@ export class KeyRing {
     }
     return (await importJWK(JSON.parse(opened) as JWK, ALGORITHM)) as CryptoKey; // sealed by us
   }
+}
+
+function unavailable(): Refusal {
+  return new Refusal('AUTHORITY_UNAVAILABLE', 'The signing keys cannot be read right now. Try again shortly.', {
+    retryAfterSeconds: 1,
+  });
 }

@@ -39,6 +39,11 @@ export class RefreshTokens {
     return { token, hash: hashOf(token), userId, sessionId };
   }
 
+  /** Whether it has the form of a refresh token; says nothing about whether it is one of ours. */
+  isOne(token: string): boolean {
+    return SHAPE.test(token);
+  }
+
   /** Refuses with UNAUTHENTICATED what was never one of ours. */
   parse(token: string): RefreshToken {
     const [, userId, sessionId, secret, keyId, mac] = SHAPE.exec(token) ?? [];

@@ -134,6 +134,8 @@ export const SigningKeyRow = defineEntity({
     publicJwk: p.json<Record<string, string>>(),
     sealedPrivateJwk: p.text(),
     createdAt: instant(),
+    signsFrom: instant(),
+    revokedAt: instant().nullable(),
   },
 });
 

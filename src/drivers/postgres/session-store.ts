@@ -130,6 +130,16 @@ export function createSessionWriter(em: EntityManager): SessionWriter {
       return { session: toSession(row), refresh };
     },
 
+    async liveOf(userId) {
+      const rows = await query<SessionSqlRow>(
+        'session-live-of',
+        `select ${COLUMNS} ${FROM} where s.user_id = $1 and s.revoked_at is null and s.expires_at > now()
+         order by s.created_at, s.id for update of s`,
+        [userId],
+      );
+      return rows.map(toSession);
+    },
+
     async revoke(id, at, reason) {
       await em.nativeUpdate(
         SessionRow,

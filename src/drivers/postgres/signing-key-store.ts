@@ -1,39 +1,75 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
-import type { SigningKeyReader, SigningKeyWriter } from '../../domain/tokens/signing-key.ts';
-import { instant, queryIn } from './database.ts';
-import { SigningKeyRow } from './rows.ts';
+import type { SigningKey, SigningKeyReader, SigningKeyWriter } from '../../domain/tokens/signing-key.ts';
+import { instant, instantOrNull, type Query } from './database.ts';
 
-export function createSigningKeyReader(em: () => EntityManager): SigningKeyReader {
+interface SigningKeySqlRow {
+  readonly kid: string;
+  readonly public_jwk: Readonly<Record<string, string>>;
+  readonly sealed_private_jwk: string;
+  readonly created_at: string | Date;
+  readonly signs_from: string | Date;
+  readonly revoked_at: string | Date | null;
+}
+
+export function createSigningKeyReader(query: Query): SigningKeyReader {
   return {
     async all() {
-      const rows = await em().find(SigningKeyRow, {}, { orderBy: { createdAt: 'desc', kid: 'asc' } });
-      return rows.map(({ kid, publicJwk, sealedPrivateJwk, createdAt }) => ({
-        kid,
-        publicJwk,
-        sealedPrivateJwk,
-        createdAt: instant(createdAt),
-      }));
+      const rows = await query<SigningKeySqlRow>(
+        'signing-key-all',
+        `select kid, public_jwk, sealed_private_jwk, created_at, signs_from, revoked_at from signing_keys
+         order by signs_from desc, kid`,
+        [],
+      );
+      return rows.map(toSigningKey);
     },
   };
 }
 
-/** Any number that nobody else locks: instances that start together on an empty database make one key. */
-const FIRST_KEY_LOCK = 7_215_804;
-
-export function createSigningKeyWriter(em: EntityManager): SigningKeyWriter {
+function toSigningKey(row: SigningKeySqlRow): SigningKey {
   return {
-    ...createSigningKeyReader(() => em),
+    kid: row.kid,
+    publicJwk: row.public_jwk,
+    sealedPrivateJwk: row.sealed_private_jwk,
+    createdAt: instant(row.created_at),
+    signsFrom: instant(row.signs_from),
+    revokedAt: instantOrNull(row.revoked_at),
+  };
+}
 
-    async addFirst({ kid, publicJwk, sealedPrivateJwk, createdAt }) {
-      await queryIn(em)('signing-key-lock', 'select pg_advisory_xact_lock($1)', [FIRST_KEY_LOCK]);
-      if ((await em.count(SigningKeyRow)) > 0) return false;
-      await em.insert(SigningKeyRow, {
-        kid,
-        publicJwk: { ...publicJwk },
-        sealedPrivateJwk,
-        createdAt: new Date(createdAt),
-      });
+/** Any number that nobody else locks: whoever changes keys does so alone. */
+const KEYS_LOCK = 7_215_804;
+
+export function createSigningKeyWriter(query: Query): SigningKeyWriter {
+  const reader = createSigningKeyReader(query);
+  const lock = async () => {
+    await query('signing-key-lock', 'select pg_advisory_xact_lock($1)', [KEYS_LOCK]);
+    return reader.all();
+  };
+  const add = async ({ kid, publicJwk, sealedPrivateJwk, createdAt, signsFrom }: SigningKey) => {
+    await query(
+      'signing-key-add',
+      `insert into signing_keys (kid, public_jwk, sealed_private_jwk, created_at, signs_from) values ($1, $2, $3, $4, $5)`,
+      [kid, JSON.stringify(publicJwk), sealedPrivateJwk, createdAt, signsFrom],
+    );
+  };
+  return {
+    ...reader,
+    lock,
+    add,
+
+    async addFirst(key) {
+      if ((await lock()).length > 0) return false;
+      await add(key);
       return true;
+    },
+
+    async revoke(kid, at) {
+      const text = 'update signing_keys set revoked_at = $2 where kid = $1 and revoked_at is null';
+      await query('signing-key-revoke', text, [kid, at]);
+    },
+
+    async reseal(kid, sealedPrivateJwk) {
+      const text = 'update signing_keys set sealed_private_jwk = $2 where kid = $1';
+      await query('signing-key-reseal', text, [kid, sealedPrivateJwk]);
     },
   };
 }

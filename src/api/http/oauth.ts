@@ -1,0 +1,54 @@
+import type { FastifyInstance } from 'fastify';
+import { REFUSALS, Refusal } from '../../domain/refusals.ts';
+import type { Services } from '../graphql/context.ts';
+import { refuse } from './graphql-route.ts';
+
+const FORM = 'application/x-www-form-urlencoded';
+const FORM_BYTES_MAX = 16_384;
+/** Gateways read the metadata when they start. */
+const METADATA_MAX_AGE_SECONDS = 300;
+
+/** What OAuth has a standard for: metadata (RFC 8414) and revocation (RFC 7009). Signing in is GraphQL's. */
+export function addOauthRoutes(
+  server: FastifyInstance,
+  { services, issuer }: { readonly services: Pick<Services, 'authentication' | 'logger'>; readonly issuer: string },
+): void {
+  const at = (path: string): string => new URL(path, issuer).href;
+
+  server.get('/.well-known/oauth-authorization-server', (_request, reply) =>
+    reply.header('cache-control', `public, max-age=${METADATA_MAX_AGE_SECONDS}`).send({
+      issuer,
+      jwks_uri: at('/.well-known/jwks.json'),
+      revocation_endpoint: at('/oauth/revoke'),
+      revocation_endpoint_auth_methods_supported: ['none'],
+      response_types_supported: [],
+      grant_types_supported: [],
+    }),
+  );
+
+  void server.register((scope, _options, done) => {
+    scope.addContentTypeParser(FORM, { parseAs: 'string', bodyLimit: FORM_BYTES_MAX }, (_request, body, parsed) => {
+      parsed(null, new URLSearchParams(String(body)));
+    });
+
+    // Whoever has a token may end what it stands for; no other right is needed, and there is nothing else it could name.
+    scope.post('/oauth/revoke', async (request, reply) => {
+      reply.header('cache-control', 'private, no-store');
+      const tokens = request.body instanceof URLSearchParams ? request.body.getAll('token') : [];
+      const [token = '', ...more] = tokens;
+      if (token === '' || more.length > 0) {
+        const description = `Send one token as ${FORM}: token=…`;
+        return reply.code(400).send({ error: 'invalid_request', error_description: description });
+      }
+      try {
+        await services.authentication.revokeToken(token);
+      } catch (error) {
+        // A token that is not good is as good as revoked. That it could not be revoked is all there is to say.
+        const isKnown = error instanceof Refusal && REFUSALS[error.code].status < 500;
+        if (!isKnown) return refuse(reply, error, services);
+      }
+      return reply.code(200).send();
+    });
+    done();
+  });
+}

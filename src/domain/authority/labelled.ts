@@ -1,0 +1,224 @@
+import type { Clock } from '../../kit/clock.ts';
+import type { Log } from '../../kit/log.ts';
+import type { Keys } from '../../kit/secret.ts';
+import { Refusal } from '../refusals.ts';
+import type { Cache } from './cache.ts';
+import { sameEpoch } from './position.ts';
+import type { Tail } from './tail.ts';
+
+const CACHE_TTL_SECONDS = 3_600;
+/** A load that keeps being overtaken by changes is tried again this often. */
+const TRIES_MAX = 3;
+
+/** Which snapshot something was read in. */
+export interface Snapshot {
+  readonly epoch: string;
+  readonly asOf: number;
+}
+
+/** What is known while the log has nothing newer about what it depends on. */
+export interface Labelled extends Snapshot {
+  /** Ids whose change makes this stale. */
+  readonly dependencies: readonly string[];
+  /** Wall time in ms at which it ends by itself; Infinity when it does not. */
+  readonly validUntilMs: number;
+}
+
+/** What one statement found: inputs by id, without those that there are not, all from one snapshot. */
+export interface Found<I> extends Snapshot {
+  readonly found: ReadonlyMap<string, I>;
+}
+
+export interface LabelledCounts {
+  cacheHits: number;
+  cacheMisses: number;
+  cacheRejected: number;
+  databaseReads: number;
+}
+
+/**
+ * Records by id, kept in process and in the shared cache. Entries are inputs labelled with the position of the snapshot they
+ * were read in, and count only while the log has nothing newer about what they depend on. No decision is ever cached.
+ *
+ * @typeParam I the inputs as they are cached: plain data that JSON carries
+ * @typeParam T what is made of them and kept in process
+ */
+export class LabelledCache<I, T extends Labelled> {
+  /** The first part of its keys in the shared cache, and what logs call an entry. */
+  readonly #name: string;
+  readonly #read: (ids: readonly string[]) => Promise<Found<I>>;
+  readonly #build: (inputs: I, snapshot: Snapshot) => T | Promise<T>;
+  /** Entries kept in process. */
+  readonly #max: number;
+  readonly #cache: Cache;
+  readonly #keys: Keys;
+  readonly #tail: Tail;
+  readonly #clock: Clock;
+  readonly #logger: Log;
+  readonly #known = new Map<string, T>();
+  /** Counts histories: what was read in one must not be kept in the next. */
+  #generation = 0;
+  #batch: { readonly ids: Set<string>; readonly loaded: Promise<ReadonlyMap<string, T>> } | null = null;
+  readonly #loading = new Map<string, Promise<ReadonlyMap<string, T>>>();
+  readonly counts: LabelledCounts = { cacheHits: 0, cacheMisses: 0, cacheRejected: 0, databaseReads: 0 };
+
+  constructor(parts: {
+    name: string;
+    read: (ids: readonly string[]) => Promise<Found<I>>;
+    build: (inputs: I, snapshot: Snapshot) => T | Promise<T>;
+    max: number;
+    cache: Cache;
+    keys: Keys;
+    tail: Tail;
+    clock: Clock;
+    logger: Log;
+  }) {
+    this.#name = parts.name;
+    this.#read = parts.read;
+    this.#build = parts.build;
+    this.#max = parts.max;
+    this.#cache = parts.cache;
+    this.#keys = parts.keys;
+    this.#tail = parts.tail;
+    this.#clock = parts.clock;
+    this.#logger = parts.logger;
+    this.#tail.listen({ applied: () => {}, reset: () => this.#reset() });
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** What is known of this id, if it is current; no round trip. Counts only under a valid lease. */
+  warm(id: string): T | null {
+    const known = this.#known.get(id);
+    if (known === undefined) return null;
+    if (this.isCurrent(known)) return known;
+    this.#known.delete(id);
+    return null;
+  }
+
+  isCurrent({ dependencies, epoch, asOf, validUntilMs }: Labelled): boolean {
+    const { tombstones, position } = this.#tail;
+    return (
+      this.#clock.now() < validUntilMs &&
+      sameEpoch(epoch, position.epoch) &&
+      !tombstones.touchedSince(dependencies, asOf)
+    );
+  }
+
+  /** What is so of this id now, or null when there is no such thing. Concurrent calls share one statement. */
+  async of(id: string): Promise<T | null> {
+    const warm = this.warm(id);
+    if (warm !== null) return warm;
+    const loading = this.#loading.get(id) ?? this.#enqueue(id);
+    return (await loading).get(id) ?? null;
+  }
+
+  #reset(): void {
+    this.#generation += 1;
+    this.#known.clear();
+  }
+
+  #enqueue(id: string): Promise<ReadonlyMap<string, T>> {
+    if (this.#batch === null) {
+      const ids = new Set<string>();
+      const loaded = Promise.resolve()
+        .then(() => {
+          this.#batch = null;
+          return this.#load([...ids]);
+        })
+        .finally(() => {
+          for (const each of ids) this.#loading.delete(each);
+        });
+      this.#batch = { ids, loaded };
+    }
+    this.#batch.ids.add(id);
+    this.#loading.set(id, this.#batch.loaded);
+    return this.#batch.loaded;
+  }
+
+  async #load(ids: readonly string[]): Promise<ReadonlyMap<string, T>> {
+    const generation = this.#generation;
+    const found = new Map<string, T>();
+    let missing = await this.#readCache(ids, found);
+    for (let tries = 0; missing.length > 0 && tries < TRIES_MAX; tries += 1) {
+      missing = await this.#readDatabase(missing, found);
+    }
+    if (missing.length > 0 || generation !== this.#generation) throw overtaken();
+    for (const [id, entry] of found) this.#keep(id, entry);
+    return found;
+  }
+
+  /** Fills `found` from the shared cache; the ids it does not have, or has in a form that does not count. */
+  async #readCache(ids: readonly string[], found: Map<string, T>): Promise<readonly string[]> {
+    const texts = await this.#cache.read(ids.map((id) => this.#keyOf(id)));
+    const missing: string[] = [];
+    for (const [index, id] of ids.entries()) {
+      const text = texts[index] ?? null;
+      const entry = text === null ? null : await this.#open(id, text);
+      if (entry !== null) found.set(id, entry);
+      else missing.push(id);
+      this.counts[text === null ? 'cacheMisses' : entry === null ? 'cacheRejected' : 'cacheHits'] += 1;
+    }
+    return missing;
+  }
+
+  /** Fills `found` from one snapshot; the ids of which something changed while they were read. */
+  async #readDatabase(ids: readonly string[], found: Map<string, T>): Promise<readonly string[]> {
+    this.counts.databaseReads += 1;
+    const { epoch, asOf, found: read } = await this.#read(ids);
+    if (!sameEpoch(epoch, this.#tail.position.epoch)) await this.#tail.poll(true);
+    const missing: string[] = [];
+    for (const id of ids) {
+      const inputs = read.get(id);
+      if (inputs === undefined) continue;
+      const entry = await this.#build(inputs, { epoch, asOf });
+      if (!this.isCurrent(entry)) {
+        missing.push(id);
+        continue;
+      }
+      found.set(id, entry);
+      const sealed = this.#seal(id, { epoch, asOf, inputs });
+      this.#cache.write(this.#keyOf(id), sealed, CACHE_TTL_SECONDS).catch((error: unknown) => {
+        this.#logger.debug({ err: error }, `a ${this.#name} was not cached`);
+      });
+    }
+    return missing;
+  }
+
+  #seal(id: string, cached: Snapshot & { readonly inputs: I }): string {
+    const body = JSON.stringify(cached);
+    return `${this.#keys.sign('cache', this.#keyOf(id), body)}\n${body}`;
+  }
+
+  /** Redis may be written by anyone: an entry counts when it is ours, for this key, of this history, and nothing newer is known. */
+  async #open(id: string, text: string): Promise<T | null> {
+    const end = text.indexOf('\n');
+    const body = text.slice(end + 1);
+    if (end < 0 || !this.#keys.verify('cache', text.slice(0, end), this.#keyOf(id), body)) return null;
+    const { epoch, asOf, inputs } = JSON.parse(body) as Snapshot & { readonly inputs: I }; // signed by us, so it has our shape
+    const entry = await this.#build(inputs, { epoch, asOf });
+    return this.isCurrent(entry) ? entry : null;
+  }
+
+  #keep(id: string, entry: T): void {
+    const known = this.#known.get(id);
+    if (known !== undefined && known.asOf > entry.asOf) return;
+    this.#known.delete(id);
+    this.#known.set(id, entry);
+    if (this.#known.size <= this.#max) return;
+    const [oldest] = this.#known.keys();
+    if (oldest !== undefined) this.#known.delete(oldest);
+  }
+
+  /** What belongs to one id lies on one node of a cluster. */
+  #keyOf(id: string): string {
+    return `castellan:${this.#name}:{${id}}`;
+  }
+}
+
+/** Whoever reads keeps being overtaken by who writes. */
+export function overtaken(): Refusal {
+  return new Refusal('AUTHORITY_UNAVAILABLE', 'Rights keep changing. Try again shortly.', { retryAfterSeconds: 1 });
+}
