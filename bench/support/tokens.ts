@@ -23,6 +23,8 @@ export async function issueTokens(
       store: createStore(database),
       keys: new Keys(keyEncryptionKeys),
       clock: systemClock,
+      logger: createLog('warn'),
+      accessTokenSeconds: config.accessTokenSeconds,
     });
     await keyRing.open();
     const tokens = new AccessTokens({ keyRing, settings: config, clock: systemClock });

@@ -73,7 +73,7 @@ test('a query over both subgraphs gives what the bearer may read', async () => {
   }
 });
 
-test('whoever may not read a user gets nothing of theirs through another subgraph either', async () => {
+test('AC-52: whoever may not read a user gets nothing of theirs through another subgraph either', async () => {
   for (const token of [mallory.accessToken, undefined]) {
     const { data } = await ask(DOCUMENT, token);
     expect(data).toMatchObject({ document: { title: 'Plans' } });

@@ -4,10 +4,10 @@ import { WebSocket } from 'ws';
 import { createApp, type App, type Overrides } from '../../src/app.ts';
 import { readConfig, type Config } from '../../src/config.ts';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
-import { scopePaths } from '../../src/domain/scopes/scope.ts';
 import { systemClock, type Clock } from '../../src/kit/clock.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { createDatabase } from './database.ts';
+import { addScopes } from './people.ts';
 
 export const PASSWORD = 'correct horse battery staple';
 
@@ -100,12 +100,7 @@ export async function startCastellans(
       return client;
     },
 
-    async addScopes(...paths) {
-      const { scopes } = at().services;
-      for (const path of paths.flatMap(scopePaths)) {
-        if ((await scopes.findByPath(SYSTEM, path)) === null) await scopes.create(SYSTEM, path);
-      }
-    },
+    addScopes: (...paths) => addScopes(at().services, ...paths),
 
     async signUp(name, roles = ['member']) {
       const email = `${name}.${randomBytes(4).toString('hex')}@example.com`;
