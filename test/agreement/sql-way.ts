@@ -2,8 +2,8 @@ import type { UserPrincipal } from '../../src/domain/principals/principal.ts';
 import type { Services } from '../../src/api/graphql/context.ts';
 import { filterSql, Parameters, type SubjectSql } from '../../src/drivers/postgres/policy-sql.ts';
 import { ROLE_SQL } from '../../src/drivers/postgres/role-store.ts';
-import { SESSION_SQL } from '../../src/drivers/postgres/session-store.ts';
-import { USER_SQL } from '../../src/drivers/postgres/user-store.ts';
+import { SESSION_SQL, SESSION_TABLES } from '../../src/drivers/postgres/session-store.ts';
+import { USER_SQL, USER_TABLES } from '../../src/drivers/postgres/user-store.ts';
 import type { Connection, PageArguments } from '../../src/domain/pages.ts';
 import type { Castellans } from '../support/castellan.ts';
 import { attributesOf, SUBJECTS } from './policies.ts';
@@ -17,8 +17,8 @@ interface Table {
 }
 
 const TABLES: readonly Table[] = [
-  { type: 'User', id: 'u.id', from: 'users u', subject: USER_SQL },
-  { type: 'Session', id: 's.id', from: 'sessions s join users u on u.id = s.user_id', subject: SESSION_SQL },
+  { type: 'User', id: 'u.id', from: USER_TABLES, subject: USER_SQL },
+  { type: 'Session', id: 's.id', from: SESSION_TABLES, subject: SESSION_SQL },
   { type: 'Role', id: 'r.id', from: 'roles r', subject: ROLE_SQL },
 ];
 

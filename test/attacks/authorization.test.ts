@@ -111,7 +111,8 @@ const ENTITIES = `query ($representations: [_Any!]!) {
   them: _entities(representations: $representations) {
     __typename
     ... on User { id email name status scope createdAt roles { name } grants { scope } }
-    ... on Role { id name description managed }
+    ... on Role { id name description managed inherits { id } }
+    ... on Scope { id name path status createdAt parent { id } }
     ... on Session { id createdAt expiresAt userAgent address user { id email } }
   }
 }`;
@@ -119,20 +120,23 @@ const ENTITIES = `query ($representations: [_Any!]!) {
 const ORDINARY: Readonly<Record<string, string>> = {
   User: `query ($id: ID!) { it: user(id: $id) {
     __typename id email name status scope createdAt roles { name } grants { scope } } }`,
-  Role: 'query ($id: ID!) { it: role(id: $id) { __typename id name description managed } }',
+  Role: 'query ($id: ID!) { it: role(id: $id) { __typename id name description managed inherits { id } } }',
+  Scope: 'query ($id: ID!) { it: scope(id: $id) { __typename id name path status createdAt parent { id } } }',
   Session: `query ($id: ID!) { it: session(id: $id) {
     __typename id createdAt expiresAt userAgent address user { id email } } }`,
 };
 
 /** Every record that there is an entity of: mine, somebody else's, and none. */
 function representations(): readonly { readonly __typename: string; readonly id: string }[] {
-  const { bob, mallory, gus, memberRoleId } = tenants;
+  const { bob, mallory, gus, memberRoleId, scopeIds } = tenants;
   return [
     ...[bob, mallory, gus].flatMap(({ id, sessionId }) => [
       { __typename: 'User', id },
       { __typename: 'Session', id: sessionId },
     ]),
     { __typename: 'Role', id: memberRoleId },
+    ...scopeIds.map((id) => ({ __typename: 'Scope', id })),
+    { __typename: 'Scope', id: bob.id },
     { __typename: 'User', id: NO_USER },
     { __typename: 'Session', id: NO_SESSION },
     { __typename: 'User', id: bob.sessionId },

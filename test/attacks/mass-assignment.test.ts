@@ -41,6 +41,18 @@ const INPUTS: Readonly<Record<string, Place>> = {
     operation: 'mutation ($it: CreateUserInput!) { createUser(input: $it) { user { id } } }',
     honest: { email: 'eve@tenants.example', name: 'Eve' },
   },
+  CreateRoleInput: {
+    operation: 'mutation ($it: CreateRoleInput!) { createRole(input: $it) { role { id } } }',
+    honest: { name: 'eve', inherits: ['role_none'] },
+  },
+  UpdateRoleInput: {
+    operation: 'mutation ($it: UpdateRoleInput!) { updateRole(id: "role_none", input: $it) { role { id } } }',
+    honest: { name: 'eve' },
+  },
+  AnalyticsRange: {
+    operation: 'query ($it: AnalyticsRange!) { permissionAnalytics(range: $it) { overflow } }',
+    honest: { from: '2030-01-01T00:00:00.000Z', to: '2030-01-02T00:00:00.000Z' },
+  },
   SignInInput: {
     operation: 'mutation ($it: SignInInput!) { signIn(input: $it) { ... on SignedIn { expiresAt } } }',
     honest: { email: 'bob@tenants.example', password: 'not the one of this user' },
@@ -59,6 +71,8 @@ const INPUTS: Readonly<Record<string, Place>> = {
   SessionOrder: list('sessions', 'orderBy', 'SessionOrder'),
   RoleFilter: list('roles', 'filter', 'RoleFilter'),
   RoleOrder: list('roles', 'orderBy', 'RoleOrder'),
+  ScopeFilter: list('scopes', 'filter', 'ScopeFilter'),
+  ScopeOrder: list('scopes', 'orderBy', 'ScopeOrder'),
 };
 
 const { definitions } = parse(readSchemaText());
@@ -83,7 +97,17 @@ const textOf = (type: TypeNode): string => {
 
 /** All that is kept of people and their rights. */
 async function kept(): Promise<object> {
-  const tables = ['users', 'passwords', 'roles', 'grants', 'policy_head', 'policy_bundles', 'signing_keys'];
+  const tables = [
+    'users',
+    'passwords',
+    'scopes',
+    'roles',
+    'role_inherits',
+    'grants',
+    'policy_head',
+    'policy_bundles',
+    'signing_keys',
+  ];
   const rows: Record<string, unknown> = { ...(await tenants.castellans.recorded()) };
   for (const table of tables) rows[table] = await tenants.castellans.rows(`select * from ${table} t order by t::text`);
   rows['sessions'] = await tenants.castellans.rows('select * from sessions order by id');

@@ -18,6 +18,8 @@ export interface Tenants {
   /** The id of a grant of bob's. */
   readonly grantId: string;
   readonly memberRoleId: string;
+  /** Of acme, acme/platform and globex. */
+  readonly scopeIds: readonly string[];
 }
 
 /** A type that another subgraph keeps. */
@@ -46,6 +48,7 @@ export async function openTenants(): Promise<Tenants> {
     'select id, role_id as role from grants where principal_id = $1',
     bob.id,
   );
+  const scopes = await castellans.rows<{ id: string }>('select id from scopes order by path');
   if (grant === undefined) throw new Error('bob is a member');
   return {
     castellans,
@@ -57,6 +60,7 @@ export async function openTenants(): Promise<Tenants> {
     gus,
     grantId: grant.id,
     memberRoleId: grant.role,
+    scopeIds: scopes.map(({ id }) => id),
   };
 }
 

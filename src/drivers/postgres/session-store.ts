@@ -29,8 +29,10 @@ interface RefreshSqlRow extends SessionSqlRow {
 
 const COLUMNS =
   's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, home.path as scope, home.paths as scopes';
-const TABLES = 'sessions s join users u on u.id = s.user_id left join scopes home on home.id = u.scope_id';
-const FROM = `from ${TABLES}`;
+/** The tables that the columns of sessions are read from. */
+export const SESSION_TABLES =
+  'sessions s join users u on u.id = s.user_id left join scopes home on home.id = u.scope_id';
+const FROM = `from ${SESSION_TABLES}`;
 
 /** Everything a session's record has. */
 export const SESSION_SQL: SubjectSql = {
@@ -50,7 +52,7 @@ export function createSessionPages(query: Query): Pages<Session> {
   return createPages<SessionSqlRow, Session>(query, {
     list: 'session',
     columns: COLUMNS,
-    from: TABLES,
+    from: SESSION_TABLES,
     subject: SESSION_SQL,
     toRecord: toSession,
   });
