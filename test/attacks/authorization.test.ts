@@ -112,7 +112,7 @@ const ENTITIES = `query ($representations: [_Any!]!) {
     __typename
     ... on User { id email name status scope createdAt roles { name } grants { scope } }
     ... on Role { id name description managed inherits { id } }
-    ... on Scope { id name path status createdAt parent { id } }
+    ... on Scope { id name path state: status createdAt parent { id } }
     ... on Session { id createdAt expiresAt userAgent address user { id email } }
   }
 }`;
@@ -121,7 +121,7 @@ const ORDINARY: Readonly<Record<string, string>> = {
   User: `query ($id: ID!) { it: user(id: $id) {
     __typename id email name status scope createdAt roles { name } grants { scope } } }`,
   Role: 'query ($id: ID!) { it: role(id: $id) { __typename id name description managed inherits { id } } }',
-  Scope: 'query ($id: ID!) { it: scope(id: $id) { __typename id name path status createdAt parent { id } } }',
+  Scope: 'query ($id: ID!) { it: scope(id: $id) { __typename id name path state: status createdAt parent { id } } }',
   Session: `query ($id: ID!) { it: session(id: $id) {
     __typename id createdAt expiresAt userAgent address user { id email } } }`,
 };
