@@ -20,9 +20,10 @@ export function nameOf({ host, port }: Named): string {
  * Sharded channels would spare the bus, but hints are few and small, a subscriber would have to follow a slot through
  * migrations and failovers to hear them, and they need Redis 7.
  *
- * When its node goes away, or leaves the cluster, it takes another one.
+ * When its node goes away, or leaves the cluster, it takes another one. It waits until the cluster has said who belongs
+ * to it.
  *
- * @param seeds where to connect while the cluster has told nothing yet
+ * @param seeds where to connect when no node is known any more
  */
 export function connectToAnyNode(options: Options, cluster: Cluster, seeds: readonly Endpoint[]): Redis {
   let current = '';
@@ -49,8 +50,9 @@ export function connectToAnyNode(options: Options, cluster: Cluster, seeds: read
     }
   }
 
-  const redis = new Redis({ ...options, Connector: ToAnyNode });
+  const redis = new Redis({ ...options, Connector: ToAnyNode, lazyConnect: true });
   cluster.on('refresh', () => {
+    if (redis.status === 'wait') redis.connect().catch(() => {});
     const isMember = cluster.nodes().some((node) => nameOf(node.options) === current);
     // A node that has left would go on answering, and hear nothing more.
     if (!isMember && redis.status === 'ready') redis.disconnect(true);

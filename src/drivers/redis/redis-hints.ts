@@ -60,7 +60,7 @@ export class RedisHints implements Hints {
 
   async #confirmed(): Promise<void> {
     const { status } = this.#subscriber;
-    if (status === 'connecting' || status === 'connect') await once(this.#subscriber, 'ready');
+    if (status === 'wait' || status === 'connecting' || status === 'connect') await once(this.#subscriber, 'ready');
     await this.#renew();
   }
 

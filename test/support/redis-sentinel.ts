@@ -1,0 +1,138 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { type RedisServer, startRedisServer } from './redis-server.ts';
+import { untilSo } from './until.ts';
+
+const SENTINELS = 3;
+const MASTER = 'castellan';
+
+export interface RedisSentinel {
+  /** As REDIS_URL names it. */
+  readonly url: string;
+  /** The master and its replica, as they were at first. */
+  readonly servers: readonly [RedisServer, RedisServer];
+  readonly sentinels: readonly RedisServer[];
+  /** Runs one command on a server or a sentinel. */
+  ask(server: RedisServer, command: string, ...args: readonly (string | number)[]): Promise<unknown>;
+  /** The server that every sentinel that runs calls the master; null while they do not agree. */
+  master(): Promise<RedisServer | null>;
+  /** The servers do; the sentinels go on. */
+  hang(): void;
+  /** Has everything go on, and waits until a master has a replica that follows it, and nobody thinks otherwise. */
+  heal(): Promise<void>;
+  /** Ends all of them for good. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** A real master of the caller's own with a replica, and three sentinels that have one take over for the other. */
+export async function startRedisSentinel({
+  password,
+  sentinelPassword,
+}: { password?: string; sentinelPassword?: string } = {}): Promise<RedisSentinel> {
+  const undo: (() => Promise<unknown> | void)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let back = undo.pop(); back !== undefined; back = undo.pop()) await back();
+  };
+  const clients = new Map<RedisServer, Redis>();
+  const started = async (options: Parameters<typeof startRedisServer>[0], secret: string | undefined) => {
+    const server = await startRedisServer(options);
+    const client = new Redis(server.port, '127.0.0.1', {
+      protocol: 2,
+      ...(secret !== undefined && { password: secret }),
+    });
+    client.on('error', () => {});
+    clients.set(server, client);
+    undo.push(
+      () => server.stop(),
+      () => client.disconnect(),
+    );
+    return server;
+  };
+  const ask: RedisSentinel['ask'] = async (server, command, ...args) => clients.get(server)?.call(command, ...args);
+
+  try {
+    const flags = {
+      'repl-diskless-sync-delay': '0',
+      ...(password !== undefined && { requirepass: password, masterauth: password }),
+    };
+    const [first, replica] = [await started({ flags }, password), await started({ flags }, password)] as const;
+    await ask(replica, 'REPLICAOF', '127.0.0.1', first.port);
+    await untilSo('the replica follows', async () =>
+      String(await ask(replica, 'INFO', 'replication')).includes('master_link_status:up'),
+    );
+
+    const sentinel = [
+      `sentinel monitor ${MASTER} 127.0.0.1 ${first.port} 2`,
+      `sentinel down-after-milliseconds ${MASTER} 1000`,
+      `sentinel failover-timeout ${MASTER} 5000`,
+      ...(password === undefined ? [] : [`sentinel auth-pass ${MASTER} ${password}`]),
+      ...(sentinelPassword === undefined
+        ? []
+        : [`requirepass ${sentinelPassword}`, `sentinel sentinel-pass ${sentinelPassword}`]),
+      '',
+    ].join('\n');
+    const sentinels = await Promise.all(
+      Array.from({ length: SENTINELS }, async () => {
+        // It writes what it learns into its file.
+        const dir = await mkdtemp(join(tmpdir(), 'castellan-sentinel-'));
+        undo.unshift(() => rm(dir, { recursive: true, force: true }));
+        return started({ dir, sentinel }, sentinelPassword);
+      }),
+    );
+    for (const each of sentinels) await ask(each, 'SENTINEL', 'DEBUG', ...QUICK);
+    await untilSo('the sentinels know each other and the replica', async () => {
+      const views = await Promise.all(sentinels.map((each) => ask(each, 'SENTINEL', 'MASTER', MASTER)));
+      return views.every((view) => {
+        const facts = (view as string[]).join(' ');
+        return facts.includes(`num-other-sentinels ${SENTINELS - 1}`) && facts.includes('num-slaves 1');
+      });
+    });
+
+    const user = password === undefined ? '' : `:${encodeURIComponent(password)}@`;
+    const query = sentinelPassword === undefined ? '' : `?sentinelPassword=${encodeURIComponent(sentinelPassword)}`;
+    const servers = [first, replica] as const;
+    const master = async (): Promise<RedisServer | null> => {
+      const running = sentinels.filter(({ isRunning }) => isRunning);
+      const named = await Promise.all(
+        running.map(async (each) => (await ask(each, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER)) as string[]),
+      );
+      const ports = new Set(named.map(([, port]) => Number(port)));
+      return ports.size === 1 ? (servers.find(({ port }) => ports.has(port)) ?? null) : null;
+    };
+    return {
+      url: `redis+sentinel://${user}${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${MASTER}${query}`,
+      servers,
+      sentinels,
+      ask,
+      master,
+      hang: () => servers.forEach((server) => server.pause()),
+      async heal() {
+        for (const server of servers) server.resume();
+        await untilSo('a master and its replica are well', async () => {
+          const named = await master();
+          const other = servers.find((server) => server !== named);
+          if (named === null || other === undefined) return false;
+          const [replication, following] = await Promise.all(
+            [named, other].map(async (server) => String(await ask(server, 'INFO', 'replication'))),
+          );
+          const views = await Promise.all(sentinels.map((each) => ask(each, 'SENTINEL', 'MASTER', MASTER)));
+          return (
+            replication?.includes('role:master') === true &&
+            following?.includes(`master_port:${named.port}`) === true &&
+            following.includes('master_link_status:up') &&
+            views.every((view) => (view as string[]).join(' ').includes('flags master '))
+          );
+        });
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What sentinels do every second or two, they do ten times as often. */
+const QUICK = ['INFO-PERIOD', 500, 'PUBLISH-PERIOD', 100, 'PING-PERIOD', 100, 'ASK-PERIOD', 100] as const;
