@@ -12,8 +12,6 @@ export interface RedisCluster {
   readonly nodes: readonly RedisServer[];
   /** Runs one command on one node. */
   ask(node: RedisServer, command: string, ...args: readonly (string | number)[]): Promise<unknown>;
-  /** Keys, one for each slot number that is asked for. */
-  keyIn(slot: number): string;
   /** The slot of a key. */
   slotOf(key: string): Promise<number>;
   masterOf(key: string): Promise<RedisServer>;
@@ -92,7 +90,6 @@ export async function startRedisCluster(flags: Readonly<Record<string, string>> 
     },
     nodes,
     ask,
-    keyIn,
     slotOf,
     async masterOf(key) {
       const slot = await slotOf(key);
@@ -198,8 +195,8 @@ function parse(line: string): Line {
 
 const KEYS = new Map<number, string>();
 
-/** A key that {@link slotOf} puts there: CRC16 of what stands between the braces, as the cluster counts it. */
-function keyIn(slot: number): string {
+/** A key of that slot, which is the CRC16 of what stands between its braces. */
+export function keyIn(slot: number): string {
   for (let n = KEYS.size; ; n += 1) {
     const known = KEYS.get(slot);
     if (known !== undefined) return known;
