@@ -5,7 +5,6 @@ import { Redis } from 'ioredis';
 import { type RedisServer, startRedisServer } from './redis-server.ts';
 import { untilSo } from './until.ts';
 
-const SENTINELS = 3;
 const MASTER = 'castellan';
 
 export interface RedisSentinel {
@@ -13,7 +12,7 @@ export interface RedisSentinel {
   readonly url: string;
   /** The master and its replica, as they were at first. */
   readonly servers: readonly [RedisServer, RedisServer];
-  readonly sentinels: readonly RedisServer[];
+  readonly sentinels: readonly [RedisServer, RedisServer, RedisServer];
   /** Runs one command on a server or a sentinel. */
   ask(server: RedisServer, command: string, ...args: readonly (string | number)[]): Promise<unknown>;
   /** The server that every sentinel that runs calls the master; null while they do not agree. */
@@ -63,30 +62,31 @@ export async function startRedisSentinel({
       String(await ask(replica, 'INFO', 'replication')).includes('master_link_status:up'),
     );
 
-    const sentinel = [
-      `sentinel monitor ${MASTER} 127.0.0.1 ${first.port} 2`,
-      `sentinel down-after-milliseconds ${MASTER} 1000`,
-      `sentinel failover-timeout ${MASTER} 5000`,
-      ...(password === undefined ? [] : [`sentinel auth-pass ${MASTER} ${password}`]),
-      ...(sentinelPassword === undefined
-        ? []
-        : [`requirepass ${sentinelPassword}`, `sentinel sentinel-pass ${sentinelPassword}`]),
-      '',
-    ].join('\n');
-    const sentinels = await Promise.all(
-      Array.from({ length: SENTINELS }, async () => {
-        // It writes what it learns into its file.
-        const dir = await mkdtemp(join(tmpdir(), 'castellan-sentinel-'));
-        undo.unshift(() => rm(dir, { recursive: true, force: true }));
-        return started({ dir, sentinel }, sentinelPassword);
-      }),
-    );
+    const configuration = (downAfterMs: number) =>
+      [
+        `sentinel monitor ${MASTER} 127.0.0.1 ${first.port} 2`,
+        `sentinel down-after-milliseconds ${MASTER} ${downAfterMs}`,
+        `sentinel failover-timeout ${MASTER} 3000`,
+        ...(password === undefined ? [] : [`sentinel auth-pass ${MASTER} ${password}`]),
+        ...(sentinelPassword === undefined
+          ? []
+          : [`requirepass ${sentinelPassword}`, `sentinel sentinel-pass ${sentinelPassword}`]),
+        '',
+      ].join('\n');
+    const watch = async (downAfterMs: number): Promise<RedisServer> => {
+      // It writes what it learns into its file.
+      const dir = await mkdtemp(join(tmpdir(), 'castellan-sentinel-'));
+      undo.unshift(() => rm(dir, { recursive: true, force: true }));
+      return started({ dir, sentinel: configuration(downAfterMs) }, sentinelPassword);
+    };
+    // Of three that wake at the same moment each would vote for itself, and vote again much later.
+    const sentinels = [await watch(700), await watch(700), await watch(5_000)] as const;
     for (const each of sentinels) await ask(each, 'SENTINEL', 'DEBUG', ...QUICK);
     await untilSo('the sentinels know each other and the replica', async () => {
       const views = await Promise.all(sentinels.map((each) => ask(each, 'SENTINEL', 'MASTER', MASTER)));
       return views.every((view) => {
         const facts = (view as string[]).join(' ');
-        return facts.includes(`num-other-sentinels ${SENTINELS - 1}`) && facts.includes('num-slaves 1');
+        return facts.includes('num-other-sentinels 2') && facts.includes('num-slaves 1');
       });
     });
 
@@ -134,5 +134,8 @@ export async function startRedisSentinel({
   }
 }
 
-/** What sentinels do every second or two, they do ten times as often. */
-const QUICK = ['INFO-PERIOD', 500, 'PUBLISH-PERIOD', 100, 'PING-PERIOD', 100, 'ASK-PERIOD', 100] as const;
+/**
+ * What sentinels do every few seconds, they do several times a second. A replica counts for a takeover only while less than
+ * five pings have passed since it last told of itself, which it does every second.
+ */
+const QUICK = ['INFO-PERIOD', 500, 'PUBLISH-PERIOD', 100, 'PING-PERIOD', 300, 'ASK-PERIOD', 100] as const;
