@@ -41,12 +41,12 @@ export function connectCluster(
     retryDelayOnClusterDown: RETRY_MS,
     retryDelayOnFailover: RETRY_MS,
     slotsRefreshTimeout: SLOTS_MS,
-    slotsRefreshInterval: SLOTS_EVERY_MS,
     clusterRetryStrategy: retryMs,
     // Certificates are for names: an address looked up here would not fit them.
     dnsLookup: (address, callback) => callback(null, address),
   });
   watchCluster(commands, outage, names);
+  refresh(commands, clock);
   const subscriber = connectToAnyNode(options, commands, place.nodes);
   watch(subscriber, outage, names);
 
@@ -83,5 +83,14 @@ function watchCluster(cluster: Cluster, outage: Outage, names: string): void {
       known.delete(name);
       outage.back(name, name);
     }
+  });
+}
+
+/** ioredis has an interval of its own for this, which goes on when the cluster is closed while it asks. */
+function refresh(cluster: Cluster, clock: Clock): void {
+  clock.after(SLOTS_EVERY_MS, () => {
+    if (cluster.status === 'disconnecting' || cluster.status === 'end') return;
+    if (cluster.status === 'ready') cluster.refreshSlotsCache();
+    refresh(cluster, clock);
   });
 }
