@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import type { Certificate } from './certificate.ts';
 import { type RedisServer, startRedisServer } from './redis-server.ts';
 import { untilSo } from './until.ts';
 
@@ -27,15 +28,14 @@ export interface RedisCluster {
 }
 
 /** A real cluster of the caller's own: three masters with a replica each, which take over within a few seconds. */
-export async function startRedisCluster(flags: Readonly<Record<string, string>> = {}): Promise<RedisCluster> {
+export async function startRedisCluster({ tls }: { tls?: Certificate } = {}): Promise<RedisCluster> {
   const nodes: RedisServer[] = [];
   const clients = new Map<RedisServer, Redis>();
-  const password = flags['requirepass'];
 
   const ask: RedisCluster['ask'] = (node, command, ...args) => {
     let client = clients.get(node);
     if (client === undefined) {
-      client = new Redis(node.port, '127.0.0.1', { ...(password !== undefined && { password }), protocol: 2 });
+      client = new Redis(node.options);
       client.on('error', () => {});
       clients.set(node, client);
     }
@@ -85,8 +85,7 @@ export async function startRedisCluster(flags: Readonly<Record<string, string>> 
 
   const cluster: RedisCluster = {
     get url() {
-      const user = password === undefined ? '' : `:${encodeURIComponent(password)}@`;
-      return nodes.map(({ port }) => `redis://${user}127.0.0.1:${port}`).join(',');
+      return nodes.map(({ url }) => url).join(',');
     },
     nodes,
     ask,
@@ -119,7 +118,9 @@ export async function startRedisCluster(flags: Readonly<Record<string, string>> 
   };
 
   try {
-    const starting = Array.from({ length: 2 * MASTERS }, () => startRedisServer({ flags: { ...FLAGS, ...flags } }));
+    const starting = Array.from({ length: 2 * MASTERS }, () =>
+      startRedisServer({ flags: FLAGS, ...(tls !== undefined && { tls }) }),
+    );
     for (const start of await Promise.allSettled(starting)) if (start.status === 'fulfilled') nodes.push(start.value);
     await Promise.all(starting);
     await form(cluster);

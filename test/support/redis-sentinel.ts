@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import type { Certificate } from './certificate.ts';
 import { type RedisServer, startRedisServer } from './redis-server.ts';
 import { untilSo } from './until.ts';
 
@@ -29,18 +30,16 @@ export interface RedisSentinel {
 export async function startRedisSentinel({
   password,
   sentinelPassword,
-}: { password?: string; sentinelPassword?: string } = {}): Promise<RedisSentinel> {
+  tls,
+}: { password?: string; sentinelPassword?: string; tls?: Certificate } = {}): Promise<RedisSentinel> {
   const undo: (() => Promise<unknown> | void)[] = [];
   const stop = async (): Promise<void> => {
     for (let back = undo.pop(); back !== undefined; back = undo.pop()) await back();
   };
   const clients = new Map<RedisServer, Redis>();
   const started = async (options: Parameters<typeof startRedisServer>[0], secret: string | undefined) => {
-    const server = await startRedisServer(options);
-    const client = new Redis(server.port, '127.0.0.1', {
-      protocol: 2,
-      ...(secret !== undefined && { password: secret }),
-    });
+    const server = await startRedisServer({ ...options, ...(tls !== undefined && { tls }) });
+    const client = new Redis({ ...server.options, ...(secret !== undefined && { password: secret }) });
     client.on('error', () => {});
     clients.set(server, client);
     undo.push(
@@ -102,7 +101,7 @@ export async function startRedisSentinel({
       return ports.size === 1 ? (servers.find(({ port }) => ports.has(port)) ?? null) : null;
     };
     return {
-      url: `redis+sentinel://${user}${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${MASTER}${query}`,
+      url: `redis${tls === undefined ? '' : 's'}+sentinel://${user}${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${MASTER}${query}`,
       servers,
       sentinels,
       ask,

@@ -4,10 +4,13 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Certificate } from './certificate.ts';
 
 const READY_MS = 10_000;
 const STOP_MS = 2_000;
+
+type ClientOptions = Omit<RedisOptions, 'replyMapping'>;
 
 export interface RedisServer {
   readonly url: string;
@@ -15,6 +18,8 @@ export interface RedisServer {
   readonly pid: number;
   readonly port: number;
   readonly isRunning: boolean;
+  /** How ioredis connects to it, but for a password. */
+  readonly options: ClientOptions;
   /** As a power cut: nothing is said to anybody. */
   kill9(): Promise<void>;
   /** Ends the server for good, paused or not, and removes the folder made for it. Idempotent. */
@@ -35,6 +40,8 @@ export interface RedisServerOptions {
   readonly flags?: Readonly<Record<string, string>>;
   /** Makes it a sentinel: what stands in its file. */
   readonly sentinel?: string;
+  /** Makes it speak TLS, and nothing else, to everybody. */
+  readonly tls?: Certificate;
 }
 
 /** A real `redis-server` of the caller's own on 127.0.0.1, without persistence. Default: a free port, a new folder. */
@@ -42,10 +49,18 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'castellan-redis-')));
   const start = (port: number): Promise<ChildProcess> => launch(dir, port, options);
   let { port, child } = await launchOn(start, options.port);
-  const url = `redis://127.0.0.1:${port}`;
+  const url = `redis${options.tls === undefined ? '' : 's'}://127.0.0.1:${port}`;
+  const clientOptions: ClientOptions = {
+    host: '127.0.0.1',
+    port,
+    protocol: 2,
+    disconnectTimeout: 100,
+    ...(options.tls !== undefined && { tls: { ca: options.tls.certificate } }),
+  };
   return {
     url,
     port,
+    options: clientOptions,
     get isRunning() {
       return isRunning(child);
     },
@@ -63,7 +78,7 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
     },
     pause: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
-    flush: () => flush(url),
+    flush: () => flush(clientOptions),
   };
 }
 
@@ -86,8 +101,18 @@ async function launchOn(
   }
 }
 
-async function launch(dir: string, port: number, { flags, sentinel }: RedisServerOptions): Promise<ChildProcess> {
-  const settings = { port, dir, bind: '127.0.0.1', save: '', appendonly: 'no', daemonize: 'no', logfile: '', ...flags };
+async function launch(dir: string, port: number, { flags, sentinel, tls }: RedisServerOptions): Promise<ChildProcess> {
+  const settings = {
+    port,
+    dir,
+    bind: '127.0.0.1',
+    save: '',
+    appendonly: 'no',
+    daemonize: 'no',
+    logfile: '',
+    ...flags,
+    ...(tls !== undefined && (await encrypted(dir, port, tls))),
+  };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const file = join(dir, 'sentinel.conf');
   if (sentinel !== undefined) await writeFile(file, sentinel);
@@ -100,6 +125,22 @@ async function launch(dir: string, port: number, { flags, sentinel }: RedisServe
     await end(child, 'SIGKILL');
     throw error;
   }
+}
+
+async function encrypted(dir: string, port: number, { certificate, key }: Certificate) {
+  const [certificateFile, keyFile] = [join(dir, 'certificate.pem'), join(dir, 'key.pem')];
+  await writeFile(certificateFile, certificate);
+  await writeFile(keyFile, key);
+  return {
+    port: 0,
+    'tls-port': port,
+    'tls-cert-file': certificateFile,
+    'tls-key-file': keyFile,
+    'tls-ca-cert-file': certificateFile,
+    'tls-auth-clients': 'no',
+    'tls-replication': 'yes',
+    'tls-cluster': 'yes',
+  };
 }
 
 function ready(child: ChildProcess, sign: string): Promise<void> {
@@ -138,8 +179,8 @@ function isRunning({ pid, exitCode, signalCode }: ChildProcess): boolean {
   return pid !== undefined && exitCode === null && signalCode === null;
 }
 
-async function flush(url: string): Promise<void> {
-  const client = new Redis(url);
+async function flush(options: ClientOptions): Promise<void> {
+  const client = new Redis(options);
   client.on('error', () => {});
   try {
     await client.flushall();
