@@ -112,42 +112,35 @@ test('a master is killed: only its keys miss, until its replica has taken over b
 });
 
 test('hints are heard again after the node they came through was killed', async () => {
-  const [one, other] = [await open(), await open()];
-  const listener = new Recorder();
-  await one.hints.subscribe(listener);
-  await tellUntilHeard(other, listener, 1);
-  for (const node of await subscribed()) await node.kill9();
+  const { one, other, listener, node } = await openOver();
+  await node.kill9();
   await tellUntilHeard(other, listener, 2);
   await tellUntilHeard(one, listener, 3);
 });
 
 test('hints are heard again after the node they came through has left the cluster', async () => {
-  const [one, other] = [await open(), await open()];
-  const listener = new Recorder();
-  await one.hints.subscribe(listener);
-  await tellUntilHeard(other, listener, 1);
-  const [left] = await subscribed();
-  if (left === undefined) throw new Error('nobody has subscribed');
-  const id = await cluster.idOf(left);
-  const [replica] = await cluster.replicasOf(left);
+  const { listener, node } = await openOver();
+  const id = await cluster.idOf(node);
+  const rest = cluster.nodes.filter((each) => each !== node);
+  const [replica] = await cluster.replicasOf(node);
   if (replica !== undefined) {
     await cluster.ask(replica, 'CLUSTER', 'FAILOVER', 'TAKEOVER');
     while ((await cluster.replicasOf(replica)).length === 0) await poll(10);
   }
-  const master = replica ?? cluster.nodes.find((node) => node !== left);
-  if (master === undefined) throw new Error('there is no other node');
-  const rest = cluster.nodes.filter((node) => node !== left);
-  const masterId = replica === undefined ? await masterIdOf(left) : await cluster.idOf(replica);
-  await cluster.ask(left, 'CLUSTER', 'RESET', 'SOFT');
-  for (const node of rest) await cluster.ask(node, 'CLUSTER', 'FORGET', id);
+  const masterId = await masterIdOf(node);
+  await cluster.ask(node, 'CLUSTER', 'RESET', 'SOFT');
+  for (const each of rest) await cluster.ask(each, 'CLUSTER', 'FORGET', id);
 
-  await tellUntilHeard(other, listener, 2);
+  while (!listener.seqs.includes(2)) {
+    for (const each of rest) await cluster.ask(each, 'PUBLISH', 'castellan:hints', '{"seq":2}');
+    await poll(10);
+  }
 
   // A new id, which nobody has forgotten.
-  await cluster.ask(left, 'CLUSTER', 'RESET', 'HARD');
-  for (const node of rest) await cluster.ask(left, 'CLUSTER', 'MEET', '127.0.0.1', node.port);
-  while (!String(await cluster.ask(left, 'CLUSTER', 'NODES')).includes(masterId)) await poll(10);
-  await cluster.ask(left, 'CLUSTER', 'REPLICATE', masterId);
+  await cluster.ask(node, 'CLUSTER', 'RESET', 'HARD');
+  for (const each of rest) await cluster.ask(node, 'CLUSTER', 'MEET', '127.0.0.1', each.port);
+  while (!String(await cluster.ask(node, 'CLUSTER', 'NODES')).includes(masterId)) await poll(10);
+  await cluster.ask(node, 'CLUSTER', 'REPLICATE', masterId);
 });
 
 test('a master without a replica is killed: its keys miss, and the others answer', async () => {
@@ -239,12 +232,20 @@ test('uses the password of its URLs on every node, and tells nobody', async () =
   expect(lines().join()).not.toContain('battery-staple');
 });
 
-/** The nodes over which somebody hears hints. */
-async function subscribed(): Promise<readonly RedisServer[]> {
+/** Two connections, and the node over which the first one hears the second. */
+async function openOver() {
+  const one = await open();
+  const listener = new Recorder();
+  await one.hints.subscribe(listener);
+  await tellUntilHeard(one, listener, 0);
   const counts = await Promise.all(
-    cluster.nodes.map(async (node) => (await cluster.ask(node, 'PUBSUB', 'NUMSUB', 'castellan:hints')) as unknown[]),
+    cluster.nodes.map(async (each) => (await cluster.ask(each, 'PUBSUB', 'NUMSUB', 'castellan:hints')) as unknown[]),
   );
-  return cluster.nodes.filter((_, n) => Number(counts[n]?.[1]) > 0);
+  const node = cluster.nodes.find((_, n) => Number(counts[n]?.[1]) > 0);
+  if (node === undefined) throw new Error('nobody has subscribed');
+  const other = await open();
+  await tellUntilHeard(other, listener, 1);
+  return { one, other, listener, node };
 }
 
 async function masterIdOf(replica: RedisServer): Promise<string> {
