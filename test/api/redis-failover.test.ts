@@ -15,7 +15,7 @@ const REVOKE = `mutation ($id: ID!) { revokeSession(id: $id) { receipt { enforce
 /**
  * Polls are so far apart that what one instance has applied is told by Redis long before the rows would tell it.
  */
-const RARE_POLLS = { ...TIMING, pollMs: 4_000, leaseMs: 12_000, changeDeadlineMs: 12_000 };
+const RARE_POLLS = { ...TIMING, pollMs: 3_000, leaseMs: 9_000, changeDeadlineMs: 9_000 };
 
 let cluster: RedisCluster;
 let castellans: Castellans;

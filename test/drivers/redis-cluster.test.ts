@@ -105,7 +105,12 @@ test('a master is killed: only its keys miss, until its replica has taken over b
   await redis.cache.write(KEYS[0], 'written since', 60);
   expect(await redis.cache.read(KEYS)).toEqual(['written since', ...VALUES.slice(1)]);
   while (lines().length < 2) await poll(10);
-  expect(lines().map((line): unknown => JSON.parse(line))).toMatchObject([
+  // A node that has not heard of the failover yet may say otherwise once more.
+  expect(
+    lines()
+      .slice(0, 2)
+      .map((line): unknown => JSON.parse(line)),
+  ).toMatchObject([
     { level: 40, server: `127.0.0.1:${master.port}`, msg: 'Redis does not answer' },
     { level: 30, msg: 'Redis answers again' },
   ]);
