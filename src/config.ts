@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
+import { parseRedisUrl } from './kit/redis-url.ts';
 import { Secret } from './kit/secret.ts';
 
 /** What the environment decided, frozen. */
@@ -9,7 +10,7 @@ export interface Config {
   readonly port: number;
   /** Null starts the embedded PostgreSQL server under {@link dataDir}. */
   readonly databaseUrl: Secret | null;
-  /** Null uses the in-process stand-in, which serves one instance. */
+  /** A server, a cluster or sentinels, as `parseRedisUrl` reads it. Null uses the in-process stand-in, which serves one instance. */
   readonly redisUrl: Secret | null;
   /** Where the embedded server and generated secrets live. */
   readonly dataDir: string;
@@ -62,6 +63,14 @@ const url = (schemes: readonly string[]) =>
     error: `must be a URL that starts with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`,
   });
 
+const redis = z.string().superRefine((text, context) => {
+  try {
+    parseRedisUrl(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as TypeError).message });
+  }
+});
+
 const origin = z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, {
   error: 'must list origins such as https://app.example.com, without a path',
 });
@@ -77,7 +86,7 @@ const environment = z.object({
     })
     .transform(Number),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
-  REDIS_URL: url(['redis:', 'rediss:']).optional(),
+  REDIS_URL: redis.optional(),
   CASTELLAN_DIR: z.string().min(1, { error: 'must name a folder' }).default('.castellan'),
   POLICIES_DIR: z.string().min(1, { error: 'must name a folder' }).default('policies'),
   KEY_ENCRYPTION_KEY: list

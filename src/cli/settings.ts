@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts';
+import { parseRedisUrl, type Endpoint } from '../kit/redis-url.ts';
 import type { Secret } from '../kit/secret.ts';
 
 /** One environment variable, as `castellan doctor` explains it. */
@@ -24,8 +25,9 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     variable: 'REDIS_URL',
-    purpose: 'Redis, which several instances need; without it a stand-in',
-    show: ({ redisUrl }) => place(redisUrl) ?? 'the in-process stand-in',
+    purpose:
+      'Redis, which several instances need: a server, the nodes of a cluster, or sentinels; without it a stand-in',
+    show: ({ redisUrl }) => redisPlace(redisUrl) ?? 'the in-process stand-in',
   },
   {
     variable: 'CASTELLAN_DIR',
@@ -68,4 +70,19 @@ function place(url: Secret | null): string | null {
   if (url === null) return null;
   const { protocol, host, pathname } = new URL(url.reveal());
   return `${protocol}//${host}${pathname}`;
+}
+
+/** Which servers REDIS_URL names, and as what. */
+function redisPlace(url: Secret | null): string | null {
+  if (url === null) return null;
+  const place = parseRedisUrl(url.reveal());
+  const scheme = place.tls ? 'rediss' : 'redis';
+  const database = place.database === 0 ? '' : `/${place.database}`;
+  if (place.kind === 'server') return `${scheme}://${list([place.server])}${database}`;
+  if (place.kind === 'cluster') return `Redis Cluster: ${scheme}://${list(place.nodes)}`;
+  return `Sentinel: ${scheme}+sentinel://${list(place.sentinels)}/${place.master}${database}`;
+}
+
+function list(endpoints: readonly Endpoint[]): string {
+  return endpoints.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join(',');
 }

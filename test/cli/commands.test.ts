@@ -2,6 +2,8 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createDatabase } from '../support/database.ts';
+import { startRedisCluster } from '../support/redis-cluster.ts';
+import { startRedisSentinel } from '../support/redis-sentinel.ts';
 import { castellan, makeFolder, node, ROOT, STARTS_MS } from './running.ts';
 
 jest.setTimeout(STARTS_MS);
@@ -154,6 +156,33 @@ describe('castellan doctor', () => {
       expect(stdout).toContain(`\n${problem}`);
     }
     expect(stdout).not.toContain('hunter2');
+  });
+
+  test('shows which servers REDIS_URL names, and that they do not answer', async () => {
+    const shown = {
+      'redis://:hunter2@127.0.0.1:1/3': 'redis://127.0.0.1:1/3',
+      'rediss://a:hunter2@127.0.0.1:1, rediss://a:hunter2@[::1]': 'Redis Cluster: rediss://127.0.0.1:1,[::1]:6379',
+      'redis+sentinel://a:hunter2@127.0.0.1:1,127.0.0.1/main/2?sentinelPassword=hunter2':
+        'Sentinel: redis+sentinel://127.0.0.1:1,127.0.0.1:26379/main/2',
+    };
+    const told = Object.entries(shown).map(async ([url, place]) => {
+      const { code, stdout } = await castellan(['doctor'], { REDIS_URL: url });
+      expect(code).toBe(1);
+      expect(stdout.split('\n')).toContain(`REDIS_URL           ${place}`);
+      expect(stdout).toContain('\nREDIS_URL cannot be used: no answer within 3 s');
+      expect(stdout).not.toContain('hunter2');
+    });
+    await Promise.all(told);
+  });
+
+  test('finds nothing wrong with a Redis Cluster, nor with sentinels, that answer', async () => {
+    const places = await Promise.all([startRedisCluster(), startRedisSentinel()]);
+    const found = await Promise.all(places.map(({ url }) => castellan(['doctor'], { REDIS_URL: url })));
+    await Promise.all(places.map((place) => place.stop()));
+    for (const { code, stdout } of found) {
+      expect(stdout).toContain('Nothing is wrong with these settings.');
+      expect(code).toBe(0);
+    }
   });
 });
 

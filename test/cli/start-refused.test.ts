@@ -71,6 +71,27 @@ test('names every wrong setting at once, tells no value, and does not start', as
   expect(stderr).not.toContain('hunter2');
 });
 
+test.each([
+  ['http://redis.example', 'must start with redis://, rediss://, redis+sentinel:// or rediss+sentinel://'],
+  ['redis://:hunter2@h/x', 'must be of the form redis'],
+  ['redis://:hunter2@h:1,h:2', 'must be of the form redis'],
+  ['redis://:hunter2@h,', 'must name every server as host or host:port'],
+  ['redis://:hunter2@h:1,rediss://:hunter2@h:2', 'must not mix redis:// and rediss://'],
+  ['redis://:hunter2@h:1,redis://h:2', 'must have the same user and password in every URL'],
+  ['redis://:hunter2@h:1/0,redis://:hunter2@h:2/1', 'must not name a database'],
+  ['redis://:hunter2%@h', 'must have what is special in a name or password percent-encoded'],
+  ['redis+sentinel://:hunter2@h:1,h:2', 'must name the master that the sentinels watch'],
+  ['redis+sentinel://:hunter2@h:1,,h:2/main', 'must name every server as host or host:port'],
+  ['redis+sentinel://:hunter2@h:1:2/main', 'must name every server as host or host:port'],
+  ['redis+sentinel://:hunter2@h/main/one', 'must be of the form redis[s]+sentinel://'],
+  ['redis+sentinel://h/main?password=hunter2', 'must have no other query than ?sentinelPassword='],
+])('refuses REDIS_URL %p in a few words that do not repeat it', async (url, words) => {
+  const { code, stdout, stderr } = await start({ REDIS_URL: url }).ended;
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toContain(`\n  REDIS_URL ${words}`);
+  expect(stderr).not.toContain('hunter2');
+});
+
 test('where no policy is in force yet, says where a file of it is broken, and does not start', async () => {
   const fresh = await makeFolder();
   const policies = join(fresh.path, 'policies');

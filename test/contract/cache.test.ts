@@ -1,10 +1,9 @@
-import { Redis } from 'ioredis';
 import { createMemoryHub } from '../../src/drivers/memory/memory.ts';
 import { openRedis } from '../../src/drivers/redis/redis.ts';
 import { systemClock } from '../../src/kit/clock.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
-import { startRedisServer } from '../support/redis-server.ts';
+import { REDIS_PLACES } from '../support/redis-places.ts';
 import { describeCacheContract } from './cache.contract.ts';
 
 const NEVER_LATE = 'it lives in the memory of the process, and nothing can keep it from answering';
@@ -29,25 +28,22 @@ describeCacheContract({
   },
 });
 
-describeCacheContract({
-  name: 'Redis',
-  async open() {
-    const server = await startRedisServer();
-    const redis = openRedis({ url: new Secret(server.url), clock: systemClock, logger: createLog('silent') });
-    while (!(await redis.check())) await new Promise(setImmediate);
-    const timekeeper = new Redis(server.url);
-    return {
-      cache: redis.cache,
-      async pass(seconds) {
-        // Answered when the server's own clock says so: nobody ever pushes.
-        await timekeeper.blpop('nothing is pushed here', seconds);
-      },
-      hang: async () => server.pause(),
-      async release() {
-        timekeeper.disconnect();
-        await redis.close();
-        await server.stop();
-      },
-    };
-  },
-});
+for (const [name, start] of REDIS_PLACES) {
+  describeCacheContract({
+    name,
+    async open() {
+      const place = await start();
+      const redis = openRedis({ url: new Secret(place.url), clock: systemClock, logger: createLog('silent') });
+      while (!(await redis.check())) await new Promise(setImmediate);
+      return {
+        cache: redis.cache,
+        pass: (seconds) => place.pass(seconds),
+        hang: async () => place.hang(),
+        async release() {
+          await redis.close();
+          await place.stop();
+        },
+      };
+    },
+  });
+}

@@ -1,10 +1,11 @@
+import { afterAll } from '@jest/globals';
 import type { Hints } from '../../src/domain/authority/hints.ts';
 import { createMemoryHub } from '../../src/drivers/memory/memory.ts';
 import { openRedis, type RedisConnection } from '../../src/drivers/redis/redis.ts';
 import { systemClock } from '../../src/kit/clock.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
-import { startRedisServer } from '../support/redis-server.ts';
+import { REDIS_PLACES, type StartedPlace } from '../support/redis-places.ts';
 import { describeHintsContract } from './hints.contract.ts';
 
 describeHintsContract({
@@ -30,24 +31,31 @@ describeHintsContract({
   },
 });
 
-describeHintsContract({
-  name: 'Redis',
-  async open() {
-    const server = await startRedisServer();
-    const all: RedisConnection[] = [];
-    return {
-      async join() {
-        const redis = openRedis({ url: new Secret(server.url), clock: systemClock, logger: createLog('silent') });
-        all.push(redis);
-        while (!(await redis.check())) await new Promise(setImmediate);
-        return redis.hints;
-      },
-      hang: async () => server.pause(),
-      async release() {
-        server.resume();
-        await Promise.all(all.map((redis) => redis.close()));
-        await server.stop();
-      },
-    };
-  },
-});
+for (const [name, start] of REDIS_PLACES) {
+  // Starting them takes longer than any of the laws: they serve all, one after the other.
+  let place: Promise<StartedPlace> | undefined;
+
+  describeHintsContract({
+    name,
+    async open() {
+      const { url, hang, recover } = await (place ??= start());
+      await recover();
+      const all: RedisConnection[] = [];
+      return {
+        async join() {
+          const redis = openRedis({ url: new Secret(url), clock: systemClock, logger: createLog('silent') });
+          all.push(redis);
+          while (!(await redis.check())) await new Promise(setImmediate);
+          return redis.hints;
+        },
+        hang: async () => hang(),
+        async release() {
+          await recover();
+          await Promise.all(all.map((redis) => redis.close()));
+        },
+      };
+    },
+  });
+
+  afterAll(async () => (await place)?.stop());
+}

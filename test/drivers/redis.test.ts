@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { PassThrough } from 'node:stream';
 import { setTimeout as poll } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { openRedis, type RedisConnection } from '../../src/drivers/redis/redis.ts';
@@ -11,6 +10,7 @@ import { type Clock, systemClock } from '../../src/kit/clock.ts';
 import { createLog, type Log } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
 import { ACKNOWLEDGEMENT, Recorder } from '../contract/hints.contract.ts';
+import { recordedLog } from '../support/recorded-log.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 
 let server: RedisServer;
@@ -43,13 +43,6 @@ async function tellUntilHeard(from: RedisConnection, listener: Recorder, seq: nu
     from.hints.publishHint(seq);
     await poll(10);
   }
-}
-
-function recordedLog(): { logger: Log; lines: () => string[] } {
-  const stream = new PassThrough({ encoding: 'utf8' });
-  let text = '';
-  stream.on('data', (chunk: string) => (text += chunk));
-  return { logger: createLog('debug', stream), lines: () => text.split('\n').filter((line) => line !== '') };
 }
 
 /** Stands before the server and can let connections die without a word to either end. */
@@ -178,8 +171,10 @@ test('answers null while the server hangs, however often it is asked, and recove
   server.resume();
   await tellUntilHeard(redis, listener, 7);
   await ready(redis);
-  await redis.cache.write('b', 'value', 60);
-  while ((await redis.cache.read(['b']))[0] !== 'value') await redis.cache.write('b', 'value', 60);
+  while ((await redis.cache.read(['b']))[0] !== 'value') {
+    await redis.cache.write('b', 'value', 60);
+    await poll(10);
+  }
 });
 
 test('gives up waiting for a value after 100 ms by its clock', async () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type { Acknowledgement, HintListener, Hints } from '../../domain/authority/hints.ts';
 import type { Clock, Timer } from '../../kit/clock.ts';
 import { withDeadline } from '../../kit/deadline.ts';
@@ -16,7 +16,7 @@ const SUBSCRIBE_MS = 500;
  * as JSON of at most 1 KiB. Anybody may write there, so whatever else arrives is dropped.
  */
 export class RedisHints implements Hints {
-  readonly #publisher: Redis;
+  readonly #publisher: Redis | Cluster;
   readonly #subscriber: Redis;
   readonly #clock: Clock;
   readonly #listeners = new Set<HintListener>();
@@ -25,7 +25,7 @@ export class RedisHints implements Hints {
   #closed = false;
 
   /** @param parts.subscriber a connection of its own, which ends with the hints; the publisher's stays. */
-  constructor(parts: { publisher: Redis; subscriber: Redis; clock: Clock }) {
+  constructor(parts: { publisher: Redis | Cluster; subscriber: Redis; clock: Clock }) {
     this.#publisher = parts.publisher;
     this.#subscriber = parts.subscriber;
     this.#clock = parts.clock;
@@ -60,7 +60,7 @@ export class RedisHints implements Hints {
 
   async #confirmed(): Promise<void> {
     const { status } = this.#subscriber;
-    if (status === 'connecting' || status === 'connect') await once(this.#subscriber, 'ready');
+    if (status === 'wait' || status === 'connecting' || status === 'connect') await once(this.#subscriber, 'ready');
     await this.#renew();
   }
 
