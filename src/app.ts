@@ -37,6 +37,8 @@ import { PolicyChanges } from './domain/roles/policy-changes.ts';
 import { PolicyFiles, type PolicyFolder } from './domain/roles/policy-files.ts';
 import { Roles } from './domain/roles/roles.ts';
 import { Scopes } from './domain/scopes/scopes.ts';
+import { Activity } from './domain/sessions/activity.ts';
+import { Cleaner } from './domain/sessions/cleaner.ts';
 import { Sessions } from './domain/sessions/sessions.ts';
 import { AccessTokens } from './domain/tokens/access-tokens.ts';
 import { KeyRing } from './domain/tokens/key-ring.ts';
@@ -194,6 +196,12 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const grants = new Grants({ store, authority, policy, clock });
   const sessions = new Sessions({ store, authority, policy, clock });
   const accessTokens = new AccessTokens({ keyRing, settings: config, clock });
+  const activity = new Activity({ store, clock, logger });
+  activity.start();
+  cleanup.add('what is known of activity', () => activity.stop());
+  const cleaner = new Cleaner({ store, settings: config, clock, logger });
+  cleaner.start();
+  cleanup.add('the cleaner', () => cleaner.stop());
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
   const authentication = new Authentication({
@@ -230,6 +238,8 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     customRoles,
     grants,
     sessions,
+    activity,
+    cleaner,
     authentication,
     signingKeys,
     policy,

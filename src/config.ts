@@ -29,6 +29,9 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly accessTokenSeconds: number;
   readonly sessionSeconds: number;
+  readonly sessionIdleSeconds: number;
+  readonly endedSessionSeconds: number;
+  readonly feedSeconds: number;
   readonly refreshGraceSeconds: number;
   readonly keyPublishSeconds: number;
 }
@@ -144,6 +147,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     logLevel: data.LOG_LEVEL,
     accessTokenSeconds: 300,
     sessionSeconds: 30 * 24 * 3_600,
+    sessionIdleSeconds: 14 * 24 * 3_600,
+    endedSessionSeconds: 30 * 24 * 3_600,
+    feedSeconds: 7 * 24 * 3_600,
     refreshGraceSeconds: 10,
     keyPublishSeconds: 300,
   });

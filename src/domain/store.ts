@@ -7,6 +7,8 @@ import type { BundleReader, BundleWriter } from './policy/bundle-store.ts';
 import type { HeldGrant } from './principals/principal.ts';
 import type { GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from './roles/role.ts';
 import type { Scope, ScopeReader, ScopeWriter } from './scopes/scope.ts';
+import type { ActivityWriter } from './sessions/activity.ts';
+import type { CleaningWriter } from './sessions/cleaner.ts';
 import type { Session, SessionReader, SessionWriter } from './sessions/session.ts';
 import type { SigningKeyReader, SigningKeyWriter } from './tokens/signing-key.ts';
 import type { User, UserReader, UserWriter } from './users/user.ts';
@@ -47,6 +49,8 @@ export interface Transaction {
   readonly roles: RoleWriter;
   readonly grants: GrantWriter;
   readonly sessions: SessionWriter;
+  readonly activity: ActivityWriter;
+  readonly cleaning: CleaningWriter;
   readonly bundles: BundleWriter;
   readonly signingKeys: SigningKeyWriter;
   readonly audit: AuditWriter;

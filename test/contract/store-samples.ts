@@ -75,6 +75,8 @@ export function aSession(values: Partial<Session> = {}): Session {
     revokedReason: null,
     userAgent: null,
     address: null,
+    lastSeenAt: null,
+    protocols: [],
     scope: null,
     scopes: [],
     ...values,

@@ -14,6 +14,8 @@ import type { PolicyChanges } from '../../domain/roles/policy-changes.ts';
 import type { PolicyFiles } from '../../domain/roles/policy-files.ts';
 import type { Roles } from '../../domain/roles/roles.ts';
 import type { Scopes } from '../../domain/scopes/scopes.ts';
+import type { Activity } from '../../domain/sessions/activity.ts';
+import type { Cleaner } from '../../domain/sessions/cleaner.ts';
 import type { Sessions } from '../../domain/sessions/sessions.ts';
 import type { SigningKeys } from '../../domain/tokens/signing-keys.ts';
 import type { Users } from '../../domain/users/users.ts';
@@ -29,6 +31,8 @@ export interface Services {
   readonly customRoles: CustomRoles;
   readonly grants: Grants;
   readonly sessions: Sessions;
+  readonly activity: Activity;
+  readonly cleaner: Cleaner;
   readonly authentication: Authentication;
   readonly signingKeys: SigningKeys;
   readonly policy: Policy;

@@ -831,6 +831,10 @@ export type Session = {
   revokedReason?: Maybe<Scalars['String']['output']>;
   userAgent?: Maybe<Scalars['String']['output']>;
   address?: Maybe<Scalars['String']['output']>;
+  /** When an operation last used it; a few seconds behind. Null before the first. */
+  lastSeenAt?: Maybe<Scalars['DateTime']['output']>;
+  /** How it was used so far: http, websocket, sse. */
+  protocols: Array<Scalars['String']['output']>;
   /** The path of its user's home scope, and the paths of that and all above it: what rules bound to a scope go by. */
   scope?: Maybe<Scalars['String']['output']>;
   scopes?: Maybe<Array<Scalars['String']['output']>>;
@@ -1724,6 +1728,8 @@ export type SessionResolvers<ContextType = OperationContext, ParentType extends 
   revokedReason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   userAgent?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   address?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  lastSeenAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  protocols?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
   scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
   current?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;

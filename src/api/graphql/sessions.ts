@@ -51,6 +51,7 @@ export const sessions: Resolvers = {
     __resolveReference: async ({ id }, { loaders }) => loaders.sessions.load(id),
     createdAt: readField('createdAt'),
     expiresAt: readField('expiresAt'),
+    protocols: ({ protocols }) => [...protocols],
     scope: readField('scope'),
     scopes: (session, _args, { by, policy }) => {
       policy.field(by, session, 'scope');

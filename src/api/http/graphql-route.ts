@@ -1,6 +1,7 @@
 import { type ApolloServer, HeaderMap } from '@apollo/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { parsePosition } from '../../domain/authority/position.ts';
+import type { Principal } from '../../domain/principals/principal.ts';
 import { REFUSALS, Refusal } from '../../domain/refusals.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
@@ -60,7 +61,7 @@ function contextNow(request: FastifyRequest, services: Services): OperationConte
   const credential = credentialOf(headers);
   if (credential.kind !== 'accessToken') return null;
   const by = services.authentication.identifyWarm(credential.token);
-  return by === null ? null : new OperationContext(services, by, originOf(request));
+  return by === null ? null : contextFor(by, request, services);
 }
 
 async function contextOf(request: FastifyRequest, services: Services): Promise<OperationContext> {
@@ -70,6 +71,11 @@ async function contextOf(request: FastifyRequest, services: Services): Promise<O
     await services.tail.awaitApplied(parsePosition(minPosition, 'x-castellan-min-position'), MIN_POSITION_WAIT_MS);
   }
   const by = await services.authentication.identify(credentialOf(headers));
+  return contextFor(by, request, services);
+}
+
+function contextFor(by: Principal, request: FastifyRequest, services: Services): OperationContext {
+  if (by.kind === 'user') services.activity.touch(by.credential.sessionId, 'http');
   return new OperationContext(services, by, originOf(request));
 }
 

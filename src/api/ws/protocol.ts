@@ -41,6 +41,7 @@ export function protocolOptions(
     { query, operationName, variables, extensions }: SubscribePayload,
   ): Promise<ExecutionArgs | GraphQLError[]> {
     const by = await identify(operationCredential(extensions) ?? extra.credential);
+    if (by.kind === 'user') services.activity.touch(by.credential.sessionId, 'websocket');
     const document = documents.read(query);
     if (isErrors(document)) return document.map((error) => toGraphQLError(error, services.logger));
     const operation = getOperationAST(document, operationName);

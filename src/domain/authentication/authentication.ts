@@ -6,7 +6,8 @@ import type { Tail } from '../authority/tail.ts';
 import type { Standings } from '../policy/standings.ts';
 import { ANONYMOUS, SYSTEM, type Principal, type UserPrincipal } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
-import type { Session } from '../sessions/session.ts';
+import { ACTIVITY_LOSS_MS } from '../sessions/activity.ts';
+import type { RefreshState, Session } from '../sessions/session.ts';
 import type { Store } from '../store.ts';
 import type { AccessClaims, AccessTokens } from '../tokens/access-tokens.ts';
 import type { RefreshToken, RefreshTokens } from '../tokens/refresh-tokens.ts';
@@ -34,6 +35,8 @@ export interface SignedIn {
 
 export interface SessionSettings {
   readonly sessionSeconds: number;
+  /** A session that is not used for this long has ended. */
+  readonly sessionIdleSeconds: number;
   /** How long the token just replaced still gets its successor: for replies that were lost. */
   readonly refreshGraceSeconds: number;
 }
@@ -168,7 +171,7 @@ export class Authentication {
         const found = await tx.sessions.findWithRefresh(presented.sessionId);
         if (user === null || found === null || found.session.userId !== user.id) throw notValid();
         if (!isActive(user) || found.session.revokedAt !== null) throw revoked();
-        if (found.session.expiresAt <= this.#now()) throw ended();
+        if (found.session.expiresAt <= this.#now() || this.#isIdle(found)) throw ended();
 
         const { session, refresh } = found;
         if (refresh.currentHash !== presented.hash) {
@@ -204,6 +207,15 @@ export class Authentication {
     const by = await this.identify({ kind: 'accessToken', token });
     if (by.kind !== 'user') throw notValid();
     return this.#end({ userId: by.id, sessionId: by.credential.sessionId }, 'signed_out');
+  }
+
+  /** Whether nobody has used the session for too long. What is written lags a little behind, and is believed for as long. */
+  #isIdle({ session, refresh }: { readonly session: Session; readonly refresh: RefreshState }): boolean {
+    const uses = [session.createdAt, refresh.rotatedAt, session.lastSeenAt].map((at) =>
+      at === null ? 0 : Date.parse(at),
+    );
+    const idleMs = this.#settings.sessionIdleSeconds * 1_000;
+    return this.#clock.now() > Math.max(...uses) + idleMs + ACTIVITY_LOSS_MS;
   }
 
   #withinGrace(
@@ -243,6 +255,8 @@ export class Authentication {
       revokedReason: null,
       userAgent,
       address,
+      lastSeenAt: null,
+      protocols: [],
       scope,
       scopes,
     };

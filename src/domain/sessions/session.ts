@@ -13,6 +13,10 @@ export interface Session {
   readonly revokedReason: string | null;
   readonly userAgent: string | null;
   readonly address: string | null;
+  /** When an operation last used it, as far as that is written: a few seconds behind. Null before the first. */
+  readonly lastSeenAt: Instant | null;
+  /** How it was used so far: `http`, `websocket`, `sse`. */
+  readonly protocols: readonly string[];
   /** The home scope of its user, and all paths from the root down to it: who may manage a user may manage the sessions. */
   readonly scope: string | null;
   readonly scopes: readonly string[];

@@ -126,6 +126,17 @@ export const SessionRow = defineEntity({
   ],
 });
 
+/** When each session was last used; written behind, and tied to sessions by nothing but the id. */
+export const SessionActivityRow = defineEntity({
+  name: 'SessionActivityRow',
+  tableName: 'session_activity',
+  properties: {
+    sessionId: p.text().primary(),
+    lastSeenAt: instant(),
+    protocols: p.array(),
+  },
+});
+
 export const SigningKeyRow = defineEntity({
   name: 'SigningKeyRow',
   tableName: 'signing_keys',
@@ -257,6 +268,7 @@ export const ROWS = [
   RoleClosureRow,
   GrantRow,
   SessionRow,
+  SessionActivityRow,
   SigningKeyRow,
   PolicyBundleRow,
   PolicyHeadRow,

@@ -18,6 +18,8 @@ interface SessionSqlRow {
   readonly address: string | null;
   readonly scope: string | null;
   readonly scopes: readonly string[] | null;
+  readonly last_seen_at: string | Date | null;
+  readonly protocols: readonly string[] | null;
 }
 
 interface RefreshSqlRow extends SessionSqlRow {
@@ -28,10 +30,10 @@ interface RefreshSqlRow extends SessionSqlRow {
 }
 
 const COLUMNS =
-  's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, home.path as scope, home.paths as scopes';
+  's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, home.path as scope, home.paths as scopes, seen.last_seen_at, seen.protocols';
 /** The tables that the columns of sessions are read from. */
 export const SESSION_TABLES =
-  'sessions s join users u on u.id = s.user_id left join scopes home on home.id = u.scope_id';
+  'sessions s join users u on u.id = s.user_id left join scopes home on home.id = u.scope_id left join session_activity seen on seen.session_id = s.id';
 const FROM = `from ${SESSION_TABLES}`;
 
 /** Everything a session's record has. */
@@ -44,6 +46,8 @@ export const SESSION_SQL: SubjectSql = {
   revokedReason: { kind: 'text', sql: 's.revoked_reason' },
   userAgent: { kind: 'text', sql: 's.user_agent' },
   address: { kind: 'text', sql: 's.address' },
+  lastSeenAt: { kind: 'instant', sql: 'seen.last_seen_at' },
+  protocols: { kind: 'texts', elements: 'select unnest(seen.protocols)' },
   scope: { kind: 'text', sql: 'home.path' },
   scopes: scopesSql('home'),
 };
@@ -69,6 +73,8 @@ function toSession(row: SessionSqlRow): Session {
     revokedReason: row.revoked_reason,
     userAgent: row.user_agent,
     address: row.address,
+    lastSeenAt: instantOrNull(row.last_seen_at),
+    protocols: row.protocols ?? [],
     scope: row.scope,
     scopes: row.scopes ?? [],
   };

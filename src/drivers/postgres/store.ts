@@ -9,6 +9,7 @@ import { createRolePages, createRoleReader, createRoleWriter } from './role-stor
 import { createRollupReader, createRollupWriter } from './rollup-store.ts';
 import { AuditEntryRow } from './rows.ts';
 import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
+import { createActivityWriter, createCleaningWriter } from './session-care.ts';
 import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
 import { createFeedReader, createPopulationReader, createSnapshotReader } from './snapshots.ts';
@@ -50,6 +51,8 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     roles: translating(createRoleWriter(query)),
     grants: translating(createGrantWriter(query)),
     sessions: createSessionWriter(em),
+    activity: createActivityWriter(query),
+    cleaning: createCleaningWriter(query),
     bundles: createBundleWriter(query),
     signingKeys: createSigningKeyWriter(query),
     audit: createAuditWriter(em),

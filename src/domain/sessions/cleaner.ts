@@ -1,0 +1,87 @@
+import { toInstant, type Clock, type Instant, type Timer } from '../../kit/clock.ts';
+import type { Log } from '../../kit/log.ts';
+import type { Store } from '../store.ts';
+
+/** What has ended and need not be kept, as a store finds it: by an index, a batch at a time. */
+export interface CleaningWriter {
+  /**
+   * Whether this is the only transaction that cleans; it stays so until it ends. Never waits: where another one does, there
+   * is nothing to do here.
+   */
+  begin(): Promise<boolean>;
+  /** Removes sessions that ended before then, with what is known of them; how many. */
+  sessions(before: Instant, limit: number): Promise<number>;
+  /** Removes entries of the authority log from before then; how many. */
+  log(before: Instant, limit: number): Promise<number>;
+}
+
+export interface CleaningSettings {
+  /** How long a session is shown after its end. */
+  readonly endedSessionSeconds: number;
+  /** How long the authority log is kept, for those who resume a feed. */
+  readonly feedSeconds: number;
+}
+
+const EVERY_MS = 60_000;
+const BATCH = 500;
+/** Batches of one round: the rest waits for the next, so that cleaning is never what the database does. */
+const BATCHES_MAX = 40;
+
+/** Removes what has ended, in small transactions, on whichever instance comes first. Live sessions are never touched. */
+export class Cleaner {
+  readonly #store: Store;
+  readonly #settings: CleaningSettings;
+  readonly #clock: Clock;
+  readonly #logger: Log;
+  #timer: Timer | null = null;
+  #running: Promise<void> = Promise.resolve();
+  /** What this instance has removed since it started. */
+  readonly removed = { sessions: 0, logEntries: 0 };
+  /** Whether the last round left something for the next one. */
+  behind = false;
+
+  constructor(parts: { store: Store; settings: CleaningSettings; clock: Clock; logger: Log }) {
+    this.#store = parts.store;
+    this.#settings = parts.settings;
+    this.#clock = parts.clock;
+    this.#logger = parts.logger;
+  }
+
+  start(): void {
+    this.#timer = this.#clock.after(EVERY_MS, () => {
+      this.start();
+      this.#running = this.clean().catch((error: unknown) => {
+        this.#logger.warn({ err: error }, 'what has ended was not removed');
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  /** One round. */
+  async clean(): Promise<void> {
+    const now = this.#clock.now();
+    const ended = toInstant(now - this.#settings.endedSessionSeconds * 1_000);
+    const forgotten = toInstant(now - this.#settings.feedSeconds * 1_000);
+    const sessions = await this.#round((cleaning) => cleaning.sessions(ended, BATCH));
+    const logEntries = await this.#round((cleaning) => cleaning.log(forgotten, BATCH));
+    this.removed.sessions += sessions.removed;
+    this.removed.logEntries += logEntries.removed;
+    this.behind = sessions.behind || logEntries.behind;
+  }
+
+  async #round(remove: (cleaning: CleaningWriter) => Promise<number>): Promise<{ removed: number; behind: boolean }> {
+    let removed = 0;
+    for (let batch = 0; batch < BATCHES_MAX; batch += 1) {
+      const { value } = await this.#store.transaction(async ({ cleaning }) =>
+        (await cleaning.begin()) ? remove(cleaning) : 0,
+      );
+      removed += value;
+      if (value < BATCH) return { removed, behind: false };
+    }
+    return { removed, behind: true };
+  }
+}
