@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { TransactionConflict, type Transaction } from '../../src/domain/store.ts';
 import { PAGE_LAWS } from './store-pages.contract.ts';
 import { RECORD_LAWS } from './store-records.contract.ts';
+import { CUSTOM_ROLE_LAW_GROUPS } from './store-roles.contract.ts';
+import { SCOPE_LAWS } from './store-scopes.contract.ts';
 import { addScopes, addUser, addUsers, holding, type Law, type OpenStore, passes, waits } from './store-steps.ts';
 import { aGrant, anId, aRole, aSession, aUser, INSTANT, LATER } from './store-samples.ts';
 
@@ -19,7 +21,7 @@ export function describeStoreContract({ name, open }: StoreDriver): void {
   });
   afterAll(() => opened?.release());
 
-  describe.each(Object.entries({ ...RECORD_LAWS, pages: PAGE_LAWS, ...LAWS }))(`the ${name} %s`, (_, laws) => {
+  describe.each(Object.entries(ALL_LAWS))(`the ${name} %s`, (_, laws) => {
     for (const [law, prove] of Object.entries(laws)) test(law, () => prove(opened));
   });
 }
@@ -285,7 +287,7 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
     const { principals, policyVersion } = await store.snapshots.principals([bob.id, anId('user'), alice.id, alice.id]);
     expect(policyVersion).toBe(await store.bundles.inForce());
     const scopes = await Promise.all(['acme', 'acme/api'].map((path) => store.scopes.findByPath(path)));
-    const scopeIds = scopes.map((scope) => scope?.id).toSorted();
+    const scopeIds = scopes.map((scope) => scope?.id ?? '').toSorted();
     expect(Object.fromEntries(principals)).toEqual({
       [alice.id]: {
         record: { ...alice, roles: [one?.role, two?.role] },
@@ -432,3 +434,5 @@ const LAWS = {
   fence: FENCE_LAWS,
   'snapshots and feed': SNAPSHOT_LAWS,
 };
+
+const ALL_LAWS = { ...RECORD_LAWS, ...SCOPE_LAWS, ...CUSTOM_ROLE_LAW_GROUPS, pages: PAGE_LAWS, ...LAWS };

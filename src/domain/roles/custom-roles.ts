@@ -177,10 +177,10 @@ export class CustomRoles {
   async #demandHolds(tx: Transaction, actor: Principal, parents: readonly string[]): Promise<void> {
     if (parents.length === 0) return;
     const held = await tx.roles.closure(parents);
-    this.#policy.demandHolds(
-      this.#policy.within(actor, null),
-      held.map(({ name }) => ({ role: name, scope: null })),
-    );
+    const given = held.map(({ name }) => ({ role: name, scope: null }));
+    this.#policy.demandHolds(this.#policy.within(actor, null), given);
+    // What is denied to the actor in some scope counts as well.
+    this.#policy.demandHolds(actor, given);
   }
 
   async #record(

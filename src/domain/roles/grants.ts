@@ -57,10 +57,10 @@ export class Grants {
       // Only now: whether it is there is told to those who may grant in it.
       if (path !== null && (await tx.scopes.findByPath(path)) === null) throw noSuchScope();
       const held = await tx.roles.closure([role.id]);
-      this.#policy.demandHolds(
-        there,
-        held.map(({ name }) => ({ role: name, scope: path })),
-      );
+      const given = held.map(({ name }) => ({ role: name, scope: path }));
+      this.#policy.demandHolds(there, given);
+      // What is denied to the actor in a scope below counts as well.
+      this.#policy.demandHolds(actor, given);
 
       const grant: Grant = {
         __typename: 'Grant',
