@@ -3,6 +3,8 @@ import { TransactionConflict, type Transaction } from '../../src/domain/store.ts
 import { PAGE_LAWS } from './store-pages.contract.ts';
 import { RECORD_LAWS } from './store-records.contract.ts';
 import { ROLLUP_LAWS } from './store-rollups.contract.ts';
+import { CUSTOM_ROLE_LAW_GROUPS } from './store-roles.contract.ts';
+import { SCOPE_LAWS } from './store-scopes.contract.ts';
 import { addScopes, addUser, addUsers, holding, type Law, type OpenStore, passes, waits } from './store-steps.ts';
 import { aGrant, anId, aRole, aSession, aUser, INSTANT, LATER } from './store-samples.ts';
 
@@ -20,12 +22,9 @@ export function describeStoreContract({ name, open }: StoreDriver): void {
   });
   afterAll(() => opened?.release());
 
-  describe.each(Object.entries({ ...RECORD_LAWS, pages: PAGE_LAWS, 'roll-ups': ROLLUP_LAWS, ...LAWS }))(
-    `the ${name} %s`,
-    (_, laws) => {
-      for (const [law, prove] of Object.entries(laws)) test(law, () => prove(opened));
-    },
-  );
+  describe.each(Object.entries(ALL_LAWS))(`the ${name} %s`, (_, laws) => {
+    for (const [law, prove] of Object.entries(laws)) test(law, () => prove(opened));
+  });
 }
 
 const NOTHING = { change: [], share: [], policy: null };
@@ -435,4 +434,13 @@ const LAWS = {
   transaction: TRANSACTION_LAWS,
   fence: FENCE_LAWS,
   'snapshots and feed': SNAPSHOT_LAWS,
+};
+
+const ALL_LAWS = {
+  ...RECORD_LAWS,
+  ...SCOPE_LAWS,
+  ...CUSTOM_ROLE_LAW_GROUPS,
+  pages: PAGE_LAWS,
+  'roll-ups': ROLLUP_LAWS,
+  ...LAWS,
 };

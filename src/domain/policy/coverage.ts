@@ -27,6 +27,17 @@ export function lacking(held: readonly CompiledRule[], needed: readonly Compiled
   });
 }
 
+/** What `lifted` denies and `held` does not allow in full: whoever takes a deny away gives what it denied. */
+export function lackingToLift(held: readonly CompiledRule[], lifted: readonly CompiledRule[]): readonly Lacking[] {
+  const mine = byTarget(held);
+  return [...byTarget(lifted)].flatMap(([key, { action, subject, rules }]) => {
+    const own = mine.get(key)?.rules ?? [];
+    return rules
+      .filter((rule) => rule.inverted && !isCovered(rule, own, []))
+      .map((rule) => ({ action, subject, rule }));
+  });
+}
+
 interface Target {
   readonly action: string;
   readonly subject: string;

@@ -1,14 +1,14 @@
 import { createMongoAbility, type MongoAbility } from '@casl/ability';
 import { packRules } from '@casl/ability/extra';
-import type { Ability, Decision, SubjectRecord } from '../principals/principal.ts';
+import type { Ability, Decision, LackingRule, SubjectRecord } from '../principals/principal.ts';
 import { BoundAbility } from './ability.ts';
 import { type Bundle, roleClosure } from './bundle.ts';
 import { type Filter, NONE } from './filter.ts';
 import { filterOf } from './filters.ts';
-import { lacking } from './coverage.ts';
+import { type Lacking, lacking, lackingToLift } from './coverage.ts';
 import type { Attributes } from './matching.ts';
 import { explain, type Explanation } from './explain.ts';
-import { Compiler, type GrantFacts } from './compiler.ts';
+import { type CompiledRule, Compiler, type GrantFacts } from './compiler.ts';
 import { nearest } from './nearest.ts';
 import type { Need, Situation } from './needs.ts';
 import { label } from './problems.ts';
@@ -134,15 +134,17 @@ export class Engine {
   }
 
   /** What `needed` allows beyond `held`. */
-  lacking(held: Ability, needed: Ability): readonly { action: string; subject: string; rule: string }[] {
-    const [mine, theirs] = [held, needed].map((each) =>
-      each instanceof BoundAbility ? this.#ownRoleSet(each).rules : [],
-    );
-    return lacking(mine ?? [], theirs ?? []).map(({ action, subject, rule: { rule } }) => ({
-      action,
-      subject,
-      rule: label(rule.place),
-    }));
+  lacking(held: Ability, needed: Ability): readonly LackingRule[] {
+    return lacking(this.#rulesOf(held), this.#rulesOf(needed)).map(toLackingRule);
+  }
+
+  /** What `lifted` denies and `held` does not allow. */
+  lackingToLift(held: Ability, lifted: Ability): readonly LackingRule[] {
+    return lackingToLift(this.#rulesOf(held), this.#rulesOf(lifted)).map(toLackingRule);
+  }
+
+  #rulesOf(ability: Ability): readonly CompiledRule[] {
+    return ability instanceof BoundAbility ? this.#ownRoleSet(ability).rules : [];
   }
 
   inherits(role: string): readonly string[] {
@@ -242,4 +244,8 @@ export class Engine {
   #freeze(allowed: boolean, reason: string, rule: string | null): Decision {
     return Object.freeze({ allowed, reason, rule, policyVersion: this.bundle.version });
   }
+}
+
+function toLackingRule({ action, subject, rule: { rule } }: Lacking): LackingRule {
+  return { action, subject, rule: label(rule.place) };
 }

@@ -1,19 +1,68 @@
-import type { Principal } from '../principals/principal.ts';
+import type { HeldGrant, Principal } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { Transaction } from '../store.ts';
+import { covers } from './scope-paths.ts';
 
 /**
  * Refuses, with FORBIDDEN, a change that has just been written if it gives its own actor any right, be it by lifting what
- * denied it. Called last, inside the transaction, which then leaves nothing behind.
+ * denied it. Of a scope that was moved it is asked there and below: nothing changes elsewhere. Called last, inside the
+ * transaction, which then leaves nothing behind.
  */
-export async function demandNoGain(tx: Pick<Transaction, 'grants'>, actor: Principal): Promise<void> {
+export async function demandNoGain(
+  tx: Pick<Transaction, 'grants'>,
+  actor: Principal,
+  moved: { readonly from: string; readonly to: string } | null = null,
+): Promise<void> {
   if (actor.kind !== 'user') return;
-  const { engine, facts, ability } = actor.standing;
-  const after = engine.ability(facts, await tx.grants.heldBy(actor.id));
-  const [gained] = engine.lacking(ability, after);
+  const { engine, facts, grants } = actor.standing;
+  const held = await tx.grants.heldBy(actor.id);
+  const gains = (before: readonly Held[], after: readonly Held[]) =>
+    engine.lacking(engine.ability(facts, before), engine.ability(facts, after));
+  const [gained] =
+    moved === null ? gains(grants, held) : gains(inside(moved.from, grants), inside(moved.to, held, moved.from));
   if (gained === undefined) return;
   throw new Refusal('FORBIDDEN', `This would let you ${gained.action} ${gained.subject} as you may not now.`, {
     reason: 'widens_own_rights',
     rule: gained.rule,
+  });
+}
+
+/**
+ * Refuses, with FORBIDDEN, a change that has just been written if it lets its holder do what they could not before and its
+ * actor may not: whoever takes a deny away gives, too.
+ */
+export async function demandNoGift(
+  tx: Pick<Transaction, 'grants'>,
+  actor: Principal,
+  holder: { readonly id: string; readonly before: readonly Held[] },
+): Promise<void> {
+  if (actor.kind !== 'user') return;
+  const { engine, facts, ability } = actor.standing;
+  // Rules are compared as they are written: whose facts they are bound to does not matter.
+  const after = engine.ability(facts, await tx.grants.heldBy(holder.id));
+  const gained = engine.lacking(engine.ability(facts, holder.before), after);
+  if (gained.length === 0) return;
+  const beyond = engine
+    .lacking(ability, after)
+    .find(({ action, subject, rule }) =>
+      gained.some((each) => each.action === action && each.subject === subject && each.rule === rule),
+    );
+  if (beyond === undefined) return;
+  throw new Refusal('FORBIDDEN', `This would let them ${beyond.action} ${beyond.subject}, which you may not.`, {
+    reason: 'exceeds_own_rights',
+    rule: beyond.rule,
+  });
+}
+
+type Held = Pick<HeldGrant, 'role' | 'scope'>;
+
+/** What these grants come to in the scope at `path` and below, as if it were at `as`. */
+function inside(path: string, grants: readonly Held[], as = path): readonly Held[] {
+  return grants.flatMap(({ role, scope }) => {
+    // No scope has this path: what the role allows or denies in any scope is left of it.
+    const anywhere = { role, scope: `-${role}` };
+    if (covers(scope, path)) return [anywhere, { role, scope: as }];
+    const isBelow = scope !== null && covers(path, scope);
+    return isBelow ? [anywhere, { role, scope: `${as}${scope.slice(path.length)}` }] : [anywhere];
   });
 }

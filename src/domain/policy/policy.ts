@@ -97,6 +97,16 @@ export class Policy {
     );
   }
 
+  /** Refuses, with FORBIDDEN, to take away what denies others that which the principal may not do itself. */
+  demandLifts(by: Principal, grants: readonly { readonly role: string; readonly scope: string | null }[]): void {
+    if (by.kind !== 'user') return;
+    const { engine, facts, ability } = by.standing;
+    const [lacks] = engine.lackingToLift(ability, engine.ability(facts, grants));
+    if (lacks === undefined) return;
+    const message = `Nobody gives what they lack: this denies others to ${lacks.action} ${lacks.subject}, and you may not either.`;
+    throw new Refusal('FORBIDDEN', message, { reason: 'exceeds_own_rights', rule: lacks.rule });
+  }
+
   /** One field of a record that the principal may read as such. Refuses with FORBIDDEN when not this field. */
   field<T extends SubjectRecord, K extends keyof T & string>(by: Principal, record: T, field: K): T[K] {
     const decision = this.decide(by, 'read', record, field);

@@ -47,6 +47,13 @@ export interface Ability {
   readonly policyVersion: string;
 }
 
+/** A right that somebody lacks, and the file and line of the rule that gives or denies it. */
+export interface LackingRule {
+  readonly action: string;
+  readonly subject: string;
+  readonly rule: string;
+}
+
 /** A compiled policy, as those need it who only ask. */
 export interface DecisionEngine {
   readonly version: string;
@@ -73,10 +80,9 @@ export interface DecisionEngine {
     | { readonly record: SubjectRecord }
     | { readonly refused: readonly { readonly attribute: string; readonly message: string; readonly hint?: string }[] };
   /** What `needed` allows beyond `held`; nothing means that whoever has `held` lacks none of it. */
-  lacking(
-    held: Ability,
-    needed: Ability,
-  ): readonly { readonly action: string; readonly subject: string; readonly rule: string }[];
+  lacking(held: Ability, needed: Ability): readonly LackingRule[];
+  /** What `lifted` denies and `held` does not allow in full. */
+  lackingToLift(held: Ability, lifted: Ability): readonly LackingRule[];
   /** The names of the roles that the policy lets a role inherit from directly. */
   inherits(role: string): readonly string[];
   /** The rules of an ability as packed CASL rules, to be sent to a front end. */

@@ -79,10 +79,16 @@ export class CustomRoles {
       const parents = inherits === null ? had : await this.#parents(tx, actor, inherits);
       const holders = await tx.roles.descendants(id);
       this.#refuseCircle(role, parents, holders);
+      const [old, anew] = [ids(had), ids(parents)];
       await this.#demandHolds(
         tx,
         actor,
-        ids(parents).filter((parent) => !ids(had).includes(parent)),
+        anew.filter((parent) => !old.includes(parent)),
+      );
+      await this.#demandLifts(
+        tx,
+        actor,
+        old.filter((parent) => !anew.includes(parent)),
       );
 
       await tx.roles.save(role, ids(parents));
@@ -115,6 +121,7 @@ export class CustomRoles {
         throw new Refusal('CONFLICT', message, { id, reason: 'inherited' });
       }
       const parents = await this.#inheritedBy(tx, id);
+      await this.#demandLifts(tx, actor, ids(parents));
       const at = toInstant(this.#clock.now());
       await tx.grants.revokeAllOf(id, at);
       await tx.roles.remove(id, at);
@@ -177,10 +184,18 @@ export class CustomRoles {
   async #demandHolds(tx: Transaction, actor: Principal, parents: readonly string[]): Promise<void> {
     if (parents.length === 0) return;
     const held = await tx.roles.closure(parents);
-    this.#policy.demandHolds(
-      this.#policy.within(actor, null),
-      held.map(({ name }) => ({ role: name, scope: null })),
-    );
+    const given = held.map(({ name }) => ({ role: name, scope: null }));
+    this.#policy.demandHolds(this.#policy.within(actor, null), given);
+    // What is denied to the actor in some scope counts as well.
+    this.#policy.demandHolds(actor, given);
+  }
+
+  /** Taking a role out of another takes what it denies away from whoever holds that, wherever they hold it. */
+  async #demandLifts(tx: Transaction, actor: Principal, parents: readonly string[]): Promise<void> {
+    if (parents.length === 0) return;
+    const lifted = (await tx.roles.closure(parents)).map(({ name }) => ({ role: name, scope: null }));
+    this.#policy.demandLifts(this.#policy.within(actor, null), lifted);
+    this.#policy.demandLifts(actor, lifted);
   }
 
   async #record(

@@ -3,7 +3,7 @@ import { isId, newId } from '../../kit/ids.ts';
 import type { AuditState } from '../audit/entry.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import { ADMINISTRATOR, demandAdministrator } from '../policy/administrators.ts';
-import { demandNoGain } from '../policy/no-gain.ts';
+import { demandNoGain, demandNoGift } from '../policy/no-gain.ts';
 import type { Policy } from '../policy/policy.ts';
 import { sessionIdOf, type Principal } from '../principals/principal.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
@@ -57,10 +57,10 @@ export class Grants {
       // Only now: whether it is there is told to those who may grant in it.
       if (path !== null && (await tx.scopes.findByPath(path)) === null) throw noSuchScope();
       const held = await tx.roles.closure([role.id]);
-      this.#policy.demandHolds(
-        there,
-        held.map(({ name }) => ({ role: name, scope: path })),
-      );
+      const given = held.map(({ name }) => ({ role: name, scope: path }));
+      this.#policy.demandHolds(there, given);
+      // What is denied to the actor in a scope below counts as well.
+      this.#policy.demandHolds(actor, given);
 
       const grant: Grant = {
         __typename: 'Grant',
@@ -102,9 +102,11 @@ export class Grants {
       if (grant.revokedAt !== null) return grant; // still waits: an earlier call may not be in force yet
 
       const revokedAt = this.#now();
+      const before = await tx.grants.heldBy(user.id);
       await tx.grants.revoke(grantId, revokedAt);
       if (user.roles.includes(ADMINISTRATOR)) await demandAdministrator(tx);
       if (user.id === actor.id) await demandNoGain(tx, actor);
+      else await demandNoGift(tx, actor, { id: user.id, before });
       await this.#record(tx, actor, 'role.revoke', { subjectId: user.id, before: stateOf(grant, role) });
       await tx.authority.append({ target: user.id, kind: 'changed', userId: user.id, reason: 'role_revoked' });
       return { ...grant, revokedAt };

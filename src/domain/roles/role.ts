@@ -73,6 +73,8 @@ export interface GrantReader {
   ofPrincipals(principalIds: readonly string[]): Promise<readonly RoleGrant[]>;
   /** Whether anybody who is not shut out holds the role, or a custom one made of it, everywhere and without end. */
   isHeld(roleId: string): Promise<boolean>;
+  /** The names of the roles that anybody was granted at one of these paths and not below, with those that custom ones are made of. */
+  rolesAt(paths: readonly string[]): Promise<readonly string[]>;
   /** What the principal holds now: grants that are neither revoked nor expired nor in a suspended scope. */
   heldBy(principalId: string): Promise<readonly HeldGrant[]>;
 }

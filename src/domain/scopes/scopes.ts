@@ -101,9 +101,14 @@ export class Scopes {
       if (scopes.length + (await tx.scopes.depth(id)) > SCOPE_DEPTH_MAX) {
         throw badInput('path', `What lies below it would be deeper than ${SCOPE_DEPTH_MAX} names.`);
       }
+      await this.#demandHeld(tx, actor, scope, scopes);
+      // Who is shut out before or after it stays so with what they came with, wherever it is moved later.
+      const isShut = await this.#isSuspended(tx, [...scope.scopes, ...scopes]);
       await tx.scopes.move(id, { scope: to, parentId });
+      if (isShut) await demandAdministrator(tx);
       await this.#record(tx, actor, 'scope.move', { before: scope, after: { ...moved, parentId } });
-      await tx.authority.append({ target: id, kind: 'changed', userId: null, reason: 'scope_moved' });
+      const kind = isShut ? 'revoked' : 'changed';
+      await tx.authority.append({ target: id, kind, userId: null, reason: 'scope_moved' });
       return { ...moved, parentId };
     });
   }
@@ -157,6 +162,21 @@ export class Scopes {
     });
   }
 
+  /**
+   * Others come to what they were granted above the new place, and lose what denied them above the old one: the actor must
+   * be allowed that where the scope is.
+   */
+  async #demandHeld(tx: Transaction, actor: Principal, { scope, scopes }: Scope, to: readonly string[]): Promise<void> {
+    const there = this.#policy.within(actor, scope);
+    const at = async (paths: readonly string[]) => (await tx.grants.rolesAt(paths)).map((role) => ({ role, scope }));
+    const entered = await at(to.filter((path) => !scopes.includes(path)));
+    const left = await at(scopes.filter((path) => path !== scope && !to.includes(path)));
+    for (const by of [there, actor]) {
+      this.#policy.demandHolds(by, entered);
+      this.#policy.demandLifts(by, left);
+    }
+  }
+
   async #change(
     by: Principal,
     id: string,
@@ -169,7 +189,8 @@ export class Scopes {
       this.#policy.demand(actor, action, scope);
       const changed = await work(tx, actor, scope);
       // Who resumes a scope may have been granted something there, and has it back.
-      if (action !== 'resume') await demandNoGain(tx, actor);
+      const moved = changed.scope === scope.scope ? null : { from: scope.scope, to: changed.scope };
+      if (action !== 'resume') await demandNoGain(tx, actor, moved);
       return changed;
     });
   }
@@ -181,6 +202,11 @@ export class Scopes {
     const parent = this.#policy.readable(actor, await tx.scopes.findByPath(above));
     if (parent === null) throw badInput('path', `There is no scope ${above}. Create it first.`);
     return parent.id;
+  }
+
+  async #isSuspended(tx: Transaction, paths: readonly string[]): Promise<boolean> {
+    for (const path of paths) if ((await tx.scopes.findByPath(path))?.status === 'suspended') return true;
+    return false;
   }
 
   #newScope(path: string): Scope {

@@ -69,6 +69,18 @@ export function createGrantReader(query: Query, lock = ''): GrantReader {
       return row?.held ?? false;
     },
 
+    async rolesAt(paths) {
+      const rows = await query<{ name: string }>(
+        'grant-roles-at',
+        `select distinct held.name from scopes there join grants g on g.scope_id = there.id
+         join role_closure closure on closure.role_id = g.role_id join roles held on held.id = closure.held_id
+         where there.path = any($1) and there.deleted_at is null and g.revoked_at is null
+           and (g.expires_at is null or g.expires_at > now()) order by held.name`,
+        [paths],
+      );
+      return rows.map(({ name }) => name);
+    },
+
     async heldBy(principalId) {
       const [row] = await query<{ grants: readonly HeldGrant[] }>(
         'grant-held-by',
