@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../kit/bounded-map.ts';
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Keys } from '../../kit/secret.ts';
@@ -6,13 +7,16 @@ import { LabelledCache, type LabelledCounts, overtaken, type Snapshot } from '..
 import { POLICY_TARGET } from '../authority/log.ts';
 import { sameEpoch } from '../authority/position.ts';
 import type { Tail } from '../authority/tail.ts';
-import type { Principal, ShownCredential, Standing } from '../principals/principal.ts';
+import type { HeldGrant, Principal, ShownCredential, Standing } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { PrincipalInputs, SnapshotReader } from '../store.ts';
 import type { Engines } from './engines.ts';
 
 /** Standings kept in process. One takes a few hundred bytes beside its record: rules are shared per role set. */
 const STANDINGS_MAX = 100_000;
+/** Different sets of grants that are kept to be shared. */
+const SHARED_GRANTS_MAX = 4_096;
+const NOWHERE: readonly string[] = [];
 /** A check that keeps being overtaken by changes is tried again this often. */
 const TRIES_MAX = 3;
 
@@ -27,6 +31,7 @@ export class Standings {
   readonly #tail: Tail;
   readonly #clock: Clock;
   readonly #standings: LabelledCache<StandingInputs, Standing>;
+  readonly #grants = new BoundedMap<string, readonly HeldGrant[]>(SHARED_GRANTS_MAX);
 
   constructor(parts: {
     snapshots: SnapshotReader;
@@ -110,11 +115,23 @@ export class Standings {
     }
   }
 
+  /** Most people hold what many hold: equal grants are kept once. */
+  #shared(grants: readonly HeldGrant[]): readonly HeldGrant[] {
+    const key = JSON.stringify(grants);
+    const known = this.#grants.get(key);
+    if (known !== undefined) return known;
+    this.#grants.set(key, grants);
+    return grants;
+  }
+
   async #build(inputs: StandingInputs, { epoch, asOf }: Snapshot): Promise<Standing> {
-    const { policyVersion, record, grants: read, homeIds, grantScopeIds } = inputs;
+    const { policyVersion, record, grantScopeIds } = inputs;
+    const read = this.#shared(inputs.grants);
+    const homeIds = inputs.homeIds.length === 0 ? NOWHERE : inputs.homeIds;
     // The database has a clock of its own: what has ended by ours would otherwise be read again until it has by both.
     const now = toInstant(this.#clock.now());
-    const grants = read.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+    const isOver = ({ expiresAt }: HeldGrant) => expiresAt !== null && expiresAt <= now;
+    const grants = read.some(isOver) ? read.filter((grant) => !isOver(grant)) : read;
     const engine = await this.#engines.load(policyVersion);
     const facts = { id: record.id, email: record.email, scope: record.scope, kind: 'user' };
     const expiries = grants.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
@@ -126,7 +143,7 @@ export class Standings {
       ability: engine.ability(facts, grants),
       active: record.status === 'active' && !record.suspended,
       homeIds,
-      epoch,
+      epoch: this.#tail.position.epoch === epoch ? this.#tail.position.epoch : epoch,
       asOf,
       dependencies: [
         record.id,
