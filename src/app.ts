@@ -345,7 +345,7 @@ async function openAdministration(config: Config, users: Users, roles: Roles): P
 
 function observe(
   metrics: Metrics,
-  { tail, standings, live, policyFiles, rollups }: Services,
+  { tail, standings, live, policyFiles, rollups, activity, cleaner }: Services,
   sockets: () => number,
 ): void {
   metrics.gauge(
@@ -375,6 +375,16 @@ function observe(
     'rollup_flushes_failed_total',
     'Times that counts could not be written and were kept for the next time.',
     () => rollups.figures.failedFlushes,
+  );
+  metrics.gauge('activity_pending', 'Sessions whose last use is not written yet.', () => activity.pending);
+  metrics.gauge('cleaning_behind', '1 while what has ended is more than one round removes.', () =>
+    Number(cleaner.behind),
+  );
+  metrics.counter('sessions_removed_total', 'Ended sessions that were removed.', () => cleaner.removed.sessions);
+  metrics.counter(
+    'log_entries_removed_total',
+    'Old entries of the authority log that were removed.',
+    () => cleaner.removed.logEntries,
   );
   metrics.counter(
     'standing_cache_hits_total',

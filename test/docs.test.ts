@@ -63,5 +63,6 @@ test('the commands about permissions do what the page says', async () => {
   expect(having('"enforced"').filter((line) => !line.includes('"enforced":true'))).toEqual([]);
   expect(having('"role":{')[0]).toContain('"inherits":[{"name":"auditor"},{"name":"support"}]');
   expect(having('"users"')[1]).toContain('{"node":{"name":"sam","roles":[{"name":"member"},{"name":"lead"}]}}');
+  expect(having('"permissionAnalytics"')[0]).toContain('"completeUntil"');
   expect(having('"history"')[0]).toContain('"inForce":true');
 });

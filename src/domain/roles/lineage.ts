@@ -2,7 +2,7 @@ import type { Role, RoleNode } from './role.ts';
 
 /** Where a role stands among the others. */
 export interface Lineage {
-  /** What it inherits from directly. */
+  /** What it inherits from directly, by name. */
   readonly inherits: readonly Role[];
   /** What it inherits from at any remove, nearest first. */
   readonly ancestors: readonly Role[];
@@ -25,7 +25,7 @@ export function lineages(
       const found = node.role.managed
         ? inheritsInFiles(node.role.name).map((name) => byName.get(name))
         : node.inherits.map((id) => byId.get(id));
-      return [node, found.filter((parent) => parent !== undefined)];
+      return [node, found.filter((parent) => parent !== undefined).toSorted(byName)];
     }),
   );
   const down = new Map<RoleNode, RoleNode[]>();
@@ -43,6 +43,8 @@ export function lineages(
     return { inherits, ancestors: reached(node, up), descendants: reached(node, down) };
   };
 }
+
+const byName = (a: RoleNode, b: RoleNode): number => (a.role.name < b.role.name ? -1 : 1);
 
 function reached(from: RoleNode, edges: ReadonlyMap<RoleNode, readonly RoleNode[]>): readonly Role[] {
   const seen = new Set([from]);
