@@ -25,7 +25,7 @@ export function lineages(
       const found = node.role.managed
         ? inheritsInFiles(node.role.name).map((name) => byName.get(name))
         : node.inherits.map((id) => byId.get(id));
-      return [node, found.filter((parent) => parent !== undefined).toSorted(byName)];
+      return [node, found.filter((parent) => parent !== undefined).toSorted(inOrder)];
     }),
   );
   const down = new Map<RoleNode, RoleNode[]>();
@@ -44,7 +44,7 @@ export function lineages(
   };
 }
 
-const byName = (a: RoleNode, b: RoleNode): number => (a.role.name < b.role.name ? -1 : 1);
+const inOrder = (a: RoleNode, b: RoleNode): number => (a.role.name < b.role.name ? -1 : 1);
 
 function reached(from: RoleNode, edges: ReadonlyMap<RoleNode, readonly RoleNode[]>): readonly Role[] {
   const seen = new Set([from]);
