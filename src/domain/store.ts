@@ -1,6 +1,8 @@
 import type { AuthorityChange } from './authority/log.ts';
 import type { LogEntry } from './authority/log.ts';
 import type { AuditWriter } from './audit/entry.ts';
+import type { ChallengeWriter } from './authentication/challenges.ts';
+import type { FactorReader, FactorWriter } from './authentication/factor.ts';
 import type { Pages } from './pages.ts';
 import type { BundleReader, BundleWriter } from './policy/bundle-store.ts';
 import type { HeldGrant } from './principals/principal.ts';
@@ -20,6 +22,7 @@ export interface Store {
   readonly roles: RoleReader & Pages<Role>;
   readonly grants: GrantReader;
   readonly sessions: SessionReader & Pages<Session>;
+  readonly factors: FactorReader;
   readonly bundles: BundleReader;
   readonly signingKeys: SigningKeyReader;
   readonly snapshots: SnapshotReader;
@@ -45,6 +48,8 @@ export interface Transaction {
   readonly roles: RoleWriter;
   readonly grants: GrantWriter;
   readonly sessions: SessionWriter;
+  readonly factors: FactorWriter;
+  readonly challenges: ChallengeWriter;
   readonly bundles: BundleWriter;
   readonly signingKeys: SigningKeyWriter;
   readonly audit: AuditWriter;

@@ -285,7 +285,7 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
     const { principals, policyVersion } = await store.snapshots.principals([bob.id, anId('user'), alice.id, alice.id]);
     expect(policyVersion).toBe(await store.bundles.inForce());
     const scopes = await Promise.all(['acme', 'acme/api'].map((path) => store.scopes.findByPath(path)));
-    const scopeIds = scopes.map((scope) => scope?.id).toSorted();
+    const scopeIds = scopes.map((scope) => scope?.id ?? '').toSorted();
     expect(Object.fromEntries(principals)).toEqual({
       [alice.id]: {
         record: { ...alice, roles: [one?.role, two?.role] },

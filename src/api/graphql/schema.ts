@@ -7,6 +7,7 @@ import { roles } from './roles.ts';
 import { Attributes, AttributeValue, DateTime, PackedRules } from './scalars.ts';
 import { readSchemaText } from './sdl.ts';
 import { scopes } from './scopes.ts';
+import { secondFactors } from './second-factors.ts';
 import { sessions } from './sessions.ts';
 import { signingKeys } from './signing-keys.ts';
 import { users } from './users.ts';
@@ -19,6 +20,7 @@ const MODULES: readonly ResolverMap[] = [
   scopes,
   roles,
   sessions,
+  secondFactors,
   signingKeys,
   permissions,
   policy,

@@ -3,10 +3,11 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { Migration0001 } from '../../../migrations/0001-first-tables.ts';
 import { Migration0002 } from '../../../migrations/0002-scopes-and-custom-roles.ts';
 import { Migration0005 } from '../../../migrations/0005-signing-key-lives.ts';
+import { Migration0006 } from '../../../migrations/0006-second-factors.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
-const MIGRATIONS = [Migration0001, Migration0002, Migration0005];
+const MIGRATIONS = [Migration0001, Migration0002, Migration0005, Migration0006];
 
 /** Any number that nobody else locks; instances that start together migrate one after the other. */
 const MIGRATION_LOCK = 7_215_803;

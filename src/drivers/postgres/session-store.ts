@@ -16,6 +16,8 @@ interface SessionSqlRow {
   readonly revoked_reason: string | null;
   readonly user_agent: string | null;
   readonly address: string | null;
+  readonly aal: Session['aal'];
+  readonly authenticated_at: string | Date;
   readonly scope: string | null;
   readonly scopes: readonly string[] | null;
 }
@@ -28,7 +30,7 @@ interface RefreshSqlRow extends SessionSqlRow {
 }
 
 const COLUMNS =
-  's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, home.path as scope, home.paths as scopes';
+  's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, s.aal, s.authenticated_at, home.path as scope, home.paths as scopes';
 const TABLES = 'sessions s join users u on u.id = s.user_id left join scopes home on home.id = u.scope_id';
 const FROM = `from ${TABLES}`;
 
@@ -42,6 +44,8 @@ export const SESSION_SQL: SubjectSql = {
   revokedReason: { kind: 'text', sql: 's.revoked_reason' },
   userAgent: { kind: 'text', sql: 's.user_agent' },
   address: { kind: 'text', sql: 's.address' },
+  aal: { kind: 'few', sql: 's.aal', values: [1, 2] },
+  authenticatedAt: { kind: 'instant', sql: 's.authenticated_at' },
   scope: { kind: 'text', sql: 'home.path' },
   scopes: scopesSql('home'),
 };
@@ -67,6 +71,8 @@ function toSession(row: SessionSqlRow): Session {
     revokedReason: row.revoked_reason,
     userAgent: row.user_agent,
     address: row.address,
+    aal: row.aal,
+    authenticatedAt: instant(row.authenticated_at),
     scope: row.scope,
     scopes: row.scopes ?? [],
   };
@@ -100,6 +106,8 @@ export function createSessionWriter(em: EntityManager): SessionWriter {
         expiresAt: new Date(session.expiresAt),
         userAgent: session.userAgent,
         address: session.address,
+        aal: session.aal,
+        authenticatedAt: new Date(session.authenticatedAt),
         refreshHash,
       });
     },
