@@ -40,7 +40,7 @@ export class Migration0006 extends Migration {
       `alter table totp_factors add constraint totp_factors_user_id_foreign foreign key (user_id) references users (id) on update cascade on delete cascade`,
     );
     this.addSql(
-      `alter table recovery_codes add constraint recovery_codes_user_id_foreign foreign key (user_id) references users (id) on update cascade on delete cascade`,
+      `alter table recovery_codes add constraint recovery_codes_user_id_foreign foreign key (user_id) references users (id)`,
     );
     this.addSql(
       `alter table challenges add constraint challenges_user_id_foreign foreign key (user_id) references users (id)`,
