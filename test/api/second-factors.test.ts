@@ -1,0 +1,601 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { hash } from 'node:crypto';
+import {
+  codesOf,
+  createTestClock,
+  PASSWORD,
+  startCastellans,
+  type Answer,
+  type Castellans,
+  type SignedInUser,
+  type TestClock,
+} from '../support/castellan.ts';
+import { dataOf, secondFactors, type Enrolled } from '../support/second-factors.ts';
+
+const INSTANCES = [0, 1, 2];
+const ME = '{ me { id mfaEnabled } }';
+const DISABLE = `mutation ($code: String!) {
+  disableTotp(code: $code) { receipt { enforced instances acknowledged } position }
+}`;
+const REGENERATE = `mutation ($code: String!) {
+  regenerateRecoveryCodes(code: $code) { recoveryCodes receipt { enforced instances acknowledged } position }
+}`;
+const REFRESH = `mutation ($token: String!) {
+  refreshSession(refreshToken: $token) { accessToken session { id aal authenticatedAt } }
+}`;
+const IN_FORCE = { enforced: true, instances: 3, acknowledged: 3 };
+
+let clock: TestClock;
+let castellans: Castellans;
+let phone: ReturnType<typeof secondFactors>;
+
+beforeAll(async () => {
+  clock = createTestClock();
+  castellans = await startCastellans(3, { clock });
+  phone = secondFactors(castellans, clock, PASSWORD);
+});
+
+afterAll(() => castellans.close());
+
+const change = <T = Record<string, unknown>>(query: string, code: string, token: string, instance = 0) =>
+  castellans.ask<T>(query, { variables: { code }, token, instance });
+
+/** Everything of an answer that its receiver can see, apart from dates. */
+const seen = ({ status, data, errors }: Answer<object>) => ({ status, data, errors });
+
+const messagesOf = ({ errors }: Answer<object>) => errors.map(({ message }) => message);
+
+/** What the answers were: `ok`, or the code of the refusal, and how many of each. */
+function tally(answers: readonly Answer<object>[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const answer of answers) {
+    const what = String(codesOf(answer)[0] ?? 'ok');
+    counts[what] = (counts[what] ?? 0) + 1;
+  }
+  return counts;
+}
+
+async function sessionsOf(userId: string): Promise<number> {
+  const [row] = await castellans.rows<{ count: number }>(
+    'select count(*)::int as count from sessions where user_id = $1',
+    userId,
+  );
+  return row?.count ?? -1;
+}
+
+async function failuresOf(userId: string): Promise<number> {
+  const [row] = await castellans.rows<{ failures: number }>(
+    'select failures from totp_factors where user_id = $1',
+    userId,
+  );
+  return row?.failures ?? -1;
+}
+
+describe('enrolling', () => {
+  test('makes a secret that any app takes, and which counts once a code confirms it', async () => {
+    const bob = await castellans.signUp('bob');
+    const begun = dataOf(await phone.begin(bob.accessToken)).beginTotpEnrollment;
+    expect(begun.uri).toContain(`otpauth://totp/localhost%3A${encodeURIComponent(bob.email)}?secret=${begun.secret}&`);
+    expect((await castellans.ask(ME, { token: bob.accessToken })).data).toEqual({
+      me: { id: bob.id, mfaEnabled: false },
+    });
+    expect(dataOf(await phone.signIn(bob.email)).signIn.__typename).toBe('SignedIn');
+
+    const { data } = await phone.confirm(bob.accessToken, phone.code(begun.secret), 1);
+    expect(data?.confirmTotpEnrollment.receipt).toEqual(IN_FORCE);
+    expect(new Set(data?.confirmTotpEnrollment.recoveryCodes).size).toBe(10);
+    for (const code of data?.confirmTotpEnrollment.recoveryCodes ?? []) {
+      expect(code).toMatch(/^([0-9a-hjkmnp-tv-z]{5}-){3}[0-9a-hjkmnp-tv-z]{5}$/);
+    }
+    for (const instance of INSTANCES) {
+      expect((await castellans.ask(ME, { token: bob.accessToken, instance })).data).toEqual({
+        me: { id: bob.id, mfaEnabled: true },
+      });
+      expect(dataOf(await phone.signIn(bob.email, instance)).signIn).toMatchObject({
+        __typename: 'MfaRequired',
+        methods: ['totp', 'recoveryCode'],
+      });
+    }
+  });
+
+  test('begins anew as often as one likes until it is confirmed, and only the last secret counts', async () => {
+    const bob = await castellans.signUp('bob');
+    const first = dataOf(await phone.begin(bob.accessToken)).beginTotpEnrollment.secret;
+    const second = dataOf(await phone.begin(bob.accessToken, 1)).beginTotpEnrollment.secret;
+    expect(codesOf(await phone.confirm(bob.accessToken, phone.code(first)))).toEqual(['UNAUTHENTICATED']);
+    dataOf(await phone.confirm(bob.accessToken, phone.code(second), 2));
+    expect(codesOf(await phone.begin(bob.accessToken))).toEqual(['CONFLICT']);
+    expect(codesOf(await phone.confirm(bob.accessToken, phone.nextCode(second)))).toEqual(['CONFLICT']);
+  });
+
+  test('is for whoever is signed in, and what was not begun is not confirmed', async () => {
+    const bob = await castellans.signUp('bob');
+    for (const query of [DISABLE, REGENERATE]) {
+      expect(codesOf(await castellans.ask(query, { variables: { code: '123456' } }))).toEqual(['UNAUTHENTICATED']);
+      expect(codesOf(await change(query, '123456', bob.accessToken))).toEqual(['CONFLICT']);
+    }
+    expect(codesOf(await castellans.ask('mutation { beginTotpEnrollment { secret } }'))).toEqual(['UNAUTHENTICATED']);
+    expect(codesOf(await phone.confirm(bob.accessToken, '123456'))).toEqual(['CONFLICT']);
+  });
+
+  test('and disabling again end all other sessions on every instance', async () => {
+    const bob = await castellans.signUp('bob');
+    const other = await castellans.signIn(bob.email, 1);
+    const { secret } = dataOf(await phone.begin(bob.accessToken)).beginTotpEnrollment;
+    dataOf(await phone.confirm(bob.accessToken, phone.code(secret)));
+    await revokedEverywhere(other.accessToken);
+
+    const second = await phone.signInWith({ email: bob.email, secret });
+    const disabled = await change(DISABLE, phone.nextCode(secret), bob.accessToken, 2);
+    expect(disabled.data).toMatchObject({ disableTotp: { receipt: IN_FORCE } });
+    await revokedEverywhere(second.accessToken);
+    for (const instance of INSTANCES) {
+      expect((await castellans.ask(ME, { token: bob.accessToken, instance })).data).toEqual({
+        me: { id: bob.id, mfaEnabled: false },
+      });
+    }
+    expect(dataOf(await phone.signIn(bob.email)).signIn.__typename).toBe('SignedIn');
+    const reasons = await castellans.rows(
+      `select distinct reason from authority_log where user_id = $1 and kind = 'revoked'`,
+      bob.id,
+    );
+    expect(reasons).toEqual([{ reason: 'mfa_changed' }]);
+  });
+
+  test('is told to the user and to whoever may read their status', async () => {
+    const bob = await phone.enrolled('bob');
+    const [alice, mallory] = [await castellans.signUp('alice', ['administrator']), await castellans.signUp('mallory')];
+    const read = async ({ accessToken: token }: SignedInUser) =>
+      (
+        await castellans.ask('query ($id: ID!) { user(id: $id) { mfaEnabled } }', {
+          variables: { id: bob.id },
+          token,
+        })
+      ).data;
+    expect(await read(bob)).toEqual({ user: { mfaEnabled: true } });
+    expect(await read(alice)).toEqual({ user: { mfaEnabled: true } });
+    expect(await read(mallory)).toEqual({ user: null });
+  });
+
+  async function revokedEverywhere(token: string): Promise<void> {
+    for (const instance of INSTANCES) {
+      expect(codesOf(await castellans.ask(ME, { token, instance }))).toEqual(['SESSION_REVOKED']);
+    }
+  }
+});
+
+describe('signing in with a second factor', () => {
+  test('AC-18: before the code there is no session, and what waits for it can do nothing but finish', async () => {
+    const bob = await phone.enrolled('bob');
+    const before = await sessionsOf(bob.id);
+    const token = await phone.challengeOf(bob.email);
+    // What this instance knows of the user must not make up for the session that is missing.
+    for (const instance of INSTANCES) await castellans.ask(ME, { token: bob.accessToken, instance });
+    const operations = [
+      ME,
+      '{ users(first: 1) { edges { node { id } } } }',
+      '{ sessions(first: 1) { edges { node { id } } } }',
+      '{ viewerAbility { rules } }',
+      '{ _entities(representations: []) { __typename } }',
+      'mutation { signOut { position } }',
+      'mutation { revokeOtherSessions { position } }',
+      'mutation { beginTotpEnrollment { secret } }',
+      'mutation { disableTotp(code: "123456") { position } }',
+      'mutation { regenerateRecoveryCodes(code: "123456") { position } }',
+      'mutation { rotateSigningKey { position } }',
+    ];
+    for (const instance of INSTANCES) {
+      for (const operation of operations) {
+        const answer = await castellans.ask(operation, { token, instance });
+        expect({ status: answer.status, codes: codesOf(answer), data: answer.data }).toEqual({
+          status: 401,
+          codes: ['UNAUTHENTICATED'],
+          data: null,
+        });
+      }
+    }
+    expect(await sessionsOf(bob.id)).toBe(before);
+
+    const { session } = dataOf(await phone.verify(token, phone.nextCode(bob.secret), 2)).verifyMfa;
+    expect(session.id).not.toBe(bob.sessionId);
+    expect(await sessionsOf(bob.id)).toBe(before + 1);
+  });
+
+  test('AC-18: over a socket neither', async () => {
+    const bob = await phone.enrolled('bob');
+    const closed = Promise.withResolvers<number>();
+    const token = await phone.challengeOf(bob.email);
+    const client = castellans.connect({ token, instance: 1, onClosed: closed.resolve });
+    const events = client.iterate({ query: 'subscription { sessionEvents { __typename } }' });
+    await expect(events.next()).rejects.toBeDefined();
+    expect(await closed.promise).not.toBe(1_000);
+  });
+
+  test('starts a session that says so, and goes on saying so when it is refreshed', async () => {
+    const bob = await phone.enrolled('bob');
+    const token = await phone.challengeOf(bob.email, 1);
+    const { verifyMfa } = dataOf(await phone.verify(token, phone.nextCode(bob.secret), 2));
+    expect(verifyMfa).toMatchObject({
+      session: { aal: 2, current: true },
+      user: { id: bob.id, mfaEnabled: true },
+    });
+    const { session } = verifyMfa as unknown as { session: { authenticatedAt: string; createdAt: string } };
+    expect(session.authenticatedAt).toBe(session.createdAt);
+    clock.advance(60_000);
+    const refreshed = await castellans.ask(REFRESH, { variables: { token: verifyMfa.refreshToken } });
+    expect(refreshed.data).toMatchObject({
+      refreshSession: { session: { id: verifyMfa.session.id, aal: 2, authenticatedAt: session.authenticatedAt } },
+    });
+  });
+
+  test('by the password alone is level 1, before and after a refresh', async () => {
+    const carol = await castellans.signUp('carol');
+    const { data } = await castellans.ask(REFRESH, { variables: { token: carol.refreshToken } });
+    expect(data).toMatchObject({ refreshSession: { session: { id: carol.sessionId, aal: 1 } } });
+  });
+
+  test('takes a code one step early or late, with space in it, and none further off', async () => {
+    const bob = await phone.enrolled('bob');
+    for (const steps of [2, 3]) {
+      clock.advance(60_000);
+      const challenge = await phone.challengeOf(bob.email);
+      expect(codesOf(await phone.verify(challenge, phone.code(bob.secret, steps)))).toEqual(['UNAUTHENTICATED']);
+      expect(codesOf(await phone.verify(challenge, phone.code(bob.secret, -steps)))).toEqual(['UNAUTHENTICATED']);
+    }
+    dataOf(await phone.verify(await phone.challengeOf(bob.email), phone.code(bob.secret, -1)));
+    const spaced = phone.code(bob.secret, 1).replace(/^(...)/, ' $1 ');
+    dataOf(await phone.verify(await phone.challengeOf(bob.email), spaced));
+  });
+
+  test('answers a challenge that is wrong, used, expired, or of a user who is shut out identically', async () => {
+    const [bob, carol, dave, erin] = await enrolledMany('bob', 'carol', 'dave', 'erin');
+    const admin = await castellans.signUp('alice', ['administrator']);
+    const used = await phone.challengeOf(bob.email);
+    dataOf(await phone.verify(used, phone.nextCode(bob.secret)));
+    const [ofDisabled, ofDisabledApp] = [await phone.challengeOf(carol.email), await phone.challengeOf(erin.email)];
+    await castellans.ask('mutation ($id: ID!) { disableUser(id: $id) { position } }', {
+      variables: { id: carol.id },
+      token: admin.accessToken,
+    });
+    dataOf(await change(DISABLE, erin.recoveryCodes[0] ?? '', erin.accessToken));
+    const ofSuspended = await phone.challengeOf(dave.email);
+    await suspendHomeOf(dave.id);
+    const expired = await phone.challengeOf(bob.email);
+    clock.advance(600_000);
+    const fresh = await phone.challengeOf(bob.email);
+    const forged = `${fresh.slice(0, -1)}${fresh.endsWith('A') ? 'B' : 'A'}`;
+    const foreign = fresh.replace(bob.id, dave.id);
+
+    const wrong = await phone.verify('mfa.nothing', phone.nextCode(bob.secret));
+    expect(codesOf(wrong)).toEqual(['UNAUTHENTICATED']);
+    const code = phone.code(bob.secret);
+    for (const token of ['', '\u0000', used, expired, forged, foreign, ofSuspended, ofDisabled, ofDisabledApp]) {
+      for (const instance of INSTANCES) expect(seen(await phone.verify(token, code, instance))).toEqual(seen(wrong));
+    }
+    // The code of the right user was good all the time.
+    expect(codesOf(await phone.verify(ofDisabled, phone.code(carol.secret)))).toEqual(['UNAUTHENTICATED']);
+    dataOf(await phone.verify(fresh, code));
+  });
+
+  test('a challenge does not come back with its user', async () => {
+    const bob = await phone.enrolled('bob');
+    const admin = await castellans.signUp('alice', ['administrator']);
+    const token = await phone.challengeOf(bob.email);
+    await castellans.ask('mutation ($id: ID!) { disableUser(id: $id) { position } }', {
+      variables: { id: bob.id },
+      token: admin.accessToken,
+    });
+    await castellans.rows(`update users set status = 'active' where id = $1`, bob.id);
+    expect(codesOf(await phone.verify(token, phone.nextCode(bob.secret)))).toEqual(['UNAUTHENTICATED']);
+  });
+
+  test('a wrong code has an answer of its own, and does not use the challenge up', async () => {
+    const bob = await phone.enrolled('bob');
+    const token = await phone.challengeOf(bob.email);
+    for (const code of [phone.wrongCode(bob.secret), '', '0'.repeat(20), 'aaaaa-aaaaa-aaaaa-aaaaa', '\u0000']) {
+      const answer = await phone.verify(token, code);
+      expect(codesOf(answer)).toEqual(['UNAUTHENTICATED']);
+      expect(messagesOf(answer)).toEqual(['This code is wrong, or was used before.']);
+    }
+    dataOf(await phone.verify(token, phone.nextCode(bob.secret)));
+  });
+
+  test('AC-25: each kind of token is good for its own purpose alone', async () => {
+    const bob = await phone.enrolled('bob');
+    const { accessToken, refreshToken } = await phone.signInWith(bob);
+    const challenge = await phone.challengeOf(bob.email);
+    const code = phone.nextCode(bob.secret);
+    const tokens = { access: accessToken, refresh: refreshToken, challenge };
+    const uses: Readonly<Record<keyof typeof tokens, (token: string, instance: number) => Promise<Answer<object>>>> = {
+      access: (token, instance) => castellans.ask(ME, { token, instance }),
+      refresh: (token, instance) => castellans.ask(REFRESH, { variables: { token }, instance }),
+      challenge: (token, instance) => phone.verify(token, code, instance),
+    };
+    const before = await castellans.recorded();
+    for (const [kind, use] of Object.entries(uses)) {
+      for (const [other, token] of Object.entries(tokens)) {
+        if (kind === other) continue;
+        for (const instance of INSTANCES) {
+          const answer = await use(token, instance);
+          expect({ as: kind, other, codes: codesOf(answer) }).toEqual({ as: kind, other, codes: ['UNAUTHENTICATED'] });
+        }
+      }
+    }
+    const revocation = await fetch(`${castellans.apps[0]?.url}/oauth/revoke`, {
+      method: 'POST',
+      body: new URLSearchParams({ token: challenge }),
+    });
+    expect(revocation.status).toBe(200);
+    expect(await castellans.recorded()).toEqual(before);
+    for (const [kind, token] of Object.entries(tokens)) {
+      expect((await uses[kind as keyof typeof tokens](token, 1)).errors).toEqual([]);
+    }
+  });
+});
+
+describe('guessing', () => {
+  test('AC-42: of five who show one code at once on three instances one gets in, twenty times over', async () => {
+    const bob = await phone.enrolled('bob');
+    for (let round = 0; round < 20; round += 1) {
+      const tokens = await Promise.all(Array.from({ length: 5 }, (_, n) => phone.challengeOf(bob.email, n % 3)));
+      const code = phone.nextCode(bob.secret);
+      const answers = await Promise.all(tokens.map((token, n) => phone.verify(token, code, n % 3)));
+      expect(tally(answers)).toEqual({ ok: 1, UNAUTHENTICATED: 4 });
+      // Later in its step it is no better.
+      const late = await phone.verify(await phone.challengeOf(bob.email), code);
+      expect(late.data).toBeNull();
+      await castellans.rows('update totp_factors set failures = 0, retry_at = null where user_id = $1', bob.id);
+    }
+  });
+
+  test('AC-42: the code that confirmed the app signs nobody in, and one that signed in disables nothing', async () => {
+    const bob = await castellans.signUp('bob');
+    const { secret } = dataOf(await phone.begin(bob.accessToken)).beginTotpEnrollment;
+    const code = phone.code(secret);
+    dataOf(await phone.confirm(bob.accessToken, code));
+    expect(codesOf(await phone.verify(await phone.challengeOf(bob.email), code))).toEqual(['UNAUTHENTICATED']);
+    const next = phone.nextCode(secret);
+    dataOf(await phone.verify(await phone.challengeOf(bob.email), next));
+    for (const query of [DISABLE, REGENERATE]) {
+      expect(codesOf(await change(query, next, bob.accessToken))).toEqual(['UNAUTHENTICATED']);
+    }
+  });
+
+  test('one challenge is good once, though two right codes for it are shown at once', async () => {
+    const bob = await phone.enrolled('bob');
+    clock.advance(60_000);
+    const token = await phone.challengeOf(bob.email);
+    const codes = [phone.code(bob.secret, -1), phone.code(bob.secret), phone.code(bob.secret, 1)];
+    const answers = await Promise.all(codes.map((code, n) => phone.verify(token, code, n)));
+    expect(tally(answers)).toEqual({ ok: 1, UNAUTHENTICATED: 2 });
+  });
+
+  test('AC-41: of 200 guesses at once on three instances as many are checked as the limit allows, and no more', async () => {
+    const bob = await phone.enrolled('bob');
+    const token = await phone.challengeOf(bob.email);
+    const wrong = phone.wrongCode(bob.secret);
+    const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => phone.verify(token, wrong, n % 3)));
+    expect(tally(answers)).toEqual({ UNAUTHENTICATED: 5, RATE_LIMITED: 195 });
+    expect(await failuresOf(bob.id)).toBe(5);
+    const refused = await castellans.rows(
+      `select id from audit_entries where subject_id = $1 and action = 'totp.refuse'`,
+      bob.id,
+    );
+    expect(refused).toHaveLength(5);
+
+    // The right one is not looked at either, wherever it is shown.
+    const early = await phone.verify(token, phone.code(bob.secret, 1));
+    expect(codesOf(early)).toEqual(['RATE_LIMITED']);
+    expect(early.errors[0]?.extensions['retryAfterSeconds']).toBeGreaterThan(0);
+    expect(codesOf(await change(DISABLE, phone.code(bob.secret, 1), bob.accessToken, 1))).toEqual(['RATE_LIMITED']);
+    expect(codesOf(await change(REGENERATE, phone.code(bob.secret, 1), bob.accessToken))).toEqual(['RATE_LIMITED']);
+    dataOf(await phone.verify(token, phone.nextCode(bob.secret)));
+    expect(await failuresOf(bob.id)).toBe(0);
+  });
+
+  test('AC-43: failures count over challenges and ways to show a code; a new challenge starts no new count', async () => {
+    const bob = await phone.enrolled('bob');
+    const wrong = phone.wrongCode(bob.secret);
+    for (let n = 1; n <= 4; n += 1) {
+      const answer =
+        n === 3
+          ? await change(DISABLE, wrong, bob.accessToken)
+          : await phone.verify(await phone.challengeOf(bob.email, n % 3), wrong, n % 3);
+      expect(codesOf(answer)).toEqual(['UNAUTHENTICATED']);
+      expect(await failuresOf(bob.id)).toBe(n);
+    }
+    await phone.verify(await phone.challengeOf(bob.email), wrong);
+    for (const instance of INSTANCES) {
+      const again = await phone.verify(await phone.challengeOf(bob.email, instance), wrong, instance);
+      expect(codesOf(again)).toEqual(['RATE_LIMITED']);
+    }
+    expect(await failuresOf(bob.id)).toBe(5);
+  });
+
+  test('AC-43: a code of one user is none for the challenge of another', async () => {
+    const [bob, carol] = await enrolledMany('bob', 'carol');
+    const [ofBob, ofCarol] = [await phone.challengeOf(bob.email), await phone.challengeOf(carol.email)];
+    const code = phone.nextCode(bob.secret);
+    expect(codesOf(await phone.verify(ofCarol, code))).toEqual(['UNAUTHENTICATED']);
+    expect(codesOf(await phone.verify(ofCarol, bob.recoveryCodes[0] ?? ''))).toEqual(['UNAUTHENTICATED']);
+    dataOf(await phone.verify(ofBob, code));
+    dataOf(await phone.verify(await phone.challengeOf(bob.email), bob.recoveryCodes[0] ?? ''));
+  });
+
+  test('ends at the hundredth failure, for the app: a recovery code gets in and clears the count', async () => {
+    const bob = await phone.enrolled('bob');
+    await castellans.rows('update totp_factors set failures = 99, retry_at = null where user_id = $1', bob.id);
+    const token = await phone.challengeOf(bob.email);
+    expect(codesOf(await phone.verify(token, phone.wrongCode(bob.secret)))).toEqual(['UNAUTHENTICATED']);
+    clock.advance(900_000);
+    for (const instance of INSTANCES) {
+      const fresh = await phone.challengeOf(bob.email, instance);
+      expect(codesOf(await phone.verify(fresh, phone.code(bob.secret), instance))).toEqual(['ACCOUNT_LOCKED']);
+    }
+    expect(await failuresOf(bob.id)).toBe(100);
+    dataOf(await phone.verify(await phone.challengeOf(bob.email), bob.recoveryCodes[3] ?? ''));
+    expect(await failuresOf(bob.id)).toBe(0);
+    await phone.signInWith(bob);
+  });
+});
+
+describe('recovery codes', () => {
+  test('AC-44: of ten who show one at once on three instances one gets in, and it is gone', async () => {
+    const bob = await phone.enrolled('bob');
+    const [code = ''] = bob.recoveryCodes;
+    const tokens = await Promise.all(Array.from({ length: 10 }, (_, n) => phone.challengeOf(bob.email, n % 3)));
+    const answers = await Promise.all(tokens.map((token, n) => phone.verify(token, code, n % 3)));
+    expect(tally(answers)).toEqual({ ok: 1, UNAUTHENTICATED: 9 });
+    expect(codesOf(await phone.verify(await phone.challengeOf(bob.email), code))).toEqual(['UNAUTHENTICATED']);
+    const left = await castellans.rows('select user_id from recovery_codes where user_id = $1', bob.id);
+    expect(left).toHaveLength(9);
+  });
+
+  test('AC-44: who uses an old one while new ones are made gets in before them or not at all', async () => {
+    const bob = await phone.enrolled('bob');
+    for (const [n, old] of bob.recoveryCodes.slice(0, 3).entries()) {
+      const { accessToken } = await phone.signInWith(bob);
+      const token = await phone.challengeOf(bob.email);
+      const code = phone.nextCode(bob.secret);
+      const [made, used] = await Promise.all([
+        change<{ regenerateRecoveryCodes: { recoveryCodes: readonly string[] } }>(REGENERATE, code, accessToken, n),
+        phone.verify(token, old, (n + 1) % 3),
+      ]);
+      const { recoveryCodes } = dataOf(made).regenerateRecoveryCodes;
+      expect(recoveryCodes).toHaveLength(10);
+      expect(tally([used])[n === 0 ? 'ok' : 'UNAUTHENTICATED'] ?? 1).toBe(1);
+      const left = await castellans.rows('select user_id from recovery_codes where user_id = $1', bob.id);
+      expect(left).toHaveLength(10);
+      for (const each of bob.recoveryCodes) {
+        expect(codesOf(await phone.verify(await phone.challengeOf(bob.email), each))).toEqual(['UNAUTHENTICATED']);
+      }
+      dataOf(await phone.verify(await phone.challengeOf(bob.email), recoveryCodes[0] ?? ''));
+    }
+  });
+
+  test('are read however they were typed', async () => {
+    const bob = await phone.enrolled('bob');
+    const [first = '', second = ''] = bob.recoveryCodes;
+    const sloppy = first.toUpperCase().replaceAll('-', ' ').replaceAll('0', 'O').replaceAll('1', 'l');
+    dataOf(await phone.verify(await phone.challengeOf(bob.email), ` ${sloppy} `));
+    dataOf(await phone.verify(await phone.challengeOf(bob.email), second.replaceAll('-', '')));
+  });
+
+  test('are told to be there as long as there is one', async () => {
+    const bob = await phone.enrolled('bob');
+    await castellans.rows('delete from recovery_codes where user_id = $1', bob.id);
+    expect(dataOf(await phone.signIn(bob.email)).signIn.methods).toEqual(['totp']);
+  });
+
+  test('disable the app, but make no new ones and confirm none', async () => {
+    const bob = await phone.enrolled('bob');
+    const [code = ''] = bob.recoveryCodes;
+    expect(codesOf(await change(REGENERATE, code, bob.accessToken))).toEqual(['BAD_USER_INPUT']);
+    expect((await change(DISABLE, code, bob.accessToken)).data).toMatchObject({ disableTotp: { receipt: IN_FORCE } });
+    dataOf(await phone.begin(bob.accessToken));
+    expect(codesOf(await phone.confirm(bob.accessToken, bob.recoveryCodes[1] ?? ''))).toEqual(['BAD_USER_INPUT']);
+  });
+});
+
+describe('what is kept', () => {
+  test('is recorded without any code: who did what, with how many failures', async () => {
+    const bob = await phone.enrolled('bob');
+    const token = await phone.challengeOf(bob.email);
+    await phone.verify(token, phone.wrongCode(bob.secret));
+    await phone.verify(token, 'not a recovery code');
+    dataOf(await phone.verify(token, bob.recoveryCodes[0] ?? ''));
+    await change(REGENERATE, phone.nextCode(bob.secret), bob.accessToken);
+    await change(DISABLE, phone.nextCode(bob.secret), bob.accessToken);
+    const entries = await castellans.rows<{ action: string; by: string; after: object | null }>(
+      `select action, by, after from audit_entries where subject_id = $1 and action <> 'user.create' order by id`,
+      bob.id,
+    );
+    expect(entries.map(({ action, after }) => (after === null ? action : [action, after]))).toEqual([
+      'totp.begin',
+      'totp.use',
+      'totp.confirm',
+      'mfa.require',
+      ['totp.refuse', { failures: 1 }],
+      'recovery_code.refuse',
+      ['recovery_code.use', { unused: 9 }],
+      'totp.use',
+      'recovery_code.regenerate',
+      'totp.use',
+      'totp.disable',
+    ]);
+    expect(new Set(entries.map(({ by }) => by))).toEqual(new Set([bob.id]));
+  });
+
+  test('is nothing that anybody could use: no secret, code, hash of a code or token stands in any table', async () => {
+    const bob = await phone.enrolled('bob');
+    const challenge = await phone.challengeOf(bob.email);
+    const used = await phone.challengeOf(bob.email);
+    const code = phone.nextCode(bob.secret);
+    const { accessToken, refreshToken } = dataOf(await phone.verify(used, code)).verifyMfa;
+    dataOf(await phone.verify(await phone.challengeOf(bob.email), bob.recoveryCodes[0] ?? ''));
+
+    const everything = await everythingStored();
+    expect(everything).toContain(bob.email);
+    expect(everything).toContain(refreshToken.split('.')[2]);
+    const forms = (text: string): readonly string[] => {
+      const bare = text.replaceAll('-', '');
+      return [text, bare, bare.toUpperCase()].flatMap((each) => [
+        each,
+        ...(['hex', 'base64', 'base64url'] as const).map((encoding) =>
+          Buffer.from(each).toString(encoding).replace(/=+$/, ''),
+        ),
+        ...(['hex', 'base64', 'base64url'] as const).map((encoding) =>
+          hash('sha256', each, encoding).replace(/=+$/, ''),
+        ),
+      ]);
+    };
+    const macOf = (token: string) => token.split('.').at(-1) ?? '';
+    const secrets = [bob.secret, ...bob.recoveryCodes, challenge, used, accessToken, macOf(challenge), macOf(used)];
+    for (const secret of [...secrets, refreshToken.split('.')[3] ?? '']) {
+      for (const form of forms(secret)) expect(everything.includes(form)).toBe(false);
+    }
+    const seed = bytesOf(bob.secret);
+    for (const encoding of ['hex', 'base64', 'base64url'] as const) {
+      expect(everything.includes(seed.toString(encoding).replace(/=+$/, ''))).toBe(false);
+    }
+    expect(everything).not.toMatch(new RegExp(String.raw`\b${code}\b`));
+  });
+
+  async function everythingStored(): Promise<string> {
+    const tables = await castellans.rows<{ name: string }>(
+      `select tablename as name from pg_tables where schemaname = 'public' order by tablename`,
+    );
+    expect(tables.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['challenges', 'recovery_codes', 'totp_factors', 'audit_entries']),
+    );
+    const texts = await Promise.all(
+      tables.map(({ name }) =>
+        castellans.rows<{ text: string | null }>(`select string_agg(t::text, e'\\n') as text from "${name}" t`),
+      ),
+    );
+    return texts.flat().reduce((all, { text }) => `${all}\n${text ?? ''}`, '');
+  }
+});
+
+async function enrolledMany(...names: readonly string[]): Promise<[Enrolled, Enrolled, Enrolled, Enrolled]> {
+  const many: Enrolled[] = [];
+  for (const name of [...names, 'nobody', 'nobody'].slice(0, 4)) many.push(await phone.enrolled(name));
+  return many as [Enrolled, Enrolled, Enrolled, Enrolled]; // four names, four users
+}
+
+async function suspendHomeOf(userId: string): Promise<void> {
+  await castellans.addScopes('acme');
+  await castellans.rows(
+    `update users set scope_id = (select id from scopes where path = 'acme') where id = $1`,
+    userId,
+  );
+  await castellans.rows(`update scopes set status = 'suspended' where path = 'acme'`);
+}
+
+/** What a secret in base32 stands for. */
+function bytesOf(secret: string): Buffer {
+  const bits = [...secret].map((symbol) =>
+    'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(symbol).toString(2).padStart(5, '0'),
+  );
+  return Buffer.from((bits.join('').match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
+}
