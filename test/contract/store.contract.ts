@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { TransactionConflict, type Transaction } from '../../src/domain/store.ts';
+import { FACTOR_LAWS } from './store-factors.contract.ts';
 import { PAGE_LAWS } from './store-pages.contract.ts';
 import { RECORD_LAWS } from './store-records.contract.ts';
 import { addScopes, addUser, addUsers, holding, type Law, type OpenStore, passes, waits } from './store-steps.ts';
@@ -19,9 +20,12 @@ export function describeStoreContract({ name, open }: StoreDriver): void {
   });
   afterAll(() => opened?.release());
 
-  describe.each(Object.entries({ ...RECORD_LAWS, pages: PAGE_LAWS, ...LAWS }))(`the ${name} %s`, (_, laws) => {
-    for (const [law, prove] of Object.entries(laws)) test(law, () => prove(opened));
-  });
+  describe.each(Object.entries({ ...RECORD_LAWS, ...FACTOR_LAWS, pages: PAGE_LAWS, ...LAWS }))(
+    `the ${name} %s`,
+    (_, laws) => {
+      for (const [law, prove] of Object.entries(laws)) test(law, () => prove(opened));
+    },
+  );
 }
 
 const NOTHING = { change: [], share: [], policy: null };

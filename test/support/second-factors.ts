@@ -14,6 +14,13 @@ const VERIFY = `mutation ($input: VerifyMfaInput!) {
   }
 }`;
 
+export const DISABLE = `mutation ($code: String!) {
+  disableTotp(code: $code) { receipt { enforced instances acknowledged } position }
+}`;
+export const REGENERATE = `mutation ($code: String!) {
+  regenerateRecoveryCodes(code: $code) { recoveryCodes receipt { enforced instances acknowledged } position }
+}`;
+
 export interface Enrolled extends SignedInUser {
   readonly secret: string;
   readonly recoveryCodes: readonly string[];
@@ -58,6 +65,10 @@ export function secondFactors(castellans: Castellans, clock: TestClock, password
         token,
         instance,
       }),
+
+    /** One of the changes that take a code. */
+    change: <T = Record<string, unknown>>(query: string, code: string, token: string, instance = 0) =>
+      castellans.ask<T>(query, { variables: { code }, token, instance }),
 
     /** A new user who signs in with an app from now on. The session is the one that was there before. */
     async enrolled(name: string): Promise<Enrolled> {
