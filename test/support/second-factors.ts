@@ -1,5 +1,5 @@
 import { stepOf, totpCode } from '../../src/domain/authentication/totp.ts';
-import type { Answer, Castellans, SignedInUser, TestClock } from './castellan.ts';
+import { until, type Answer, type Castellans, type SignedInUser, type TestClock } from './castellan.ts';
 
 const BEGIN = 'mutation { beginTotpEnrollment { secret uri position } }';
 const CONFIRM = `mutation ($code: String!) {
@@ -41,9 +41,17 @@ export function secondFactors(castellans: Castellans, clock: TestClock, password
     /** The code of this step, or of one so many steps from it. */
     code: (secret: string, steps = 0): string => totpCode(secret, stepOf(clock.now()) + steps),
 
+    /** Lets time pass. Every lease has run out by that: resolves when all instances answer again. */
+    async pass(ms: number): Promise<void> {
+      clock.advance(ms);
+      for (const instance of castellans.apps.keys()) {
+        await until(async () => (await castellans.ask('{ me { id } }', { instance })).errors.length === 0);
+      }
+    },
+
     /** A code of a step that was not there before. */
-    nextCode(secret: string): string {
-      clock.advance(30_000);
+    async nextCode(secret: string): Promise<string> {
+      await calls.pass(30_000);
       return calls.code(secret);
     },
 
@@ -75,7 +83,7 @@ export function secondFactors(castellans: Castellans, clock: TestClock, password
       const user = await castellans.signUp(name);
       const { secret } = dataOf(await calls.begin(user.accessToken)).beginTotpEnrollment;
       const { recoveryCodes } = dataOf(
-        await calls.confirm(user.accessToken, calls.nextCode(secret)),
+        await calls.confirm(user.accessToken, await calls.nextCode(secret)),
       ).confirmTotpEnrollment;
       return { ...user, secret, recoveryCodes };
     },
@@ -96,7 +104,7 @@ export function secondFactors(castellans: Castellans, clock: TestClock, password
     /** Signs in with both factors. */
     async signInWith({ email, secret }: Pick<Enrolled, 'email' | 'secret'>): Promise<Verified['verifyMfa']> {
       const token = await calls.challengeOf(email);
-      return dataOf(await calls.verify(token, calls.nextCode(secret))).verifyMfa;
+      return dataOf(await calls.verify(token, await calls.nextCode(secret))).verifyMfa;
     },
   };
   return calls;
