@@ -24,6 +24,7 @@ import { Tail } from './domain/authority/tail.ts';
 import { TIMING, type Timing } from './domain/authority/timing.ts';
 import { UserFeeds } from './domain/authority/user-feeds.ts';
 import { Authentication } from './domain/authentication/authentication.ts';
+import { SecondFactors } from './domain/authentication/second-factors.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
 import { Engines } from './domain/policy/engines.ts';
 import { Policies } from './domain/policy/policies.ts';
@@ -204,6 +205,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   cleanup.add('the cleaner', () => cleaner.stop());
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
+  const secondFactors = new SecondFactors({ store, authority, sessions, keys, settings: config, clock });
   const authentication = new Authentication({
     store,
     authority,
@@ -211,6 +213,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     standings,
     accessTokens,
     refreshTokens,
+    secondFactors,
     settings: config,
     clock,
   });
@@ -241,6 +244,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     activity,
     cleaner,
     authentication,
+    secondFactors,
     signingKeys,
     policy,
     policies,

@@ -42,6 +42,24 @@ test('the commands of the quick start do what it says', async () => {
   expect(answers.at(-1)).toContain('SESSION_REVOKED');
 });
 
+test('the commands about second factors do what the page says', async () => {
+  const { port } = new URL(castellans.apps[0]?.url ?? '');
+  const script = commandsOf('docs/second-factors.md')
+    .join('\n')
+    .replaceAll(':4001', `:${port}`)
+    .replaceAll('a password for trying it', PASSWORD);
+  const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 30_000 });
+  const [, enabled, refused, wrong, verified, used, disabled, signedIn] = stdout.trim().split(/\n+/);
+
+  expect(enabled).toBe('{"data":{"me":{"mfaEnabled":true}}}');
+  expect(refused).toContain('"code":"UNAUTHENTICATED"');
+  expect(wrong).toContain('This code is wrong');
+  expect(verified).toMatch(/"accessToken":"[^"]+","session":\{"aal":2\}/);
+  expect(used).toContain('This challenge is not valid');
+  expect(disabled).toBe('{"data":{"disableTotp":{"receipt":{"enforced":true}}}}');
+  expect(signedIn).toContain('"accessToken"');
+});
+
 test('the commands about permissions do what the page says', async () => {
   const blocks = commandsOf('docs/permissions.md').filter((block) => !block.includes('examples/browser'));
   const { port } = new URL(castellans.apps[0]?.url ?? '');

@@ -1,4 +1,5 @@
 import { readConfig } from '../config.ts';
+import { resealFactors } from '../domain/authentication/reseal-factors.ts';
 import { resealSigningKeys, type SigningKeyRecord } from '../domain/tokens/signing-keys.ts';
 import { openDatabase } from '../drivers/postgres/database.ts';
 import { createStore } from '../drivers/postgres/store.ts';
@@ -48,12 +49,14 @@ export async function resealKeys(env: Environment): Promise<Report> {
   const keys = new Keys(keyEncryptionKeys);
   const database = await openDatabase({ url: databaseUrl, poolMax: 1, logger: createLog('silent') });
   try {
-    const count = await resealSigningKeys(createStore(database), (sealed, kid) => {
+    const store = createStore(database);
+    const count = await resealSigningKeys(store, (sealed, kid) => {
       const opened = keys.open('signing-keys', sealed, kid);
       return opened === null ? null : keys.seal('signing-keys', opened, kid);
     });
-    const line = `${count} signing keys are sealed under the current secret.`;
-    return { ok: true, lines: [line], facts: { resealed: count } };
+    const factors = await resealFactors(store, keys);
+    const line = `${count} signing keys and the second factors of ${factors} users are sealed under the current secret.`;
+    return { ok: true, lines: [line], facts: { resealed: count, secondFactors: factors } };
   } finally {
     await database.close();
   }

@@ -2,6 +2,8 @@ import type { RollupReader, RollupWriter } from './analytics/rollup-store.ts';
 import type { AuthorityChange } from './authority/log.ts';
 import type { LogEntry } from './authority/log.ts';
 import type { AuditWriter } from './audit/entry.ts';
+import type { ChallengeWriter } from './authentication/challenges.ts';
+import type { FactorReader, FactorWriter } from './authentication/factor.ts';
 import type { Pages } from './pages.ts';
 import type { BundleReader, BundleWriter } from './policy/bundle-store.ts';
 import type { HeldGrant } from './principals/principal.ts';
@@ -23,6 +25,7 @@ export interface Store {
   readonly roles: RoleReader & Pages<Role>;
   readonly grants: GrantReader;
   readonly sessions: SessionReader & Pages<Session>;
+  readonly factors: FactorReader;
   readonly bundles: BundleReader;
   readonly signingKeys: SigningKeyReader;
   readonly snapshots: SnapshotReader;
@@ -51,6 +54,8 @@ export interface Transaction {
   readonly sessions: SessionWriter;
   readonly activity: ActivityWriter;
   readonly cleaning: CleaningWriter;
+  readonly factors: FactorWriter;
+  readonly challenges: ChallengeWriter;
   readonly bundles: BundleWriter;
   readonly signingKeys: SigningKeyWriter;
   readonly audit: AuditWriter;

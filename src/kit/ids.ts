@@ -11,6 +11,7 @@ export const ID_PREFIXES = {
   grant: 'grant_',
   auditEntry: 'audit_',
   signingKey: 'sk_',
+  challenge: 'chal_',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;
@@ -20,9 +21,14 @@ const ID_SHAPE = /^[a-z]+_[0-9a-hjkmnp-tv-z]{26}$/;
 
 /** A fresh id: prefix and 130 random bits in Crockford's alphabet. Ids are never reused. */
 export function newId(kind: IdKind): string {
-  let id: string = ID_PREFIXES[kind];
-  for (const byte of randomBytes(26)) id += ALPHABET[byte & 31];
-  return id;
+  return ID_PREFIXES[kind] + randomSymbols(26);
+}
+
+/** So many symbols of Crockford's alphabet, with five random bits in each. */
+export function randomSymbols(count: number): string {
+  let symbols = '';
+  for (const byte of randomBytes(count)) symbols += ALPHABET[byte & 31];
+  return symbols;
 }
 
 /** Whether `value` has the shape of an id of that kind. Says nothing about whether it exists. */

@@ -37,7 +37,14 @@ export class Secret {
 }
 
 /** What a derived key may be used for. One purpose, one key. */
-export type KeyPurpose = 'acknowledgements' | 'cache' | 'refresh-tokens' | 'signing-keys';
+export type KeyPurpose =
+  | 'acknowledgements'
+  | 'cache'
+  | 'challenges'
+  | 'recovery-codes'
+  | 'refresh-tokens'
+  | 'signing-keys'
+  | 'totp-secrets';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;

@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 afterAll(() => castellans.close());
 
-const FIELDS = 'id name email status scope createdAt roles { name } grants { id }';
+const FIELDS = 'id name email status scope createdAt mfaEnabled roles { name } grants { id }';
 const pathsOf = (errors: readonly { readonly path?: readonly string[] }[]) => errors.map(({ path }) => path?.at(-1));
 
 test('a field one may not read is null, with FORBIDDEN at its path; the others are there', async () => {
@@ -40,11 +40,14 @@ test('a field one may not read is null, with FORBIDDEN at its path; the others a
     status: null,
     scope: null,
     createdAt: expect.any(String),
+    mfaEnabled: null,
     roles: null,
     grants: null,
   });
   expect(new Set(codesOf(answer))).toEqual(new Set(['FORBIDDEN']));
-  expect(new Set(pathsOf(answer.errors))).toEqual(new Set(['email', 'grants', 'roles', 'scope', 'status']));
+  expect(new Set(pathsOf(answer.errors))).toEqual(
+    new Set(['email', 'grants', 'mfaEnabled', 'roles', 'scope', 'status']),
+  );
 });
 
 test('the same fields are withheld from an entity, a list and another name for them', async () => {

@@ -70,6 +70,8 @@ export function aSession(values: Partial<Session> = {}): Session {
     id: anId('sess'),
     userId: '',
     createdAt: INSTANT,
+    aal: 1,
+    authenticatedAt: INSTANT,
     expiresAt: LATER,
     revokedAt: null,
     revokedReason: null,

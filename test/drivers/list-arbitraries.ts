@@ -83,6 +83,8 @@ export const rows: fc.Arbitrary<Rows> = fc.record({
           revokedReason: orNull(fc.constantFrom(...REASONS)),
           userAgent: orNull(fc.constantFrom(...NAMES)),
           address: orNull(fc.constantFrom('::1', '127.0.0.1')),
+          aal: fc.constantFrom<Session['aal']>(1, 2),
+          authenticatedAt: instant,
         })
         .map((values) => aSession({ ...values, id })),
     ),
@@ -112,6 +114,8 @@ const SESSION = {
   revokedReason: ['string', 'enum(signed_out, revoked)'],
   userAgent: ['string', 'datetime'],
   address: ['string'],
+  aal: ['number', 'number', 'string', 'boolean'],
+  authenticatedAt: ['datetime', 'string'],
   scope: ['scope', 'scope', 'string'],
 };
 const SCOPE = {
@@ -148,6 +152,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   revokedReason: REASONS,
   userAgent: NAMES,
   address: ['::1'],
+  aal: ['1', '2', '3'],
+  authenticatedAt: TIMES,
   managed: ['true', ''],
   suspended: ['true', ''],
   parentId: ['scope_1'],

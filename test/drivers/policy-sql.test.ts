@@ -41,7 +41,7 @@ afterAll(() => opened.release());
 
 /** Puts these rows in the place of all others; the records they are read back as. */
 async function fill({ users, roles, grants, sessions }: Rows): Promise<Records> {
-  await opened.rows('truncate users, scopes, roles, role_inherits, role_closure, grants, sessions, passwords');
+  await opened.rows('truncate users, scopes, roles cascade');
   await addScopes(opened.store, ...SCOPES);
   await opened.store.transaction(async (tx) => {
     for (const user of users) await tx.users.add(user, null);

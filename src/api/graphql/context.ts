@@ -4,6 +4,7 @@ import type { UserFeeds } from '../../domain/authority/user-feeds.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
 import type { Authentication, Origin } from '../../domain/authentication/authentication.ts';
+import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Standings } from '../../domain/policy/standings.ts';
@@ -34,6 +35,7 @@ export interface Services {
   readonly activity: Activity;
   readonly cleaner: Cleaner;
   readonly authentication: Authentication;
+  readonly secondFactors: SecondFactors;
   readonly signingKeys: SigningKeys;
   readonly policy: Policy;
   readonly policies: Policies;

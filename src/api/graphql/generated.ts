@@ -236,6 +236,20 @@ export type Mutation = {
   resumeScope: ResumeScopePayload;
   /** Removes an empty scope and revokes what is granted there. CONFLICT while users have their home in it or scopes are below. */
   deleteScope: DeleteScopePayload;
+  /**
+   * Finishes a sign-in, and starts its session. From the fifth wrong code of the app in a row each takes longer to wait for
+   * (RATE_LIMITED); after a hundred only a recovery code helps (ACCOUNT_LOCKED).
+   */
+  verifyMfa: SignedIn;
+  /** Makes a secret for your authenticator app. It counts once a code confirms it; CONFLICT while you have one that does. */
+  beginTotpEnrollment: BeginTotpEnrollmentPayload;
+  /** Signing in takes a second factor from now on. Ends all your sessions but the one you act in. */
+  confirmTotpEnrollment: ConfirmTotpEnrollmentPayload;
+  /** Signing in takes the password alone again. `code` is the app's or a recovery code. Ends all your sessions but the one you act in. */
+  disableTotp: DisableTotpPayload;
+  /** Ends all older ones. `code` is the app's. */
+  regenerateRecoveryCodes: RegenerateRecoveryCodesPayload;
+  /** MfaRequired for a user with a second factor: then `verifyMfa` starts the session. */
   signIn: SignInResult;
   /** Replaces the refresh token. Showing an old one again revokes the session: somebody has a copy. */
   refreshSession: SignedIn;
@@ -325,6 +339,26 @@ export type MutationResumeScopeArgs = {
 
 export type MutationDeleteScopeArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type MutationVerifyMfaArgs = {
+  input: VerifyMfaInput;
+};
+
+
+export type MutationConfirmTotpEnrollmentArgs = {
+  code: Scalars['String']['input'];
+};
+
+
+export type MutationDisableTotpArgs = {
+  code: Scalars['String']['input'];
+};
+
+
+export type MutationRegenerateRecoveryCodesArgs = {
+  code: Scalars['String']['input'];
 };
 
 
@@ -818,16 +852,95 @@ export type DeleteScopePayload = {
   position: Scalars['String']['output'];
 };
 
+/** A field you may not read is null, with a FORBIDDEN error at its path. */
+export type User = {
+  __typename?: 'User';
+  /** Whether signing in takes a second factor. For the user itself and for whoever may read its status. */
+  mfaEnabled?: Maybe<Scalars['Boolean']['output']>;
+  id: Scalars['ID']['output'];
+  email?: Maybe<Scalars['String']['output']>;
+  name?: Maybe<Scalars['String']['output']>;
+  status?: Maybe<UserStatus>;
+  /** The path of the home scope. */
+  scope?: Maybe<Scalars['String']['output']>;
+  /** The paths of the home scope and all above it, from the root: what rules bound to a scope go by. */
+  scopes?: Maybe<Array<Scalars['String']['output']>>;
+  /** Whether the home scope or one above it is suspended: then the user is shut out. */
+  suspended?: Maybe<Scalars['Boolean']['output']>;
+  /** Roles granted to this user, without what they inherit. */
+  roles?: Maybe<Array<Role>>;
+  grants?: Maybe<Array<Grant>>;
+  createdAt?: Maybe<Scalars['DateTime']['output']>;
+};
+
+export type MfaMethod =
+  /** Six digits of an authenticator app. */
+  | 'totp'
+  /** One of the codes that were shown when the app was confirmed; each is good once. */
+  | 'recoveryCode';
+
+/** The password was right, and there is no session yet. */
+export type MfaRequired = {
+  __typename?: 'MfaRequired';
+  /** Good for `verifyMfa` and nothing else, once. Keep it secret. */
+  challengeToken: Scalars['String']['output'];
+  methods: Array<MfaMethod>;
+  /** When the challenge ends. */
+  expiresAt: Scalars['DateTime']['output'];
+  position: Scalars['String']['output'];
+};
+
+export type VerifyMfaInput = {
+  challengeToken: Scalars['String']['input'];
+  /** Six digits are the app's; anything else is a recovery code. */
+  code: Scalars['String']['input'];
+};
+
+export type BeginTotpEnrollmentPayload = {
+  __typename?: 'BeginTotpEnrollmentPayload';
+  /** In base32, for whoever types it. */
+  secret: Scalars['String']['output'];
+  /** For a QR code: otpauth://totp/… */
+  uri: Scalars['String']['output'];
+  position: Scalars['String']['output'];
+};
+
+export type ConfirmTotpEnrollmentPayload = {
+  __typename?: 'ConfirmTotpEnrollmentPayload';
+  /** Shown here and never again. */
+  recoveryCodes: Array<Scalars['String']['output']>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type DisableTotpPayload = {
+  __typename?: 'DisableTotpPayload';
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RegenerateRecoveryCodesPayload = {
+  __typename?: 'RegenerateRecoveryCodesPayload';
+  /** Shown here and never again. */
+  recoveryCodes: Array<Scalars['String']['output']>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
 /** One signed-in device. */
 export type Session = {
   __typename?: 'Session';
   id: Scalars['ID']['output'];
   user?: Maybe<User>;
   createdAt?: Maybe<Scalars['DateTime']['output']>;
+  /** 1 when it began with the password alone, 2 with a second factor. */
+  aal: Scalars['Int']['output'];
+  /** When its user last proved who they are. */
+  authenticatedAt: Scalars['DateTime']['output'];
   /** The end of its life however much it is used. */
   expiresAt?: Maybe<Scalars['DateTime']['output']>;
   revokedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Why it ended: signed_out, revoked, user_disabled, refresh_reuse. */
+  /** Why it ended: signed_out, revoked, user_disabled, refresh_reuse, mfa_changed. */
   revokedReason?: Maybe<Scalars['String']['output']>;
   userAgent?: Maybe<Scalars['String']['output']>;
   address?: Maybe<Scalars['String']['output']>;
@@ -888,7 +1001,7 @@ export type SignedIn = {
   position: Scalars['String']['output'];
 };
 
-export type SignInResult = SignedIn;
+export type SignInResult = SignedIn | MfaRequired;
 
 export type RevokeSessionPayload = {
   __typename?: 'RevokeSessionPayload';
@@ -916,7 +1029,7 @@ export type SignOutPayload = {
 export type SessionRevoked = {
   __typename?: 'SessionRevoked';
   sessionId: Scalars['ID']['output'];
-  /** Why: signed_out, revoked, user_disabled, refresh_reuse. */
+  /** Why: signed_out, revoked, user_disabled, refresh_reuse, mfa_changed. */
   reason: Scalars['String']['output'];
   at: Scalars['DateTime']['output'];
   position: Scalars['String']['output'];
@@ -957,25 +1070,6 @@ export type RevokeSigningKeyPayload = {
   signingKey: SigningKey;
   receipt: Receipt;
   position: Scalars['String']['output'];
-};
-
-/** A field you may not read is null, with a FORBIDDEN error at its path. */
-export type User = {
-  __typename?: 'User';
-  id: Scalars['ID']['output'];
-  email?: Maybe<Scalars['String']['output']>;
-  name?: Maybe<Scalars['String']['output']>;
-  status?: Maybe<UserStatus>;
-  /** The path of the home scope. */
-  scope?: Maybe<Scalars['String']['output']>;
-  /** The paths of the home scope and all above it, from the root: what rules bound to a scope go by. */
-  scopes?: Maybe<Array<Scalars['String']['output']>>;
-  /** Whether the home scope or one above it is suspended: then the user is shut out. */
-  suspended?: Maybe<Scalars['Boolean']['output']>;
-  /** Roles granted to this user, without what they inherit. */
-  roles?: Maybe<Array<Role>>;
-  grants?: Maybe<Array<Grant>>;
-  createdAt?: Maybe<Scalars['DateTime']['output']>;
 };
 
 export type UserStatus =
@@ -1119,8 +1213,8 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 export type FederationTypes = {
   Role: Role;
   Scope: Scope;
-  Session: Session;
   User: User;
+  Session: Session;
 };
 
 /** Mapping of federation reference types */
@@ -1131,12 +1225,12 @@ export type FederationReferenceTypes = {
   Scope:
     ( { __typename: 'Scope' }
     & GraphQLRecursivePick<FederationTypes['Scope'], {"id":true}> );
-  Session:
-    ( { __typename: 'Session' }
-    & GraphQLRecursivePick<FederationTypes['Session'], {"id":true}> );
   User:
     ( { __typename: 'User' }
     & GraphQLRecursivePick<FederationTypes['User'], {"id":true}> );
+  Session:
+    ( { __typename: 'Session' }
+    & GraphQLRecursivePick<FederationTypes['Session'], {"id":true}> );
 };
 
 /** Mapping of union types */
@@ -1151,7 +1245,10 @@ export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
     | ( Resync )
     | ( AccessEnded )
   ;
-  SignInResult: ( Omit<SignedIn, 'session' | 'user'> & { session: _RefType['Session'], user: _RefType['User'] } );
+  SignInResult:
+    | ( Omit<SignedIn, 'session' | 'user'> & { session: _RefType['Session'], user: _RefType['User'] } )
+    | ( MfaRequired )
+  ;
   SessionEvent:
     | ( SessionRevoked )
     | ( Resync )
@@ -1231,6 +1328,14 @@ export type ResolversTypes = {
   SuspendScopePayload: ResolverTypeWrapper<Omit<SuspendScopePayload, 'scope'> & { scope: ResolversTypes['Scope'] }>;
   ResumeScopePayload: ResolverTypeWrapper<Omit<ResumeScopePayload, 'scope'> & { scope: ResolversTypes['Scope'] }>;
   DeleteScopePayload: ResolverTypeWrapper<Omit<DeleteScopePayload, 'scope'> & { scope: ResolversTypes['Scope'] }>;
+  User: ResolverTypeWrapper<UserRecord>;
+  MfaMethod: MfaMethod;
+  MfaRequired: ResolverTypeWrapper<MfaRequired>;
+  VerifyMfaInput: VerifyMfaInput;
+  BeginTotpEnrollmentPayload: ResolverTypeWrapper<BeginTotpEnrollmentPayload>;
+  ConfirmTotpEnrollmentPayload: ResolverTypeWrapper<ConfirmTotpEnrollmentPayload>;
+  DisableTotpPayload: ResolverTypeWrapper<DisableTotpPayload>;
+  RegenerateRecoveryCodesPayload: ResolverTypeWrapper<RegenerateRecoveryCodesPayload>;
   Session: ResolverTypeWrapper<SessionRecord>;
   SessionFilter: SessionFilter;
   SessionOrder: SessionOrder;
@@ -1249,7 +1354,6 @@ export type ResolversTypes = {
   SigningKeyState: SigningKeyState;
   RotateSigningKeyPayload: ResolverTypeWrapper<Omit<RotateSigningKeyPayload, 'signingKey'> & { signingKey: ResolversTypes['SigningKey'] }>;
   RevokeSigningKeyPayload: ResolverTypeWrapper<Omit<RevokeSigningKeyPayload, 'signingKey'> & { signingKey: ResolversTypes['SigningKey'] }>;
-  User: ResolverTypeWrapper<UserRecord>;
   UserStatus: UserStatus;
   UserFilter: UserFilter;
   UserOrder: UserOrder;
@@ -1327,6 +1431,13 @@ export type ResolversParentTypes = {
   SuspendScopePayload: Omit<SuspendScopePayload, 'scope'> & { scope: ResolversParentTypes['Scope'] };
   ResumeScopePayload: Omit<ResumeScopePayload, 'scope'> & { scope: ResolversParentTypes['Scope'] };
   DeleteScopePayload: Omit<DeleteScopePayload, 'scope'> & { scope: ResolversParentTypes['Scope'] };
+  User: UserRecord;
+  MfaRequired: MfaRequired;
+  VerifyMfaInput: VerifyMfaInput;
+  BeginTotpEnrollmentPayload: BeginTotpEnrollmentPayload;
+  ConfirmTotpEnrollmentPayload: ConfirmTotpEnrollmentPayload;
+  DisableTotpPayload: DisableTotpPayload;
+  RegenerateRecoveryCodesPayload: RegenerateRecoveryCodesPayload;
   Session: SessionRecord;
   SessionFilter: SessionFilter;
   SessionOrder: SessionOrder;
@@ -1343,7 +1454,6 @@ export type ResolversParentTypes = {
   SigningKey: SigningKeyRecord;
   RotateSigningKeyPayload: Omit<RotateSigningKeyPayload, 'signingKey'> & { signingKey: ResolversParentTypes['SigningKey'] };
   RevokeSigningKeyPayload: Omit<RevokeSigningKeyPayload, 'signingKey'> & { signingKey: ResolversParentTypes['SigningKey'] };
-  User: UserRecord;
   UserFilter: UserFilter;
   UserOrder: UserOrder;
   UserConnection: Omit<UserConnection, 'edges'> & { edges: Array<ResolversParentTypes['UserEdge']> };
@@ -1418,6 +1528,11 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   suspendScope?: Resolver<ResolversTypes['SuspendScopePayload'], ParentType, ContextType, RequireFields<MutationSuspendScopeArgs, 'id'>>;
   resumeScope?: Resolver<ResolversTypes['ResumeScopePayload'], ParentType, ContextType, RequireFields<MutationResumeScopeArgs, 'id'>>;
   deleteScope?: Resolver<ResolversTypes['DeleteScopePayload'], ParentType, ContextType, RequireFields<MutationDeleteScopeArgs, 'id'>>;
+  verifyMfa?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, RequireFields<MutationVerifyMfaArgs, 'input'>>;
+  beginTotpEnrollment?: Resolver<ResolversTypes['BeginTotpEnrollmentPayload'], ParentType, ContextType>;
+  confirmTotpEnrollment?: Resolver<ResolversTypes['ConfirmTotpEnrollmentPayload'], ParentType, ContextType, RequireFields<MutationConfirmTotpEnrollmentArgs, 'code'>>;
+  disableTotp?: Resolver<ResolversTypes['DisableTotpPayload'], ParentType, ContextType, RequireFields<MutationDisableTotpArgs, 'code'>>;
+  regenerateRecoveryCodes?: Resolver<ResolversTypes['RegenerateRecoveryCodesPayload'], ParentType, ContextType, RequireFields<MutationRegenerateRecoveryCodesArgs, 'code'>>;
   signIn?: Resolver<ResolversTypes['SignInResult'], ParentType, ContextType, RequireFields<MutationSignInArgs, 'input'>>;
   refreshSession?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, RequireFields<MutationRefreshSessionArgs, 'refreshToken'>>;
   signOut?: Resolver<ResolversTypes['SignOutPayload'], ParentType, ContextType>;
@@ -1718,11 +1833,59 @@ export type DeleteScopePayloadResolvers<ContextType = OperationContext, ParentTy
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type UserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['User'] = ResolversParentTypes['User'], FederationReferenceType extends FederationReferenceTypes['User'] = FederationReferenceTypes['User']> = {
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['User']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  mfaEnabled?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  email?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  status?: Resolver<Maybe<ResolversTypes['UserStatus']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
+  suspended?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  roles?: Resolver<Maybe<Array<ResolversTypes['Role']>>, ParentType, ContextType>;
+  grants?: Resolver<Maybe<Array<ResolversTypes['Grant']>>, ParentType, ContextType>;
+  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+};
+
+export type MfaRequiredResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MfaRequired'] = ResolversParentTypes['MfaRequired']> = {
+  challengeToken?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  methods?: Resolver<Array<ResolversTypes['MfaMethod']>, ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type BeginTotpEnrollmentPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['BeginTotpEnrollmentPayload'] = ResolversParentTypes['BeginTotpEnrollmentPayload']> = {
+  secret?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  uri?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type ConfirmTotpEnrollmentPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ConfirmTotpEnrollmentPayload'] = ResolversParentTypes['ConfirmTotpEnrollmentPayload']> = {
+  recoveryCodes?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DisableTotpPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DisableTotpPayload'] = ResolversParentTypes['DisableTotpPayload']> = {
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RegenerateRecoveryCodesPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RegenerateRecoveryCodesPayload'] = ResolversParentTypes['RegenerateRecoveryCodesPayload']> = {
+  recoveryCodes?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type SessionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Session'] = ResolversParentTypes['Session'], FederationReferenceType extends FederationReferenceTypes['Session'] = FederationReferenceTypes['Session']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Session']> | FederationReferenceType, FederationReferenceType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
   createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  aal?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  authenticatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   expiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   revokedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   revokedReason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -1756,7 +1919,7 @@ export type SignedInResolvers<ContextType = OperationContext, ParentType extends
 };
 
 export type SignInResultResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignInResult'] = ResolversParentTypes['SignInResult']> = {
-  __resolveType: TypeResolveFn<'SignedIn', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'SignedIn' | 'MfaRequired', ParentType, ContextType>;
 };
 
 export type RevokeSessionPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeSessionPayload'] = ResolversParentTypes['RevokeSessionPayload']> = {
@@ -1808,20 +1971,6 @@ export type RevokeSigningKeyPayloadResolvers<ContextType = OperationContext, Par
   signingKey?: Resolver<ResolversTypes['SigningKey'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-};
-
-export type UserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['User'] = ResolversParentTypes['User'], FederationReferenceType extends FederationReferenceTypes['User'] = FederationReferenceTypes['User']> = {
-  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['User']> | FederationReferenceType, FederationReferenceType, ContextType>;
-  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
-  email?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  status?: Resolver<Maybe<ResolversTypes['UserStatus']>, ParentType, ContextType>;
-  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
-  suspended?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
-  roles?: Resolver<Maybe<Array<ResolversTypes['Role']>>, ParentType, ContextType>;
-  grants?: Resolver<Maybe<Array<ResolversTypes['Grant']>>, ParentType, ContextType>;
-  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
 };
 
 export type UserConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserConnection'] = ResolversParentTypes['UserConnection']> = {
@@ -1896,6 +2045,12 @@ export type Resolvers<ContextType = OperationContext> = {
   SuspendScopePayload?: SuspendScopePayloadResolvers<ContextType>;
   ResumeScopePayload?: ResumeScopePayloadResolvers<ContextType>;
   DeleteScopePayload?: DeleteScopePayloadResolvers<ContextType>;
+  User?: UserResolvers<ContextType>;
+  MfaRequired?: MfaRequiredResolvers<ContextType>;
+  BeginTotpEnrollmentPayload?: BeginTotpEnrollmentPayloadResolvers<ContextType>;
+  ConfirmTotpEnrollmentPayload?: ConfirmTotpEnrollmentPayloadResolvers<ContextType>;
+  DisableTotpPayload?: DisableTotpPayloadResolvers<ContextType>;
+  RegenerateRecoveryCodesPayload?: RegenerateRecoveryCodesPayloadResolvers<ContextType>;
   Session?: SessionResolvers<ContextType>;
   SessionConnection?: SessionConnectionResolvers<ContextType>;
   SessionEdge?: SessionEdgeResolvers<ContextType>;
@@ -1909,7 +2064,6 @@ export type Resolvers<ContextType = OperationContext> = {
   SigningKey?: SigningKeyResolvers<ContextType>;
   RotateSigningKeyPayload?: RotateSigningKeyPayloadResolvers<ContextType>;
   RevokeSigningKeyPayload?: RevokeSigningKeyPayloadResolvers<ContextType>;
-  User?: UserResolvers<ContextType>;
   UserConnection?: UserConnectionResolvers<ContextType>;
   UserEdge?: UserEdgeResolvers<ContextType>;
   CreateUserPayload?: CreateUserPayloadResolvers<ContextType>;

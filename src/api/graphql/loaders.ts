@@ -17,12 +17,14 @@ export interface Loaders {
   readonly sessions: DataLoader<string, Session | null>;
   /** The grants of a principal that the caller has shown to be readable. */
   readonly grantsOf: DataLoader<string, readonly Grant[]>;
+  /** Whether a user that the caller has shown to be readable signs in with a second factor. */
+  readonly mfaEnabled: DataLoader<string, boolean>;
 }
 
 /** All the checks that one operation may ask, and more than any page has. */
 const BATCH_MAX = 1_000;
 
-export function createLoaders(by: Principal, { users, scopes, roles, sessions }: Services): Loaders {
+export function createLoaders(by: Principal, { users, scopes, roles, sessions, secondFactors }: Services): Loaders {
   const options = { maxBatchSize: BATCH_MAX };
   const roleLoader = new DataLoader<string, Role | null>((ids) => roles.findMany(by, ids), options);
   return {
@@ -31,6 +33,7 @@ export function createLoaders(by: Principal, { users, scopes, roles, sessions }:
     roles: roleLoader,
     lineages: new DataLoader((ids) => roles.lineagesOf(by, ids), options),
     sessions: new DataLoader((ids) => sessions.findMany(by, ids), options),
+    mfaEnabled: new DataLoader((ids) => secondFactors.enabledAmong(ids), options),
     grantsOf: new DataLoader(async (ids) => {
       const held = await roles.grantsOf(by, ids);
       // The roles came along, and need not be asked for again.

@@ -8,6 +8,7 @@ import { roles } from './roles.ts';
 import { Attributes, AttributeValue, DateTime, PackedRules } from './scalars.ts';
 import { readSchemaText } from './sdl.ts';
 import { scopes } from './scopes.ts';
+import { secondFactors } from './second-factors.ts';
 import { sessions } from './sessions.ts';
 import { signingKeys } from './signing-keys.ts';
 import { users } from './users.ts';
@@ -20,6 +21,7 @@ const MODULES: readonly ResolverMap[] = [
   scopes,
   roles,
   sessions,
+  secondFactors,
   signingKeys,
   permissions,
   policy,

@@ -15,9 +15,9 @@ export const sessions: Resolvers = {
 
   Mutation: {
     signIn: async (_, { input }, context) => {
-      const signedIn = await context.authentication.signIn(input, context.from);
-      await become(context, signedIn);
-      return { __typename: 'SignedIn', ...signedIn };
+      const result = await context.authentication.signIn(input, context.from);
+      if (result.__typename === 'SignedIn') await become(context, result);
+      return result;
     },
 
     refreshSession: async (_, { refreshToken }, context) => {
@@ -81,7 +81,8 @@ export const sessions: Resolvers = {
   },
 };
 
-async function become(context: OperationContext, { accessToken }: SignedIn): Promise<void> {
+/** The rest of the operation is theirs who signed in. */
+export async function become(context: OperationContext, { accessToken }: SignedIn): Promise<void> {
   context.become(await context.authentication.identify({ kind: 'accessToken', token: accessToken }));
 }
 

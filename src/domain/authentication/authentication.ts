@@ -8,11 +8,13 @@ import { ANONYMOUS, SYSTEM, type Principal, type UserPrincipal } from '../princi
 import { Refusal } from '../refusals.ts';
 import { ACTIVITY_LOSS_MS } from '../sessions/activity.ts';
 import type { RefreshState, Session } from '../sessions/session.ts';
-import type { Store } from '../store.ts';
+import type { Store, Transaction } from '../store.ts';
 import type { AccessClaims, AccessTokens } from '../tokens/access-tokens.ts';
 import type { RefreshToken, RefreshTokens } from '../tokens/refresh-tokens.ts';
 import { isActive, type User } from '../users/user.ts';
 import { verifyPassword } from '../users/passwords.ts';
+import { challengeNotValid } from './challenges.ts';
+import type { MfaRequired, SecondFactors } from './second-factors.ts';
 
 /** What was shown at the door, unverified. */
 export type Credential = { readonly kind: 'none' } | { readonly kind: 'accessToken'; readonly token: string };
@@ -24,6 +26,7 @@ export interface Origin {
 }
 
 export interface SignedIn {
+  readonly __typename: 'SignedIn';
   readonly accessToken: string;
   readonly refreshToken: string;
   /** When the access token ends. */
@@ -61,6 +64,7 @@ export class Authentication {
   readonly #standings: Standings;
   readonly #accessTokens: AccessTokens;
   readonly #refreshTokens: RefreshTokens;
+  readonly #secondFactors: SecondFactors;
   readonly #settings: SessionSettings;
   readonly #clock: Clock;
 
@@ -71,6 +75,7 @@ export class Authentication {
     standings: Standings;
     accessTokens: AccessTokens;
     refreshTokens: RefreshTokens;
+    secondFactors: SecondFactors;
     settings: SessionSettings;
     clock: Clock;
   }) {
@@ -80,6 +85,7 @@ export class Authentication {
     this.#standings = parts.standings;
     this.#accessTokens = parts.accessTokens;
     this.#refreshTokens = parts.refreshTokens;
+    this.#secondFactors = parts.secondFactors;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
@@ -138,23 +144,42 @@ export class Authentication {
     return relabelled;
   }
 
-  /** Starts a session. An unknown address, a disabled user and a wrong password get the same answer in the same time. */
-  async signIn(input: { email: string; password: string }, from: Origin): Promise<SignedIn> {
+  /**
+   * Starts a session, or says what is missing for one: who has a second factor is not signed in by the password. An unknown
+   * address, a disabled user and a wrong password get the same answer in the same time.
+   */
+  async signIn(
+    input: { email: string; password: string },
+    from: Origin,
+  ): Promise<SignedIn | (MfaRequired & { readonly position: string })> {
     const found = await this.#store.users.findByEmail(input.email.trim());
     const right = await verifyPassword(input.password, found?.passwordHash ?? null);
     if (found === null || !right) throw wrongCredentials();
 
-    const { value } = await this.#authority.write(SYSTEM, { share: [found.user.id] }, async (tx) => {
+    const { value, position } = await this.#authority.write(SYSTEM, { share: [found.user.id] }, async (tx) => {
       // The head first: the token must not vouch for anything newer than the rows it rests on.
       const position = await tx.fence.head();
       const user = await tx.users.find(found.user.id);
       if (user === null || !isActive(user)) throw wrongCredentials();
-      const session = this.#newSession(user, from);
-      const refresh = this.#refreshTokens.make(user.id, session.id);
-      await tx.sessions.add(session, refresh.hash);
-      await tx.audit.append({ by: user.id, sessionId: session.id, action: 'session.start', subjectId: session.id });
-      return { refresh, session, user, position };
+      return (await this.#secondFactors.challenge(tx, user)) ?? this.#start(tx, { user, from, position, aal: 1 });
     });
+    return '__typename' in value ? { ...value, position } : this.#signedIn(value);
+  }
+
+  /**
+   * Starts the session of a sign-in that waited for its second factor. A challenge that is wrong, expired, used or of a user
+   * who is shut out gets one answer; a wrong code has its own, and is counted.
+   */
+  async verifyMfa(input: { challengeToken: string; code: string }, from: Origin): Promise<SignedIn> {
+    const shown = this.#secondFactors.parse(input.challengeToken);
+    const { value } = await this.#authority.write(SYSTEM, { share: [shown.userId] }, async (tx) => {
+      const position = await tx.fence.head();
+      const user = await tx.users.find(shown.userId);
+      if (user === null || !isActive(user)) throw challengeNotValid();
+      const refusal = await this.#secondFactors.answer(tx, shown, input.code);
+      return refusal ?? this.#start(tx, { user, from, position, aal: 2 });
+    });
+    if (value instanceof Refusal) throw value;
     return this.#signedIn(value);
   }
 
@@ -243,13 +268,27 @@ export class Authentication {
     });
   }
 
-  #newSession({ id: userId, scope, scopes }: User, { userAgent, address }: Origin): Session {
+  async #start(
+    tx: Transaction,
+    { user, from, position, aal }: { user: User; from: Origin; position: Position; aal: Session['aal'] },
+  ): Promise<Granted> {
+    const session = this.#newSession(user, from, aal);
+    const refresh = this.#refreshTokens.make(user.id, session.id);
+    await tx.sessions.add(session, refresh.hash);
+    const entry = { by: user.id, sessionId: session.id, subjectId: session.id };
+    await tx.audit.append({ ...entry, action: 'session.start', after: { aal } });
+    return { refresh, session, user, position };
+  }
+
+  #newSession({ id: userId, scope, scopes }: User, { userAgent, address }: Origin, aal: Session['aal']): Session {
     const now = this.#clock.now();
     return {
       __typename: 'Session',
       id: newId('session'),
       userId,
       createdAt: toInstant(now),
+      aal,
+      authenticatedAt: toInstant(now),
       expiresAt: toInstant(now + this.#settings.sessionSeconds * 1_000),
       revokedAt: null,
       revokedReason: null,
@@ -270,6 +309,7 @@ export class Authentication {
       sessionExpiresAtMs: Date.parse(session.expiresAt),
     });
     return {
+      __typename: 'SignedIn',
       accessToken,
       refreshToken: refresh.token,
       expiresAt: toInstant(expiresAtMs),

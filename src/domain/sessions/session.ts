@@ -6,10 +6,14 @@ export interface Session {
   readonly id: string;
   readonly userId: string;
   readonly createdAt: Instant;
+  /** How it began: 1 with the password alone, 2 with a second factor (NIST SP 800-63B-4). A refresh changes neither. */
+  readonly aal: 1 | 2;
+  /** When its user last proved who they are. */
+  readonly authenticatedAt: Instant;
   /** The end of its life however much it is used. */
   readonly expiresAt: Instant;
   readonly revokedAt: Instant | null;
-  /** Why it ended: `signed_out`, `revoked`, `user_disabled`, `refresh_reuse`. */
+  /** Why it ended: `signed_out`, `revoked`, `user_disabled`, `refresh_reuse`, `mfa_changed`. */
   readonly revokedReason: string | null;
   readonly userAgent: string | null;
   readonly address: string | null;

@@ -63,12 +63,15 @@ export class Sessions {
   /** Ends all other sessions of the user who acts. */
   async revokeOthers(by: Principal): Promise<Enforced<readonly Session[]>> {
     if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Nobody is signed in.');
-    return this.#authority.change(by, { change: [by.id] }, async (tx, actor) => {
-      const current = sessionIdOf(actor);
-      const others = (await tx.sessions.liveOf(actor.id)).filter(({ id }) => id !== current);
-      // Leaving is no privilege, wherever one left oneself signed in.
-      return this.#endAll(tx, actor, others, 'revoked');
-    });
+    return this.#authority.change(by, { change: [by.id] }, (tx, actor) => this.endOthers(tx, actor, 'revoked'));
+  }
+
+  /** As {@link revokeOthers}, as a part of a change that locks the user who acts. */
+  async endOthers(tx: Transaction, actor: Principal, reason: string): Promise<readonly Session[]> {
+    const current = sessionIdOf(actor);
+    const others = (await tx.sessions.liveOf(actor.id)).filter(({ id }) => id !== current);
+    // Leaving is no privilege, wherever one left oneself signed in.
+    return this.#endAll(tx, actor, others, reason);
   }
 
   /** Ends all sessions of a user, the one that `by` acts in included if it is theirs. */

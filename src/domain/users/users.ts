@@ -133,6 +133,7 @@ export class Users {
       const disabled: User = { ...user, status: 'disabled' };
       await tx.users.save(disabled);
       await tx.sessions.revokeAllOf(id, this.#now(), 'user_disabled');
+      await tx.challenges.removeAllOf(id);
       if (user.roles.includes(ADMINISTRATOR)) await demandAdministrator(tx);
       await tx.audit.append({
         by: actor.id,

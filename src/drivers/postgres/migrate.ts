@@ -5,11 +5,20 @@ import { Migration0002 } from '../../../migrations/0002-scopes-and-custom-roles.
 import { Migration0003 } from '../../../migrations/0003-rollups.ts';
 import { Migration0004 } from '../../../migrations/0004-list-indexes.ts';
 import { Migration0005 } from '../../../migrations/0005-signing-key-lives.ts';
+import { Migration0006 } from '../../../migrations/0006-second-factors.ts';
 import { Migration0007 } from '../../../migrations/0007-session-activity.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
-const MIGRATIONS = [Migration0001, Migration0002, Migration0003, Migration0004, Migration0005, Migration0007];
+const MIGRATIONS = [
+  Migration0001,
+  Migration0002,
+  Migration0003,
+  Migration0004,
+  Migration0005,
+  Migration0006,
+  Migration0007,
+];
 
 /** Any number that nobody else locks; instances that start together migrate one after the other. */
 const MIGRATION_LOCK = 7_215_803;

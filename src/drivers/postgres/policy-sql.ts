@@ -5,7 +5,14 @@ import { ELEMENT, type Filter, type FilterValue, type OrderOperator } from '../.
  * Where an attribute of a record comes from: the same value as the record's, as SQL. Nothing else ever becomes part of a
  * statement's text; values are parameters.
  */
-export type AttributeSql = OrderedSql | { readonly kind: 'boolean'; readonly sql: string } | ListSql;
+export type AttributeSql = OrderedSql | { readonly kind: 'boolean'; readonly sql: string } | FewSql | ListSql;
+
+/** One of a few numbers, never null. */
+export interface FewSql {
+  readonly kind: 'few';
+  readonly sql: string;
+  readonly values: readonly number[];
+}
 
 export interface OrderedSql {
   readonly kind: 'text' | 'instant';
@@ -74,7 +81,9 @@ function leafSql(leaf: Leaf, subject: SubjectSql, parameters: Parameters): strin
   if (attribute.kind === 'texts') return listSql(leaf, attribute, parameters);
   // Only a list has any of these.
   if (leaf.kind === 'contains' || leaf.kind === 'size' || leaf.kind === 'some') return 'false';
-  if (attribute.kind === 'boolean') return booleanSql(leaf, attribute.sql);
+  if (attribute.kind === 'boolean')
+    return casesSql(leaf, [true, false, null], (value) => `${attribute.sql} is ${value}`);
+  if (attribute.kind === 'few') return casesSql(leaf, attribute.values, (value) => `${attribute.sql} = ${value}`);
   if (leaf.kind === 'order') return orderSql(leaf, attribute, parameters);
   if (leaf.kind === 'equals' && leaf.value === null) return `${attribute.sql} is null`;
   const values = leaf.kind === 'equals' ? [leaf.value] : leaf.values;
@@ -162,14 +171,18 @@ function orderSql(order: Order, { kind, sql }: OrderedSql, parameters: Parameter
 /** Beyond it JavaScript orders by UTF-16 and PostgreSQL by code points. To an ASCII text all others compare alike. */
 const ASCII = /^[ -~]*$/;
 
-/** There are three values it can have. */
-function booleanSql(leaf: Leaf, sql: string): string {
-  const holds = (value: boolean | null): boolean => {
+/** Where there are few values that it can have, each is asked about here. */
+function casesSql<V extends number | boolean | null>(
+  leaf: Leaf,
+  values: readonly V[],
+  isSql: (value: V) => string,
+): string {
+  const holds = (value: V): boolean => {
     if (leaf.kind === 'equals') return value === leaf.value;
     if (leaf.kind === 'among') return value !== null && leaf.values.includes(value);
     return leaf.kind === 'order' && compares(value, leaf);
   };
-  const cases = [true, false, null].filter(holds).map((value) => `${sql} is ${value}`);
+  const cases = values.filter(holds).map(isSql);
   return cases.length === 0 ? 'false' : `(${cases.join(' or ')})`;
 }
 

@@ -119,6 +119,46 @@ export const SessionRow = defineEntity({
     rotatedAt: instant().nullable(),
     /** The current refresh token, sealed for the holder of the previous one; erased when grace ends. */
     successor: p.text().nullable(),
+    aal: p.smallint(),
+    authenticatedAt: instant(),
+  },
+});
+
+export const TotpFactorRow = defineEntity({
+  name: 'TotpFactorRow',
+  tableName: 'totp_factors',
+  properties: {
+    user: () => p.manyToOne(UserRow).mapToPk().primary(),
+    sealedSecret: p.text(),
+    createdAt: instant(),
+    confirmedAt: instant().nullable(),
+    lastStep: p.bigint().nullable(),
+    /** Wrong codes in a row, and when the next may be tried. */
+    failures: p.integer().default(0),
+    retryAt: instant().nullable(),
+  },
+});
+
+/** Unused ones alone. */
+export const RecoveryCodeRow = defineEntity({
+  name: 'RecoveryCodeRow',
+  tableName: 'recovery_codes',
+  properties: {
+    user: () => p.manyToOne(UserRow).mapToPk().primary(),
+    sealedHash: p.text().primary(),
+  },
+});
+
+/** Sign-ins that wait for their second factor. */
+export const ChallengeRow = defineEntity({
+  name: 'ChallengeRow',
+  tableName: 'challenges',
+  properties: {
+    id: p.text().primary(),
+    user: () => p.manyToOne(UserRow).mapToPk().index(),
+    createdAt: instant(),
+    expiresAt: instant(),
+    usedAt: instant().nullable(),
   },
   indexes: [
     { properties: ['createdAt', 'id'], name: 'sessions_created_at_index' },
@@ -269,6 +309,9 @@ export const ROWS = [
   GrantRow,
   SessionRow,
   SessionActivityRow,
+  TotpFactorRow,
+  RecoveryCodeRow,
+  ChallengeRow,
   SigningKeyRow,
   PolicyBundleRow,
   PolicyHeadRow,

@@ -16,6 +16,8 @@ interface SessionSqlRow {
   readonly revoked_reason: string | null;
   readonly user_agent: string | null;
   readonly address: string | null;
+  readonly aal: Session['aal'];
+  readonly authenticated_at: string | Date;
   readonly scope: string | null;
   readonly scopes: readonly string[] | null;
   readonly last_seen_at: string | Date | null;
@@ -30,7 +32,7 @@ interface RefreshSqlRow extends SessionSqlRow {
 }
 
 const COLUMNS =
-  's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, home.path as scope, home.paths as scopes, seen.last_seen_at, seen.protocols';
+  's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, s.aal, s.authenticated_at, home.path as scope, home.paths as scopes, seen.last_seen_at, seen.protocols';
 /** The tables that the columns of sessions are read from. */
 export const SESSION_TABLES =
   'sessions s join users u on u.id = s.user_id left join scopes home on home.id = u.scope_id left join session_activity seen on seen.session_id = s.id';
@@ -48,6 +50,8 @@ export const SESSION_SQL: SubjectSql = {
   address: { kind: 'text', sql: 's.address' },
   lastSeenAt: { kind: 'instant', sql: 'seen.last_seen_at' },
   protocols: { kind: 'texts', elements: 'select unnest(seen.protocols)' },
+  aal: { kind: 'few', sql: 's.aal', values: [1, 2] },
+  authenticatedAt: { kind: 'instant', sql: 's.authenticated_at' },
   scope: { kind: 'text', sql: 'home.path' },
   scopes: scopesSql('home'),
 };
@@ -75,6 +79,8 @@ function toSession(row: SessionSqlRow): Session {
     address: row.address,
     lastSeenAt: instantOrNull(row.last_seen_at),
     protocols: row.protocols ?? [],
+    aal: row.aal,
+    authenticatedAt: instant(row.authenticated_at),
     scope: row.scope,
     scopes: row.scopes ?? [],
   };
@@ -108,6 +114,8 @@ export function createSessionWriter(em: EntityManager): SessionWriter {
         expiresAt: new Date(session.expiresAt),
         userAgent: session.userAgent,
         address: session.address,
+        aal: session.aal,
+        authenticatedAt: new Date(session.authenticatedAt),
         refreshHash,
       });
     },

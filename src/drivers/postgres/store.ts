@@ -2,7 +2,9 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { AuditWriter } from '../../domain/audit/entry.ts';
 import type { Store, Transaction } from '../../domain/store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
+import { createChallengeWriter } from './challenge-store.ts';
 import { queryIn, translated, translating, type Database } from './database.ts';
+import { createFactorReader, createFactorWriter } from './factor-store.ts';
 import { createFence } from './fence.ts';
 import { createGrantReader, createGrantWriter } from './grant-store.ts';
 import { createRolePages, createRoleReader, createRoleWriter } from './role-store.ts';
@@ -24,6 +26,7 @@ export function createStore({ orm, query }: Database): Store {
     roles: translating({ ...createRoleReader(query), ...createRolePages(query) }),
     grants: translating(createGrantReader(query)),
     sessions: translating({ ...createSessionReader(query), ...createSessionPages(query) }),
+    factors: translating(createFactorReader(query)),
     bundles: translating(createBundleReader(query)),
     signingKeys: translating(createSigningKeyReader(query)),
     snapshots: translating(createSnapshotReader(query)),
@@ -53,6 +56,8 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     sessions: createSessionWriter(em),
     activity: createActivityWriter(query),
     cleaning: createCleaningWriter(query),
+    factors: createFactorWriter(query),
+    challenges: createChallengeWriter(query),
     bundles: createBundleWriter(query),
     signingKeys: createSigningKeyWriter(query),
     audit: createAuditWriter(em),
