@@ -47,9 +47,7 @@ export class Migration0006 extends Migration {
     );
 
     this.addSql(`alter table sessions add column aal smallint not null default 1`);
-    this.addSql(`alter table sessions alter column aal drop default`);
-    this.addSql(`alter table sessions add column authenticated_at timestamptz(3) null`);
+    this.addSql(`alter table sessions add column authenticated_at timestamptz(3) not null default now()`);
     this.addSql(`update sessions set authenticated_at = created_at`);
-    this.addSql(`alter table sessions alter column authenticated_at set not null`);
   }
 }

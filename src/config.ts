@@ -28,13 +28,25 @@ export interface Config {
   readonly metricsToken: Secret | null;
   readonly logLevel: LogLevel;
   readonly accessTokenSeconds: number;
-  readonly sessionSeconds: number;
-  readonly sessionIdleSeconds: number;
+  /** By how a session was authenticated: 1 with a password alone, 2 with a second factor. */
+  readonly sessionProfiles: Readonly<Record<1 | 2, { readonly lifeSeconds: number; readonly idleSeconds: number }>>;
   readonly endedSessionSeconds: number;
   readonly feedSeconds: number;
   readonly refreshGraceSeconds: number;
   readonly keyPublishSeconds: number;
 }
+
+const HOUR = 3_600;
+const DAY = 24 * HOUR;
+
+/**
+ * NIST SP 800-63B-4, 2.x.3: thirty days at the first level; a day, and an hour without use, at the second. Two weeks without
+ * use at the first is ours.
+ */
+const SESSION_PROFILES: Config['sessionProfiles'] = {
+  1: { lifeSeconds: 30 * DAY, idleSeconds: 14 * DAY },
+  2: { lifeSeconds: DAY, idleSeconds: HOUR },
+};
 
 export interface ConfigProblem {
   readonly variable: string;
@@ -146,10 +158,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     metricsToken: secretOrNull(data.METRICS_TOKEN),
     logLevel: data.LOG_LEVEL,
     accessTokenSeconds: 300,
-    sessionSeconds: 30 * 24 * 3_600,
-    sessionIdleSeconds: 14 * 24 * 3_600,
-    endedSessionSeconds: 30 * 24 * 3_600,
-    feedSeconds: 7 * 24 * 3_600,
+    sessionProfiles: SESSION_PROFILES,
+    endedSessionSeconds: 30 * DAY,
+    feedSeconds: 7 * DAY,
     refreshGraceSeconds: 10,
     keyPublishSeconds: 300,
   });

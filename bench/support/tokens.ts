@@ -30,7 +30,7 @@ export async function issueTokens(
     const tokens = new AccessTokens({ keyRing, settings: config, clock: systemClock });
     const { epoch, head } = await createAuthorityLog(database.query).standing();
     const position = { epoch, seq: head };
-    const sessionExpiresAtMs = Date.now() + config.sessionSeconds * 1_000;
+    const sessionExpiresAtMs = Date.now() + config.sessionProfiles[1].lifeSeconds * 1_000;
     const issued: string[] = [];
     for (const userId of userIds) {
       const subject = { userId, sessionId: newId('session'), position, sessionExpiresAtMs };

@@ -135,6 +135,19 @@ describe('an idle session', () => {
   });
 });
 
+describe('a session with a second factor', () => {
+  test('ends after an hour without use', async () => {
+    const bob = await castellans.signUp('bob');
+    await castellans.rows('update sessions set aal = 2 where id = $1', bob.sessionId);
+    clock.advance(50 * 60_000);
+    const { data } = await refresh(bob.refreshToken, 1);
+    const token = data?.refreshSession.refreshToken ?? '';
+    expect(token).not.toBe('');
+    clock.advance(61 * 60_000);
+    expect(codesOf(await refresh(token, 2))).toEqual(['TOKEN_EXPIRED']);
+  });
+});
+
 describe('cleaning', () => {
   test('removes what ended long ago on one of several instances, and touches nothing live', async () => {
     const bob = await castellans.signUp('bob');

@@ -7,6 +7,7 @@ import type { Standings } from '../policy/standings.ts';
 import { ANONYMOUS, SYSTEM, type Principal, type UserPrincipal } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import { ACTIVITY_LOSS_MS } from '../sessions/activity.ts';
+import type { SessionProfiles } from '../sessions/profiles.ts';
 import type { RefreshState, Session } from '../sessions/session.ts';
 import type { Store, Transaction } from '../store.ts';
 import type { AccessClaims, AccessTokens } from '../tokens/access-tokens.ts';
@@ -37,9 +38,7 @@ export interface SignedIn {
 }
 
 export interface SessionSettings {
-  readonly sessionSeconds: number;
-  /** A session that is not used for this long has ended. */
-  readonly sessionIdleSeconds: number;
+  readonly sessionProfiles: SessionProfiles;
   /** How long the token just replaced still gets its successor: for replies that were lost. */
   readonly refreshGraceSeconds: number;
 }
@@ -239,7 +238,7 @@ export class Authentication {
     const uses = [session.createdAt, refresh.rotatedAt, session.lastSeenAt].map((at) =>
       at === null ? 0 : Date.parse(at),
     );
-    const idleMs = this.#settings.sessionIdleSeconds * 1_000;
+    const idleMs = this.#settings.sessionProfiles[session.aal].idleSeconds * 1_000;
     return this.#clock.now() > Math.max(...uses) + idleMs + ACTIVITY_LOSS_MS;
   }
 
@@ -289,7 +288,7 @@ export class Authentication {
       createdAt: toInstant(now),
       aal,
       authenticatedAt: toInstant(now),
-      expiresAt: toInstant(now + this.#settings.sessionSeconds * 1_000),
+      expiresAt: toInstant(now + this.#settings.sessionProfiles[aal].lifeSeconds * 1_000),
       revokedAt: null,
       revokedReason: null,
       userAgent,

@@ -119,9 +119,14 @@ export const SessionRow = defineEntity({
     rotatedAt: instant().nullable(),
     /** The current refresh token, sealed for the holder of the previous one; erased when grace ends. */
     successor: p.text().nullable(),
-    aal: p.smallint(),
-    authenticatedAt: instant(),
+    // Defaults for instances of before, which know of neither.
+    aal: p.smallint().default(1),
+    authenticatedAt: instant().defaultRaw('now()'),
   },
+  indexes: [
+    { properties: ['createdAt', 'id'], name: 'sessions_created_at_index' },
+    { properties: ['expiresAt', 'id'], name: 'sessions_expires_at_index' },
+  ],
 });
 
 export const TotpFactorRow = defineEntity({
@@ -160,10 +165,6 @@ export const ChallengeRow = defineEntity({
     expiresAt: instant(),
     usedAt: instant().nullable(),
   },
-  indexes: [
-    { properties: ['createdAt', 'id'], name: 'sessions_created_at_index' },
-    { properties: ['expiresAt', 'id'], name: 'sessions_expires_at_index' },
-  ],
 });
 
 /** When each session was last used; written behind, and tied to sessions by nothing but the id. */
