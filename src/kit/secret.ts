@@ -27,7 +27,7 @@ export class Secret {
 }
 
 /** What a derived key may be used for. One purpose, one key. */
-export type KeyPurpose = 'acknowledgements' | 'cache' | 'refresh-tokens' | 'signing-keys';
+export type KeyPurpose = 'acknowledgements' | 'cache' | 'csrf-tokens' | 'refresh-tokens' | 'signing-keys';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
