@@ -257,7 +257,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const origins = new Origins(config.allowedOrigins);
   addCors(server, origins);
   addOauthRoutes(server, { services, issuer: config.issuer });
-  const streams = new EventStreams({ schema, documents, services });
+  const streams = new EventStreams({ schema, documents, services, origins });
   addGraphqlRoute(server, { apollo, services, known, streams, origins, metrics });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins });
   observe(metrics, services, { sockets: () => sockets.count, streams: () => streams.count });

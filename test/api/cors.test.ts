@@ -44,7 +44,7 @@ describe('a page of a listed origin', () => {
         body: '[]',
         headers: { origin: LISTED, 'content-type': 'application/json' },
       }),
-      await ask('/nothing', { headers: { origin: LISTED } }),
+      await ask('/.well-known/nothing', { headers: { origin: LISTED } }),
       await ask('/.well-known/jwks.json', { headers: { origin: LISTED } }),
     ];
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 401, 400, 404, 200]);
@@ -53,6 +53,13 @@ describe('a page of a listed origin', () => {
       expect(headers.get('access-control-allow-credentials')).toBe('true');
       expect(headers.get('vary')).toBe('Origin');
     }
+  });
+
+  test('reads nothing that is for operators', async () => {
+    const answers = await Promise.all(
+      ['/metrics', '/health/ready', '/sdl', '/'].map((path) => ask(path, { headers: { origin: LISTED } })),
+    );
+    expect(answers.flatMap(corsOf)).toEqual([]);
   });
 
   test('is told what it may send before it does', async () => {

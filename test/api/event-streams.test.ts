@@ -167,6 +167,19 @@ describe('a subscription over server-sent events', () => {
   });
 });
 
+test('AC-76: a page of another site gets no events, whoever’s token it has, and its own host’s pages do', async () => {
+  const { host } = new URL(urlOf(0));
+  for (const origin of ['https://evil.example', 'null', `http://${host}.evil.example`, `HTTP://${host}`]) {
+    const answer = await stream(SESSION_EVENTS, alice.accessToken, 0, { origin });
+    expect({ origin, status: answer.status, body: await answer.json() }).toMatchObject({
+      origin,
+      status: 403,
+      body: { errors: [{ extensions: { code: 'FORBIDDEN', reason: 'origin' } }] },
+    });
+  }
+  expect((await stream(ME, alice.accessToken, 0, { origin: `http://${host}` })).status).toBe(200);
+});
+
 describe('a query or mutation over server-sent events', () => {
   test('is answered with one next and complete', async () => {
     expect(await (await stream(ME, alice.accessToken, 1)).all()).toEqual([

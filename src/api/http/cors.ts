@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Origins } from './origins.ts';
 
+/** What pages ask for. Metrics and health are for operators. */
+const FOR_PAGES = /^\/(graphql|oauth|\.well-known)\b/;
 const METHODS = 'GET, POST';
 const REQUEST_HEADERS = [
   'authorization',
@@ -22,6 +24,7 @@ export function addCors(server: FastifyInstance, origins: Origins): void {
   // An answer to one origin is of no use to another, whoever stores it; without origins, all answers are alike.
   if (!origins.any) return;
   server.addHook('onRequest', (request, reply, done) => {
+    if (!FOR_PAGES.test(request.url)) return done();
     const { origin } = request.headers;
     // Past Fastify: GraphQL is answered past it as well.
     const { raw } = reply;

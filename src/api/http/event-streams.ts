@@ -7,6 +7,7 @@ import type { Documents } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import { delivered, operationOf } from '../graphql/execution.ts';
 import { type OperationRequest, requestOf } from './operation-request.ts';
+import type { Origins } from './origins.ts';
 
 const EVENTS = 'text/event-stream';
 const JSON_TYPES = /\bapplication\/(graphql-response\+)?json\b/i;
@@ -25,13 +26,15 @@ export class EventStreams {
   readonly #schema: GraphQLSchema;
   readonly #documents: Documents;
   readonly #services: Services;
+  readonly #origins: Origins;
   readonly #open = new Set<ServerResponse>();
   #closing = false;
 
-  constructor(parts: { schema: GraphQLSchema; documents: Documents; services: Services }) {
+  constructor(parts: { schema: GraphQLSchema; documents: Documents; services: Services; origins: Origins }) {
     this.#schema = parts.schema;
     this.#documents = parts.documents;
     this.#services = parts.services;
+    this.#origins = parts.origins;
   }
 
   get count(): number {
@@ -46,8 +49,14 @@ export class EventStreams {
     return 'kind' in operation && operation.kind === 'subscription';
   }
 
-  /** Refuses what is no request with BAD_USER_INPUT, and with AUTHORITY_UNAVAILABLE those who come while we go. */
-  demandRoom({ body }: FastifyRequest): void {
+  /**
+   * Refuses with FORBIDDEN pages of other sites, as for a WebSocket; with BAD_USER_INPUT what is no request, and with
+   * AUTHORITY_UNAVAILABLE those who come while we go.
+   */
+  admit({ headers, body }: FastifyRequest): void {
+    if (!this.#origins.allow(headers)) {
+      throw new Refusal('FORBIDDEN', 'Pages of this origin get no events.', { reason: 'origin' });
+    }
     if (requestOf(body) === null) throw new Refusal('BAD_USER_INPUT', 'Send one GraphQL request as application/json.');
     if (!this.#closing) return;
     throw new Refusal('AUTHORITY_UNAVAILABLE', 'This instance is going away. Try again.', { retryAfterSeconds: 1 });

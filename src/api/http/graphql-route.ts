@@ -34,8 +34,8 @@ export function addGraphqlRoute(
       let context: OperationContext;
       const isStream = streams.wantedBy(request);
       try {
+        if (isStream) streams.admit(request);
         context = contextNow(request, services) ?? (await contextOf(request, services, origins));
-        if (isStream) streams.demandRoom(request);
       } catch (error) {
         reply.header('cache-control', PRIVATE);
         return refuse(reply, error, services);
