@@ -233,6 +233,7 @@ describe('a request that brings the cookie', () => {
       [search, { headers: { cookie } }],
       [search, { headers: { cookie, accept: 'text/event-stream' } }],
       [search, { headers: { cookie, 'apollo-require-preflight': '1' } }],
+      [search, { headers: { cookie, accept: 'text/event-stream, application/json' } }],
       [search, { method: 'HEAD', headers: { cookie } }],
       [search, { method: 'POST', headers: { cookie } }],
       [

@@ -180,6 +180,40 @@ test('AC-76: a page of another site gets no events, whoever’s token it has, an
   expect((await stream(ME, alice.accessToken, 0, { origin: `http://${host}` })).status).toBe(200);
 });
 
+describe('over GET, as gateways and EventSource ask', () => {
+  const get = (query: string, more = '', headers: Record<string, string> = {}) =>
+    fetch(`${urlOf(1)}/graphql?query=${encodeURIComponent(query)}${more}`, {
+      headers: { accept: 'text/event-stream', authorization: `Bearer ${alice.accessToken}`, ...headers },
+    });
+
+  test('queries and subscriptions are answered as over POST', async () => {
+    const variables = encodeURIComponent(JSON.stringify({ id: alice.id }));
+    const query = 'query A { me { id } } query B($id: ID!) { user(id: $id) { id } }';
+    const answer = await get(query, `&operationName=B&variables=${variables}`);
+    expect(await answer.text()).toBe(
+      `event: next\ndata: ${JSON.stringify({ data: { user: { id: alice.id } } })}\n\nevent: complete\ndata:\n\n`,
+    );
+    const bob = await castellans.signUp('bob');
+    const subscribed = await get(SESSION_EVENTS, '', { authorization: `Bearer ${bob.accessToken}` });
+    await revoke(bob.sessionId);
+    expect(await subscribed.text()).toMatch(/"AccessEnded".*\n\nevent: complete\ndata:\n\n$/);
+  });
+
+  test.each([
+    ['mutation { signOut { position } }', ''],
+    [ME, '&variables=x'],
+    [ME, '&variables=[1]'],
+    [ME, '&variables={}&variables={}'],
+    [ME, '&query={me{id}}'],
+    [ME, '&operationName=A&operationName=B'],
+  ])('what changes something or is no request is refused: %s%s', async (query, more) => {
+    const answer = await get(query, more);
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
+    expect((await castellans.ask(ME, { token: alice.accessToken })).data).toEqual({ me: { id: alice.id } });
+  });
+});
+
 describe('a query or mutation over server-sent events', () => {
   test('is answered with one next and complete', async () => {
     expect(await (await stream(ME, alice.accessToken, 1)).all()).toEqual([

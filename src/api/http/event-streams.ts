@@ -42,28 +42,31 @@ export class EventStreams {
   }
 
   /** Who takes JSON as well gets a stream for a subscription only: a query or mutation has one answer. */
-  wantedBy({ method, headers: { accept }, body }: FastifyRequest): boolean {
-    if (method !== 'POST' || accept === undefined || !accept.includes(EVENTS)) return false;
-    if (!JSON_TYPES.test(accept)) return true;
-    const operation = operationOf(this.#documents, requestOf(body) ?? {}, this.#services.logger);
-    return 'kind' in operation && operation.kind === 'subscription';
+  wantedBy(request: FastifyRequest): boolean {
+    const { accept } = request.headers;
+    if (accept === undefined || !accept.includes(EVENTS)) return false;
+    return !JSON_TYPES.test(accept) || this.#kindOf(requestOf(request)) === 'subscription';
   }
 
   /**
-   * Refuses with FORBIDDEN pages of other sites, as for a WebSocket; with BAD_USER_INPUT what is no request, and with
-   * AUTHORITY_UNAVAILABLE those who come while we go.
+   * Refuses with FORBIDDEN pages of other sites, as for a WebSocket; with BAD_USER_INPUT what is no request, or would change
+   * something by a GET; and with AUTHORITY_UNAVAILABLE those who come while we go.
    */
-  admit({ headers, body }: FastifyRequest): void {
-    if (!this.#origins.allow(headers)) {
+  admit(request: FastifyRequest): void {
+    if (!this.#origins.allow(request.headers)) {
       throw new Refusal('FORBIDDEN', 'Pages of this origin get no events.', { reason: 'origin' });
     }
-    if (requestOf(body) === null) throw new Refusal('BAD_USER_INPUT', 'Send one GraphQL request as application/json.');
+    const asked = requestOf(request);
+    if (asked === null) throw new Refusal('BAD_USER_INPUT', 'Send one GraphQL request, as application/json or by GET.');
+    if (request.method !== 'POST' && this.#kindOf(asked) === 'mutation') {
+      throw new Refusal('BAD_USER_INPUT', 'A mutation needs a POST.');
+    }
     if (!this.#closing) return;
     throw new Refusal('AUTHORITY_UNAVAILABLE', 'This instance is going away. Try again.', { retryAfterSeconds: 1 });
   }
 
-  async serve({ body }: FastifyRequest, reply: FastifyReply, context: OperationContext): Promise<FastifyReply> {
-    const result = await this.#run(requestOf(body) ?? {}, context);
+  async serve(request: FastifyRequest, reply: FastifyReply, context: OperationContext): Promise<FastifyReply> {
+    const result = await this.#run(requestOf(request), context);
     const { raw } = reply;
     reply.hijack();
     const cookies = context.cookies?.answer ?? [];
@@ -96,13 +99,19 @@ export class EventStreams {
     );
   }
 
+  #kindOf(asked: OperationRequest | null): string | null {
+    const operation = operationOf(this.#documents, asked ?? {}, this.#services.logger);
+    return 'kind' in operation ? operation.kind : null;
+  }
+
   async #run(
-    { query, operationName, variables }: OperationRequest,
+    asked: OperationRequest | null,
     contextValue: OperationContext,
   ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, void>> {
-    const operation = operationOf(this.#documents, { query, operationName }, this.#services.logger);
+    const operation = operationOf(this.#documents, asked ?? {}, this.#services.logger);
     if (!('kind' in operation)) return { errors: operation };
     const { document, kind } = operation;
+    const { operationName = null, variables = null } = asked ?? {};
     const args = { schema: this.#schema, document, operationName, variableValues: variables, contextValue };
     return kind === 'subscription' ? subscribe(args) : execute(args);
   }
