@@ -7,8 +7,11 @@ import { Documents } from './api/graphql/documents.ts';
 import { createSchema } from './api/graphql/schema.ts';
 import { readSchemaText } from './api/graphql/sdl.ts';
 import { addGraphqlRoute } from './api/http/graphql-route.ts';
+import { EventStreams } from './api/http/event-streams.ts';
 import { KnownQueries } from './api/http/known-queries.ts';
+import { addCors } from './api/http/cors.ts';
 import { addOauthRoutes } from './api/http/oauth.ts';
+import { Origins } from './api/http/origins.ts';
 import { createServer } from './api/http/server.ts';
 import { serveSockets } from './api/ws/sockets.ts';
 import type { Config } from './config.ts';
@@ -42,6 +45,7 @@ import { Activity } from './domain/sessions/activity.ts';
 import { Cleaner } from './domain/sessions/cleaner.ts';
 import { Sessions } from './domain/sessions/sessions.ts';
 import { AccessTokens } from './domain/tokens/access-tokens.ts';
+import { CsrfTokens } from './domain/tokens/csrf-tokens.ts';
 import { KeyRing } from './domain/tokens/key-ring.ts';
 import { SigningKeys } from './domain/tokens/signing-keys.ts';
 import { RefreshTokens } from './domain/tokens/refresh-tokens.ts';
@@ -245,6 +249,8 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     cleaner,
     authentication,
     secondFactors,
+    refreshTokens,
+    csrfTokens: new CsrfTokens(keys),
     signingKeys,
     policy,
     policies,
@@ -273,15 +279,18 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   await apollo.start();
   const documents = new Documents(schema, { introspection: !config.production });
   const known = new KnownQueries({ schema, documents, logger });
+  const origins = new Origins(config.allowedOrigins);
+  addCors(server, origins);
   addOauthRoutes(server, { services, issuer: config.issuer });
-  addGraphqlRoute(server, { apollo, services, known, metrics });
-  const { allowedOrigins } = config;
-  const sockets = serveSockets({ httpServer: server.server, schema, documents, services, allowedOrigins });
-  observe(metrics, services, () => sockets.count);
+  const streams = new EventStreams({ schema, documents, services, origins });
+  addGraphqlRoute(server, { apollo, services, known, streams, origins, metrics });
+  const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins });
+  observe(metrics, services, { sockets: () => sockets.count, streams: () => streams.count });
 
   await server.listen({ host: config.host, port: config.port });
   cleanup.add('the HTTP server', () => server.close());
   cleanup.add('Apollo Server', () => apollo.stop());
+  cleanup.add('the event streams', () => streams.close());
   cleanup.add('the sockets', () => sockets.close());
   if (config.policiesWatched && overrides.policyFiles === undefined)
     followPolicies(config, policyFiles, clock, logger, cleanup);
@@ -350,7 +359,7 @@ async function openAdministration(config: Config, users: Users, roles: Roles): P
 function observe(
   metrics: Metrics,
   { tail, standings, live, policyFiles, rollups, activity, cleaner }: Services,
-  sockets: () => number,
+  open: { readonly sockets: () => number; readonly streams: () => number },
 ): void {
   metrics.gauge(
     'lease_margin_seconds',
@@ -365,7 +374,8 @@ function observe(
   metrics.gauge('tombstones', 'Targets of the recent authority log kept in memory.', () => tail.tombstones.size);
   metrics.gauge('standings', 'Principals kept in memory with their abilities.', () => standings.size);
   metrics.gauge('live_operations', 'Subscriptions and sockets that revocations can end.', () => live.size);
-  metrics.gauge('sockets', 'Open WebSockets.', sockets);
+  metrics.gauge('sockets', 'Open WebSockets.', open.sockets);
+  metrics.gauge('event_streams', 'Subscriptions over server-sent events.', open.streams);
   metrics.gauge('policy_problem', '1 while the policy files of this instance cannot be put in force.', () =>
     Number(!policyFiles.usable),
   );

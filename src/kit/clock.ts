@@ -32,3 +32,8 @@ export const systemClock: Clock = {
 export function toInstant(epochMs: number): Instant {
   return new Date(epochMs).toISOString();
 }
+
+/** Whole seconds until then, for those who have another clock. */
+export function secondsUntil(epochMs: number, clock: Clock): number {
+  return Math.max(0, Math.floor((epochMs - clock.now()) / 1_000));
+}

@@ -41,6 +41,7 @@ export type KeyPurpose =
   | 'acknowledgements'
   | 'cache'
   | 'challenges'
+  | 'csrf-tokens'
   | 'recovery-codes'
   | 'refresh-tokens'
   | 'signing-keys'

@@ -2,7 +2,9 @@ import { createMongoAbility, type MongoAbility } from '@casl/ability';
 import { unpackRules, type PackRule } from '@casl/ability/extra';
 import { Connection, type Rules } from './connection.ts';
 import { LOST, outcomeOfFailure, type Outcome } from './outcome.ts';
+import { isFresh, PageSession, type SessionOptions, type Showing } from './page-session.ts';
 import { Progress } from './progress.ts';
+import { Renewal } from './renewal.ts';
 
 /** How long the last rules count while they cannot be confirmed. */
 const STALE_AFTER_MS = 60_000;
@@ -22,18 +24,11 @@ const BEHIND_MS = 200;
  */
 export type LiveAbilityState = 'connecting' | 'live' | 'reconnecting' | 'stale' | 'ended';
 
-export interface LiveAbilityOptions {
+export type LiveAbilityOptions = SessionOptions & LiveAbilitySettings;
+
+export interface LiveAbilitySettings {
   /** The `ws:` or `wss:` URL of the GraphQL endpoint. A function is asked again for every connection. */
   readonly url: string | (() => string | Promise<string>);
-  /** Asked for every connection. May refresh by itself; then `refresh` is not needed. */
-  readonly accessToken: () => string | Promise<string>;
-  /**
-   * Gets a fresh access token, which `accessToken` returns from then on. Called when the old one has run out, and never
-   * again before it has settled. Rejecting means "try again later", except with an error whose `code` is
-   * `SESSION_REVOKED` or `UNAUTHENTICATED`, as Castellan answers it: then access has ended. Without `refresh`, access
-   * ends with `TOKEN_EXPIRED` when `accessToken` still returns the token that has run out.
-   */
-  readonly refresh?: () => Promise<void>;
   /** Access has ended, and everything is denied. Called once, with the code of the refusal; not after `dispose`. */
   readonly onEnded?: (code: string, reason: string) => void;
   /**
@@ -58,6 +53,11 @@ export interface LiveAbility {
   readonly state: LiveAbilityState;
   /** Calls the listener after every change of the state or of the rules. Returns how to stop it. */
   readonly subscribe: (listener: () => void) => () => void;
+  /**
+   * Refreshes the session, for a page whose own request was answered with `TOKEN_EXPIRED`: in one tab at a time, and not
+   * again when that is happening for the ability's sake. Rejects as the page's `refresh` does.
+   */
+  readonly refresh: () => Promise<void>;
   /** Closes the connection and denies everything. */
   readonly dispose: () => void;
 }
@@ -99,10 +99,13 @@ class Live implements LiveAbility {
   #attempts = 0;
   #aliveAtMs = 0;
   #staleTimer: ReturnType<typeof setTimeout> | undefined;
-  #expiredToken: string | null = null;
+  readonly #session: PageSession;
+  #showing: Showing | null = null;
+  #expired: Showing | null = null;
 
   constructor(options: LiveAbilityOptions) {
     this.#options = options;
+    this.#session = new PageSession(options);
     this.ready = this.#ready.promise;
     // Not everybody waits for it.
     this.ready.catch(() => {});
@@ -112,13 +115,15 @@ class Live implements LiveAbility {
     return this.#state;
   }
 
-  // These two work without their object, as frameworks call them.
+  // These work without their object, as frameworks call them.
   readonly subscribe = (listener: () => void): (() => void) => {
     // Of its own, so that one function may listen twice.
     const entry = (): void => listener();
     this.#listeners.add(entry);
     return () => void this.#listeners.delete(entry);
   };
+
+  readonly refresh = async (): Promise<void> => this.#session.refresh(await this.#session.show());
 
   readonly dispose = (): void => {
     this.#end('DISPOSED', 'It was disposed of.');
@@ -148,29 +153,52 @@ class Live implements LiveAbility {
 
   /** Opens a connection and follows it until it is over. */
   async #connect(): Promise<Outcome> {
-    const { url, accessToken, refresh, webSocketImpl } = this.#options;
+    const { url, webSocketImpl } = this.#options;
+    const renewal = new Renewal(() => void this.#renew());
     try {
-      const token = await accessToken();
-      if (refresh === undefined && token === this.#expiredToken)
+      const showing = await this.#session.show();
+      if (!this.#session.canRefresh && this.#expired !== null && !isFresh(showing.shown, this.#expired.shown))
         return { kind: 'ended', code: 'TOKEN_EXPIRED', reason: 'The access token has run out.' };
       const target = typeof url === 'function' ? await url() : url;
       if (this.#hasEnded()) return LOST;
       const connection = new Connection({
         url: target,
-        token,
+        shown: showing.shown,
         webSocketImpl,
+        onExpiresIn: (seconds) => renewal.expiresIn(seconds),
         onAlive: () => {
           if (this.#state === 'live') this.#aliveAtMs = performance.now();
         },
       });
       this.#connection = connection;
+      this.#showing = showing;
       const outcome = await this.#follow(connection);
-      if (outcome.kind === 'expired') this.#expiredToken = token;
+      if (outcome.kind === 'expired') this.#expired = this.#showing;
       return outcome;
     } catch (error) {
       return outcomeOfFailure(error);
     } finally {
+      renewal.stop();
       this.#connection = null;
+    }
+  }
+
+  /**
+   * Goes on with a fresh token before the one in use runs out. Where there is none, that one is left to run out, and a lost
+   * connection is made again.
+   */
+  async #renew(): Promise<void> {
+    const [connection, showing] = [this.#connection, this.#showing];
+    if (connection === null || showing === null || 'csrfToken' in showing.shown) return;
+    try {
+      await this.#session.refresh(showing);
+      const next = await this.#session.show();
+      if (connection !== this.#connection || !isFresh(next.shown, showing.shown)) return;
+      this.#showing = next;
+      connection.renew(next.shown.accessToken);
+    } catch (error) {
+      const outcome = outcomeOfFailure(error);
+      if (outcome.kind === 'ended') connection.end(outcome);
     }
   }
 
@@ -217,7 +245,7 @@ class Live implements LiveAbility {
     clearTimeout(this.#staleTimer);
     this.#aliveAtMs = performance.now();
     this.#attempts = 0;
-    this.#expiredToken = null;
+    this.#expired = null;
     const before = this.#state;
     // Before anybody is told of the rules: whoever is asks for the state, too.
     this.#state = 'live';
@@ -258,7 +286,7 @@ class Live implements LiveAbility {
 
   async #refresh(): Promise<Outcome> {
     try {
-      await this.#options.refresh?.();
+      if (this.#expired !== null) await this.#session.refresh(this.#expired);
       return { kind: 'expired' };
     } catch (error) {
       return outcomeOfFailure(error);

@@ -10,6 +10,8 @@ const CHANGES = `subscription ($after: String) {
   }
 }`;
 
+const RENEW = 'mutation ($token: String!) { renewConnection(accessToken: $token) { expiresIn } }';
+
 /** A socket says nothing when its network is gone. It is asked this often, */
 const PING_MS = 10_000;
 /** and given up after this long without an answer. */
@@ -23,10 +25,15 @@ export interface Rules {
   readonly position: string;
 }
 
+/** What a page shows of its session: a token, or, where cookies keep the tokens, that it was told of them. */
+export type Shown = { readonly accessToken: string } | { readonly csrfToken: string };
+
 export interface ConnectionOptions {
   readonly url: string;
-  readonly token: string;
+  readonly shown: Shown;
   readonly webSocketImpl: unknown;
+  /** The access token is good for so many seconds more. Called when it opens, and after every renewal. */
+  readonly onExpiresIn: (seconds: number) => void;
   /** The other side has shown that it is there. */
   readonly onAlive: () => void;
 }
@@ -34,15 +41,17 @@ export interface ConnectionOptions {
 /** One socket, from opening it until it is over, for whatever reason. It never connects again: that takes a new one. */
 export class Connection {
   readonly #client: Client;
+  readonly #onExpiresIn: (seconds: number) => void;
   readonly #over = Promise.withResolvers<Outcome>();
   #isOver = false;
   #isOpen = false;
   #pongTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor({ url, token, webSocketImpl, onAlive }: ConnectionOptions) {
+  constructor({ url, shown, webSocketImpl, onExpiresIn, onAlive }: ConnectionOptions) {
+    this.#onExpiresIn = onExpiresIn;
     this.#client = createClient({
       url,
-      connectionParams: { authorization: `Bearer ${token}` },
+      connectionParams: 'accessToken' in shown ? { authorization: `Bearer ${shown.accessToken}` } : shown,
       webSocketImpl: quietly(webSocketImpl),
       // Open from the start and until we close it, whether or not an operation runs.
       lazy: false,
@@ -50,8 +59,9 @@ export class Connection {
       retryAttempts: 0,
       keepAlive: PING_MS,
       on: {
-        connected: () => {
+        connected: (_socket, payload) => {
           this.#isOpen = true;
+          this.#expiresIn(payload);
         },
         ping: (received) => {
           if (!received) this.#pongTimer = setTimeout(() => this.end(LOST), PONG_MS);
@@ -113,6 +123,20 @@ export class Connection {
     return again;
   }
 
+  /** Goes on with a fresh access token of the same session. One that is refused is shown again by connecting again. */
+  renew(token: string): void {
+    let answered = false;
+    this.#operate(
+      { query: RENEW, variables: { token } },
+      () => answered,
+      (data) => {
+        answered = true;
+        this.#expiresIn(data['renewConnection']);
+      },
+      () => this.end(LOST),
+    );
+  }
+
   end(outcome: Outcome): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -123,16 +147,22 @@ export class Connection {
     else this.#client.terminate();
   }
 
+  #expiresIn(payload: unknown): void {
+    const { expiresIn } = Object(payload) as { readonly expiresIn?: unknown };
+    if (typeof expiresIn === 'number' && !this.#isOver) this.#onExpiresIn(expiresIn);
+  }
+
   /** @param mayComplete whether the operation has told all that was wanted of it */
   #operate(
     payload: { readonly query: string; readonly variables?: Record<string, unknown> },
     mayComplete: () => boolean,
     onData: (data: Readonly<Record<string, unknown>>) => void,
+    onRefused: (errors: unknown) => void = (errors) => this.#refused(errors),
   ): () => void {
     return this.#client.subscribe(payload, {
       next: ({ data, errors }) => {
         if (this.#isOver) return;
-        if (errors !== undefined || data == null) return this.#refused(errors);
+        if (errors !== undefined || data == null) return onRefused(errors);
         try {
           onData(data);
         } catch {
@@ -142,7 +172,7 @@ export class Connection {
       },
       // Refusals come as a list; anything else is the socket, which `closed` and `error` tell about.
       error: (error) => {
-        if (Array.isArray(error)) this.#refused(error);
+        if (Array.isArray(error)) onRefused(error);
       },
       complete: () => {
         if (!mayComplete()) this.end(LOST);

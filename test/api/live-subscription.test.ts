@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { OperationContext } from '../../src/api/graphql/context.ts';
+import { OperationContext, type Services } from '../../src/api/graphql/context.ts';
 import { LiveSubscription } from '../../src/api/graphql/live-subscription.ts';
-import { SYSTEM, type UserPrincipal } from '../../src/domain/principals/principal.ts';
+import { type Principal, SYSTEM, type UserPrincipal } from '../../src/domain/principals/principal.ts';
+import { Refusal } from '../../src/domain/refusals.ts';
 import { type Castellans, startCastellans } from '../support/castellan.ts';
 
 let castellans: Castellans;
@@ -30,6 +31,49 @@ test('rights that change before a subscription is open are told to it, and what 
     ['member', 'support'],
   ]);
   expect(subscription.dependencies).toContain(support?.id);
+  await subscription.return();
+  expect(services.live.size).toBe(0);
+});
+
+test('what a check finds out about a token counts for nothing once the token has been renewed', async () => {
+  const { services } = castellans.apps[0] ?? {};
+  if (services === undefined) throw new TypeError('there is no instance');
+  const bob = await castellans.signUp('bob');
+  const identify = (token: string) => services.authentication.identify({ kind: 'accessToken', token });
+  const before = await identify(bob.accessToken);
+  const { data } = await castellans.ask<{ refreshSession: { accessToken: string } }>(
+    'mutation ($token: String!) { refreshSession(refreshToken: $token) { accessToken } }',
+    { variables: { token: bob.refreshToken } },
+  );
+  const after = await identify(data?.refreshSession.accessToken ?? '');
+  if (before.kind !== 'user' || after.kind !== 'user') throw new TypeError('nobody is signed in');
+
+  // The check of the first token is under way when the second takes its place, and then fails.
+  const checking = Promise.withResolvers<void>();
+  const found = Promise.withResolvers<void>();
+  let isHeld = false;
+  const standings = {
+    async recheck(by: Principal): Promise<Principal> {
+      if (!isHeld || by !== before) return services.standings.recheck(by);
+      checking.resolve();
+      await found.promise;
+      throw new Refusal('TOKEN_EXPIRED', 'The access token has expired.');
+    },
+  } as Services['standings'];
+  const context = new OperationContext({ ...services, standings }, before, { userAgent: null, address: null });
+  const subscription = await LiveSubscription.open<{ readonly __typename: 'Event' }>(context, {
+    open: () => Promise.resolve(() => {}),
+  });
+  isHeld = true;
+  subscription.changed();
+  await checking.promise;
+  context.renew(after);
+  found.resolve();
+  await new Promise(setImmediate);
+
+  subscription.push({ __typename: 'Event' });
+  expect(await subscription.next()).toEqual({ done: false, value: { __typename: 'Event' } });
+  expect(subscription.by).toBe(after);
   await subscription.return();
   expect(services.live.size).toBe(0);
 });

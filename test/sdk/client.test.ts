@@ -3,6 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { createApp, type App } from '../../src/app.ts';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import { createLog } from '../../src/kit/log.ts';
+import { WebSocket } from 'ws';
+import { Browser } from '../support/browser.ts';
 import { startCastellans, until, type Castellans, type SignedInUser } from '../support/castellan.ts';
 import { countUpdates, openLive, when } from './live.ts';
 
@@ -229,33 +231,125 @@ describe('an access token that runs out', () => {
 
   afterAll(() => shortLived.close());
 
-  test('is refreshed once, and all goes on', async () => {
-    const bob = await shortLived.signUp('bob');
-    let { accessToken, refreshToken } = bob;
-    let refreshes = 0;
+  /** A page's own store of tokens, which all its tabs share, and how it refreshes them. */
+  async function signedIn(at = shortLived) {
+    const bob = await at.signUp('bob');
+    const page = {
+      bob,
+      accessToken: bob.accessToken,
+      refreshes: 0,
+      refreshToken: bob.refreshToken,
+      async refresh() {
+        page.refreshes += 1;
+        const { data } = await at.ask<{ refreshSession: { accessToken: string; refreshToken: string } }>(
+          'mutation ($token: String!) { refreshSession(refreshToken: $token) { accessToken refreshToken } }',
+          { variables: { token: page.refreshToken } },
+        );
+        Object.assign(page, data?.refreshSession ?? { accessToken: '', refreshToken: '' });
+      },
+    };
+    return page;
+  }
+
+  async function grantSupport({ id }: SignedInUser, at = shortLived): Promise<void> {
+    const { roles, grants } = at.apps[0]?.services ?? {};
+    const support = await roles?.findByName(SYSTEM, 'support');
+    await grants?.grant(SYSTEM, { principalId: id, roleId: support?.id ?? '', scope: null });
+  }
+
+  test('is renewed on the connection before it does, and the connection outlives it', async () => {
+    const renewing = await startCastellans(1, { settings: { accessTokenSeconds: 4 } });
+    const page = await signedIn(renewing);
+    const states: string[] = [];
+    let connections = 0;
+    const live = lives.start({
+      url: () => {
+        connections += 1;
+        return wsUrlOf(renewing.apps[0]);
+      },
+      accessToken: () => page.accessToken,
+      refresh: page.refresh,
+    });
+    live.subscribe(() => states.push(live.state));
+    await live.ready;
+    await until(async () => (await renewing.ask('{ me { id } }', { token: page.bob.accessToken })).status === 401);
+    const granted = when(live, () => live.ability.can('disable', mayDisable));
+    await grantSupport(page.bob, renewing);
+    await granted;
+    expect(page.refreshes).toBeGreaterThan(0);
+    expect(connections).toBe(1);
+    expect(new Set(states)).toEqual(new Set(['live']));
+    lives.dispose();
+    await renewing.close();
+  });
+
+  test.each([
+    ['with Web Locks', true],
+    ['without Web Locks', false],
+  ])('is refreshed in one tab only, and the others take what it got, %s', async (_, hasLocks) => {
+    const { navigator } = globalThis;
+    expect(navigator.locks).toBeDefined();
+    Object.defineProperty(globalThis, 'navigator', { value: hasLocks ? navigator : {}, configurable: true });
+    try {
+      const page = await signedIn(castellans);
+      const url = wsUrl(0);
+      const { refresh } = page;
+      const tabs = Array.from({ length: 5 }, () => lives.start({ url, accessToken: () => page.accessToken, refresh }));
+      await Promise.all(tabs.map((tab) => tab.refresh()));
+      expect(page.refreshes).toBe(1);
+      await Promise.all(tabs.map((tab) => tab.refresh()));
+      expect(page.refreshes).toBe(2);
+    } finally {
+      Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true });
+    }
+  });
+
+  test('is refreshed when it has, where the page could not at once, and all goes on', async () => {
+    const page = await signedIn();
+    let tries = 0;
     const live = lives.start({
       url: wsUrlOf(shortLived.apps[0]),
-      accessToken: () => accessToken,
+      accessToken: () => page.accessToken,
       async refresh() {
-        refreshes += 1;
-        const { data } = await shortLived.ask<{ refreshSession: { accessToken: string; refreshToken: string } }>(
-          'mutation ($token: String!) { refreshSession(refreshToken: $token) { accessToken refreshToken } }',
-          { variables: { token: refreshToken } },
-        );
-        ({ accessToken, refreshToken } = data?.refreshSession ?? { accessToken: '', refreshToken: '' });
+        if ((tries += 1) === 1) throw new Error('the network is slow');
+        await page.refresh();
       },
     });
     await live.ready;
-    const [updates, before] = [countUpdates(live), refreshes];
+    const updates = countUpdates(live);
     await when(live, () => live.state === 'reconnecting');
     await when(live, () => live.state === 'live');
-    expect(refreshes - before).toBe(1);
+    expect(page.refreshes).toBeGreaterThan(0);
     expect(updates.count).toBe(0);
     const granted = when(live, () => live.ability.can('disable', mayDisable));
-    const { roles, grants } = shortLived.apps[0]?.services ?? {};
-    const support = await roles?.findByName(SYSTEM, 'support');
-    await grants?.grant(SYSTEM, { principalId: bob.id, roleId: support?.id ?? '', scope: null });
+    await grantSupport(page.bob);
     await granted;
+  });
+
+  test('in a cookie is refreshed when it has, and the page never sees one', async () => {
+    const { url = '' } = shortLived.apps[0] ?? {};
+    const bob = await shortLived.signUp('bob');
+    const browser = new Browser();
+    await browser.signIn(url, bob.email);
+    class WithCookies extends WebSocket {
+      constructor(address: string, protocols: string) {
+        super(address, protocols, { headers: { cookie: browser.cookie } });
+      }
+    }
+    let refreshes = 0;
+    const live = lives.start({
+      url: wsUrlOf(shortLived.apps[0]),
+      csrfToken: () => browser.csrfToken,
+      async refresh() {
+        refreshes += 1;
+        await browser.refresh(url);
+      },
+      webSocketImpl: WithCookies,
+    });
+    await live.ready;
+    await when(live, () => live.state === 'reconnecting');
+    await when(live, () => live.state === 'live');
+    expect(refreshes).toBe(1);
   });
 
   test('ends access when nobody refreshes it, or when the refresh is refused for good', async () => {

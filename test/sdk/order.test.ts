@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals';
-import type { LiveAbility, LiveAbilityOptions } from '../../src/sdk/client.ts';
+import type { LiveAbility, LiveAbilitySettings } from '../../src/sdk/client.ts';
 import { changed, rules, startAnotherServer } from './another-server.ts';
 import { countUpdates, openLive, when } from './live.ts';
 
@@ -15,7 +15,7 @@ afterEach(() => {
 
 async function start(
   script: Parameters<typeof startAnotherServer>[0],
-  options: Partial<LiveAbilityOptions> = {},
+  options: Partial<LiveAbilitySettings> & { readonly refresh?: () => Promise<void> } = {},
 ): Promise<LiveAbility> {
   server = await startAnotherServer(script);
   return lives.start({ url: server.url, accessToken: () => 'token', ...options });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
-import { startCastellans, type Castellans } from '../support/castellan.ts';
+import { PASSWORD, startCastellans, type Castellans } from '../support/castellan.ts';
 import { ROOT } from '../support/source-files.ts';
 
 const run = promisify(execFile);
@@ -80,7 +80,7 @@ test('a program in plain JavaScript imports castellan/client and is live', async
 });
 
 test('the page about front ends is right, with a role that holds in one scope', async () => {
-  const [use = '', , asSubject = ''] = await blocksOf('docs/front-ends.md', 'js');
+  const [use = '', , , asSubject = ''] = await blocksOf('docs/front-ends.md', 'js');
   const [query = ''] = await blocksOf('docs/front-ends.md', 'graphql');
   const { url } = castellans.apps[0] ?? { url: '' };
   const { users, roles, grants } = castellans.apps[0]?.services ?? {};
@@ -122,6 +122,52 @@ test('the page about front ends is right, with a role that holds in one scope', 
   expect(stdout).toBe('acme true\nacme/platform true\nacmes false\nended false\n');
 });
 
+test('the page about cookies is right: a browser is live, refreshes and signs out, and sees no token', async () => {
+  const [, cookies = ''] = await blocksOf('docs/front-ends.md', 'js');
+  const { url } = castellans.apps[0] ?? { url: '' };
+  const bob = await castellans.signUp('bob');
+  await writeFile(
+    join(program, 'cookies.mjs'),
+    `import { createLiveAbility } from 'castellan/client';
+    // What browsers have and Node lacks: storage, an address, and cookies.
+    const stored = new Map();
+    globalThis.localStorage = { getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => stored.set(key, value) };
+    globalThis.location = new URL(${JSON.stringify(url)});
+    const jar = new Map();
+    const cookie = () => [...jar].map((pair) => pair.join('=')).join('; ');
+    const { fetch: fetchBare, WebSocket: BareWebSocket } = globalThis;
+    let seen = '';
+    globalThis.fetch = async (path, init) => {
+      const response = await fetchBare(new URL(path, location), { ...init, headers: { ...init.headers, cookie: cookie() } });
+      for (const line of response.headers.getSetCookie()) {
+        const [name, value] = line.split(';')[0].split('=');
+        if (value === '') jar.delete(name);
+        else jar.set(name, value);
+      }
+      seen += await response.clone().text();
+      return response;
+    };
+    globalThis.WebSocket = class extends BareWebSocket {
+      constructor(url, protocols) {
+        super(url, { protocols, headers: { cookie: cookie() } });
+      }
+    };
+    ${cookies}
+    const user = await signInWithCookies(${JSON.stringify(bob.email)}, ${JSON.stringify(PASSWORD)});
+    const live = startLive();
+    await live.ready;
+    const before = cookie();
+    await live.refresh();
+    console.log(user.name, live.state, before !== cookie(), [...jar.values()].some((token) => seen.includes(token)));
+    console.log((await askWithCookies('{ me { name } }')).data.me.name);
+    await askWithCookies('mutation { signOut { position } }');
+    console.log(jar.size);
+    live.dispose();`,
+  );
+  const { stdout } = await run(process.execPath, ['cookies.mjs'], { cwd: program });
+  expect(stdout).toBe('bob live true false\nbob\n0\n');
+});
+
 test('a program in TypeScript for browsers compiles against its declarations', async () => {
   await writeFile(
     join(program, 'main.ts'),
@@ -129,8 +175,11 @@ test('a program in TypeScript for browsers compiles against its declarations', a
     const live = createLiveAbility({ url: 'ws://127.0.0.1:4001/graphql', accessToken: () => 'token' });
     const state: LiveAbilityState = live.state;
     document.title = state + String(live.ability.can('disable', { __typename: 'User', id: 'user_1' }));
+    createLiveAbility({ url: '', csrfToken: () => '', refresh: () => live.refresh() });
     // @ts-expect-error -- a token is needed
-    createLiveAbility({ url: '' });`,
+    createLiveAbility({ url: '' });
+    // @ts-expect-error -- or a cookie, and not both
+    createLiveAbility({ url: '', accessToken: () => '', csrfToken: () => '' });`,
   );
   const options = ['--strict', '--noEmit', '--target', 'es2024', '--lib', 'es2024,dom', '--types', ''];
   const modules = ['--module', 'esnext', '--moduleResolution', 'bundler'];

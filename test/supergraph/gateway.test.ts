@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { composeServices } from '@theguild/federation-composition';
 import { parse } from 'graphql';
 import { readSchemaText } from '../../src/api/graphql/sdl.ts';
-import { codesOf, post, startCastellans, type Castellans, type SignedInUser } from '../support/castellan.ts';
+import { codesOf, post, startCastellans, until, type Castellans, type SignedInUser } from '../support/castellan.ts';
+import { openStream } from '../support/event-stream.ts';
 import { DOCUMENTS_SDL, portOf, serveDocuments } from './documents.ts';
 
 /** A gateway that people run, with the configuration that our documentation gives them. */
@@ -106,6 +107,27 @@ test('a session revoked through the gateway is refused through the gateway from 
   expect(codesOf(document)).toContain('SESSION_REVOKED');
   for (const { data } of [me, document]) expect(JSON.stringify(data)).not.toContain(bob.email);
   expect(await ask(ME, bob.accessToken)).toMatchObject({ data: { me: { id: bob.id } }, errors: [] });
+});
+
+test('a subscription through the gateway, which asks for server-sent events, ends when the session does', async () => {
+  const { accessToken, sessionId } = await castellans.signIn(bob.email);
+  const query = `subscription {
+    sessionEvents { __typename ... on SessionRevoked { sessionId } ... on AccessEnded { code } }
+  }`;
+  const events = await openStream(gateway.url, query, { headers: { authorization: `Bearer ${accessToken}` } });
+  await until(() => castellans.apps[0]?.services.live.size === 1);
+  const phone = await castellans.signIn(bob.email);
+  for (const id of [phone.sessionId, sessionId]) {
+    await ask('mutation ($id: ID!) { revokeSession(id: $id) { position } }', alice.accessToken, { id });
+  }
+  expect(await events.all()).toEqual([
+    {
+      event: 'next',
+      data: { data: { sessionEvents: { __typename: 'SessionRevoked', sessionId: phone.sessionId } } },
+    },
+    { event: 'next', data: { data: { sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } } } },
+    { event: 'complete', data: null },
+  ]);
 });
 
 async function startGateway() {

@@ -15,6 +15,7 @@ export async function openSocket(url: string, options: ClientOptions = {}, proto
   const socket = new WebSocket(url, protocol, options);
   const frames: Frame[] = [];
   const closed = Promise.withResolvers<number>();
+  const reason = Promise.withResolvers<string>();
   const waiting = new Set<() => void>();
   const wake = (): void => {
     for (const each of waiting) each();
@@ -24,8 +25,9 @@ export async function openSocket(url: string, options: ClientOptions = {}, proto
     frames.push(JSON.parse(data.toString()) as Frame);
     wake();
   });
-  socket.on('close', (code) => {
+  socket.on('close', (code, text) => {
     closed.resolve(code);
+    reason.resolve(text.toString());
     wake();
   });
   socket.on('error', () => {});
@@ -46,6 +48,8 @@ export async function openSocket(url: string, options: ClientOptions = {}, proto
   const send = (frame: object | string): void => socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame));
   return {
     closed: closed.promise,
+    /** What the close frame says. */
+    reason: reason.promise,
     send,
     frames,
     subscribe: (id: string, query: string, more: object = {}): void =>

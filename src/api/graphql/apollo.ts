@@ -70,7 +70,9 @@ function refuseSubscriptions(): ApolloServerPlugin<OperationContext> {
         didResolveOperation: ({ operation }) => {
           if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) return Promise.resolve();
           const extensions = { http: { status: 400 } };
-          throw new GraphQLError('Subscriptions run over a WebSocket (graphql-transport-ws).', { extensions });
+          const message =
+            'Subscriptions run over a WebSocket (graphql-transport-ws), or with Accept: text/event-stream.';
+          throw new GraphQLError(message, { extensions });
         },
       }),
   };

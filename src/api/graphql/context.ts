@@ -8,7 +8,7 @@ import type { SecondFactors } from '../../domain/authentication/second-factors.t
 import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Standings } from '../../domain/policy/standings.ts';
-import type { Principal } from '../../domain/principals/principal.ts';
+import type { Principal, UserPrincipal } from '../../domain/principals/principal.ts';
 import type { CustomRoles } from '../../domain/roles/custom-roles.ts';
 import type { Grants } from '../../domain/roles/grants.ts';
 import type { PolicyChanges } from '../../domain/roles/policy-changes.ts';
@@ -18,10 +18,13 @@ import type { Scopes } from '../../domain/scopes/scopes.ts';
 import type { Activity } from '../../domain/sessions/activity.ts';
 import type { Cleaner } from '../../domain/sessions/cleaner.ts';
 import type { Sessions } from '../../domain/sessions/sessions.ts';
+import type { CsrfTokens } from '../../domain/tokens/csrf-tokens.ts';
+import type { RefreshTokens } from '../../domain/tokens/refresh-tokens.ts';
 import type { SigningKeys } from '../../domain/tokens/signing-keys.ts';
 import type { Users } from '../../domain/users/users.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import type { SessionCookies } from '../http/session-cookies.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 
 /** What resolvers may call. */
@@ -36,6 +39,8 @@ export interface Services {
   readonly cleaner: Cleaner;
   readonly authentication: Authentication;
   readonly secondFactors: SecondFactors;
+  readonly refreshTokens: RefreshTokens;
+  readonly csrfTokens: CsrfTokens;
   readonly signingKeys: SigningKeys;
   readonly policy: Policy;
   readonly policies: Policies;
@@ -51,26 +56,51 @@ export interface Services {
   readonly logger: Log;
 }
 
+/** A connection whose operations outlive a token. */
+export interface Renewable {
+  /**
+   * Goes on with a fresh access token, as do the subscriptions of its session. Refuses, and changes nothing, when the token
+   * does not hold or is of another session than `by`.
+   */
+  renew(by: Principal, token: string): Promise<UserPrincipal>;
+}
+
+/** What only some doors have. */
+export interface Door {
+  readonly cookies?: SessionCookies;
+  readonly connection?: Renewable;
+}
+
 /** One operation: who acts, from where, and the services. The same for every protocol. */
 export class OperationContext {
   by: Principal;
   readonly from: Origin;
   readonly services: Services;
+  readonly cookies: SessionCookies | null;
+  readonly connection: Renewable | null;
   /** The subscription this operation runs, once it does. */
-  running: { readonly ended: boolean } | null = null;
+  running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
   // No #private field: Apollo Server hands resolvers a copy of its context, and copies have none.
   private loadersOnce: Loaders | null = null;
 
-  constructor(services: Services, by: Principal, from: Origin) {
+  constructor(services: Services, by: Principal, from: Origin, { cookies, connection }: Door = {}) {
     this.services = services;
     this.by = by;
     this.from = from;
+    this.cookies = cookies ?? null;
+    this.connection = connection ?? null;
   }
 
   /** Who signs in goes on as who they are: the rest of the operation is theirs. */
   become(by: Principal): void {
     this.by = by;
     this.loadersOnce = null;
+  }
+
+  /** The subscription goes on with a fresh credential of the same session. */
+  renew(by: UserPrincipal): void {
+    this.become(by);
+    this.running?.renew(by);
   }
 
   get users(): Users {

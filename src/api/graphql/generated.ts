@@ -249,10 +249,21 @@ export type Mutation = {
   disableTotp: DisableTotpPayload;
   /** Ends all older ones. `code` is the app's. */
   regenerateRecoveryCodes: RegenerateRecoveryCodesPayload;
-  /** MfaRequired for a user with a second factor: then `verifyMfa` starts the session. */
+  /**
+   * MfaRequired for a user with a second factor: then `verifyMfa` starts the session. Over HTTP with the header
+   * `X-Castellan-Cookies: 1`, the tokens go into cookies.
+   */
   signIn: SignInResult;
-  /** Replaces the refresh token. Showing an old one again revokes the session: somebody has a copy. */
+  /**
+   * Replaces the refresh token. Showing an old one again revokes the session: somebody has a copy. Without an argument, with
+   * the header `X-Castellan-Cookies: 1`, it is the one in the cookie.
+   */
   refreshSession: SignedIn;
+  /**
+   * Over a WebSocket: it and your subscriptions on it go on with this fresh access token of the same session. Any other
+   * token is refused and changes nothing.
+   */
+  renewConnection: RenewConnectionPayload;
   /** Ends the session you act in. */
   signOut: SignOutPayload;
   revokeSession: RevokeSessionPayload;
@@ -368,7 +379,12 @@ export type MutationSignInArgs = {
 
 
 export type MutationRefreshSessionArgs = {
-  refreshToken: Scalars['String']['input'];
+  refreshToken?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type MutationRenewConnectionArgs = {
+  accessToken: Scalars['String']['input'];
 };
 
 
@@ -990,10 +1006,12 @@ export type SignInInput = {
 
 export type SignedIn = {
   __typename?: 'SignedIn';
-  /** Send it as `Authorization: Bearer …`. */
-  accessToken: Scalars['String']['output'];
-  /** Keep it secret; each one is good for one refresh. */
-  refreshToken: Scalars['String']['output'];
+  /** Send it as `Authorization: Bearer …`. Null when cookies keep it. */
+  accessToken?: Maybe<Scalars['String']['output']>;
+  /** Keep it secret; each one is good for one refresh. Null when cookies keep it. */
+  refreshToken?: Maybe<Scalars['String']['output']>;
+  /** Send it as `X-CSRF-Token` with every POST while cookies keep the tokens; it stays the same for the session. Null otherwise. */
+  csrfToken?: Maybe<Scalars['String']['output']>;
   /** When the access token ends. */
   expiresAt: Scalars['DateTime']['output'];
   session: Session;
@@ -1022,6 +1040,15 @@ export type SignOutPayload = {
   __typename?: 'SignOutPayload';
   session: Session;
   receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RenewConnectionPayload = {
+  __typename?: 'RenewConnectionPayload';
+  /** When the fresh access token ends. */
+  expiresAt: Scalars['DateTime']['output'];
+  /** Whole seconds until then, for those whose clock may be wrong. */
+  expiresIn: Scalars['Int']['output'];
   position: Scalars['String']['output'];
 };
 
@@ -1348,6 +1375,7 @@ export type ResolversTypes = {
   RevokeSessionPayload: ResolverTypeWrapper<Omit<RevokeSessionPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   RevokeSessionsPayload: ResolverTypeWrapper<Omit<RevokeSessionsPayload, 'sessions'> & { sessions: Array<ResolversTypes['Session']> }>;
   SignOutPayload: ResolverTypeWrapper<Omit<SignOutPayload, 'session'> & { session: ResolversTypes['Session'] }>;
+  RenewConnectionPayload: ResolverTypeWrapper<RenewConnectionPayload>;
   SessionRevoked: ResolverTypeWrapper<SessionRevoked>;
   SessionEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SessionEvent']>;
   SigningKey: ResolverTypeWrapper<SigningKeyRecord>;
@@ -1449,6 +1477,7 @@ export type ResolversParentTypes = {
   RevokeSessionPayload: Omit<RevokeSessionPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   RevokeSessionsPayload: Omit<RevokeSessionsPayload, 'sessions'> & { sessions: Array<ResolversParentTypes['Session']> };
   SignOutPayload: Omit<SignOutPayload, 'session'> & { session: ResolversParentTypes['Session'] };
+  RenewConnectionPayload: RenewConnectionPayload;
   SessionRevoked: SessionRevoked;
   SessionEvent: ResolversUnionTypes<ResolversParentTypes>['SessionEvent'];
   SigningKey: SigningKeyRecord;
@@ -1534,7 +1563,8 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   disableTotp?: Resolver<ResolversTypes['DisableTotpPayload'], ParentType, ContextType, RequireFields<MutationDisableTotpArgs, 'code'>>;
   regenerateRecoveryCodes?: Resolver<ResolversTypes['RegenerateRecoveryCodesPayload'], ParentType, ContextType, RequireFields<MutationRegenerateRecoveryCodesArgs, 'code'>>;
   signIn?: Resolver<ResolversTypes['SignInResult'], ParentType, ContextType, RequireFields<MutationSignInArgs, 'input'>>;
-  refreshSession?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, RequireFields<MutationRefreshSessionArgs, 'refreshToken'>>;
+  refreshSession?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, Partial<MutationRefreshSessionArgs>>;
+  renewConnection?: Resolver<ResolversTypes['RenewConnectionPayload'], ParentType, ContextType, RequireFields<MutationRenewConnectionArgs, 'accessToken'>>;
   signOut?: Resolver<ResolversTypes['SignOutPayload'], ParentType, ContextType>;
   revokeSession?: Resolver<ResolversTypes['RevokeSessionPayload'], ParentType, ContextType, RequireFields<MutationRevokeSessionArgs, 'id'>>;
   revokeOtherSessions?: Resolver<ResolversTypes['RevokeSessionsPayload'], ParentType, ContextType>;
@@ -1909,8 +1939,9 @@ export type SessionEdgeResolvers<ContextType = OperationContext, ParentType exte
 };
 
 export type SignedInResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignedIn'] = ResolversParentTypes['SignedIn']> = {
-  accessToken?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  refreshToken?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  accessToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  refreshToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  csrfToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   session?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
   user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
@@ -1937,6 +1968,12 @@ export type RevokeSessionsPayloadResolvers<ContextType = OperationContext, Paren
 export type SignOutPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignOutPayload'] = ResolversParentTypes['SignOutPayload']> = {
   session?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RenewConnectionPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RenewConnectionPayload'] = ResolversParentTypes['RenewConnectionPayload']> = {
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  expiresIn?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
@@ -2059,6 +2096,7 @@ export type Resolvers<ContextType = OperationContext> = {
   RevokeSessionPayload?: RevokeSessionPayloadResolvers<ContextType>;
   RevokeSessionsPayload?: RevokeSessionsPayloadResolvers<ContextType>;
   SignOutPayload?: SignOutPayloadResolvers<ContextType>;
+  RenewConnectionPayload?: RenewConnectionPayloadResolvers<ContextType>;
   SessionRevoked?: SessionRevokedResolvers<ContextType>;
   SessionEvent?: SessionEventResolvers<ContextType>;
   SigningKey?: SigningKeyResolvers<ContextType>;

@@ -33,7 +33,6 @@ export interface LiveSource<E> {
  * expires, what was queued is dropped, the terminal event goes out as data, and then it completes.
  */
 export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnded | Resync>, LiveOperation {
-  readonly label: number;
   readonly #context: OperationContext;
   readonly #source: LiveSource<E>;
   readonly #queue: (E | Resync)[] = [];
@@ -52,7 +51,6 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
     this.#context = context;
     this.#by = by;
     this.#source = source;
-    this.label = by.credential.label;
   }
 
   /** Refuses with UNAUTHENTICATED when nobody is signed in. */
@@ -62,22 +60,27 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
     const subscription = new LiveSubscription<E>(context, by, source);
     // Registered first: a revocation that comes while the source opens must find it.
     services.live.add(subscription);
+    context.running = subscription;
     try {
       subscription.#schedule();
       subscription.#stopSource = await source.open(subscription);
       // Rights that changed before it was registered are a change like any other.
-      subscription.#follow(requireUser(await services.standings.recheck(subscription.#by)));
+      subscription.#follow(await subscription.#current());
     } catch (error) {
+      context.running = null;
       subscription.#close();
       throw error;
     }
     if (subscription.#closed) subscription.#stopSource();
-    context.running = subscription;
     return subscription;
   }
 
   get credentialTargets(): readonly string[] {
     return revocationTargets(this.#by);
+  }
+
+  get label(): number {
+    return this.#by.credential.label;
   }
 
   get dependencies(): readonly string[] {
@@ -91,6 +94,11 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
   /** Whether the last event has been handed out: what follows is only its delivery. */
   get ended(): boolean {
     return this.#terminalTaken;
+  }
+
+  /** Goes on with a fresh credential of the same user and session, which holds now. */
+  renew(by: UserPrincipal): void {
+    this.#go(by);
   }
 
   push(event: E | Resync): void {
@@ -173,26 +181,41 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
   }
 
   async #check(): Promise<void> {
-    const { standings } = this.#context.services;
-    let now: UserPrincipal;
     try {
-      now = requireUser(await standings.recheck(this.#by));
+      this.#follow(await this.#current());
     } catch (error) {
       this.refuse(error);
-      return;
     }
-    this.#follow(now);
+  }
+
+  /** Its principal as it is now. What is found out about a credential says nothing once it has been renewed. */
+  async #current(): Promise<UserPrincipal> {
+    for (;;) {
+      const asked = this.#by;
+      const isRenewed = (): boolean => this.#by.credential !== asked.credential;
+      try {
+        const now = requireUser(await this.#context.services.standings.recheck(asked));
+        if (!isRenewed()) return now;
+      } catch (error) {
+        if (!isRenewed()) throw error;
+      }
+    }
   }
 
   #follow(now: UserPrincipal): void {
-    if (now.standing === this.#by.standing || this.#terminal !== null || this.#closed) return;
+    if (now.standing !== this.#by.standing) this.#go(now);
+  }
+
+  #go(now: UserPrincipal): void {
+    if (this.#terminal !== null || this.#closed) return;
     const { live } = this.#context.services;
+    const hasChanged = now.standing !== this.#by.standing;
     // It may depend on other roles now, and must be found by them.
     live.remove(this);
     this.#by = now;
     live.add(this);
     this.#schedule();
-    this.#source.changed?.(now, this);
+    if (hasChanged) this.#source.changed?.(now, this);
   }
 
   /**

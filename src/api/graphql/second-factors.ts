@@ -1,12 +1,11 @@
 import type { Resolvers } from './generated.ts';
-import { become } from './sessions.ts';
+import { handOut } from './signed-in.ts';
 
 export const secondFactors: Resolvers = {
   Mutation: {
     verifyMfa: async (_, { input }, context) => {
       const signedIn = await context.authentication.verifyMfa(input, context.from);
-      await become(context, signedIn);
-      return signedIn;
+      return handOut(context, signedIn);
     },
 
     beginTotpEnrollment: async (_, _args, { by, services }) => {

@@ -1,11 +1,12 @@
 import { formatPosition, parsePosition } from '../../domain/authority/position.ts';
 import type { LogEntry } from '../../domain/authority/log.ts';
+import { badInput } from '../../domain/refusals.ts';
+import { secondsUntil, toInstant } from '../../kit/clock.ts';
 import { isId } from '../../kit/ids.ts';
-import type { SignedIn } from '../../domain/authentication/authentication.ts';
-import type { OperationContext } from './context.ts';
 import type { Resolvers, SessionEvent, SessionRevoked } from './generated.ts';
 import { readField } from './fields.ts';
 import { LiveSubscription } from './live-subscription.ts';
+import { handOut, refreshTokenOf } from './signed-in.ts';
 
 export const sessions: Resolvers = {
   Query: {
@@ -16,18 +17,33 @@ export const sessions: Resolvers = {
   Mutation: {
     signIn: async (_, { input }, context) => {
       const result = await context.authentication.signIn(input, context.from);
-      if (result.__typename === 'SignedIn') await become(context, result);
-      return result;
+      return result.__typename === 'SignedIn' ? handOut(context, result) : result;
     },
 
     refreshSession: async (_, { refreshToken }, context) => {
-      const signedIn = await context.authentication.refresh(refreshToken);
-      await become(context, signedIn);
-      return signedIn;
+      const signedIn = await context.authentication.refresh(refreshTokenOf(context, refreshToken));
+      return handOut(context, signedIn);
     },
 
-    signOut: async (_, _args, { by, sessions }) => {
+    renewConnection: async (_, { accessToken }, { by, connection, services }) => {
+      if (connection === null) {
+        throw badInput(
+          'accessToken',
+          'This renews a WebSocket. Over HTTP, send the fresh token with the next request.',
+        );
+      }
+      const { credential, standing } = await connection.renew(by, accessToken);
+      const { epoch, seq } = services.tail.position;
+      return {
+        expiresAt: toInstant(credential.expiresAtMs),
+        expiresIn: secondsUntil(credential.expiresAtMs, services.clock),
+        position: formatPosition({ epoch, seq: Math.max(standing.asOf, seq) }),
+      };
+    },
+
+    signOut: async (_, _args, { by, cookies, sessions }) => {
       const { value, receipt } = await sessions.signOut(by);
+      cookies?.clear();
       return { session: value, receipt, position: receipt.position };
     },
 
@@ -80,11 +96,6 @@ export const sessions: Resolvers = {
     },
   },
 };
-
-/** The rest of the operation is theirs who signed in. */
-export async function become(context: OperationContext, { accessToken }: SignedIn): Promise<void> {
-  context.become(await context.authentication.identify({ kind: 'accessToken', token: accessToken }));
-}
 
 /** The end of all sessions of a disabled user stands in the log as one entry about the user, and reaches them as their own end. */
 function isSessionEnd({ target, kind }: LogEntry): boolean {

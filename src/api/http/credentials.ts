@@ -8,11 +8,18 @@ const BEARER = /^Bearer +([^\s]+)$/i;
 export function credentialOf(headers: IncomingHttpHeaders): Credential {
   const { authorization } = headers;
   const apiKey = headers['x-api-key'];
-  if (apiKey !== undefined && authorization !== undefined) {
-    throw new Refusal('BAD_USER_INPUT', 'Send one kind of credential: an Authorization header or an API key.');
+  if (apiKey !== undefined) {
+    refuseTwoKinds(headers);
+    throw new Refusal('UNAUTHENTICATED', 'This API key is not valid.');
   }
-  if (apiKey !== undefined) throw new Refusal('UNAUTHENTICATED', 'This API key is not valid.');
   return authorization === undefined ? { kind: 'none' } : { kind: 'accessToken', token: bearerOf(authorization) };
+}
+
+/** @param cookie whether there is a cookie of ours as well */
+export function refuseTwoKinds(headers: IncomingHttpHeaders, { cookie = false } = {}): void {
+  const kinds = [cookie, headers.authorization !== undefined, headers['x-api-key'] !== undefined];
+  if (kinds.filter(Boolean).length < 2) return;
+  throw new Refusal('BAD_USER_INPUT', 'Send one kind of credential: an Authorization header, an API key or cookies.');
 }
 
 export function bearerOf(authorization: string): string {

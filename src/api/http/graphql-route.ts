@@ -1,19 +1,14 @@
 import { type ApolloServer, HeaderMap } from '@apollo/server';
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { parsePosition } from '../../domain/authority/position.ts';
-import type { Principal } from '../../domain/principals/principal.ts';
 import { REFUSALS, Refusal } from '../../domain/refusals.ts';
-import { OperationContext, type Services } from '../graphql/context.ts';
+import type { OperationContext, Services } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
-import type { Origin } from '../../domain/authentication/authentication.ts';
 import type { Metrics } from '../../kit/metrics.ts';
-import { credentialOf } from './credentials.ts';
+import type { EventStreams } from './event-streams.ts';
+import { contextNow, contextOf } from './identity.ts';
 import type { KnownQueries } from './known-queries.ts';
-
-/** A request that brings the position of a write it must see waits this long for it. */
-const MIN_POSITION_WAIT_MS = 300;
-
-const USER_AGENT_LENGTH_MAX = 300;
+import type { Origins } from './origins.ts';
 
 const PRIVATE = 'private, no-store';
 
@@ -21,12 +16,14 @@ export interface GraphqlRouteParts {
   readonly apollo: ApolloServer<OperationContext>;
   readonly services: Services;
   readonly known: KnownQueries;
+  readonly streams: EventStreams;
+  readonly origins: Origins;
   readonly metrics: Metrics;
 }
 
 export function addGraphqlRoute(
   server: FastifyInstance,
-  { apollo, services, known, metrics }: GraphqlRouteParts,
+  { apollo, services, known, streams, origins, metrics }: GraphqlRouteParts,
 ): void {
   const answered = metrics.operations.labels({ kind: 'query', outcome: 'ok' });
   const failed = metrics.operations.labels({ kind: 'query', outcome: 'errors' });
@@ -35,12 +32,15 @@ export function addGraphqlRoute(
     url: '/graphql',
     handler: async (request, reply) => {
       let context: OperationContext;
+      const isStream = streams.wantedBy(request);
       try {
-        context = contextNow(request, services) ?? (await contextOf(request, services));
+        if (isStream) streams.admit(request);
+        context = contextNow(request, services) ?? (await contextOf(request, services, origins));
       } catch (error) {
         reply.header('cache-control', PRIVATE);
         return refuse(reply, error, services);
       }
+      if (isStream) return streams.serve(request, reply, context);
       const query = known.find(request);
       if (query !== null) {
         const body = await known.answer(query, context);
@@ -52,35 +52,6 @@ export function addGraphqlRoute(
       return answer(apollo, known, request, reply, context);
     },
   });
-}
-
-/** Everything about a warm credential is known here, and there is nothing to wait for; null for all else. */
-function contextNow(request: FastifyRequest, services: Services): OperationContext | null {
-  const { headers } = request;
-  if (headers['x-castellan-min-position'] !== undefined) return null;
-  const credential = credentialOf(headers);
-  if (credential.kind !== 'accessToken') return null;
-  const by = services.authentication.identifyWarm(credential.token);
-  return by === null ? null : contextFor(by, request, services);
-}
-
-async function contextOf(request: FastifyRequest, services: Services): Promise<OperationContext> {
-  const { headers } = request;
-  const minPosition = headers['x-castellan-min-position'];
-  if (typeof minPosition === 'string') {
-    await services.tail.awaitApplied(parsePosition(minPosition, 'x-castellan-min-position'), MIN_POSITION_WAIT_MS);
-  }
-  const by = await services.authentication.identify(credentialOf(headers));
-  return contextFor(by, request, services);
-}
-
-function contextFor(by: Principal, request: FastifyRequest, services: Services): OperationContext {
-  if (by.kind === 'user') services.activity.touch(by.credential.sessionId, 'http');
-  return new OperationContext(services, by, originOf(request));
-}
-
-function originOf({ headers, ip }: FastifyRequest): Origin {
-  return { userAgent: headers['user-agent']?.slice(0, USER_AGENT_LENGTH_MAX) ?? null, address: ip };
 }
 
 async function answer(
@@ -104,13 +75,20 @@ async function answer(
   const status = response.status ?? 200;
   // Apollo Server writes errors first.
   if (status === 200 && response.body.string.startsWith('{"data":')) known.learn(request, response.headers);
-  return send(reply, status, response.headers, response.body.string);
+  return send(reply, status, response.headers, response.body.string, context.cookies?.answer);
 }
 
 /** Past Fastify, which would look at every header again. */
-function send(reply: FastifyReply, status: number, headers: ReadonlyMap<string, string>, text: string): FastifyReply {
-  const all: Record<string, string | number> = {};
+function send(
+  reply: FastifyReply,
+  status: number,
+  headers: ReadonlyMap<string, string>,
+  text: string,
+  cookies: readonly string[] = [],
+): FastifyReply {
+  const all: OutgoingHttpHeaders = {};
   for (const [name, value] of headers) all[name] = value;
+  if (cookies.length > 0) all['set-cookie'] = [...cookies];
   all['cache-control'] = PRIVATE;
   all['content-length'] = Buffer.byteLength(text);
   reply.hijack();

@@ -1,8 +1,12 @@
 import type { LiveOperation } from '../../domain/authority/live.ts';
+import type { Credential } from '../../domain/authentication/authentication.ts';
+import { overtaken } from '../../domain/authority/labelled.ts';
 import { type Principal, revocationTargets, type UserPrincipal } from '../../domain/principals/principal.ts';
+import { Refusal } from '../../domain/refusals.ts';
 import type { Timer } from '../../kit/clock.ts';
 import type { WebSocket } from 'ws';
-import type { Services } from '../graphql/context.ts';
+import type { OperationContext, Renewable, Services } from '../graphql/context.ts';
+import type { Operation } from '../graphql/execution.ts';
 
 export const CLOSE = {
   REVOKED: 4401,
@@ -22,18 +26,23 @@ const ANSWER_MS = 6_000;
 /** RFC 6455 5.5: what a close frame has room for. */
 const REASON_BYTES_MAX = 123;
 
-export type OperationKind = 'query' | 'mutation' | 'subscription';
+interface Running {
+  readonly kind: Operation['kind'];
+  readonly context: OperationContext;
+}
 
 /**
  * One socket and the principal it was opened by. When that credential is revoked or expires the socket closes, unless
  * operations of others run on it: identity belongs to the operation, and a gateway carries many users over one socket.
  */
-export class Connection implements LiveOperation {
+export class Connection implements LiveOperation, Renewable {
   readonly dependencies: readonly string[] = [];
+  /** What it was opened or renewed with: for operations that bring no credential of their own. */
+  credential: Credential = { kind: 'none' };
   readonly #socket: WebSocket;
   readonly #services: Services;
   /** By id; null while it is being identified. */
-  readonly #running = new Map<string, OperationKind | null>();
+  readonly #running = new Map<string, Running | null>();
   #owner: UserPrincipal | null = null;
   #shared = false;
   #closing = false;
@@ -59,6 +68,11 @@ export class Connection implements LiveOperation {
     return this.#owner === null ? [] : revocationTargets(this.#owner);
   }
 
+  /** Who opened it, or null when that was nobody. */
+  get owner(): UserPrincipal | null {
+    return this.#owner;
+  }
+
   get label(): number {
     return this.#owner?.credential.label ?? 0;
   }
@@ -76,14 +90,40 @@ export class Connection implements LiveOperation {
     this.#running.set(operationId, null);
   }
 
-  started(operationId: string, by: Principal, kind: OperationKind): void {
-    this.#running.set(operationId, kind);
+  started(operationId: string, kind: Operation['kind'], context: OperationContext): void {
+    this.#running.set(operationId, { kind, context });
+    const { by } = context;
     if (by.kind === 'user' && by.credential.sessionId !== this.#owner?.credential.sessionId) this.#shared = true;
   }
 
   completed(operationId: string): void {
     this.#running.delete(operationId);
     if (this.#running.size === 0) this.#idle?.();
+  }
+
+  async renew(by: Principal, token: string): Promise<UserPrincipal> {
+    const { authentication, live } = this.#services;
+    const credential: Credential = { kind: 'accessToken', token };
+    await authentication.identify(credential);
+    // Asked again in the step that goes on with it: nothing can come in between.
+    const fresh = authentication.identifyWarm(token);
+    if (fresh === null) throw overtaken();
+    if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
+    if (!isOfSameSession(by, fresh)) {
+      throw new Refusal('FORBIDDEN', 'This token is of another session, which needs a connection of its own.');
+    }
+    if (this.closing) throw new Refusal('TOKEN_EXPIRED', 'The socket is closing. Connect again with the fresh token.');
+
+    for (const running of this.#running.values()) {
+      if (running?.kind === 'subscription' && isOfSameSession(running.context.by, fresh)) running.context.renew(fresh);
+    }
+    if (this.#owner === null || !isOfSameSession(this.#owner, fresh)) return fresh;
+    live.remove(this);
+    this.#owner = fresh;
+    live.add(this);
+    this.credential = credential;
+    this.#expireAt(fresh.credential.expiresAtMs);
+    return fresh;
   }
 
   /** The socket is gone. */
@@ -120,7 +160,7 @@ export class Connection implements LiveOperation {
   }
 
   #isChanging(): boolean {
-    return [...this.#running.values()].includes('mutation');
+    return [...this.#running.values()].some((running) => running?.kind === 'mutation');
   }
 
   /** Its operations end by themselves; their last frames go first. */
@@ -137,9 +177,14 @@ export class Connection implements LiveOperation {
 
   #expireAt(expiresAtMs: number): void {
     const { clock } = this.#services;
+    this.#expiry?.cancel();
     this.#expiry = clock.after(Math.max(0, expiresAtMs - clock.now()) + 1, () => {
       if (this.#shared) return;
       this.#leave(CLOSE.EXPIRED, 'TOKEN_EXPIRED').catch(() => this.#socket.terminate());
     });
   }
+}
+
+function isOfSameSession(one: Principal, other: UserPrincipal): boolean {
+  return one.kind === 'user' && one.id === other.id && one.credential.sessionId === other.credential.sessionId;
 }

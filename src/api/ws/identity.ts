@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import { credentialOf } from '../http/credentials.ts';
+import { credentialOf, refuseTwoKinds } from '../http/credentials.ts';
+import { accessCookieOf } from '../http/session-cookies.ts';
 import type { Credential } from '../../domain/authentication/authentication.ts';
 
 const text = z.string().nullish();
@@ -14,6 +15,7 @@ const initSchema = z
     authorization: text,
     Authorization: text,
     token: text,
+    csrfToken: text,
     headers: headersSchema,
     connectionParams: z.object({ token: text, authorization: text }).nullish(),
   })
@@ -30,10 +32,19 @@ const operationSchema = z
 /** Something was shown that is no credential: it must not come to stand for nobody, or for the owner of the socket. */
 const UNREADABLE: Credential = { kind: 'accessToken', token: '' };
 
-/** The credential of the connection: its `connection_init` payload first, and else the headers of its upgrade. */
-export function connectionCredential(init: unknown, headers: IncomingHttpHeaders): Credential {
+export interface ConnectionCredential {
+  readonly credential: Credential;
+  /** That a page knows this is what makes the cookie of its upgrade its own; null when the credential is no cookie. */
+  readonly csrfToken: string | null;
+}
+
+/**
+ * The credential of the connection: its `connection_init` payload first, and else the headers of its upgrade. Browsers send
+ * cookies with every upgrade, so a token in the payload wins over one; a `csrfToken` there says that the cookie is meant.
+ */
+export function connectionCredential(init: unknown, headers: IncomingHttpHeaders): ConnectionCredential {
   const { success, data } = initSchema.safeParse(init);
-  if (!success) return UNREADABLE;
+  if (!success) return { credential: UNREADABLE, csrfToken: null };
   const found =
     data?.authorization ??
     data?.Authorization ??
@@ -41,7 +52,13 @@ export function connectionCredential(init: unknown, headers: IncomingHttpHeaders
     authorizationIn(data?.headers) ??
     data?.connectionParams?.token ??
     data?.connectionParams?.authorization;
-  return typeof found === 'string' ? fromText(found) : credentialOf(headers);
+  const csrfToken = data?.csrfToken ?? null;
+  if (csrfToken === null && typeof found === 'string') return { credential: fromText(found), csrfToken: null };
+  const cookie = accessCookieOf(headers);
+  if (cookie === null) return { credential: csrfToken === null ? credentialOf(headers) : UNREADABLE, csrfToken: null };
+  if (typeof found === 'string') refuseTwoKinds({ ...headers, authorization: found }, { cookie: true });
+  refuseTwoKinds(headers, { cookie: true });
+  return { credential: { kind: 'accessToken', token: cookie }, csrfToken: csrfToken ?? '' };
 }
 
 /** The credential that came with one operation, or null when it is the connection's. */

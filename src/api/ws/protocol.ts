@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import { execute, getOperationAST, GraphQLError, subscribe, type ExecutionArgs, type GraphQLSchema } from 'graphql';
+import { execute, GraphQLError, subscribe, type ExecutionArgs, type GraphQLSchema } from 'graphql';
 import type { ServerOptions, SubscribePayload } from 'graphql-ws';
-import type { Credential } from '../../domain/authentication/authentication.ts';
 import { Refusal } from '../../domain/refusals.ts';
+import { secondsUntil } from '../../kit/clock.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toGraphQLError, toPublicError } from '../graphql/errors.ts';
+import { delivered, operationOf } from '../graphql/execution.ts';
 import { CLOSE, type Connection } from './connection.ts';
 import { connectionCredential, operationCredential } from './identity.ts';
 
@@ -18,8 +19,6 @@ export type InitPayload = Record<string, unknown> | undefined;
 export interface Extra {
   readonly connection: Connection;
   readonly request: IncomingMessage;
-  /** What the connection was opened with: for operations that bring no credential of their own. */
-  credential: Credential;
   readonly [key: PropertyKey]: unknown;
 }
 
@@ -29,7 +28,7 @@ export function protocolOptions(
   documents: Documents,
   services: Services,
 ): ServerOptions<InitPayload, Extra> {
-  const identify = (credential: Credential) => services.authentication.identify(credential);
+  const { authentication, clock, csrfTokens, logger, standings } = services;
   const originOf = ({ request }: Extra) => ({
     userAgent: request.headers['user-agent']?.slice(0, 300) ?? null,
     address: request.socket.remoteAddress ?? null,
@@ -39,46 +38,48 @@ export function protocolOptions(
     extra: Extra,
     id: string,
     { query, operationName, variables, extensions }: SubscribePayload,
-  ): Promise<ExecutionArgs | GraphQLError[]> {
-    const by = await identify(operationCredential(extensions) ?? extra.credential);
+  ): Promise<ExecutionArgs | readonly GraphQLError[]> {
+    const { connection } = extra;
+    const by = await authentication.identify(operationCredential(extensions) ?? connection.credential);
     if (by.kind === 'user') services.activity.touch(by.credential.sessionId, 'websocket');
-    const document = documents.read(query);
-    if (isErrors(document)) return document.map((error) => toGraphQLError(error, services.logger));
-    const operation = getOperationAST(document, operationName);
-    if (operation == null) return [new GraphQLError('There is no such operation.')];
+    const operation = operationOf(documents, { query, operationName }, logger);
+    if (isErrors(operation)) return operation;
     // Closed while it was identified: nothing more is executed for this client.
-    if (extra.connection.closing) return [new GraphQLError('The socket is closing.')];
-    extra.connection.started(id, by, operation.operation);
+    if (connection.closing) return [new GraphQLError('The socket is closing.')];
+    const contextValue = new OperationContext(services, by, originOf(extra), { connection });
+    connection.started(id, operation.kind, contextValue);
     return {
       schema,
-      document,
+      document: operation.document,
       operationName: operationName ?? null,
       variableValues: variables ?? {},
-      contextValue: new OperationContext(services, by, originOf(extra)),
+      contextValue,
     };
   }
 
   return {
     connectionInitWaitTimeout: INIT_WAIT_MS,
 
-    async onConnect({ extra, connectionParams }) {
+    async onConnect({ extra: { connection, request }, connectionParams }) {
       try {
-        extra.credential = connectionCredential(connectionParams, extra.request.headers);
-        const by = await identify(extra.credential);
-        extra.connection.opened(by);
+        const { credential, csrfToken } = connectionCredential(connectionParams, request.headers);
+        const by = await authentication.identify(credential);
+        if (by.kind === 'user' && csrfToken !== null) csrfTokens.demand(by.credential.sessionId, csrfToken);
+        connection.credential = credential;
+        connection.opened(by);
         // Asked again now that a revocation would find the connection: one may have come in between.
-        await services.standings.recheck(by);
-        return true;
+        await standings.recheck(by);
+        return by.kind === 'user' ? { expiresIn: secondsUntil(by.credential.expiresAtMs, clock) } : true;
       } catch (error) {
         if (!(error instanceof Refusal)) {
-          services.logger.error({ err: error }, 'a connection could not be opened');
+          logger.error({ err: error }, 'a connection could not be opened');
           // Ours to mend, and no reason to sign in again.
-          extra.connection.close(CLOSE.FAULT, 'INTERNAL');
+          connection.close(CLOSE.FAULT, 'INTERNAL');
           return false;
         }
         const { code } = error;
         const expired = code === 'TOKEN_EXPIRED' || code === 'AUTHORITY_UNAVAILABLE';
-        extra.connection.close(expired ? CLOSE.EXPIRED : CLOSE.REVOKED, code);
+        connection.close(expired ? CLOSE.EXPIRED : CLOSE.REVOKED, code);
         return false;
       }
     },
@@ -89,12 +90,10 @@ export function protocolOptions(
         const tooMany = new Refusal('RATE_LIMITED', 'Too many operations run on this socket.', {
           retryAfterSeconds: 1,
         });
-        return [toGraphQLError(tooMany, services.logger)];
+        return [toGraphQLError(tooMany, logger)];
       }
       connection.arrived(id);
-      const prepared = await prepare(extra, id, payload).catch((error: unknown) => [
-        toGraphQLError(error, services.logger),
-      ]);
+      const prepared = await prepare(extra, id, payload).catch((error: unknown) => [toGraphQLError(error, logger)]);
       if (isErrors(prepared)) connection.completed(id);
       return prepared;
     },
@@ -102,23 +101,12 @@ export function protocolOptions(
     execute,
     subscribe,
 
-    /** Rights may have gone while an event was being resolved. The last event of an ended subscription goes out all the same. */
-    async onNext(_context, _id, _payload, { contextValue }, result) {
-      const { by, running } = contextValue as OperationContext; // made in onSubscribe
-      try {
-        if (running !== null && !running.ended) await services.standings.recheck(by);
-      } catch (error) {
-        return { errors: [toPublicError(error, services.logger)] };
-      }
-      if (result.errors === undefined) return undefined;
-      const errors = result.errors.map((error) => toPublicError(error, services.logger));
-      return { data: result.data ?? null, errors };
-    },
+    onNext: (_context, _id, _payload, { contextValue }, result) =>
+      // It was made in onSubscribe.
+      delivered(result, contextValue as OperationContext),
 
     onError: (_context, _id, _payload, errors) =>
-      errors.map((error) =>
-        error.extensions['code'] === undefined ? toPublicError(error, services.logger) : error.toJSON(),
-      ),
+      errors.map((error) => (error.extensions['code'] === undefined ? toPublicError(error, logger) : error.toJSON())),
 
     onComplete({ extra }, id) {
       extra.connection.completed(id);

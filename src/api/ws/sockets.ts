@@ -5,7 +5,9 @@ import { handleProtocols, makeServer } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
+import type { Origins } from '../http/origins.ts';
 import { CLOSE, Connection } from './connection.ts';
+import { answerPings } from './pings.ts';
 import { protocolOptions, type Extra, type InitPayload } from './protocol.ts';
 
 const FRAME_BYTES_MAX = 64 * 1_024;
@@ -25,30 +27,32 @@ export interface SocketParts {
   readonly schema: GraphQLSchema;
   readonly documents: Documents;
   readonly services: Services;
-  /** Origins of other sites whose pages may connect. */
-  readonly allowedOrigins: readonly string[];
+  /** Whose pages may connect. */
+  readonly origins: Origins;
 }
 
 /** `graphql-transport-ws` on /graphql: the same principal, context, decisions and codes as over HTTP. */
-export function serveSockets({ httpServer, schema, documents, services, allowedOrigins }: SocketParts): Sockets {
+export function serveSockets({ httpServer, schema, documents, services, origins }: SocketParts): Sockets {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME_BYTES_MAX, handleProtocols });
   const protocol = makeServer<InitPayload, Extra>(protocolOptions(schema, documents, services));
 
   httpServer.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     if (request.url?.split('?')[0] !== '/graphql') return refuseUpgrade(socket, 404, 'Not Found');
-    if (!isOriginAllowed(request, allowedOrigins)) return refuseUpgrade(socket, 403, 'Forbidden');
+    if (!origins.allow(request.headers)) return refuseUpgrade(socket, 403, 'Forbidden');
     sockets.handleUpgrade(request, socket, head, (ws) => serve(ws, request));
   });
 
   function serve(ws: WebSocket, request: IncomingMessage): void {
     const connection = new Connection(ws, services);
-    const extra: Extra = { connection, request, credential: { kind: 'none' } };
+    const extra: Extra = { connection, request };
+    const pong = answerPings(connection, services);
     ws.on('error', (error) => services.logger.debug({ err: error }, 'a socket failed'));
     const closed = protocol.opened(
       {
         protocol: ws.protocol,
         send: (frame) => send(ws, frame),
+        onPing: async (payload) => send(ws, JSON.stringify(await pong(payload))),
         close: (code, reason) => connection.close(code ?? BAD_REQUEST, reason ?? ''),
         onMessage: (listener) =>
           ws.on('message', (frame: Buffer) => {
@@ -108,13 +112,6 @@ function pingWhileAlive(ws: WebSocket): () => void {
   }, PING_MS);
   timer.unref();
   return () => clearInterval(timer);
-}
-
-/** Browsers say where a page came from, and other clients say nothing. A page of this very host is no stranger. */
-function isOriginAllowed({ headers }: IncomingMessage, allowedOrigins: readonly string[]): boolean {
-  const { origin, host } = headers;
-  if (origin === undefined || allowedOrigins.includes(origin)) return true;
-  return host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
 }
 
 function refuseUpgrade(socket: Duplex, status: number, message: string): void {

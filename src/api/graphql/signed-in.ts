@@ -1,0 +1,43 @@
+import { GraphQLError } from 'graphql';
+import type { SignedIn } from '../../domain/authentication/authentication.ts';
+import { badInput, type Refusal, REFUSALS } from '../../domain/refusals.ts';
+import { noCsrfToken } from '../../domain/tokens/csrf-tokens.ts';
+import type { OperationContext } from './context.ts';
+
+/** What the answer tells of a session that starts or goes on. The tokens are in it only where no cookies keep them. */
+export interface SignedInAnswer extends Omit<SignedIn, 'accessToken' | 'refreshToken'> {
+  readonly accessToken: string | null;
+  readonly refreshToken: string | null;
+  readonly csrfToken: string | null;
+}
+
+/** Who signs in goes on as who they are, and gets the tokens: in cookies, out of reach of scripts, where those were asked for. */
+export async function handOut(context: OperationContext, signedIn: SignedIn): Promise<SignedInAnswer> {
+  const { authentication, cookies, services } = context;
+  context.become(await authentication.identify({ kind: 'accessToken', token: signedIn.accessToken }));
+  if (cookies === null || !cookies.keeping) return { ...signedIn, csrfToken: null };
+  cookies.keep(signedIn);
+  const csrfToken = services.csrfTokens.make(signedIn.session.id);
+  return { ...signedIn, accessToken: null, refreshToken: null, csrfToken };
+}
+
+/** The one refresh token of the request: its argument, or the cookie of a page that shows it has the CSRF token as well. */
+export function refreshTokenOf({ cookies, services }: OperationContext, given: string | null | undefined): string {
+  const cookie = cookies?.refreshToken ?? null;
+  if (typeof given === 'string') {
+    if (cookie !== null) throw badInput('refreshToken', 'Send one refresh token: as an argument or in a cookie.');
+    return given;
+  }
+  if (cookies === null || cookie === null || !cookies.keeping) {
+    throw badInput('refreshToken', 'Send the refresh token, or X-Castellan-Cookies: 1 with the cookie that has it.');
+  }
+  const { sessionId } = services.refreshTokens.parse(cookie);
+  if (!services.csrfTokens.holds(sessionId, cookies.csrfToken)) throw withStatus(noCsrfToken());
+  return cookie;
+}
+
+/** Refuses the whole request, not only a field of it. */
+function withStatus(refusal: Refusal): GraphQLError {
+  const { status } = REFUSALS[refusal.code];
+  return new GraphQLError(refusal.message, { originalError: refusal, extensions: { http: { status } } });
+}

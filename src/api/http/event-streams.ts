@@ -1,0 +1,157 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { execute, subscribe, type ExecutionResult, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
+import { Refusal } from '../../domain/refusals.ts';
+import type { OperationContext, Services } from '../graphql/context.ts';
+import type { Documents } from '../graphql/documents.ts';
+import { toPublicError } from '../graphql/errors.ts';
+import { delivered, operationOf } from '../graphql/execution.ts';
+import { type OperationRequest, requestOf } from './operation-request.ts';
+import type { Origins } from './origins.ts';
+
+const EVENTS = 'text/event-stream';
+const JSON_TYPES = /\bapplication\/(graphql-response\+)?json\b/i;
+/** So that what stands in between does not take a stream without events for a dead one. */
+const COMMENT_MS = 12_000;
+/** A client that lets this much pile up unread is cut off. */
+const UNREAD_BYTES_MAX = 1_024 * 1_024;
+/** A client that does not take the end of its stream is cut off after this long. */
+const TERMINATE_MS = 500;
+
+/**
+ * GraphQL over server-sent events, each operation on a connection of its own ("distinct connections mode" of the protocol):
+ * `next` for every result, then `complete`. Who asks is known before, as for every other request.
+ */
+export class EventStreams {
+  readonly #schema: GraphQLSchema;
+  readonly #documents: Documents;
+  readonly #services: Services;
+  readonly #origins: Origins;
+  readonly #open = new Set<ServerResponse>();
+  #closing = false;
+
+  constructor(parts: { schema: GraphQLSchema; documents: Documents; services: Services; origins: Origins }) {
+    this.#schema = parts.schema;
+    this.#documents = parts.documents;
+    this.#services = parts.services;
+    this.#origins = parts.origins;
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** Who takes JSON as well gets a stream for a subscription only: a query or mutation has one answer. */
+  wantedBy(request: FastifyRequest): boolean {
+    const { accept } = request.headers;
+    if (accept === undefined || !accept.includes(EVENTS)) return false;
+    return !JSON_TYPES.test(accept) || this.#kindOf(requestOf(request)) === 'subscription';
+  }
+
+  /**
+   * Refuses with FORBIDDEN pages of other sites, as for a WebSocket; with BAD_USER_INPUT what is no request, or would change
+   * something by a GET; and with AUTHORITY_UNAVAILABLE those who come while we go.
+   */
+  admit(request: FastifyRequest): void {
+    if (!this.#origins.allow(request.headers)) {
+      throw new Refusal('FORBIDDEN', 'Pages of this origin get no events.', { reason: 'origin' });
+    }
+    const asked = requestOf(request);
+    if (asked === null) throw new Refusal('BAD_USER_INPUT', 'Send one GraphQL request, as application/json or by GET.');
+    if (request.method !== 'POST' && this.#kindOf(asked) === 'mutation') {
+      throw new Refusal('BAD_USER_INPUT', 'A mutation needs a POST.');
+    }
+    if (!this.#closing) return;
+    throw new Refusal('AUTHORITY_UNAVAILABLE', 'This instance is going away. Try again.', { retryAfterSeconds: 1 });
+  }
+
+  async serve(request: FastifyRequest, reply: FastifyReply, context: OperationContext): Promise<FastifyReply> {
+    const result = await this.#run(requestOf(request), context);
+    const { raw } = reply;
+    reply.hijack();
+    const cookies = context.cookies?.answer ?? [];
+    raw.writeHead(200, {
+      'content-type': `${EVENTS}; charset=utf-8`,
+      'cache-control': 'private, no-store',
+      // Some proxies would collect the events otherwise.
+      'x-accel-buffering': 'no',
+      ...(cookies.length > 0 && { 'set-cookie': [...cookies] }),
+    });
+    if (!(Symbol.asyncIterator in result)) {
+      next(raw, await delivered(result, context));
+      complete(raw);
+      return reply;
+    }
+    await this.#follow(raw, result, context);
+    return reply;
+  }
+
+  /** Tells no client that it is complete, so that each asks another instance, and resolves when all are gone. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await Promise.all(
+      [...this.#open].map((raw) => {
+        const gone = new Promise<void>((resolve) => raw.once('close', resolve));
+        raw.end();
+        this.#services.clock.after(TERMINATE_MS, () => raw.destroy());
+        return gone;
+      }),
+    );
+  }
+
+  #kindOf(asked: OperationRequest | null): string | null {
+    const operation = operationOf(this.#documents, asked ?? {}, this.#services.logger);
+    return 'kind' in operation ? operation.kind : null;
+  }
+
+  async #run(
+    asked: OperationRequest | null,
+    contextValue: OperationContext,
+  ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, void>> {
+    const operation = operationOf(this.#documents, asked ?? {}, this.#services.logger);
+    if (!('kind' in operation)) return { errors: operation };
+    const { document, kind } = operation;
+    const { operationName = null, variables = null } = asked ?? {};
+    const args = { schema: this.#schema, document, operationName, variableValues: variables, contextValue };
+    return kind === 'subscription' ? subscribe(args) : execute(args);
+  }
+
+  async #follow(
+    raw: ServerResponse,
+    events: AsyncGenerator<ExecutionResult, void, void>,
+    context: OperationContext,
+  ): Promise<void> {
+    const left = (): void => void events.return();
+    raw.once('close', left);
+    if (raw.destroyed || this.#closing) left();
+    this.#open.add(raw);
+    raw.flushHeaders();
+    const timer = setInterval(() => write(raw, ':\n\n'), COMMENT_MS);
+    timer.unref();
+    try {
+      for await (const event of events) next(raw, await delivered(event, context));
+    } catch (error) {
+      next(raw, { errors: [toPublicError(error, this.#services.logger)] });
+    } finally {
+      clearInterval(timer);
+      this.#open.delete(raw);
+    }
+    if (this.#closing) raw.end();
+    else complete(raw);
+  }
+}
+
+function next(raw: ServerResponse, result: FormattedExecutionResult): void {
+  write(raw, `event: next\ndata: ${JSON.stringify(result)}\n\n`);
+}
+
+function complete(raw: ServerResponse): void {
+  write(raw, 'event: complete\ndata:\n\n');
+  if (!raw.writableEnded) raw.end();
+}
+
+function write(raw: ServerResponse, text: string): void {
+  if (raw.destroyed || raw.writableEnded) return;
+  if (raw.writableLength > UNREAD_BYTES_MAX) raw.destroy();
+  else raw.write(text);
+}

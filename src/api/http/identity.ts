@@ -1,0 +1,72 @@
+import type { FastifyRequest } from 'fastify';
+import type { Origin } from '../../domain/authentication/authentication.ts';
+import { parsePosition } from '../../domain/authority/position.ts';
+import type { Principal } from '../../domain/principals/principal.ts';
+import { Refusal } from '../../domain/refusals.ts';
+import { OperationContext, type Services } from '../graphql/context.ts';
+import { credentialOf, refuseTwoKinds } from './credentials.ts';
+import type { Origins } from './origins.ts';
+import { SessionCookies } from './session-cookies.ts';
+
+/** A request that brings the position of a write it must see waits this long for it. */
+const MIN_POSITION_WAIT_MS = 300;
+
+const USER_AGENT_LENGTH_MAX = 300;
+
+/** Everything about a warm credential is known here, and there is nothing to wait for; null for all else. */
+export function contextNow(request: FastifyRequest, services: Services): OperationContext | null {
+  const { headers } = request;
+  if (headers['x-castellan-min-position'] !== undefined || headers.cookie !== undefined) return null;
+  if (headers['x-castellan-cookies'] !== undefined) return null;
+  const credential = credentialOf(headers);
+  if (credential.kind !== 'accessToken') return null;
+  const by = services.authentication.identifyWarm(credential.token);
+  return by === null ? null : contextFor(by, request, services);
+}
+
+/** Who asks, from a header or a cookie. What must hold for a cookie beyond its token is demanded here. */
+export async function contextOf(
+  request: FastifyRequest,
+  services: Services,
+  origins: Origins,
+): Promise<OperationContext> {
+  const { headers, method } = request;
+  const minPosition = headers['x-castellan-min-position'];
+  if (typeof minPosition === 'string') {
+    await services.tail.awaitApplied(parsePosition(minPosition, 'x-castellan-min-position'), MIN_POSITION_WAIT_MS);
+  }
+  const cookies = SessionCookies.of(headers);
+  if (cookies === null) {
+    const by = await services.authentication.identify(credentialOf(headers));
+    return contextFor(by, request, services);
+  }
+  refuseTwoKinds(headers, { cookie: true });
+  if (!origins.allow(headers)) {
+    const message = 'Cookies are not taken from a page of this origin.';
+    throw new Refusal('FORBIDDEN', message, { reason: 'origin' });
+  }
+  const by = await services.authentication.identify(cookies.credential);
+  // A GET can change nothing, and its answer is read by nobody but the pages that are allowed to.
+  if (by.kind === 'user' && method !== 'GET') {
+    services.csrfTokens.demand(by.credential.sessionId, cookies.csrfToken);
+  }
+  return contextFor(by, request, services, { cookies });
+}
+
+function contextFor(
+  by: Principal,
+  request: FastifyRequest,
+  services: Services,
+  carried: { readonly cookies?: SessionCookies } = {},
+): OperationContext {
+  if (by.kind === 'user') services.activity.touch(by.credential.sessionId, isStream(request) ? 'sse' : 'http');
+  return new OperationContext(services, by, originOf(request), carried);
+}
+
+function isStream({ headers }: FastifyRequest): boolean {
+  return headers.accept?.includes('text/event-stream') === true;
+}
+
+function originOf({ headers, ip }: FastifyRequest): Origin {
+  return { userAgent: headers['user-agent']?.slice(0, USER_AGENT_LENGTH_MAX) ?? null, address: ip };
+}
