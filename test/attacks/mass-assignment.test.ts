@@ -57,6 +57,10 @@ const INPUTS: Readonly<Record<string, Place>> = {
     operation: 'mutation ($it: SignInInput!) { signIn(input: $it) { ... on SignedIn { expiresAt } } }',
     honest: { email: 'bob@tenants.example', password: 'not the one of this user' },
   },
+  VerifyMfaInput: {
+    operation: 'mutation ($it: VerifyMfaInput!) { verifyMfa(input: $it) { expiresAt } }',
+    honest: { challengeToken: 'none', code: '123456' },
+  },
   CheckInput: {
     operation: 'query ($it: CheckInput!) { viewerCanMany(checks: [$it]) { allowed } }',
     honest: { action: 'read', subject: 'User' },
