@@ -145,9 +145,10 @@ describe('a subscription over server-sent events', () => {
       ].join('\r\n'),
     );
     const { live, roles, grants } = castellans.apps[0]?.services ?? {};
-    await until(() => live?.size === 1);
+    const isOpen = (): boolean => live?.size === 1;
+    await until(isOpen);
     const support = await roles?.findByName(SYSTEM, 'support');
-    for (let n = 0; n < 60 && live?.size === 1; n += 1) {
+    for (let n = 0; n < 60 && isOpen(); n += 1) {
       const granted = await grants?.grant(SYSTEM, { principalId: bob.id, roleId: support?.id ?? '' });
       await grants?.revoke(SYSTEM, granted?.value.id ?? '');
     }

@@ -268,7 +268,7 @@ describe('an access token that runs out', () => {
         return wsUrlOf(renewing.apps[0]);
       },
       accessToken: () => page.accessToken,
-      refresh: page.refresh,
+      refresh: () => page.refresh(),
     });
     live.subscribe(() => states.push(live.state));
     await live.ready;
@@ -293,7 +293,7 @@ describe('an access token that runs out', () => {
     try {
       const page = await signedIn(castellans);
       const url = wsUrl(0);
-      const { refresh } = page;
+      const refresh = () => page.refresh();
       const tabs = Array.from({ length: 5 }, () => lives.start({ url, accessToken: () => page.accessToken, refresh }));
       await Promise.all(tabs.map((tab) => tab.refresh()));
       expect(page.refreshes).toBe(1);
