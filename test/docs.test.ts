@@ -84,3 +84,24 @@ test('the commands about permissions do what the page says', async () => {
   expect(having('"permissionAnalytics"')[0]).toContain('"completeUntil"');
   expect(having('"history"')[0]).toContain('"inForce":true');
 });
+
+test('the commands about sessions do what the page says', async () => {
+  const { port } = new URL(castellans.apps[0]?.url ?? '');
+  const script = commandsOf('docs/sessions.md')
+    .join('\n')
+    .replaceAll(':4001', `:${port}`)
+    .replaceAll('a password for trying it', PASSWORD);
+  const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 30_000 });
+  const answers = stdout.trim().split('\n');
+  const having = (word: string) => answers.filter((line) => line.includes(word));
+
+  expect(having('"me":{"id"')).toHaveLength(2);
+  expect(having('"sessions":{"edges"')[0]).toContain('"current":true');
+  expect(having('revokeOtherSessions')[0]).toContain('"enforced":true');
+  expect(having('signOut')[0]).toContain('"enforced":true');
+  expect(answers.filter((line) => line === '200')).toHaveLength(1);
+  expect(having('"errors"').map((line) => /"code":"(\w+)"/.exec(line)?.[1])).toEqual([
+    'SESSION_REVOKED',
+    'SESSION_REVOKED',
+  ]);
+});
