@@ -17,6 +17,7 @@ export class Membership {
   readonly #marked = new Map<string, number>();
   #timer: Timer | null = null;
   #stopped = false;
+  #collecting: Promise<void> = Promise.resolve();
 
   constructor(parts: { log: AuthorityLog; clock: Clock; timing: Timing; logger: Log }) {
     this.#log = parts.log;
@@ -28,16 +29,18 @@ export class Membership {
   start(): void {
     if (this.#stopped) return;
     this.#timer = this.#clock.after(this.#timing.leaseMs, () => {
-      this.collect().catch((error: unknown) =>
+      this.#collecting = this.collect().catch((error: unknown) =>
         this.#logger.warn({ err: error }, 'dead instances could not be collected'),
       );
       this.start();
     });
   }
 
-  stop(): void {
+  /** Resolves when nothing is under way. */
+  async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
+    await this.#collecting;
   }
 
   async collect(): Promise<void> {

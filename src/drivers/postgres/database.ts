@@ -168,8 +168,14 @@ function unstorable(): Refusal {
 
 /** An instant as records carry it, from what the driver made of a timestamptz. */
 export function instant(value: Date | string): string {
+  // A page of records has hundreds of them, and a Date costs more than the rest of a record.
+  const [, day, time, fraction = ''] = (typeof value === 'string' && UTC.exec(value)) || [];
+  if (day !== undefined) return `${day}T${time}.${fraction.padEnd(3, '0')}Z`;
   return new Date(value).toISOString();
 }
+
+/** How PostgreSQL writes an instant of milliseconds in UTC, without zeros at the end. */
+const UTC = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,3}))?\+00$/;
 
 export function instantOrNull(value: Date | string | null): string | null {
   return value === null ? null : instant(value);

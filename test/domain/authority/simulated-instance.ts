@@ -97,7 +97,7 @@ export class Instance implements Process {
   }
 
   async leave(): Promise<void> {
-    this.#membership.stop();
+    void this.#membership.stop();
     await this.tail.stop();
     this.die();
   }
