@@ -44,11 +44,20 @@ export interface Corpus {
   readonly values: Values;
 }
 
+/** Roles made through the API, and what each is made of: policies know nothing of them. */
+const CUSTOM: Readonly<Record<string, readonly string[]>> = {
+  'one-of-two': [GRANTABLE[0] ?? '', GRANTABLE[2] ?? ''],
+  'one-of-those': ['one-of-two', GRANTABLE[1] ?? ''],
+};
+
+/** The role, and all that it is made of. */
+const amountsTo = (role: string): readonly string[] => [role, ...(CUSTOM[role] ?? []).flatMap(amountsTo)];
+
 type GrantState = 'held' | 'ending' | 'expired' | 'revoked';
 
 const states = fc.constantFrom<GrantState>('held', 'held', 'held', 'ending', 'expired', 'revoked');
 const scope = fc.option(fc.constantFrom(...SCOPES), { freq: 2 });
-const grant = fc.record({ role: fc.constantFrom(...GRANTABLE), scope, state: states });
+const grant = fc.record({ role: fc.constantFrom(...GRANTABLE, ...Object.keys(CUSTOM)), scope, state: states });
 const grants = fc.uniqueArray(grant, {
   minLength: 1,
   maxLength: 4,
@@ -74,6 +83,10 @@ export async function openCorpus(seed: number): Promise<Corpus> {
   const castellans = await startCastellans(2, { policyFiles: [EMPTY], settings: { accessTokenSeconds: 86_400 } });
   const [busy, cold] = castellans.apps;
   if (busy === undefined || cold === undefined) throw new TypeError('two were started');
+  for (const [name, parts] of Object.entries(CUSTOM)) {
+    const found = await Promise.all(parts.map((part) => busy.services.roles.findByName(SYSTEM, part)));
+    await busy.services.customRoles.create(SYSTEM, { name, inherits: found.map((role) => there(role).id) });
+  }
   const [persons = []] = fc.sample(people, { seed, numRuns: 1 });
   const [sessions = []] = fc.sample(lives, { seed, numRuns: 1 });
 
@@ -91,11 +104,13 @@ export async function openCorpus(seed: number): Promise<Corpus> {
     if (acts) {
       const { accessToken, sessionId } = await castellans.signIn(email);
       started.push({ id: sessionId, owner: index });
-      const held = own.filter(isHeld).map(({ role, scope }) => ({ role, scope }));
+      const held = own
+        .filter(isHeld)
+        .flatMap(({ role, scope }) => amountsTo(role).map((each) => ({ role: each, scope })));
       actors.push({ id, accessToken, principal: { id, email, scope, kind: 'user' }, grants: held });
     }
     if (disabled && !acts) await busy.services.users.disable(SYSTEM, id);
-    const roles = [...new Set(own.filter(isHeld).map(({ role }) => role))].toSorted();
+    const roles = [...new Set(own.filter(isHeld).flatMap(({ role }) => amountsTo(role)))].toSorted();
     const status = disabled && !acts ? 'disabled' : 'active';
     const [stored] = await busy.services.users.findMany(SYSTEM, [id]);
     const known = { id, email, name, status, roles, scope, scopes: pathsTo(scope), createdAt };
@@ -119,9 +134,10 @@ export async function openCorpus(seed: number): Promise<Corpus> {
     const all = { id, userId, createdAt, expiresAt, scope: home, scopes: pathsTo(home) };
     records.push({ type: 'Session', id, known: all, stored });
   }
-  for (const name of GRANTABLE) {
+  for (const name of [...GRANTABLE, ...Object.keys(CUSTOM)]) {
     const stored = there(await busy.services.roles.findByName(SYSTEM, name));
-    records.push({ type: 'Role', id: stored.id, known: { id: stored.id, name, managed: true }, stored });
+    const managed = CUSTOM[name] === undefined;
+    records.push({ type: 'Role', id: stored.id, known: { id: stored.id, name, managed }, stored });
   }
   return { castellans, busy, cold, actors, records, values: valuesOf(users, records) };
 }
@@ -163,7 +179,7 @@ function valuesOf(users: readonly Kept[], records: readonly Kept[]): Values {
     owner: ids,
     email: emails,
     name: [...NAMES, ...GRANTABLE],
-    roles: [...GRANTABLE, 'none'],
+    roles: [...GRANTABLE, ...Object.keys(CUSTOM), 'none'],
     title: [...emails.slice(0, 4), 'user', 'a'],
     tags: [...emails.slice(0, 4), 'user', 'a'],
   };
