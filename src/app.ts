@@ -12,6 +12,7 @@ import { KnownQueries } from './api/http/known-queries.ts';
 import { addCors } from './api/http/cors.ts';
 import { addOauthRoutes } from './api/http/oauth.ts';
 import { Origins } from './api/http/origins.ts';
+import { TrustedProxies } from './api/http/request-origin.ts';
 import { createServer } from './api/http/server.ts';
 import { serveSockets } from './api/ws/sockets.ts';
 import type { Config } from './config.ts';
@@ -259,6 +260,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     permissionAnalytics,
     rollups,
     standings,
+    proxies: new TrustedProxies(config.trustedProxies),
     tail,
     live,
     feeds,

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
 import { parseRedisUrl } from './kit/redis-url.ts';
@@ -25,6 +26,8 @@ export interface Config {
   /** Null prints a one-time password when the first administrator is created. */
   readonly adminPassword: Secret | null;
   readonly allowedOrigins: readonly string[];
+  /** Proxies whose `X-Forwarded-For` is believed: addresses, or ranges such as `10.0.0.0/8`. */
+  readonly trustedProxies: readonly string[];
   readonly metricsToken: Secret | null;
   readonly logLevel: LogLevel;
   readonly accessTokenSeconds: number;
@@ -90,6 +93,18 @@ const origin = z.string().refine((text) => URL.canParse(text) && new URL(text).o
   error: 'must list origins such as https://app.example.com, without a path',
 });
 
+const range = z.string().refine(isRange, {
+  error: 'must list addresses of proxies, or ranges such as 10.0.0.0/8; trusting everybody is trusting nobody',
+});
+
+/** An address, or one with the length of a prefix that leaves somebody out. */
+function isRange(text: string): boolean {
+  const [address = '', prefix, ...more] = text.split('/');
+  const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  if (bits === 0 || more.length > 0) return false;
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) >= 1 && Number(prefix) <= bits);
+}
+
 const environment = z.object({
   NODE_ENV: z.string().optional(),
   HOST: z.string().default('127.0.0.1'),
@@ -114,6 +129,7 @@ const environment = z.object({
   ADMIN_EMAIL: z.email({ error: 'must be an e-mail address' }).default('admin@castellan.local'),
   ADMIN_PASSWORD: z.string().min(15, { error: 'must have at least 15 characters' }).optional(),
   ALLOWED_ORIGINS: list.pipe(z.array(origin)).default([]),
+  TRUSTED_PROXIES: list.pipe(z.array(range)).default([]),
   METRICS_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
@@ -155,6 +171,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     adminEmail: data.ADMIN_EMAIL,
     adminPassword: secretOrNull(data.ADMIN_PASSWORD),
     allowedOrigins: data.ALLOWED_ORIGINS,
+    trustedProxies: data.TRUSTED_PROXIES,
     metricsToken: secretOrNull(data.METRICS_TOKEN),
     logLevel: data.LOG_LEVEL,
     accessTokenSeconds: 300,

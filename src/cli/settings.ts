@@ -58,6 +58,11 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ allowedOrigins }) => allowedOrigins.join(',') || 'none',
   },
   {
+    variable: 'TRUSTED_PROXIES',
+    purpose: 'proxies whose word about where a request came from is believed',
+    show: ({ trustedProxies }) => trustedProxies.join(',') || 'none',
+  },
+  {
     variable: 'METRICS_TOKEN',
     purpose: 'the bearer token that /metrics asks for',
     show: ({ metricsToken }) => metricsToken?.toString() ?? 'none: /metrics is open',

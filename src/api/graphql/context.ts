@@ -25,6 +25,7 @@ import type { Users } from '../../domain/users/users.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import type { SessionCookies } from '../http/session-cookies.ts';
+import type { TrustedProxies } from '../http/request-origin.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 
 /** What resolvers may call. */
@@ -49,6 +50,7 @@ export interface Services {
   readonly permissionAnalytics: PermissionAnalytics;
   readonly rollups: Rollups;
   readonly standings: Standings;
+  readonly proxies: TrustedProxies;
   readonly tail: Tail;
   readonly live: LiveOperations;
   readonly feeds: UserFeeds;

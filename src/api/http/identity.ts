@@ -1,17 +1,15 @@
 import type { FastifyRequest } from 'fastify';
-import type { Origin } from '../../domain/authentication/authentication.ts';
 import { parsePosition } from '../../domain/authority/position.ts';
 import type { Principal } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
 import { credentialOf, refuseTwoKinds } from './credentials.ts';
 import type { Origins } from './origins.ts';
+import { requestOrigin } from './request-origin.ts';
 import { SessionCookies } from './session-cookies.ts';
 
 /** A request that brings the position of a write it must see waits this long for it. */
 const MIN_POSITION_WAIT_MS = 300;
-
-const USER_AGENT_LENGTH_MAX = 300;
 
 /** Everything about a warm credential is known here, and there is nothing to wait for; null for all else. */
 export function contextNow(request: FastifyRequest, services: Services): OperationContext | null {
@@ -60,13 +58,9 @@ function contextFor(
   carried: { readonly cookies?: SessionCookies } = {},
 ): OperationContext {
   if (by.kind === 'user') services.activity.touch(by.credential.sessionId, isStream(request) ? 'sse' : 'http');
-  return new OperationContext(services, by, originOf(request), carried);
+  return new OperationContext(services, by, requestOrigin(request.headers, request.ip, services.proxies), carried);
 }
 
 function isStream({ headers }: FastifyRequest): boolean {
   return headers.accept?.includes('text/event-stream') === true;
-}
-
-function originOf({ headers, ip }: FastifyRequest): Origin {
-  return { userAgent: headers['user-agent']?.slice(0, USER_AGENT_LENGTH_MAX) ?? null, address: ip };
 }

@@ -4,6 +4,7 @@ import type { ServerOptions, SubscribePayload } from 'graphql-ws';
 import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil } from '../../kit/clock.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
+import { requestOrigin } from '../http/request-origin.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toGraphQLError, toPublicError } from '../graphql/errors.ts';
 import { delivered, operationOf } from '../graphql/execution.ts';
@@ -29,10 +30,8 @@ export function protocolOptions(
   services: Services,
 ): ServerOptions<InitPayload, Extra> {
   const { authentication, clock, csrfTokens, logger, standings } = services;
-  const originOf = ({ request }: Extra) => ({
-    userAgent: request.headers['user-agent']?.slice(0, 300) ?? null,
-    address: request.socket.remoteAddress ?? null,
-  });
+  const originOf = ({ request: { headers, socket } }: Extra) =>
+    requestOrigin(headers, socket.remoteAddress ?? null, services.proxies);
 
   async function prepare(
     extra: Extra,
