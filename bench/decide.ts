@@ -177,17 +177,17 @@ async function identifying(options: { rounds: number; turnMs: number }): Promise
   );
   try {
     const administrator = await signInAdministrator(app.url, ADMIN_PASSWORD);
-    const { authentication } = app.services;
+    const { identification } = app.services;
     const tokens: string[] = [];
     for (let n = 0; n < 16; n += 1) {
       const { accessToken } = await (await administrator.createMember()).signIn();
-      await authentication.identify({ kind: 'accessToken', token: accessToken });
+      await identification.identify({ kind: 'accessToken', token: accessToken });
       tokens.push(accessToken);
     }
     return await timeCalls(
       [
         each('identifyWarm', tokens, (token) => {
-          if (authentication.identifyWarm(token) !== null) return true;
+          if (identification.identifyWarm(token) !== null) return true;
           throw new Error('a token was not warm');
         }),
       ],

@@ -28,6 +28,7 @@ import { Tail } from './domain/authority/tail.ts';
 import { TIMING, type Timing } from './domain/authority/timing.ts';
 import { UserFeeds } from './domain/authority/user-feeds.ts';
 import { Authentication } from './domain/authentication/authentication.ts';
+import { Identification } from './domain/authentication/identification.ts';
 import { SecondFactors } from './domain/authentication/second-factors.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
 import { Engines } from './domain/policy/engines.ts';
@@ -211,11 +212,11 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
   const secondFactors = new SecondFactors({ store, authority, sessions, keys, settings: config, clock });
+  const identification = new Identification({ snapshots: store.snapshots, tail, standings, accessTokens, clock });
   const authentication = new Authentication({
     store,
     authority,
-    tail,
-    standings,
+    identification,
     accessTokens,
     refreshTokens,
     secondFactors,
@@ -249,6 +250,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     activity,
     cleaner,
     authentication,
+    identification,
     secondFactors,
     refreshTokens,
     csrfTokens: new CsrfTokens(keys),

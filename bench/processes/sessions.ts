@@ -14,7 +14,7 @@ const SETTLE_MS = 1_000;
 const [users = '', warmUp = '', tokens = ''] = process.argv.slice(2);
 const ids = linesOf(users);
 const app = await createApp(readConfig(process.env));
-const { standings, authentication } = app.services;
+const { standings, identification } = app.services;
 const store = createStore(app.database);
 
 // What is made once, whoever comes first: connections, statements, the code of all that follows.
@@ -29,13 +29,13 @@ const standingBytes = await bytesOfEach(
 );
 const shown = linesOf(tokens);
 const tokenBytes = await bytesOfEach(shown, async (batch) => void (await Promise.all(batch.map(identify))));
-const known = shown.filter((token) => authentication.identifyWarm(token) !== null).length;
+const known = shown.filter((token) => identification.identifyWarm(token) !== null).length;
 if (known !== shown.length) throw new Error(`${known} of ${shown.length} sessions are known`);
 await app.close();
 process.stdout.write(`${JSON.stringify({ recordBytes, standingBytes, tokenBytes })}\n`);
 
 async function identify(token: string): Promise<void> {
-  await authentication.identify({ kind: 'accessToken', token });
+  await identification.identify({ kind: 'accessToken', token });
 }
 
 async function bytesOfEach(all: readonly string[], keep: (batch: readonly string[]) => Promise<void>): Promise<number> {

@@ -91,7 +91,7 @@ async function apply(text: string, wanted: string): Promise<void> {
 }
 
 async function identified({ services }: App, { accessToken }: Actor): Promise<UserPrincipal> {
-  const by = await services.authentication.identify({ kind: 'accessToken', token: accessToken });
+  const by = await services.identification.identify({ kind: 'accessToken', token: accessToken });
   if (by.kind !== 'user') throw new Error('an access token is of a user');
   return by;
 }

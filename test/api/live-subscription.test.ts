@@ -17,7 +17,7 @@ test('rights that change before a subscription is open are told to it, and what 
   const { services } = castellans.apps[0] ?? {};
   if (services === undefined) throw new TypeError('there is no instance');
   const bob = await castellans.signUp('bob');
-  const before = await services.authentication.identify({ kind: 'accessToken', token: bob.accessToken });
+  const before = await services.identification.identify({ kind: 'accessToken', token: bob.accessToken });
   const context = new OperationContext(services, before, { userAgent: null, address: null });
 
   const support = await services.roles.findByName(SYSTEM, 'support');
@@ -39,7 +39,7 @@ test('what a check finds out about a token counts for nothing once the token has
   const { services } = castellans.apps[0] ?? {};
   if (services === undefined) throw new TypeError('there is no instance');
   const bob = await castellans.signUp('bob');
-  const identify = (token: string) => services.authentication.identify({ kind: 'accessToken', token });
+  const identify = (token: string) => services.identification.identify({ kind: 'accessToken', token });
   const before = await identify(bob.accessToken);
   const { data } = await castellans.ask<{ refreshSession: { accessToken: string } }>(
     'mutation ($token: String!) { refreshSession(refreshToken: $token) { accessToken } }',

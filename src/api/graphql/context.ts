@@ -3,7 +3,9 @@ import type { Rollups } from '../../domain/analytics/rollups.ts';
 import type { UserFeeds } from '../../domain/authority/user-feeds.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
-import type { Authentication, Origin } from '../../domain/authentication/authentication.ts';
+import type { Authentication } from '../../domain/authentication/authentication.ts';
+import type { Identification } from '../../domain/authentication/identification.ts';
+import type { Origin } from '../../domain/authentication/origin.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
@@ -39,6 +41,7 @@ export interface Services {
   readonly activity: Activity;
   readonly cleaner: Cleaner;
   readonly authentication: Authentication;
+  readonly identification: Identification;
   readonly secondFactors: SecondFactors;
   readonly refreshTokens: RefreshTokens;
   readonly csrfTokens: CsrfTokens;

@@ -13,8 +13,8 @@ export interface SignedInAnswer extends Omit<SignedIn, 'accessToken' | 'refreshT
 
 /** Who signs in goes on as who they are, and gets the tokens: in cookies, out of reach of scripts, where those were asked for. */
 export async function handOut(context: OperationContext, signedIn: SignedIn): Promise<SignedInAnswer> {
-  const { authentication, cookies, services } = context;
-  context.become(await authentication.identify({ kind: 'accessToken', token: signedIn.accessToken }));
+  const { cookies, services } = context;
+  context.become(await services.identification.identify({ kind: 'accessToken', token: signedIn.accessToken }));
   if (cookies === null || !cookies.keeping) return { ...signedIn, csrfToken: null };
   cookies.keep(signedIn);
   const csrfToken = services.csrfTokens.make(signedIn.session.id);

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Credential } from '../../domain/authentication/authentication.ts';
+import type { Credential } from '../../domain/authentication/identification.ts';
 import { Refusal } from '../../domain/refusals.ts';
 
 const BEARER = /^Bearer +([^\s]+)$/i;

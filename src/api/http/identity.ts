@@ -18,7 +18,7 @@ export function contextNow(request: FastifyRequest, services: Services): Operati
   if (headers['x-castellan-cookies'] !== undefined) return null;
   const credential = credentialOf(headers);
   if (credential.kind !== 'accessToken') return null;
-  const by = services.authentication.identifyWarm(credential.token);
+  const by = services.identification.identifyWarm(credential.token);
   return by === null ? null : contextFor(by, request, services);
 }
 
@@ -35,7 +35,7 @@ export async function contextOf(
   }
   const cookies = SessionCookies.of(headers);
   if (cookies === null) {
-    const by = await services.authentication.identify(credentialOf(headers));
+    const by = await services.identification.identify(credentialOf(headers));
     return contextFor(by, request, services);
   }
   refuseTwoKinds(headers, { cookie: true });
@@ -43,7 +43,7 @@ export async function contextOf(
     const message = 'Cookies are not taken from a page of this origin.';
     throw new Refusal('FORBIDDEN', message, { reason: 'origin' });
   }
-  const by = await services.authentication.identify(cookies.credential);
+  const by = await services.identification.identify(cookies.credential);
   // A GET can change nothing, and its answer is read by nobody but the pages that are allowed to.
   if (by.kind === 'user' && method !== 'GET') {
     services.csrfTokens.demand(by.credential.sessionId, cookies.csrfToken);

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { BlockList, isIP } from 'node:net';
-import type { Origin } from '../../domain/authentication/authentication.ts';
+import type { Origin } from '../../domain/authentication/origin.ts';
 
 const USER_AGENT_LENGTH_MAX = 300;
 /** A chain of proxies is far shorter. */

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Credential, SignedIn } from '../../domain/authentication/authentication.ts';
+import type { SignedIn } from '../../domain/authentication/authentication.ts';
+import type { Credential } from '../../domain/authentication/identification.ts';
 import { badInput, Refusal } from '../../domain/refusals.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { LiveOperation } from '../../domain/authority/live.ts';
-import type { Credential } from '../../domain/authentication/authentication.ts';
+import type { Credential } from '../../domain/authentication/identification.ts';
 import { overtaken } from '../../domain/authority/labelled.ts';
 import { type Principal, revocationTargets, type UserPrincipal } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
@@ -102,11 +102,11 @@ export class Connection implements LiveOperation, Renewable {
   }
 
   async renew(by: Principal, token: string): Promise<UserPrincipal> {
-    const { authentication, live } = this.#services;
+    const { identification, live } = this.#services;
     const credential: Credential = { kind: 'accessToken', token };
-    await authentication.identify(credential);
+    await identification.identify(credential);
     // Asked again in the step that goes on with it: nothing can come in between.
-    const fresh = authentication.identifyWarm(token);
+    const fresh = identification.identifyWarm(token);
     if (fresh === null) throw overtaken();
     if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
     if (!isOfSameSession(by, fresh)) {

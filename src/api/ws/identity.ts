@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { credentialOf, refuseTwoKinds } from '../http/credentials.ts';
 import { accessCookieOf } from '../http/session-cookies.ts';
-import type { Credential } from '../../domain/authentication/authentication.ts';
+import type { Credential } from '../../domain/authentication/identification.ts';
 
 const text = z.string().nullish();
 const headersSchema = z

@@ -29,7 +29,7 @@ export function protocolOptions(
   documents: Documents,
   services: Services,
 ): ServerOptions<InitPayload, Extra> {
-  const { authentication, clock, csrfTokens, logger, standings } = services;
+  const { clock, identification, csrfTokens, logger, standings } = services;
   const originOf = ({ request: { headers, socket } }: Extra) =>
     requestOrigin(headers, socket.remoteAddress ?? null, services.proxies);
 
@@ -39,7 +39,7 @@ export function protocolOptions(
     { query, operationName, variables, extensions }: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { connection } = extra;
-    const by = await authentication.identify(operationCredential(extensions) ?? connection.credential);
+    const by = await identification.identify(operationCredential(extensions) ?? connection.credential);
     if (by.kind === 'user') services.activity.touch(by.credential.sessionId, 'websocket');
     const operation = operationOf(documents, { query, operationName }, logger);
     if (isErrors(operation)) return operation;
@@ -62,7 +62,7 @@ export function protocolOptions(
     async onConnect({ extra: { connection, request }, connectionParams }) {
       try {
         const { credential, csrfToken } = connectionCredential(connectionParams, request.headers);
-        const by = await authentication.identify(credential);
+        const by = await identification.identify(credential);
         if (by.kind === 'user' && csrfToken !== null) csrfTokens.demand(by.credential.sessionId, csrfToken);
         connection.credential = credential;
         connection.opened(by);

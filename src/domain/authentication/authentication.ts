@@ -1,30 +1,21 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
-import { formatPosition, sameEpoch, type Position } from '../authority/position.ts';
-import type { Tail } from '../authority/tail.ts';
-import type { Standings } from '../policy/standings.ts';
-import { ANONYMOUS, SYSTEM, type Principal, type UserPrincipal } from '../principals/principal.ts';
+import { formatPosition, type Position } from '../authority/position.ts';
+import { SYSTEM } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import { ACTIVITY_LOSS_MS } from '../sessions/activity.ts';
 import type { SessionProfiles } from '../sessions/profiles.ts';
 import type { RefreshState, Session } from '../sessions/session.ts';
 import type { Store, Transaction } from '../store.ts';
-import type { AccessClaims, AccessTokens } from '../tokens/access-tokens.ts';
+import type { AccessTokens } from '../tokens/access-tokens.ts';
 import type { RefreshToken, RefreshTokens } from '../tokens/refresh-tokens.ts';
 import { isActive, type User } from '../users/user.ts';
 import { verifyPassword } from '../users/passwords.ts';
 import { challengeNotValid } from './challenges.ts';
+import type { Identification } from './identification.ts';
+import type { Origin } from './origin.ts';
 import type { MfaRequired, SecondFactors } from './second-factors.ts';
-
-/** What was shown at the door, unverified. */
-export type Credential = { readonly kind: 'none' } | { readonly kind: 'accessToken'; readonly token: string };
-
-/** Where a request came from, as far as the door could tell. */
-export interface Origin {
-  readonly userAgent: string | null;
-  readonly address: string | null;
-}
 
 export interface SignedIn {
   readonly __typename: 'SignedIn';
@@ -55,12 +46,11 @@ class Reused extends Error {
   override readonly name = 'Reused';
 }
 
-/** From a credential to a principal. */
+/** Starts sessions, goes on with them, and ends them for those who leave. */
 export class Authentication {
   readonly #store: Store;
   readonly #authority: Authority;
-  readonly #tail: Tail;
-  readonly #standings: Standings;
+  readonly #identification: Identification;
   readonly #accessTokens: AccessTokens;
   readonly #refreshTokens: RefreshTokens;
   readonly #secondFactors: SecondFactors;
@@ -70,8 +60,7 @@ export class Authentication {
   constructor(parts: {
     store: Store;
     authority: Authority;
-    tail: Tail;
-    standings: Standings;
+    identification: Identification;
     accessTokens: AccessTokens;
     refreshTokens: RefreshTokens;
     secondFactors: SecondFactors;
@@ -80,67 +69,12 @@ export class Authentication {
   }) {
     this.#store = parts.store;
     this.#authority = parts.authority;
-    this.#tail = parts.tail;
-    this.#standings = parts.standings;
+    this.#identification = parts.identification;
     this.#accessTokens = parts.accessTokens;
     this.#refreshTokens = parts.refreshTokens;
     this.#secondFactors = parts.secondFactors;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
-  }
-
-  /**
-   * Who this is, now. A credential that was shown and does not hold is refused, never taken for anonymous. Warm, it costs
-   * a hash and a few look-ups; it asks the database only for what this instance has not seen yet.
-   */
-  async identify(credential: Credential): Promise<Principal> {
-    if (credential.kind === 'none') {
-      await this.#tail.awaitForce();
-      return ANONYMOUS;
-    }
-    return this.identifyWarm(credential.token) ?? this.#identifyCold(credential.token);
-  }
-
-  /** The principal, if everything about it is known here and in force; null sends the caller the long way. */
-  identifyWarm(token: string): UserPrincipal | null {
-    const claims = this.#accessTokens.verified(token);
-    if (claims === undefined || !this.#tail.inForce() || this.#clock.now() >= claims.expiresAtMs) return null;
-    const { tombstones, position } = this.#tail;
-    const { userId, sessionId, kid } = claims;
-    const label = claims.position.seq;
-    if (label < tombstones.horizon || !sameEpoch(claims.position.epoch, position.epoch)) return null;
-    if (
-      tombstones.revokedSince(sessionId, label) ||
-      tombstones.revokedSince(userId, label) ||
-      tombstones.revokedSince(kid, label)
-    ) {
-      return null;
-    }
-    const standing = this.#standings.warm(userId);
-    if (standing === null || !standing.active) return null;
-    for (const target of standing.homeIds) if (tombstones.revokedSince(target, label)) return null;
-    return principalOf(claims, standing);
-  }
-
-  async #identifyCold(token: string): Promise<Principal> {
-    const verified = await this.#accessTokens.verify(token);
-    await this.#tail.awaitForce();
-    const claims = await this.#relabelled(token, verified);
-    const standing = await this.#standings.of(claims.userId);
-    if (standing === null) throw revoked();
-    return this.#standings.recheck(principalOf(claims, standing));
-  }
-
-  /** Claims whose position this instance can judge: one from before its horizon, or of another history, is checked at the database. */
-  async #relabelled(token: string, claims: AccessClaims): Promise<AccessClaims> {
-    const { tombstones, position } = this.#tail;
-    const known = sameEpoch(claims.position.epoch, position.epoch) && claims.position.seq >= tombstones.horizon;
-    if (known) return claims;
-    const { live, epoch, asOf } = await this.#store.snapshots.session(claims.sessionId);
-    if (!live) throw revoked();
-    const relabelled = { ...claims, position: { epoch, seq: asOf } };
-    this.#accessTokens.relabel(token, relabelled);
-    return relabelled;
   }
 
   /**
@@ -228,7 +162,7 @@ export class Authentication {
    */
   async revokeToken(token: string): Promise<Enforced<void>> {
     if (this.#refreshTokens.isOne(token)) return this.#end(this.#refreshTokens.parse(token), 'signed_out');
-    const by = await this.identify({ kind: 'accessToken', token });
+    const by = await this.#identification.identify({ kind: 'accessToken', token });
     if (by.kind !== 'user') throw notValid();
     return this.#end({ userId: by.id, sessionId: by.credential.sessionId }, 'signed_out');
   }
@@ -321,21 +255,6 @@ export class Authentication {
   #now(): string {
     return toInstant(this.#clock.now());
   }
-}
-
-function principalOf(claims: AccessClaims, standing: UserPrincipal['standing']): UserPrincipal {
-  return {
-    kind: 'user',
-    id: claims.userId,
-    standing,
-    credential: {
-      sessionId: claims.sessionId,
-      targets: [claims.sessionId, claims.userId, claims.kid],
-      epoch: claims.position.epoch,
-      label: claims.position.seq,
-      expiresAtMs: claims.expiresAtMs,
-    },
-  };
 }
 
 function wrongCredentials(): Refusal {

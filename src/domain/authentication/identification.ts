@@ -1,0 +1,107 @@
+import type { Clock } from '../../kit/clock.ts';
+import { sameEpoch } from '../authority/position.ts';
+import type { Tail } from '../authority/tail.ts';
+import type { Standings } from '../policy/standings.ts';
+import { ANONYMOUS, type Principal, type UserPrincipal } from '../principals/principal.ts';
+import { Refusal } from '../refusals.ts';
+import type { SnapshotReader } from '../store.ts';
+import type { AccessClaims, AccessTokens } from '../tokens/access-tokens.ts';
+
+/** What was shown at the door, unverified. */
+export type Credential = { readonly kind: 'none' } | { readonly kind: 'accessToken'; readonly token: string };
+
+/** From a credential to who acts. */
+export class Identification {
+  readonly #snapshots: SnapshotReader;
+  readonly #tail: Tail;
+  readonly #standings: Standings;
+  readonly #accessTokens: AccessTokens;
+  readonly #clock: Clock;
+
+  constructor(parts: {
+    snapshots: SnapshotReader;
+    tail: Tail;
+    standings: Standings;
+    accessTokens: AccessTokens;
+    clock: Clock;
+  }) {
+    this.#snapshots = parts.snapshots;
+    this.#tail = parts.tail;
+    this.#standings = parts.standings;
+    this.#accessTokens = parts.accessTokens;
+    this.#clock = parts.clock;
+  }
+
+  /**
+   * Who this is, now. A credential that was shown and does not hold is refused, never taken for anonymous. Warm, it costs
+   * a hash and a few look-ups; it asks the database only for what this instance has not seen yet.
+   */
+  async identify(credential: Credential): Promise<Principal> {
+    if (credential.kind === 'none') {
+      await this.#tail.awaitForce();
+      return ANONYMOUS;
+    }
+    return this.identifyWarm(credential.token) ?? this.#identifyCold(credential.token);
+  }
+
+  /** The principal, if everything about it is known here and in force; null sends the caller the long way. */
+  identifyWarm(token: string): UserPrincipal | null {
+    const claims = this.#accessTokens.verified(token);
+    if (claims === undefined || !this.#tail.inForce() || this.#clock.now() >= claims.expiresAtMs) return null;
+    const { tombstones, position } = this.#tail;
+    const { userId, sessionId, kid } = claims;
+    const label = claims.position.seq;
+    if (label < tombstones.horizon || !sameEpoch(claims.position.epoch, position.epoch)) return null;
+    if (
+      tombstones.revokedSince(sessionId, label) ||
+      tombstones.revokedSince(userId, label) ||
+      tombstones.revokedSince(kid, label)
+    ) {
+      return null;
+    }
+    const standing = this.#standings.warm(userId);
+    if (standing === null || !standing.active) return null;
+    for (const target of standing.homeIds) if (tombstones.revokedSince(target, label)) return null;
+    return principalOf(claims, standing);
+  }
+
+  async #identifyCold(token: string): Promise<Principal> {
+    const verified = await this.#accessTokens.verify(token);
+    await this.#tail.awaitForce();
+    const claims = await this.#relabelled(token, verified);
+    const standing = await this.#standings.of(claims.userId);
+    if (standing === null) throw revoked();
+    return this.#standings.recheck(principalOf(claims, standing));
+  }
+
+  /** Claims whose position this instance can judge: one from before its horizon, or of another history, is checked at the database. */
+  async #relabelled(token: string, claims: AccessClaims): Promise<AccessClaims> {
+    const { tombstones, position } = this.#tail;
+    const known = sameEpoch(claims.position.epoch, position.epoch) && claims.position.seq >= tombstones.horizon;
+    if (known) return claims;
+    const { live, epoch, asOf } = await this.#snapshots.session(claims.sessionId);
+    if (!live) throw revoked();
+    const relabelled = { ...claims, position: { epoch, seq: asOf } };
+    this.#accessTokens.relabel(token, relabelled);
+    return relabelled;
+  }
+}
+
+function principalOf(claims: AccessClaims, standing: UserPrincipal['standing']): UserPrincipal {
+  return {
+    kind: 'user',
+    id: claims.userId,
+    standing,
+    credential: {
+      sessionId: claims.sessionId,
+      targets: [claims.sessionId, claims.userId, claims.kid],
+      epoch: claims.position.epoch,
+      label: claims.position.seq,
+      expiresAtMs: claims.expiresAtMs,
+    },
+  };
+}
+
+function revoked(): Refusal {
+  return new Refusal('SESSION_REVOKED', 'This session has been revoked. Sign in again.');
+}
