@@ -12,6 +12,7 @@ import type { Metrics } from '../../kit/metrics.ts';
 import type { OperationContext } from './context.ts';
 import { TOKENS_MAX } from './documents.ts';
 import { toPublicError } from './errors.ts';
+import { legacyStatus } from './legacy-status.ts';
 
 export function createApollo(parts: {
   schema: GraphQLSchema;
@@ -45,6 +46,7 @@ export function createApollo(parts: {
       ApolloServerPluginDrainHttpServer({ httpServer }),
       countOperations(parts.metrics),
       refuseSubscriptions(),
+      legacyStatus(),
     ],
   });
 }
