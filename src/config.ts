@@ -31,8 +31,13 @@ export interface Config {
   readonly metricsToken: Secret | null;
   readonly logLevel: LogLevel;
   readonly accessTokenSeconds: number;
-  /** By how a session was authenticated: 1 with a password alone, 2 with a second factor. */
-  readonly sessionProfiles: Readonly<Record<1 | 2, { readonly lifeSeconds: number; readonly idleSeconds: number }>>;
+  /** By how a session was authenticated: 1 with a password alone, 2 with a second factor. None lasts longer than {@link sessionLevel}. */
+  readonly sessionProfiles: Readonly<Record<1 | 2 | 3, { readonly lifeSeconds: number; readonly idleSeconds: number }>>;
+  /** The level that all sessions are at least as short as. */
+  readonly sessionLevel: SessionLevel;
+  /** How many live sessions a user may have, and what one more does: end the oldest, or not start. */
+  readonly sessionsPerUser: number;
+  readonly sessionsOverLimit: (typeof OVER_LIMIT)[number];
   readonly endedSessionSeconds: number;
   readonly feedSeconds: number;
   readonly refreshGraceSeconds: number;
@@ -43,13 +48,20 @@ const HOUR = 3_600;
 const DAY = 24 * HOUR;
 
 /**
- * NIST SP 800-63B-4, 2.x.3: thirty days at the first level; a day, and an hour without use, at the second. Two weeks without
- * use at the first is ours.
+ * NIST SP 800-63B-4, 2.x.3: thirty days at the first level; a day, and an hour without use, at the second; twelve hours, and
+ * fifteen minutes without use, at the third. Two weeks without use at the first is ours.
  */
 const SESSION_PROFILES: Config['sessionProfiles'] = {
   1: { lifeSeconds: 30 * DAY, idleSeconds: 14 * DAY },
   2: { lifeSeconds: DAY, idleSeconds: HOUR },
+  3: { lifeSeconds: 12 * HOUR, idleSeconds: HOUR / 4 },
 };
+const SESSION_LEVELS = ['aal1', 'aal2', 'aal3'] as const;
+const LEVEL_OF = { aal1: 1, aal2: 2, aal3: 3 } as const;
+type SessionLevel = (typeof SESSION_LEVELS)[number];
+
+const OVER_LIMIT = ['end-oldest', 'refuse'] as const;
+const SESSIONS_PER_USER_MAX = 10_000;
 
 export interface ConfigProblem {
   readonly variable: string;
@@ -130,6 +142,15 @@ const environment = z.object({
   ADMIN_PASSWORD: z.string().min(15, { error: 'must have at least 15 characters' }).optional(),
   ALLOWED_ORIGINS: list.pipe(z.array(origin)).default([]),
   TRUSTED_PROXIES: list.pipe(z.array(range)).default([]),
+  SESSION_PROFILE: z.enum(SESSION_LEVELS, { error: `must be one of ${SESSION_LEVELS.join(', ')}` }).default('aal1'),
+  SESSIONS_PER_USER: z
+    .string()
+    .default('100')
+    .refine((text) => /^[1-9]\d{0,4}$/.test(text) && Number(text) <= SESSIONS_PER_USER_MAX, {
+      error: `must be a number from 1 to ${SESSIONS_PER_USER_MAX}`,
+    })
+    .transform(Number),
+  SESSIONS_OVER_LIMIT: z.enum(OVER_LIMIT, { error: `must be one of ${OVER_LIMIT.join(', ')}` }).default('end-oldest'),
   METRICS_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
@@ -175,12 +196,25 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     metricsToken: secretOrNull(data.METRICS_TOKEN),
     logLevel: data.LOG_LEVEL,
     accessTokenSeconds: 300,
-    sessionProfiles: SESSION_PROFILES,
+    sessionProfiles: profilesAt(data.SESSION_PROFILE),
+    sessionLevel: data.SESSION_PROFILE,
+    sessionsPerUser: data.SESSIONS_PER_USER,
+    sessionsOverLimit: data.SESSIONS_OVER_LIMIT,
     endedSessionSeconds: 30 * DAY,
     feedSeconds: 7 * DAY,
     refreshGraceSeconds: 10,
     keyPublishSeconds: 300,
   });
+}
+
+/** Every profile, no longer than that of the level. */
+function profilesAt(level: SessionLevel): Config['sessionProfiles'] {
+  const most = SESSION_PROFILES[LEVEL_OF[level]];
+  const held = ({ lifeSeconds, idleSeconds }: typeof most): typeof most => ({
+    lifeSeconds: Math.min(lifeSeconds, most.lifeSeconds),
+    idleSeconds: Math.min(idleSeconds, most.idleSeconds),
+  });
+  return { 1: held(SESSION_PROFILES[1]), 2: held(SESSION_PROFILES[2]), 3: held(SESSION_PROFILES[3]) };
 }
 
 function productionProblems(given: Readonly<Record<string, string | undefined>>): readonly ConfigProblem[] {

@@ -47,7 +47,18 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
 const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   kit: ['node:*', 'pino', 'prom-client', '@opentelemetry/*'],
   // Pure computation only.
-  domain: ['@casl/ability', '@casl/ability/*', 'jose', 'zod', 'yaml', 'otplib', 'node:crypto', 'node:util'],
+  domain: [
+    '@casl/ability',
+    '@casl/ability/*',
+    'jose',
+    'zod',
+    'yaml',
+    'otplib',
+    'bowser',
+    'ipaddr.js',
+    'node:crypto',
+    'node:util',
+  ],
   'drivers/postgres': ['node:*', '@mikro-orm/*', 'kysely', 'pg'],
   'drivers/redis': ['node:*', 'ioredis', 'rate-limiter-flexible'],
   'drivers/memory': ['node:*'],

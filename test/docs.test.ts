@@ -96,11 +96,18 @@ test('the commands about sessions do what the page says', async () => {
   const having = (word: string) => answers.filter((line) => line.includes(word));
 
   expect(having('"me":{"id"')).toHaveLength(2);
+  expect(having('"device":{"kind":"mobile","browser":"Chrome","os":"Android"},"client":"shop"')).toHaveLength(1);
+  expect(having('renameSession')).toEqual([
+    '{"data":{"renameSession":{"session":{"label":"my phone","device":{"kind":"mobile"}}}}}',
+  ]);
+  expect(having('"label":"my phone","address":"127.0.0.1"')).toHaveLength(1);
+  expect(having('revokeSessions')[0]).toMatch(/"sessionIds":\["sess_\w+"\],"more":false,"receipt":\{"enforced":true\}/);
   expect(having('"sessions":{"edges"')[0]).toContain('"current":true');
   expect(having('revokeOtherSessions')[0]).toContain('"enforced":true');
   expect(having('signOut')[0]).toContain('"enforced":true');
   expect(answers.filter((line) => line === '200')).toHaveLength(1);
   expect(having('"errors"').map((line) => /"code":"(\w+)"/.exec(line)?.[1])).toEqual([
+    'SESSION_REVOKED',
     'SESSION_REVOKED',
     'SESSION_REVOKED',
   ]);

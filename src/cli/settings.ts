@@ -63,6 +63,21 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ trustedProxies }) => trustedProxies.join(',') || 'none',
   },
   {
+    variable: 'SESSION_PROFILE',
+    purpose: 'the level whose life and idle time no session exceeds: aal1, aal2 or aal3',
+    show: ({ sessionLevel }) => sessionLevel,
+  },
+  {
+    variable: 'SESSIONS_PER_USER',
+    purpose: 'how many live sessions a user may have',
+    show: ({ sessionsPerUser }) => String(sessionsPerUser),
+  },
+  {
+    variable: 'SESSIONS_OVER_LIMIT',
+    purpose: 'what one more does: end-oldest, or refuse',
+    show: ({ sessionsOverLimit }) => sessionsOverLimit,
+  },
+  {
     variable: 'METRICS_TOKEN',
     purpose: 'the bearer token that /metrics asks for',
     show: ({ metricsToken }) => metricsToken?.toString() ?? 'none: /metrics is open',

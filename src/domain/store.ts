@@ -60,7 +60,11 @@ export interface Transaction {
   readonly signingKeys: SigningKeyWriter;
   readonly audit: AuditWriter;
   readonly rollups: RollupWriter;
-  readonly authority: { append(change: AuthorityChange): Promise<void> };
+  readonly authority: {
+    append(change: AuthorityChange): Promise<void>;
+    /** Appends all of these, in order. One statement. */
+    appendAll(changes: readonly AuthorityChange[]): Promise<void>;
+  };
   readonly fence: Fence;
 }
 

@@ -18,7 +18,7 @@ test('rights that change before a subscription is open are told to it, and what 
   if (services === undefined) throw new TypeError('there is no instance');
   const bob = await castellans.signUp('bob');
   const before = await services.identification.identify({ kind: 'accessToken', token: bob.accessToken });
-  const context = new OperationContext(services, before, { userAgent: null, address: null });
+  const context = new OperationContext(services, before, { userAgent: null, address: null, client: null });
 
   const support = await services.roles.findByName(SYSTEM, 'support');
   await services.grants.grant(SYSTEM, { principalId: bob.id, roleId: support?.id ?? '' });
@@ -60,7 +60,11 @@ test('what a check finds out about a token counts for nothing once the token has
       throw new Refusal('TOKEN_EXPIRED', 'The access token has expired.');
     },
   } as Services['standings'];
-  const context = new OperationContext({ ...services, standings }, before, { userAgent: null, address: null });
+  const context = new OperationContext({ ...services, standings }, before, {
+    userAgent: null,
+    address: null,
+    client: null,
+  });
   const subscription = await LiveSubscription.open<{ readonly __typename: 'Event' }>(context, {
     open: () => Promise.resolve(() => {}),
   });

@@ -6,6 +6,7 @@ import { RECORD_LAWS } from './store-records.contract.ts';
 import { ROLLUP_LAWS } from './store-rollups.contract.ts';
 import { CUSTOM_ROLE_LAW_GROUPS } from './store-roles.contract.ts';
 import { SCOPE_LAWS } from './store-scopes.contract.ts';
+import { SESSION_LAW_GROUPS } from './store-sessions.contract.ts';
 import { addScopes, addUser, addUsers, holding, type Law, type OpenStore, passes, waits } from './store-steps.ts';
 import { aGrant, anId, aRole, aSession, aUser, INSTANT, LATER } from './store-samples.ts';
 
@@ -441,6 +442,7 @@ const ALL_LAWS = {
   ...RECORD_LAWS,
   ...FACTOR_LAWS,
   ...SCOPE_LAWS,
+  ...SESSION_LAW_GROUPS,
   ...CUSTOM_ROLE_LAW_GROUPS,
   pages: PAGE_LAWS,
   'roll-ups': ROLLUP_LAWS,

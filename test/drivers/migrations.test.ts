@@ -3,6 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client } from 'pg';
 import { Migration0001 } from '../../migrations/0001-first-tables.ts';
+import { addressKey } from '../../src/domain/sessions/address-range.ts';
 import { migrate } from '../../src/drivers/postgres/migrate.ts';
 import { isId } from '../../src/kit/ids.ts';
 import { createDatabase, runOn, type TestDatabase } from '../support/database.ts';
@@ -21,6 +22,8 @@ const GRANTS = [
   ['bob', 'member', ''],
   ['eve', 'support', 'old/left'],
 ] as const;
+/** Where sessions came from, and what is no address. */
+const ADDRESSES = ['203.0.113.7', '::1', '2001:db8:1::5', 'fe80::1%eth0', 'unknown', '', null];
 const PATHS = [
   'acme',
   'acme-x',
@@ -103,6 +106,14 @@ beforeAll(async () => {
     `insert into audit_entries (by, action, subject_id, detail) values
        ('system', 'user.create', 'user_ann', '{"status":"active","scope":"acme/platform/api"}'), ('system', 'x.y', 'z', null)`,
   );
+  for (const [n, address] of ADDRESSES.entries()) {
+    await rows(
+      `insert into sessions (id, user_id, created_at, expires_at, refresh_hash, address) values ($1, 'user_ann', $2, $2, '', $3)`,
+      `sess_${n}`,
+      AT,
+      address,
+    );
+  }
   await migrate(created.url);
   const found = await rows<ScopeRow>('select * from scopes');
   scopes = new Map(found.map((scope) => [scope.path, scope]));
@@ -199,5 +210,19 @@ describe('0002: scopes and custom roles', () => {
       { subject_id: 'user_ann', before: null, after: { status: 'active', scope: 'acme/platform/api' } },
       { subject_id: 'z', before: null, after: null },
     ]);
+  });
+});
+
+describe('0009: devices of sessions', () => {
+  test('every address that is one has the form that has an order, and every session a kind of device', async () => {
+    const found = await rows('select address, address_key, device_kind, label from sessions order by id');
+    expect(found).toEqual(
+      ADDRESSES.map((address) => ({
+        address,
+        address_key: address?.includes('%') === true ? null : addressKey(address),
+        device_kind: 'other',
+        label: null,
+      })),
+    );
   });
 });

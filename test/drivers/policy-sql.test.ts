@@ -4,6 +4,7 @@ import type { Pages } from '../../src/domain/pages.ts';
 import { Engine } from '../../src/domain/policy/engine.ts';
 import { ELEMENT, type Filter, not, type OrderOperator } from '../../src/domain/policy/filter.ts';
 import { parseBundle } from '../../src/domain/policy/parse.ts';
+import { ADDRESS_KEY } from '../../src/domain/sessions/address-range.ts';
 import type { SubjectRecord } from '../../src/domain/principals/principal.ts';
 import { filterSql, Parameters } from '../../src/drivers/postgres/policy-sql.ts';
 import { ROLE_SQL } from '../../src/drivers/postgres/role-store.ts';
@@ -186,7 +187,7 @@ describe('a condition in SQL is what it is of the record', () => {
 describe('the statement', () => {
   test.each([
     ['User', USER_SQL, { ...aUser(), [EMAIL_FOLDED]: '', [GRANTED_ROLE_IDS]: [] }],
-    ['Session', SESSION_SQL, aSession()],
+    ['Session', SESSION_SQL, { ...aSession(), [ADDRESS_KEY]: '' }],
     ['Role', ROLE_SQL, aRole()],
     ['Scope', SCOPE_SQL, aScope('acme')],
   ] as const)('knows every attribute of a %s', (_, subject, record) => {

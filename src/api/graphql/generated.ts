@@ -271,6 +271,14 @@ export type Mutation = {
   revokeOtherSessions: RevokeSessionsPayload;
   /** Ends all sessions of a user, the one you act in included if it is theirs. */
   revokeAllSessions: RevokeSessionsPayload;
+  /**
+   * Ends the live sessions that match and that you may read, at most 1,000 at a time, the oldest first. The one you act in is
+   * among them if it matches. Nothing ends, with FORBIDDEN, if you may read one of them and not revoke it. The filter must
+   * narrow them by something but `live`.
+   */
+  revokeSessions: RevokeMatchingSessionsPayload;
+  /** Gives a session a name of 1 to 100 characters, to know it by. */
+  renameSession: RenameSessionPayload;
   /** Publishes a new key, which signs a few minutes later. While one waits for that, it is the answer, and nothing changes. */
   rotateSigningKey: RotateSigningKeyPayload;
   /**
@@ -395,6 +403,17 @@ export type MutationRevokeSessionArgs = {
 
 export type MutationRevokeAllSessionsArgs = {
   userId: Scalars['ID']['input'];
+};
+
+
+export type MutationRevokeSessionsArgs = {
+  filter: SessionFilter;
+};
+
+
+export type MutationRenameSessionArgs = {
+  id: Scalars['ID']['input'];
+  label: Scalars['String']['input'];
 };
 
 
@@ -956,10 +975,16 @@ export type Session = {
   /** The end of its life however much it is used. */
   expiresAt?: Maybe<Scalars['DateTime']['output']>;
   revokedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Why it ended: signed_out, revoked, user_disabled, refresh_reuse, mfa_changed. */
+  /** Why it ended: signed_out, revoked, user_disabled, refresh_reuse, mfa_changed, session_limit. */
   revokedReason?: Maybe<Scalars['String']['output']>;
   userAgent?: Maybe<Scalars['String']['output']>;
   address?: Maybe<Scalars['String']['output']>;
+  /** What the user agent says it runs on, read when the session started. */
+  device: Device;
+  /** What its user calls it; see `renameSession`. */
+  label?: Maybe<Scalars['String']['output']>;
+  /** What the program that signed in calls itself: the header `apollographql-client-name`. */
+  client?: Maybe<Scalars['String']['output']>;
   /** When an operation last used it; a few seconds behind. Null before the first. */
   lastSeenAt?: Maybe<Scalars['DateTime']['output']>;
   /** How it was used so far: http, websocket, sse. */
@@ -971,11 +996,37 @@ export type Session = {
   current: Scalars['Boolean']['output'];
 };
 
+/** What a user agent says of itself; anybody can say anything. */
+export type Device = {
+  __typename?: 'Device';
+  kind: DeviceKind;
+  /** The family of the browser, without its version. */
+  browser?: Maybe<Scalars['String']['output']>;
+  os?: Maybe<Scalars['String']['output']>;
+};
+
+export type DeviceKind =
+  | 'desktop'
+  | 'mobile'
+  | 'tablet'
+  | 'tv'
+  | 'bot'
+  /** It does not say. */
+  | 'other';
+
 /** All of it must hold. */
 export type SessionFilter = {
   userId?: InputMaybe<Scalars['ID']['input']>;
   /** Whether they are neither revoked nor at their end. */
   live?: InputMaybe<Scalars['Boolean']['input']>;
+  device?: InputMaybe<DeviceKind>;
+  /** The family, as `device` of the session has it. */
+  browser?: InputMaybe<Scalars['String']['input']>;
+  /** The name, as `client` of the session has it. */
+  client?: InputMaybe<Scalars['String']['input']>;
+  startedBefore?: InputMaybe<Scalars['DateTime']['input']>;
+  /** Where they started: a range of addresses such as 10.0.0.0/8 or 2001:db8::/32, or a single address. */
+  addressRange?: InputMaybe<Scalars['String']['input']>;
 };
 
 export type SessionOrder = {
@@ -1036,6 +1087,22 @@ export type RevokeSessionsPayload = {
   position: Scalars['String']['output'];
 };
 
+export type RevokeMatchingSessionsPayload = {
+  __typename?: 'RevokeMatchingSessionsPayload';
+  /** The ids of those that were live. */
+  sessionIds: Array<Scalars['ID']['output']>;
+  /** Whether there were more than are ended at once. Then ask again. */
+  more: Scalars['Boolean']['output'];
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RenameSessionPayload = {
+  __typename?: 'RenameSessionPayload';
+  session: Session;
+  position: Scalars['String']['output'];
+};
+
 export type SignOutPayload = {
   __typename?: 'SignOutPayload';
   session: Session;
@@ -1056,7 +1123,7 @@ export type RenewConnectionPayload = {
 export type SessionRevoked = {
   __typename?: 'SessionRevoked';
   sessionId: Scalars['ID']['output'];
-  /** Why: signed_out, revoked, user_disabled, refresh_reuse, mfa_changed. */
+  /** Why: signed_out, revoked, user_disabled, refresh_reuse, mfa_changed, session_limit. */
   reason: Scalars['String']['output'];
   at: Scalars['DateTime']['output'];
   position: Scalars['String']['output'];
@@ -1364,6 +1431,8 @@ export type ResolversTypes = {
   DisableTotpPayload: ResolverTypeWrapper<DisableTotpPayload>;
   RegenerateRecoveryCodesPayload: ResolverTypeWrapper<RegenerateRecoveryCodesPayload>;
   Session: ResolverTypeWrapper<SessionRecord>;
+  Device: ResolverTypeWrapper<Device>;
+  DeviceKind: DeviceKind;
   SessionFilter: SessionFilter;
   SessionOrder: SessionOrder;
   SessionOrderField: SessionOrderField;
@@ -1374,6 +1443,8 @@ export type ResolversTypes = {
   SignInResult: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SignInResult']>;
   RevokeSessionPayload: ResolverTypeWrapper<Omit<RevokeSessionPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   RevokeSessionsPayload: ResolverTypeWrapper<Omit<RevokeSessionsPayload, 'sessions'> & { sessions: Array<ResolversTypes['Session']> }>;
+  RevokeMatchingSessionsPayload: ResolverTypeWrapper<RevokeMatchingSessionsPayload>;
+  RenameSessionPayload: ResolverTypeWrapper<Omit<RenameSessionPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   SignOutPayload: ResolverTypeWrapper<Omit<SignOutPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   RenewConnectionPayload: ResolverTypeWrapper<RenewConnectionPayload>;
   SessionRevoked: ResolverTypeWrapper<SessionRevoked>;
@@ -1467,6 +1538,7 @@ export type ResolversParentTypes = {
   DisableTotpPayload: DisableTotpPayload;
   RegenerateRecoveryCodesPayload: RegenerateRecoveryCodesPayload;
   Session: SessionRecord;
+  Device: Device;
   SessionFilter: SessionFilter;
   SessionOrder: SessionOrder;
   SessionConnection: Omit<SessionConnection, 'edges'> & { edges: Array<ResolversParentTypes['SessionEdge']> };
@@ -1476,6 +1548,8 @@ export type ResolversParentTypes = {
   SignInResult: ResolversUnionTypes<ResolversParentTypes>['SignInResult'];
   RevokeSessionPayload: Omit<RevokeSessionPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   RevokeSessionsPayload: Omit<RevokeSessionsPayload, 'sessions'> & { sessions: Array<ResolversParentTypes['Session']> };
+  RevokeMatchingSessionsPayload: RevokeMatchingSessionsPayload;
+  RenameSessionPayload: Omit<RenameSessionPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   SignOutPayload: Omit<SignOutPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   RenewConnectionPayload: RenewConnectionPayload;
   SessionRevoked: SessionRevoked;
@@ -1569,6 +1643,8 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   revokeSession?: Resolver<ResolversTypes['RevokeSessionPayload'], ParentType, ContextType, RequireFields<MutationRevokeSessionArgs, 'id'>>;
   revokeOtherSessions?: Resolver<ResolversTypes['RevokeSessionsPayload'], ParentType, ContextType>;
   revokeAllSessions?: Resolver<ResolversTypes['RevokeSessionsPayload'], ParentType, ContextType, RequireFields<MutationRevokeAllSessionsArgs, 'userId'>>;
+  revokeSessions?: Resolver<ResolversTypes['RevokeMatchingSessionsPayload'], ParentType, ContextType, RequireFields<MutationRevokeSessionsArgs, 'filter'>>;
+  renameSession?: Resolver<ResolversTypes['RenameSessionPayload'], ParentType, ContextType, RequireFields<MutationRenameSessionArgs, 'id' | 'label'>>;
   rotateSigningKey?: Resolver<ResolversTypes['RotateSigningKeyPayload'], ParentType, ContextType>;
   revokeSigningKey?: Resolver<ResolversTypes['RevokeSigningKeyPayload'], ParentType, ContextType, RequireFields<MutationRevokeSigningKeyArgs, 'kid'>>;
   createUser?: Resolver<ResolversTypes['CreateUserPayload'], ParentType, ContextType, RequireFields<MutationCreateUserArgs, 'input'>>;
@@ -1921,11 +1997,20 @@ export type SessionResolvers<ContextType = OperationContext, ParentType extends 
   revokedReason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   userAgent?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   address?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  device?: Resolver<ResolversTypes['Device'], ParentType, ContextType>;
+  label?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  client?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   lastSeenAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   protocols?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
   scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
   current?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type DeviceResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Device'] = ResolversParentTypes['Device']> = {
+  kind?: Resolver<ResolversTypes['DeviceKind'], ParentType, ContextType>;
+  browser?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  os?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
 export type SessionConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionConnection'] = ResolversParentTypes['SessionConnection']> = {
@@ -1962,6 +2047,18 @@ export type RevokeSessionPayloadResolvers<ContextType = OperationContext, Parent
 export type RevokeSessionsPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeSessionsPayload'] = ResolversParentTypes['RevokeSessionsPayload']> = {
   sessions?: Resolver<Array<ResolversTypes['Session']>, ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RevokeMatchingSessionsPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeMatchingSessionsPayload'] = ResolversParentTypes['RevokeMatchingSessionsPayload']> = {
+  sessionIds?: Resolver<Array<ResolversTypes['ID']>, ParentType, ContextType>;
+  more?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RenameSessionPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RenameSessionPayload'] = ResolversParentTypes['RenameSessionPayload']> = {
+  session?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
@@ -2089,12 +2186,15 @@ export type Resolvers<ContextType = OperationContext> = {
   DisableTotpPayload?: DisableTotpPayloadResolvers<ContextType>;
   RegenerateRecoveryCodesPayload?: RegenerateRecoveryCodesPayloadResolvers<ContextType>;
   Session?: SessionResolvers<ContextType>;
+  Device?: DeviceResolvers<ContextType>;
   SessionConnection?: SessionConnectionResolvers<ContextType>;
   SessionEdge?: SessionEdgeResolvers<ContextType>;
   SignedIn?: SignedInResolvers<ContextType>;
   SignInResult?: SignInResultResolvers<ContextType>;
   RevokeSessionPayload?: RevokeSessionPayloadResolvers<ContextType>;
   RevokeSessionsPayload?: RevokeSessionsPayloadResolvers<ContextType>;
+  RevokeMatchingSessionsPayload?: RevokeMatchingSessionsPayloadResolvers<ContextType>;
+  RenameSessionPayload?: RenameSessionPayloadResolvers<ContextType>;
   SignOutPayload?: SignOutPayloadResolvers<ContextType>;
   RenewConnectionPayload?: RenewConnectionPayloadResolvers<ContextType>;
   SessionRevoked?: SessionRevokedResolvers<ContextType>;

@@ -61,9 +61,21 @@ export const sessions: Resolvers = {
       const { value, receipt } = await sessions.revokeAll(by, userId);
       return { sessions: [...value], receipt, position: receipt.position };
     },
+
+    revokeSessions: async (_, { filter }, { by, sessions }) => {
+      const { value, receipt } = await sessions.revokeMatching(by, filter);
+      const sessionIds = value.sessions.map(({ id }) => id);
+      return { sessionIds, more: value.more, receipt, position: receipt.position };
+    },
+
+    renameSession: async (_, { id, label }, { by, sessions }) => {
+      const { value, position } = await sessions.rename(by, id, label);
+      return { session: value, position };
+    },
   },
 
   Session: {
+    device: ({ deviceKind, browser, os }) => ({ kind: deviceKind, browser, os }),
     __resolveReference: async ({ id }, { loaders }) => loaders.sessions.load(id),
     createdAt: readField('createdAt'),
     expiresAt: readField('expiresAt'),

@@ -47,9 +47,11 @@ export class TrustedProxies {
 
 /** From where, and with what, a request or a WebSocket came. */
 export function requestOrigin(headers: IncomingHttpHeaders, peer: string | null, proxies: TrustedProxies): Origin {
+  const client = headers['apollographql-client-name'];
   return {
     userAgent: headers['user-agent']?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
     address: proxies.clientOf(headers, peer),
+    client: typeof client === 'string' ? client : null,
   };
 }
 

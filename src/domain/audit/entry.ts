@@ -17,4 +17,6 @@ export interface AuditEntry {
 
 export interface AuditWriter {
   append(entry: AuditEntry): Promise<void>;
+  /** Appends all of these, in order. One statement. */
+  appendAll(entries: readonly AuditEntry[]): Promise<void>;
 }

@@ -5,6 +5,7 @@ import { formatPosition, type Position } from '../authority/position.ts';
 import { SYSTEM } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import { ACTIVITY_LOSS_MS } from '../sessions/activity.ts';
+import { readClient, readDevice } from '../sessions/device.ts';
 import type { SessionProfiles } from '../sessions/profiles.ts';
 import type { RefreshState, Session } from '../sessions/session.ts';
 import type { Store, Transaction } from '../store.ts';
@@ -16,6 +17,7 @@ import { challengeNotValid } from './challenges.ts';
 import type { Identification } from './identification.ts';
 import type { Origin } from './origin.ts';
 import type { MfaRequired, SecondFactors } from './second-factors.ts';
+import { LimitReached, SessionLimit, type SessionLimitSettings } from './session-limit.ts';
 
 export interface SignedIn {
   readonly __typename: 'SignedIn';
@@ -28,10 +30,19 @@ export interface SignedIn {
   readonly position: string;
 }
 
-export interface SessionSettings {
+export interface SessionSettings extends SessionLimitSettings {
   readonly sessionProfiles: SessionProfiles;
   /** How long the token just replaced still gets its successor: for replies that were lost. */
   readonly refreshGraceSeconds: number;
+}
+
+/** Who starts a session, and whether the transaction has the user to itself. */
+interface Start {
+  readonly user: User;
+  readonly from: Origin;
+  readonly position: Position;
+  readonly aal: Session['aal'];
+  readonly alone: boolean;
 }
 
 interface Granted {
@@ -54,6 +65,7 @@ export class Authentication {
   readonly #accessTokens: AccessTokens;
   readonly #refreshTokens: RefreshTokens;
   readonly #secondFactors: SecondFactors;
+  readonly #limit: SessionLimit;
   readonly #settings: SessionSettings;
   readonly #clock: Clock;
 
@@ -73,6 +85,7 @@ export class Authentication {
     this.#accessTokens = parts.accessTokens;
     this.#refreshTokens = parts.refreshTokens;
     this.#secondFactors = parts.secondFactors;
+    this.#limit = new SessionLimit(parts);
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
@@ -89,12 +102,14 @@ export class Authentication {
     const right = await verifyPassword(input.password, found?.passwordHash ?? null);
     if (found === null || !right) throw wrongCredentials();
 
-    const { value, position } = await this.#authority.write(SYSTEM, { share: [found.user.id] }, async (tx) => {
+    const { value, position } = await this.#starting(found.user.id, async (tx, alone) => {
       // The head first: the token must not vouch for anything newer than the rows it rests on.
       const position = await tx.fence.head();
       const user = await tx.users.find(found.user.id);
       if (user === null || !isActive(user)) throw wrongCredentials();
-      return (await this.#secondFactors.challenge(tx, user)) ?? this.#start(tx, { user, from, position, aal: 1 });
+      return (
+        (await this.#secondFactors.challenge(tx, user)) ?? this.#start(tx, { user, from, position, aal: 1, alone })
+      );
     });
     return '__typename' in value ? { ...value, position } : this.#signedIn(value);
   }
@@ -105,12 +120,12 @@ export class Authentication {
    */
   async verifyMfa(input: { challengeToken: string; code: string }, from: Origin): Promise<SignedIn> {
     const shown = this.#secondFactors.parse(input.challengeToken);
-    const { value } = await this.#authority.write(SYSTEM, { share: [shown.userId] }, async (tx) => {
+    const { value } = await this.#starting(shown.userId, async (tx, alone) => {
       const position = await tx.fence.head();
       const user = await tx.users.find(shown.userId);
       if (user === null || !isActive(user)) throw challengeNotValid();
       const refusal = await this.#secondFactors.answer(tx, shown, input.code);
-      return refusal ?? this.#start(tx, { user, from, position, aal: 2 });
+      return refusal ?? this.#start(tx, { user, from, position, aal: 2, alone });
     });
     if (value instanceof Refusal) throw value;
     return this.#signedIn(value);
@@ -201,11 +216,27 @@ export class Authentication {
     });
   }
 
-  async #start(
-    tx: Transaction,
-    { user, from, position, aal }: { user: User; from: Origin; position: Position; aal: Session['aal'] },
-  ): Promise<Granted> {
+  /**
+   * Does `work`, which may start a session, beside all others who do nothing but use the user. Where the oldest session must
+   * end first it is done again with the user to itself: nothing that session was asked for is then left half done, and the
+   * answer comes when its end is in force.
+   */
+  async #starting<T>(
+    userId: string,
+    work: (tx: Transaction, alone: boolean) => Promise<T>,
+  ): Promise<{ readonly value: T; readonly position: string }> {
+    try {
+      return await this.#authority.write(SYSTEM, { share: [userId] }, (tx) => work(tx, false));
+    } catch (error) {
+      if (!(error instanceof LimitReached)) throw error;
+    }
+    const { value, receipt } = await this.#authority.change(SYSTEM, { change: [userId] }, (tx) => work(tx, true));
+    return { value, position: receipt.position };
+  }
+
+  async #start(tx: Transaction, { user, from, position, aal, alone }: Start): Promise<Granted> {
     const session = this.#newSession(user, from, aal);
+    await (alone ? this.#limit.makeRoom(tx, session) : this.#limit.demandRoom(tx, user.id));
     const refresh = this.#refreshTokens.make(user.id, session.id);
     await tx.sessions.add(session, refresh.hash);
     const entry = { by: user.id, sessionId: session.id, subjectId: session.id };
@@ -213,7 +244,8 @@ export class Authentication {
     return { refresh, session, user, position };
   }
 
-  #newSession({ id: userId, scope, scopes }: User, { userAgent, address }: Origin, aal: Session['aal']): Session {
+  #newSession({ id: userId, scope, scopes }: User, from: Origin, aal: Session['aal']): Session {
+    const { userAgent, address, client } = from;
     const now = this.#clock.now();
     return {
       __typename: 'Session',
@@ -227,6 +259,9 @@ export class Authentication {
       revokedReason: null,
       userAgent,
       address,
+      ...readDevice(userAgent),
+      client: readClient(client),
+      label: null,
       lastSeenAt: null,
       protocols: [],
       scope,

@@ -16,7 +16,8 @@ import type { Policy } from './policy.ts';
 
 /** Something a list is narrowed by, and the field that it would tell the reader of. */
 export interface Condition {
-  readonly field: string;
+  /** Null is what is told to all who may read the record. */
+  readonly field: string | null;
   readonly filter: Filter;
 }
 
@@ -41,12 +42,7 @@ export async function listReadable<T extends SubjectRecord>(
   const kind = order.by === null ? null : (parts.orders[order.by] ?? null);
   const after = typeof args.after === 'string' ? parseCursor(args.after, { list: type, order, kind }) : null;
 
-  const fields = new Set([...conditions.map(({ field }) => field), ...(order.by === null ? [] : [order.by])]);
-  const filter = and([
-    policy.filter(by, 'read', type),
-    ...[...fields].map((field) => policy.filter(by, 'read', type, field)),
-    ...conditions.map((condition) => condition.filter),
-  ]);
+  const filter = readableFilter(by, { policy, type, conditions, orderedBy: order.by });
   // One more tells whether there is a next page.
   const found = await pages.page({ filter, order, after, limit: first + 1 });
   const edges = found.slice(0, first).map((node) => {
@@ -63,6 +59,25 @@ export async function listReadable<T extends SubjectRecord>(
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   };
+}
+
+/** What is true of the records that meet the conditions and that `by` may read, with the fields that are compared. */
+export function readableFilter(
+  by: Principal,
+  parts: {
+    readonly policy: Policy;
+    readonly type: string;
+    readonly conditions: readonly Condition[];
+    readonly orderedBy: string | null;
+  },
+): Filter {
+  const { policy, type, conditions, orderedBy } = parts;
+  const fields = new Set([...conditions.map(({ field }) => field), orderedBy]);
+  return and([
+    policy.filter(by, 'read', type),
+    ...[...fields].filter((field) => field !== null).map((field) => policy.filter(by, 'read', type, field)),
+    ...conditions.map(({ filter }) => filter),
+  ]);
 }
 
 function parseOrder(orderBy: PageArguments['orderBy'], orders: Orders): PageOrder {

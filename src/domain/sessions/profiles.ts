@@ -8,5 +8,5 @@ export interface SessionProfile {
   readonly idleSeconds: number;
 }
 
-/** By how it was authenticated. */
-export type SessionProfiles = Readonly<Record<Session['aal'], SessionProfile>>;
+/** By how it was authenticated. Nothing authenticates at the third level yet; its profile is what others may be held to. */
+export type SessionProfiles = Readonly<Record<Session['aal'] | 3, SessionProfile>>;

@@ -1,7 +1,8 @@
 import type { Instant } from '../../kit/clock.ts';
+import type { Device } from './device.ts';
 
 /** One signed-in device: a family of refresh tokens. */
-export interface Session {
+export interface Session extends Device {
   readonly __typename: 'Session';
   readonly id: string;
   readonly userId: string;
@@ -13,10 +14,13 @@ export interface Session {
   /** The end of its life however much it is used. */
   readonly expiresAt: Instant;
   readonly revokedAt: Instant | null;
-  /** Why it ended: `signed_out`, `revoked`, `user_disabled`, `refresh_reuse`, `mfa_changed`. */
+  /** Why it ended: `signed_out`, `revoked`, `user_disabled`, `refresh_reuse`, `mfa_changed`, `session_limit`. */
   readonly revokedReason: string | null;
   readonly userAgent: string | null;
   readonly address: string | null;
+  /** What the program that signed in calls itself, and what its user calls the session. */
+  readonly client: string | null;
+  readonly label: string | null;
   /** When an operation last used it, as far as that is written: a few seconds behind. Null before the first. */
   readonly lastSeenAt: Instant | null;
   /** How it was used so far: `http`, `websocket`, `sse`. */
@@ -58,6 +62,21 @@ export interface SessionWriter extends SessionReader {
   /** The session with the stored side of its refresh token, locked, or null. */
   findWithRefresh(id: string): Promise<{ readonly session: Session; readonly refresh: RefreshState } | null>;
   revoke(id: string, at: Instant, reason: string): Promise<void>;
+  /** Revokes those of these that are not revoked. One statement. */
+  revokeMany(ids: readonly string[], at: Instant, reason: string): Promise<void>;
+  rename(id: string, label: string): Promise<void>;
+  /**
+   * How many sessions of the user are live at `at`; `most` stands for that many or more. Of all transactions that ask it about
+   * one user, the others wait until this one has ended: what it adds is then counted. A user whom the fence locks in this
+   * transaction must be locked before.
+   */
+  countToStart(userId: string, at: Instant, most: number): Promise<number>;
+  /** The ids of the user's sessions that are live at `at`, without the newest `keep`: at most `limit`, the oldest first. */
+  oldestOf(
+    userId: string,
+    at: Instant,
+    { keep, limit }: { readonly keep: number; readonly limit: number },
+  ): Promise<readonly string[]>;
   /** The sessions of the user that are neither revoked nor at their end, oldest first, locked. */
   liveOf(userId: string): Promise<readonly Session[]>;
   /** Revokes every live session of the user; the ids of those. */

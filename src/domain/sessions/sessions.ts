@@ -1,20 +1,17 @@
-import { toInstant, type Clock } from '../../kit/clock.ts';
-import type { Authority, Enforced } from '../authority/authority.ts';
+import { type Instant, toInstant, type Clock } from '../../kit/clock.ts';
+import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import type { Connection, Orders, PageArguments } from '../pages.ts';
-import { and, type Filter, not } from '../policy/filter.ts';
-import { type Condition, listReadable } from '../policy/lists.ts';
+import { listReadable, readableFilter } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
 import { sessionIdOf, type Principal } from '../principals/principal.ts';
-import { notFound, Refusal } from '../refusals.ts';
+import { badInput, notFound, Refusal } from '../refusals.ts';
 import type { Store, Transaction } from '../store.ts';
+import { parseLabel } from './device.ts';
 import type { Session } from './session.ts';
+import { conditionsOf, isOpen, type SessionFilter } from './session-filter.ts';
 
-/** What a list of sessions is narrowed by; all of it must hold. */
-export interface SessionFilter {
-  readonly userId?: string | null | undefined;
-  /** Whether they are neither revoked nor at their end. */
-  readonly live?: boolean | null | undefined;
-}
+/** Sessions that one change ends. */
+export const REVOKED_AT_ONCE_MAX = 1_000;
 
 export interface SessionListArguments extends PageArguments {
   readonly filter?: SessionFilter | null | undefined;
@@ -44,7 +41,7 @@ export class Sessions {
 
   /** A page of the sessions that `by` may read. */
   list(by: Principal, args: SessionListArguments): Promise<Connection<Session>> {
-    const conditions = this.#conditionsOf(args.filter ?? {});
+    const conditions = conditionsOf(args.filter ?? {}, this.#now());
     const parts = { policy: this.#policy, pages: this.#store.sessions, orders: ORDERS, conditions, args };
     return listReadable<Session>(by, { type: 'Session', ...parts });
   }
@@ -89,18 +86,72 @@ export class Sessions {
     });
   }
 
+  /**
+   * Ends the live sessions that the filter is true of and that `by` may read, the one that `by` acts in included; of more than
+   * {@link REVOKED_AT_ONCE_MAX} the oldest. Refuses all of it with FORBIDDEN where `by` may read one and not revoke it, and
+   * with BAD_USER_INPUT a filter that narrows nothing.
+   */
+  async revokeMatching(
+    by: Principal,
+    filter: SessionFilter,
+  ): Promise<Enforced<{ readonly sessions: readonly Session[]; readonly more: boolean }>> {
+    if (isOpen(filter)) {
+      throw badInput('filter', 'This filter would end every session there is. Narrow it by something but live.');
+    }
+    const now = this.#now();
+    const conditions = [...conditionsOf(filter, now), ...conditionsOf({ live: true }, now)];
+    const matching = readableFilter(by, { policy: this.#policy, type: 'Session', conditions, orderedBy: 'createdAt' });
+    const order = { by: 'createdAt', descending: false };
+    // One more tells whether there are more.
+    const limit = REVOKED_AT_ONCE_MAX + 1;
+    const found = await this.#store.sessions.page({ filter: matching, order, after: null, limit });
+    const candidates = found.slice(0, REVOKED_AT_ONCE_MAX);
+    const ids = candidates.map(({ id }) => id);
+
+    const change = [...new Set(candidates.map(({ userId }) => userId))];
+    const { value, receipt } = await this.#authority.change(by, { change }, async (tx, actor) => {
+      // Whether they are live, and whose they are to manage, may have changed; the rest of what they matched by cannot.
+      const locked = (await tx.sessions.findMany(ids)).filter(
+        ({ revokedAt, expiresAt }) => revokedAt === null && expiresAt > now,
+      );
+      const readable = locked.filter((session) => this.#policy.decide(actor, 'read', session).allowed);
+      for (const session of readable) this.#policy.demandOpenly(actor, 'revoke', session);
+      return this.#endAll(tx, actor, readable, 'revoked');
+    });
+    return { value: { sessions: value, more: found.length > candidates.length }, receipt };
+  }
+
+  /** Calls a session something. It changes nothing about what the session may do. */
+  async rename(by: Principal, id: string, label: string): Promise<Written<Session>> {
+    const parsed = parseLabel(label);
+    return this.#authority.write(by, {}, async (tx, actor) => {
+      const session = await tx.sessions.find(id);
+      if (session === null) throw notFound('session', id);
+      this.#policy.demand(actor, 'update', session);
+      if (session.label === parsed) return session;
+      await tx.sessions.rename(id, parsed);
+      const author = { by: actor.id, sessionId: sessionIdOf(actor) };
+      await tx.audit.append({ ...author, action: 'session.rename', subjectId: id });
+      return { ...session, label: parsed };
+    });
+  }
+
   async #endAll(
     tx: Transaction,
     actor: Principal,
     sessions: readonly Session[],
     reason: string,
   ): Promise<readonly Session[]> {
-    const revokedAt = toInstant(this.#clock.now());
-    for (const { id, userId } of sessions) {
-      await tx.sessions.revoke(id, revokedAt, reason);
-      await this.#record(tx, actor, id);
-      await tx.authority.append({ target: id, kind: 'revoked', userId, reason });
-    }
+    if (sessions.length === 0) return [];
+    const revokedAt = this.#now();
+    const author = { by: actor.id, sessionId: sessionIdOf(actor), action: 'session.revoke' };
+    await tx.sessions.revokeMany(
+      sessions.map(({ id }) => id),
+      revokedAt,
+      reason,
+    );
+    await tx.audit.appendAll(sessions.map(({ id }) => ({ ...author, subjectId: id })));
+    await tx.authority.appendAll(sessions.map(({ id, userId }) => ({ target: id, kind: 'revoked', userId, reason })));
     return sessions.map((session) => ({ ...session, revokedAt, revokedReason: reason }));
   }
 
@@ -108,20 +159,8 @@ export class Sessions {
     await tx.audit.append({ by: actor.id, sessionId: sessionIdOf(actor), action: 'session.revoke', subjectId });
   }
 
-  #conditionsOf({ userId, live }: SessionFilter): readonly Condition[] {
-    const conditions: Condition[] = [];
-    if (typeof userId === 'string') {
-      conditions.push({ field: 'userId', filter: { kind: 'equals', attribute: 'userId', value: userId } });
-    }
-    if (typeof live === 'boolean') {
-      const isLive: Filter = and([
-        { kind: 'equals', attribute: 'revokedAt', value: null },
-        { kind: 'order', attribute: 'expiresAt', operator: 'gt', value: toInstant(this.#clock.now()) },
-      ]);
-      // That a session was revoked is told to all who may read it.
-      conditions.push({ field: 'expiresAt', filter: live ? isLive : not(isLive) });
-    }
-    return conditions;
+  #now(): Instant {
+    return toInstant(this.#clock.now());
   }
 
   async #end(by: Principal, id: string, reason: string): Promise<Enforced<Session>> {
@@ -136,7 +175,7 @@ export class Sessions {
       if (reason !== 'signed_out') this.#policy.demand(actor, 'revoke', session);
       if (session.revokedAt !== null) return session;
 
-      const revoked: Session = { ...session, revokedAt: toInstant(this.#clock.now()), revokedReason: reason };
+      const revoked: Session = { ...session, revokedAt: this.#now(), revokedReason: reason };
       await tx.sessions.revoke(id, revoked.revokedAt ?? '', reason);
       await this.#record(tx, actor, id);
       await tx.authority.append({ target: id, kind: 'revoked', userId: session.userId, reason });

@@ -119,9 +119,16 @@ export const SessionRow = defineEntity({
     rotatedAt: instant().nullable(),
     /** The current refresh token, sealed for the holder of the previous one; erased when grace ends. */
     successor: p.text().nullable(),
-    // Defaults for instances of before, which know of neither.
+    // Defaults for instances of before, which know of none of these.
     aal: p.smallint().default(1),
     authenticatedAt: instant().defaultRaw('now()'),
+    deviceKind: p.text().default('other'),
+    browser: p.text().nullable(),
+    os: p.text().nullable(),
+    label: p.text().nullable(),
+    client: p.text().nullable(),
+    /** The address in a form that has an order. */
+    addressKey: p.text().nullable(),
   },
   indexes: [
     { properties: ['createdAt', 'id'], name: 'sessions_created_at_index' },

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { ADDRESS_KEY, addressKey } from '../../domain/sessions/address-range.ts';
 import type { Session, SessionReader, SessionWriter } from '../../domain/sessions/session.ts';
 import type { Pages } from '../../domain/pages.ts';
 import { instant, instantOrNull, queryIn, type Query } from './database.ts';
@@ -6,6 +7,9 @@ import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
 import { SessionRow } from './rows.ts';
 import { scopesSql } from './scope-store.ts';
+
+/** Any number but the one that the fence hashes ids of users with. */
+const START_QUEUE = 9;
 
 interface SessionSqlRow {
   readonly id: string;
@@ -16,6 +20,11 @@ interface SessionSqlRow {
   readonly revoked_reason: string | null;
   readonly user_agent: string | null;
   readonly address: string | null;
+  readonly device_kind: Session['deviceKind'];
+  readonly browser: string | null;
+  readonly os: string | null;
+  readonly client: string | null;
+  readonly label: string | null;
   readonly aal: Session['aal'];
   readonly authenticated_at: string | Date;
   readonly scope: string | null;
@@ -32,13 +41,13 @@ interface RefreshSqlRow extends SessionSqlRow {
 }
 
 const COLUMNS =
-  's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, s.aal, s.authenticated_at, home.path as scope, home.paths as scopes, seen.last_seen_at, seen.protocols';
+  's.id, s.user_id, s.created_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address, s.device_kind, s.browser, s.os, s.client, s.label, s.aal, s.authenticated_at, home.path as scope, home.paths as scopes, seen.last_seen_at, seen.protocols';
 /** The tables that the columns of sessions are read from. */
 export const SESSION_TABLES =
   'sessions s join users u on u.id = s.user_id left join scopes home on home.id = u.scope_id left join session_activity seen on seen.session_id = s.id';
 const FROM = `from ${SESSION_TABLES}`;
 
-/** Everything a session's record has. */
+/** Everything a session's record has, and its address in a form that has an order. */
 export const SESSION_SQL: SubjectSql = {
   id: { kind: 'text', sql: 's.id' },
   userId: { kind: 'text', sql: 's.user_id' },
@@ -48,6 +57,12 @@ export const SESSION_SQL: SubjectSql = {
   revokedReason: { kind: 'text', sql: 's.revoked_reason' },
   userAgent: { kind: 'text', sql: 's.user_agent' },
   address: { kind: 'text', sql: 's.address' },
+  [ADDRESS_KEY]: { kind: 'text', sql: 's.address_key' },
+  deviceKind: { kind: 'text', sql: 's.device_kind' },
+  browser: { kind: 'text', sql: 's.browser' },
+  os: { kind: 'text', sql: 's.os' },
+  client: { kind: 'text', sql: 's.client' },
+  label: { kind: 'text', sql: 's.label' },
   lastSeenAt: { kind: 'instant', sql: 'seen.last_seen_at' },
   protocols: { kind: 'texts', elements: 'select unnest(seen.protocols)' },
   aal: { kind: 'few', sql: 's.aal', values: [1, 2] },
@@ -77,6 +92,11 @@ function toSession(row: SessionSqlRow): Session {
     revokedReason: row.revoked_reason,
     userAgent: row.user_agent,
     address: row.address,
+    deviceKind: row.device_kind,
+    browser: row.browser,
+    os: row.os,
+    client: row.client,
+    label: row.label,
     lastSeenAt: instantOrNull(row.last_seen_at),
     protocols: row.protocols ?? [],
     aal: row.aal,
@@ -114,6 +134,12 @@ export function createSessionWriter(em: EntityManager): SessionWriter {
         expiresAt: new Date(session.expiresAt),
         userAgent: session.userAgent,
         address: session.address,
+        addressKey: addressKey(session.address),
+        deviceKind: session.deviceKind,
+        browser: session.browser,
+        os: session.os,
+        client: session.client,
+        label: session.label,
         aal: session.aal,
         authenticatedAt: new Date(session.authenticatedAt),
         refreshHash,
@@ -162,6 +188,47 @@ export function createSessionWriter(em: EntityManager): SessionWriter {
         { id, revokedAt: null },
         { revokedAt: new Date(at), revokedReason: reason, successor: null },
       );
+    },
+
+    async revokeMany(ids, at, reason) {
+      await query(
+        'session-revoke-many',
+        `update sessions set revoked_at = $2, revoked_reason = $3, successor = null
+         where id = any($1) and revoked_at is null`,
+        [ids, at, reason],
+      );
+    },
+
+    async rename(id, label) {
+      await query('session-rename', 'update sessions set label = $2 where id = $1', [id, label]);
+    },
+
+    async countToStart(userId, at, most) {
+      // A queue of its own: those who lock the user itself are not waited for here.
+      await query('session-start-queue', 'select pg_advisory_xact_lock(hashtextextended($1, $2))', [
+        userId,
+        START_QUEUE,
+      ]);
+      // A statement of its own, since it must see what was committed while the one before it waited.
+      const [row] = await query<{ count: number }>(
+        'session-count-to-start',
+        `select count(*)::int as count from (
+           select from sessions where user_id = $1 and revoked_at is null and expires_at > $2 limit $3) as live`,
+        [userId, at, most],
+      );
+      return row?.count ?? 0;
+    },
+
+    async oldestOf(userId, at, { keep, limit }) {
+      const rows = await query<{ id: string }>(
+        'session-oldest-of',
+        `select id from (
+           select id, created_at from sessions where user_id = $1 and revoked_at is null and expires_at > $2
+           order by created_at desc, id desc offset $3) as older
+         order by created_at, id limit $4`,
+        [userId, at, keep, limit],
+      );
+      return rows.map(({ id }) => id);
     },
 
     async revokeAllOf(userId, at, reason) {

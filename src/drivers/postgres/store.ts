@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { AuditWriter } from '../../domain/audit/entry.ts';
+import type { AuditEntry, AuditWriter } from '../../domain/audit/entry.ts';
 import type { Store, Transaction } from '../../domain/store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { createChallengeWriter } from './challenge-store.ts';
@@ -72,21 +72,41 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
         );
         if (row !== undefined) logIds.push(row.id);
       },
+
+      async appendAll(changes) {
+        if (changes.length === 0) return;
+        const rows = await query<{ id: string }>(
+          'authority-append-all',
+          `insert into authority_log (target, kind, user_id, reason)
+           select target, kind, user_id, reason
+           from unnest($1::text[], $2::text[], $3::text[], $4::text[])
+             with ordinality as change (target, kind, user_id, reason, at) order by at
+           returning id`,
+          [
+            changes.map(({ target }) => target),
+            changes.map(({ kind }) => kind),
+            changes.map(({ userId }) => userId),
+            changes.map(({ reason }) => reason),
+          ],
+        );
+        for (const { id } of rows) logIds.push(id);
+      },
     },
   };
 }
 
 function createAuditWriter(em: EntityManager): AuditWriter {
   return {
-    async append({ by, sessionId, action, subjectId, before, after }) {
-      await em.insert(AuditEntryRow, {
-        by,
-        sessionId,
-        action,
-        subjectId,
-        before: before ?? null,
-        after: after ?? null,
-      });
+    async append(entry) {
+      await em.insert(AuditEntryRow, toRow(entry));
+    },
+
+    async appendAll(entries) {
+      if (entries.length > 0) await em.insertMany(AuditEntryRow, entries.map(toRow));
     },
   };
+}
+
+function toRow({ by, sessionId, action, subjectId, before, after }: AuditEntry) {
+  return { by, sessionId, action, subjectId, before: before ?? null, after: after ?? null };
 }
