@@ -398,6 +398,14 @@ function observe(
   metrics.gauge('cleaning_behind', '1 while what has ended is more than one round removes.', () =>
     Number(cleaner.behind),
   );
+  metrics.gauge(
+    'cleaning_overdue_seconds',
+    'For how long the oldest of what cleaning left should have been gone.',
+    () => cleaner.overdueSeconds,
+  );
+  metrics.counter('cleaning_removed_total', 'Rows of all kinds that cleaning removed.', () =>
+    Object.values(cleaner.removed).reduce((sum, each) => sum + each, 0),
+  );
   metrics.counter('sessions_removed_total', 'Ended sessions that were removed.', () => cleaner.removed.sessions);
   metrics.counter(
     'log_entries_removed_total',
