@@ -19,6 +19,7 @@ import { permissionChanges } from './permission-changes.ts';
 import { policyGrowth } from './policy-growth.ts';
 import { receipts } from './receipts.ts';
 import { roundTrips } from './round-trips.ts';
+import { signIn } from './sign-in.ts';
 import { start } from './start.ts';
 import { type Bench, format, type Table } from './support/bench.ts';
 
@@ -31,6 +32,7 @@ const BENCHES: readonly Bench[] = [
   receipts,
   permissionChanges,
   memory,
+  signIn,
   start,
   decide,
   decidePeers,
