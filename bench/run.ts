@@ -12,6 +12,7 @@ import { checks } from './checks.ts';
 import { decide } from './decide.ts';
 import { decidePeers } from './decide-peers.ts';
 import { entities } from './entities.ts';
+import { identify } from './identify.ts';
 import { lists } from './lists.ts';
 import { me } from './me.ts';
 import { memory } from './memory.ts';
@@ -32,6 +33,7 @@ const BENCHES: readonly Bench[] = [
   receipts,
   permissionChanges,
   memory,
+  identify,
   signIn,
   start,
   decide,
