@@ -8,6 +8,7 @@ import { writeFile } from 'node:fs/promises';
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { clients } from './clients.ts';
 import { checks } from './checks.ts';
 import { decide } from './decide.ts';
 import { decidePeers } from './decide-peers.ts';
@@ -19,6 +20,7 @@ import { memory } from './memory.ts';
 import { permissionChanges } from './permission-changes.ts';
 import { policyGrowth } from './policy-growth.ts';
 import { receipts } from './receipts.ts';
+import { refresh } from './refresh.ts';
 import { roundTrips } from './round-trips.ts';
 import { signIn } from './sign-in.ts';
 import { start } from './start.ts';
@@ -34,6 +36,8 @@ const BENCHES: readonly Bench[] = [
   permissionChanges,
   memory,
   identify,
+  clients,
+  refresh,
   signIn,
   start,
   decide,
