@@ -22,6 +22,7 @@ import { policyGrowth } from './policy-growth.ts';
 import { receipts } from './receipts.ts';
 import { refresh } from './refresh.ts';
 import { roundTrips } from './round-trips.ts';
+import { sessions } from './sessions.ts';
 import { signIn } from './sign-in.ts';
 import { start } from './start.ts';
 import { type Bench, format, type Table } from './support/bench.ts';
@@ -35,6 +36,7 @@ const BENCHES: readonly Bench[] = [
   receipts,
   permissionChanges,
   memory,
+  sessions,
   identify,
   clients,
   refresh,

@@ -142,6 +142,7 @@ export class SessionLoad {
 
   /** Until it is answered, with the same token: what became of a lost answer nobody knows. */
   async #rotate(session: OwnSession): Promise<boolean> {
+    const firstAtMs = performance.now();
     for (let tries = 0; ; tries += 1) {
       const reply = await this.#ask('refresh', REFRESH, { variables: { token: session.refreshToken } });
       const signedIn = doneOf(reply) as SignedIn | null;
@@ -153,7 +154,10 @@ export class SessionLoad {
         return true;
       }
       if (!this.#isExcused(reply)) {
-        this.problems.push(`the live session ${session.id} could not be refreshed: ${describe(reply)}`);
+        const sinceMs = Math.round(performance.now() - firstAtMs);
+        this.problems.push(
+          `the live session ${session.id} could not be refreshed, ${tries} tries and ${sinceMs} ms after the first: ${describe(reply)}`,
+        );
         this.live.delete(session);
         return false;
       }
