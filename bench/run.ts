@@ -24,6 +24,7 @@ import { refresh } from './refresh.ts';
 import { roundTrips } from './round-trips.ts';
 import { sessions } from './sessions.ts';
 import { signIn } from './sign-in.ts';
+import { sockets } from './sockets.ts';
 import { start } from './start.ts';
 import { type Bench, format, type Table } from './support/bench.ts';
 
@@ -39,6 +40,7 @@ const BENCHES: readonly Bench[] = [
   sessions,
   identify,
   clients,
+  sockets,
   refresh,
   signIn,
   start,

@@ -68,7 +68,8 @@ test(
     load.excuse('connection');
     for (let kill = 0; kill < (FULL ? 5 : 1); kill += 1) {
       await Promise.all(cluster.instances.map((instance) => instance.kill9()));
-      await Promise.all(cluster.instances.map((instance) => instance.start()));
+      // The first one alone is soonest there for those who wait.
+      for (const instance of cluster.instances) await instance.start();
       await load.reached(momentOf(kill));
     }
     await expectNothingLost('all instances killed');
