@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Bench, Table } from './support/bench.ts';
-import { type Child, residentMiBOf } from './support/child.ts';
+import { residentMiBOf } from './support/child.ts';
 import { ask } from './support/client.ts';
 import { openLoop } from './support/open-loop.ts';
 import { startPlatform } from './support/platform.ts';

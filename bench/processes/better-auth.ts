@@ -9,11 +9,11 @@ interface Auth {
 }
 
 interface BetterAuthModule {
-  betterAuth(options: object): Auth;
+  readonly betterAuth: (options: object) => Auth;
 }
 
 interface MemoryAdapterModule {
-  memoryAdapter(tables: Readonly<Record<string, unknown[]>>): unknown;
+  readonly memoryAdapter: (tables: Readonly<Record<string, unknown[]>>) => unknown;
 }
 
 /** Sessions of better-auth that lie in Redis, which is its fastest configuration that is never stale; each call looks one up. */

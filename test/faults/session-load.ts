@@ -3,6 +3,7 @@ import { REFUSALS } from '../../src/domain/refusals.ts';
 import { PASSWORD } from '../support/castellan.ts';
 import { ask, type Reply } from './clients.ts';
 import type { Instance, TestUser } from './cluster.ts';
+import { describe, doneOf, ME, REFRESH, REVOKE, SIGN_IN, type SignedIn } from './session-queries.ts';
 
 /** A session as its owner knows it. */
 export interface OwnSession {
@@ -22,21 +23,6 @@ const SESSIONS_MAX = 3;
 /** A replaced refresh token may be shown again for so long. */
 const GRACE_MS = 10_000;
 const REACHED_MS = 30_000;
-
-const SIGN_IN = `mutation ($input: SignInInput!) {
-  done: signIn(input: $input) { ... on SignedIn { accessToken refreshToken session { id } } }
-}`;
-const REFRESH = `mutation ($token: String!) {
-  done: refreshSession(refreshToken: $token) { accessToken refreshToken session { id } }
-}`;
-const REVOKE = 'mutation ($id: ID!) { done: revokeSession(id: $id) { receipt { enforced } } }';
-const ME = '{ done: me { id } }';
-
-interface SignedIn {
-  readonly accessToken: string;
-  readonly refreshToken: string;
-  readonly session: { readonly id: string };
-}
 
 /** Clients that sign in, refresh, ask and revoke without pause, each for a user of its own, on one instance after the other. */
 export class SessionLoad {
@@ -111,7 +97,7 @@ export class SessionLoad {
         const ended = await this.#revoke(home, oldest);
         if (ended !== null) past.push(ended);
       }
-      for (const session of [...own]) {
+      for (const session of own.toReversed()) {
         if (!this.#running) break;
         if ((await this.#me(session, false)) && !(await this.#refresh(session))) own.splice(own.indexOf(session), 1);
       }
@@ -253,12 +239,4 @@ export class SessionLoad {
     for (const { at, resolve } of this.#waiting) if (at <= this.#done) resolve();
     this.#waiting = this.#waiting.filter(({ at }) => at > this.#done);
   }
-}
-
-function doneOf(reply: Reply | null): unknown {
-  return reply?.data?.['done'] ?? null;
-}
-
-function describe(reply: Reply | null): string {
-  return reply === null ? 'no answer' : `${reply.status} ${reply.codes.join(', ')} ${JSON.stringify(reply.data)}`;
 }
