@@ -8,17 +8,23 @@ import { writeFile } from 'node:fs/promises';
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { clients } from './clients.ts';
 import { checks } from './checks.ts';
 import { decide } from './decide.ts';
 import { decidePeers } from './decide-peers.ts';
 import { entities } from './entities.ts';
+import { identify } from './identify.ts';
 import { lists } from './lists.ts';
 import { me } from './me.ts';
 import { memory } from './memory.ts';
 import { permissionChanges } from './permission-changes.ts';
 import { policyGrowth } from './policy-growth.ts';
 import { receipts } from './receipts.ts';
+import { refresh } from './refresh.ts';
 import { roundTrips } from './round-trips.ts';
+import { sessions } from './sessions.ts';
+import { signIn } from './sign-in.ts';
+import { sockets } from './sockets.ts';
 import { start } from './start.ts';
 import { type Bench, format, type Table } from './support/bench.ts';
 
@@ -31,6 +37,12 @@ const BENCHES: readonly Bench[] = [
   receipts,
   permissionChanges,
   memory,
+  sessions,
+  identify,
+  clients,
+  sockets,
+  refresh,
+  signIn,
   start,
   decide,
   decidePeers,

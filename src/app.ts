@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { createApollo } from './api/graphql/apollo.ts';
@@ -51,6 +52,7 @@ import { CsrfTokens } from './domain/tokens/csrf-tokens.ts';
 import { KeyRing } from './domain/tokens/key-ring.ts';
 import { SigningKeys } from './domain/tokens/signing-keys.ts';
 import { RefreshTokens } from './domain/tokens/refresh-tokens.ts';
+import { hashing } from './domain/users/hashing.ts';
 import { Users } from './domain/users/users.ts';
 import { readCaseFiles, readPolicyFiles } from './drivers/files/policies.ts';
 import { secretFromFile } from './drivers/files/secret-file.ts';
@@ -137,6 +139,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const clock = overrides.clock ?? systemClock;
   const timing = overrides.timing ?? TIMING;
   const metrics = new Metrics();
+  hashing.atOnce = Math.max(1, availableParallelism() - 1);
   const source = (): Promise<PolicyFolder> => readPolicies(config, overrides);
   const folder = await source();
   const keys = new Keys(config.keyEncryptionKeys ?? [await secretFromFile(join(config.dataDir, 'key-encryption-key'))]);
@@ -394,9 +397,24 @@ function observe(
     'Times that counts could not be written and were kept for the next time.',
     () => rollups.figures.failedFlushes,
   );
+  metrics.gauge('password_hashes_waiting', 'Passwords that wait to be hashed.', () => hashing.figures.waiting);
+  metrics.counter('password_hashes_total', 'Passwords that were hashed.', () => hashing.figures.done);
+  metrics.counter(
+    'password_hashes_refused_total',
+    'Passwords that were not hashed because too many others were.',
+    () => hashing.figures.refused,
+  );
   metrics.gauge('activity_pending', 'Sessions whose last use is not written yet.', () => activity.pending);
   metrics.gauge('cleaning_behind', '1 while what has ended is more than one round removes.', () =>
     Number(cleaner.behind),
+  );
+  metrics.gauge(
+    'cleaning_overdue_seconds',
+    'For how long the oldest of what cleaning left should have been gone.',
+    () => cleaner.overdueSeconds,
+  );
+  metrics.counter('cleaning_removed_total', 'Rows of all kinds that cleaning removed.', () =>
+    Object.values(cleaner.removed).reduce((sum, each) => sum + each, 0),
   );
   metrics.counter('sessions_removed_total', 'Ended sessions that were removed.', () => cleaner.removed.sessions);
   metrics.counter(

@@ -4,10 +4,14 @@ const PASSWORD = 'a password for benchmarks';
 
 export interface SignedIn {
   readonly accessToken: string;
+  readonly refreshToken: string;
   readonly sessionId: string;
 }
 
 export interface BenchUser {
+  readonly id: string;
+  readonly email: string;
+  readonly password: string;
   /** One more session. */
   signIn(): Promise<SignedIn>;
 }
@@ -38,22 +42,23 @@ export async function signInAdministrator(url: string, password: string): Promis
     async createMember() {
       const email = `${randomBytes(6).toString('hex')}@example.com`;
       const input = { email, name: 'Bob', password: PASSWORD };
-      await ask(
+      const { createUser } = await ask<{ createUser: { user: { id: string } } }>(
         url,
-        'mutation ($input: CreateUserInput!) { createUser(input: $input) { position } }',
+        'mutation ($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
         { input },
         token,
       );
-      return { signIn: () => signIn(url, email, PASSWORD) };
+      return { id: createUser.user.id, email, password: PASSWORD, signIn: () => signIn(url, email, PASSWORD) };
     },
   };
 }
 
 async function signIn(url: string, email: string, password: string): Promise<SignedIn> {
-  const { signIn } = await ask<{ signIn: { accessToken: string; session: { id: string } } }>(
+  const { signIn } = await ask<{ signIn: { accessToken: string; refreshToken: string; session: { id: string } } }>(
     url,
-    'mutation ($input: SignInInput!) { signIn(input: $input) { ... on SignedIn { accessToken session { id } } } }',
+    'mutation ($input: SignInInput!) { signIn(input: $input) { ... on SignedIn { accessToken refreshToken session { id } } } }',
     { input: { email, password } },
   );
-  return { accessToken: signIn.accessToken, sessionId: signIn.session.id };
+  const { accessToken, refreshToken, session } = signIn;
+  return { accessToken, refreshToken, sessionId: session.id };
 }

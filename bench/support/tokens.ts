@@ -9,10 +9,26 @@ import { createLog } from '../../src/kit/log.ts';
 import { Keys } from '../../src/kit/secret.ts';
 import { readConfig } from '../../src/config.ts';
 
-/** Access tokens for these users, each of a session of its own, as the Castellans of this environment sign them: a thousand sign-ins would take a minute. */
-export async function issueTokens(
+export interface Subject {
+  readonly userId: string;
+  readonly sessionId: string;
+}
+
+/** Access tokens for these users, each of a session of its own that is nowhere but in the token. */
+export function issueTokens(
   env: Readonly<Record<string, string>>,
   userIds: readonly string[],
+): Promise<readonly string[]> {
+  return issueTokensOf(
+    env,
+    userIds.map((userId) => ({ userId, sessionId: newId('session') })),
+  );
+}
+
+/** Access tokens of these sessions, as the Castellans of this environment sign them: a thousand sign-ins would take a minute. */
+export async function issueTokensOf(
+  env: Readonly<Record<string, string>>,
+  subjects: readonly Subject[],
 ): Promise<readonly string[]> {
   const config = readConfig({ NODE_ENV: 'production', ...env });
   const { databaseUrl: url, keyEncryptionKeys } = config;
@@ -32,9 +48,8 @@ export async function issueTokens(
     const position = { epoch, seq: head };
     const sessionExpiresAtMs = Date.now() + config.sessionProfiles[1].lifeSeconds * 1_000;
     const issued: string[] = [];
-    for (const userId of userIds) {
-      const subject = { userId, sessionId: newId('session'), position, sessionExpiresAtMs };
-      issued.push((await tokens.issue(subject)).accessToken);
+    for (const subject of subjects) {
+      issued.push((await tokens.issue({ ...subject, position, sessionExpiresAtMs })).accessToken);
     }
     return issued;
   } finally {

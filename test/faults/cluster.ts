@@ -59,6 +59,24 @@ export async function startCluster(size: number): Promise<Cluster> {
   }
 }
 
+/** The same over a Redis that somebody else has started, to which each instance connects by itself. */
+export async function startClusterOver(redisUrl: string, size: number): Promise<Omit<Cluster, 'redis'>> {
+  const postgres = await startPostgres();
+  const redis = { url: redisUrl, deaf: false, lost: 0, close: () => Promise.resolve() };
+  const instances = Array.from({ length: size }, (_, n) => new Instance(n, postgres.url, redis));
+  const close = async () => {
+    for (const instance of instances) await instance.end();
+    await postgres.close();
+  };
+  try {
+    for (const instance of instances) await instance.start();
+    return { postgres, instances, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
 /** Named by this process, so that later test runs clear away what is left when this one is killed. */
 async function startPostgres(): Promise<Postgres> {
   const folder = join(ROOT, '.castellan/test', `run-${process.pid}`);

@@ -13,6 +13,12 @@ export interface CleaningWriter {
   sessions(before: Instant, limit: number): Promise<number>;
   /** Removes entries of the authority log from before then; how many. */
   log(before: Instant, limit: number): Promise<number>;
+  /** Removes sign-ins that waited for their second factor and expired before then; how many. */
+  challenges(before: Instant, limit: number): Promise<number>;
+  /** Removes signing keys whose successor signed before then, but never one that was revoked; how many. */
+  signingKeys(before: Instant, limit: number): Promise<number>;
+  /** For how long the oldest of what is to be removed should have been gone; 0 when there is none. */
+  overdueSeconds(before: Readonly<Record<'sessions' | 'log' | 'challenges', Instant>>): Promise<number>;
 }
 
 export interface CleaningSettings {
@@ -20,9 +26,15 @@ export interface CleaningSettings {
   readonly endedSessionSeconds: number;
   /** How long the authority log is kept, for those who resume a feed. */
   readonly feedSeconds: number;
+  /** After a key has signed its last token, that token is good for so long. */
+  readonly accessTokenSeconds: number;
 }
 
 const EVERY_MS = 60_000;
+/** An expired challenge is of no use to anybody; clocks may differ. */
+const CHALLENGE_KEPT_MS = 3_600_000;
+/** A signing key is shown for so long after the last of its tokens has ended. */
+const SIGNING_KEY_KEPT_MS = 30 * 24 * 3_600_000;
 const BATCH = 500;
 /** Batches of one round: the rest waits for the next, so that cleaning is never what the database does. */
 const BATCHES_MAX = 40;
@@ -36,9 +48,11 @@ export class Cleaner {
   #timer: Timer | null = null;
   #running: Promise<void> = Promise.resolve();
   /** What this instance has removed since it started. */
-  readonly removed = { sessions: 0, logEntries: 0 };
+  readonly removed = { sessions: 0, logEntries: 0, challenges: 0, signingKeys: 0 };
   /** Whether the last round left something for the next one. */
   behind = false;
+  /** For how long the oldest of what the last round left, wherever it ran, should have been gone. */
+  overdueSeconds = 0;
 
   constructor(parts: { store: Store; settings: CleaningSettings; clock: Clock; logger: Log }) {
     this.#store = parts.store;
@@ -64,13 +78,23 @@ export class Cleaner {
   /** One round. */
   async clean(): Promise<void> {
     const now = this.#clock.now();
-    const ended = toInstant(now - this.#settings.endedSessionSeconds * 1_000);
-    const forgotten = toInstant(now - this.#settings.feedSeconds * 1_000);
-    const sessions = await this.#round((cleaning) => cleaning.sessions(ended, BATCH));
-    const logEntries = await this.#round((cleaning) => cleaning.log(forgotten, BATCH));
+    const before = {
+      sessions: toInstant(now - this.#settings.endedSessionSeconds * 1_000),
+      log: toInstant(now - this.#settings.feedSeconds * 1_000),
+      challenges: toInstant(now - CHALLENGE_KEPT_MS),
+      signingKeys: toInstant(now - SIGNING_KEY_KEPT_MS - this.#settings.accessTokenSeconds * 1_000),
+    };
+    const sessions = await this.#round((cleaning) => cleaning.sessions(before.sessions, BATCH));
+    const logEntries = await this.#round((cleaning) => cleaning.log(before.log, BATCH));
+    const challenges = await this.#round((cleaning) => cleaning.challenges(before.challenges, BATCH));
+    const signingKeys = await this.#round((cleaning) => cleaning.signingKeys(before.signingKeys, BATCH));
     this.removed.sessions += sessions.removed;
     this.removed.logEntries += logEntries.removed;
-    this.behind = sessions.behind || logEntries.behind;
+    this.removed.challenges += challenges.removed;
+    this.removed.signingKeys += signingKeys.removed;
+    this.behind = [sessions, logEntries, challenges, signingKeys].some(({ behind }) => behind);
+    const { value } = await this.#store.transaction(({ cleaning }) => cleaning.overdueSeconds(before));
+    this.overdueSeconds = value;
   }
 
   async #round(remove: (cleaning: CleaningWriter) => Promise<number>): Promise<{ removed: number; behind: boolean }> {

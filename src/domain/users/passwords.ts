@@ -1,6 +1,7 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { badInput } from '../refusals.ts';
+import { hashing } from './hashing.ts';
 
 const argon2Async = promisify(argon2);
 
@@ -26,7 +27,10 @@ export function checkNewPassword(password: string): void {
   if (Buffer.byteLength(password) > BYTES_MAX) throw badInput('password', `A password has at most ${BYTES_MAX} bytes.`);
 }
 
-/** The PHC string of a fresh salt and the argon2id hash of the password. */
+/**
+ * The PHC string of a fresh salt and the argon2id hash of the password. Refuses with RATE_LIMITED, as checking one does, while
+ * too many are hashed.
+ */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(16);
   const tag = await derive(password, salt, MEMORY_KIB, PASSES, LANES);
@@ -50,7 +54,9 @@ export async function verifyPassword(password: string, phc: string | null): Prom
 
 function derive(password: string, nonce: Buffer, memory: number, passes: number, parallelism: number): Promise<Buffer> {
   const message = Buffer.from(password.normalize('NFKC'));
-  return argon2Async('argon2id', { message, nonce, memory, passes, parallelism, tagLength: TAG_BYTES });
+  return hashing.run(() =>
+    argon2Async('argon2id', { message, nonce, memory, passes, parallelism, tagLength: TAG_BYTES }),
+  );
 }
 
 function encode(bytes: Buffer): string {

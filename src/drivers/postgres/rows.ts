@@ -172,6 +172,7 @@ export const ChallengeRow = defineEntity({
     expiresAt: instant(),
     usedAt: instant().nullable(),
   },
+  indexes: [{ properties: ['expiresAt'], name: 'challenges_expires_at_index' }],
 });
 
 /** When each session was last used; written behind, and tied to sessions by nothing but the id. */

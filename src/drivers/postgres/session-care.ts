@@ -1,5 +1,4 @@
 import type { ActivityWriter } from '../../domain/sessions/activity.ts';
-import type { CleaningWriter } from '../../domain/sessions/cleaner.ts';
 import type { Query } from './database.ts';
 
 export function createActivityWriter(query: Query): ActivityWriter {
@@ -21,47 +20,5 @@ export function createActivityWriter(query: Query): ActivityWriter {
         ],
       );
     },
-  };
-}
-
-/** Any number that nobody else locks: one transaction cleans at a time. */
-const CLEANING_LOCK = 7_215_807;
-
-export function createCleaningWriter(query: Query): CleaningWriter {
-  const count = async (name: string, text: string, values: readonly unknown[]): Promise<number> => {
-    const [row] = await query<{ removed: number }>(name, text, values);
-    return row?.removed ?? 0;
-  };
-  return {
-    async begin() {
-      const text = 'select pg_try_advisory_xact_lock($1) as alone';
-      const [row] = await query<{ alone: boolean }>('cleaning-begin', text, [CLEANING_LOCK]);
-      return row?.alone ?? false;
-    },
-
-    // Whoever holds a row is not waited for: it is there the next time.
-    sessions: (before, limit) =>
-      count(
-        'cleaning-sessions',
-        `with ended as (
-           select id from sessions where expires_at < $1 order by expires_at, id limit $2 for update skip locked
-         ), removed as (
-           delete from sessions where id in (select id from ended) returning id
-         ), forgotten as (
-           delete from session_activity where session_id in (select id from removed)
-         )
-         select count(*)::int as removed from removed`,
-        [before, limit],
-      ),
-
-    log: (before, limit) =>
-      count(
-        'cleaning-log',
-        `with removed as (
-           delete from authority_log where id in (
-             select id from authority_log where at < $1 and seq is not null order by at limit $2) returning id
-         ) select count(*)::int as removed from removed`,
-        [before, limit],
-      ),
   };
 }

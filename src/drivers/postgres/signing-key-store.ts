@@ -36,7 +36,7 @@ function toSigningKey(row: SigningKeySqlRow): SigningKey {
 }
 
 /** Any number that nobody else locks: whoever changes keys does so alone. */
-const KEYS_LOCK = 7_215_804;
+export const KEYS_LOCK = 7_215_804;
 
 export function createSigningKeyWriter(query: Query): SigningKeyWriter {
   const reader = createSigningKeyReader(query);

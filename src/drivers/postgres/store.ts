@@ -3,6 +3,7 @@ import type { AuditEntry, AuditWriter } from '../../domain/audit/entry.ts';
 import type { Store, Transaction } from '../../domain/store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { createChallengeWriter } from './challenge-store.ts';
+import { createCleaningWriter } from './cleaning.ts';
 import { queryIn, translated, translating, type Database } from './database.ts';
 import { createFactorReader, createFactorWriter } from './factor-store.ts';
 import { createFence } from './fence.ts';
@@ -11,7 +12,7 @@ import { createRolePages, createRoleReader, createRoleWriter } from './role-stor
 import { createRollupReader, createRollupWriter } from './rollup-store.ts';
 import { AuditEntryRow } from './rows.ts';
 import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
-import { createActivityWriter, createCleaningWriter } from './session-care.ts';
+import { createActivityWriter } from './session-care.ts';
 import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
 import { createFeedReader, createPopulationReader, createSnapshotReader } from './snapshots.ts';

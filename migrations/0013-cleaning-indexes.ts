@@ -1,0 +1,10 @@
+import { Migration } from '@mikro-orm/migrations';
+
+/** Cleaning finds the challenges that have expired without reading those that have not. */
+export class Migration0013 extends Migration {
+  override name = '0013-cleaning-indexes';
+
+  override up(): void {
+    this.addSql(`create index challenges_expires_at_index on challenges (expires_at)`);
+  }
+}

@@ -1,0 +1,72 @@
+import type { CleaningWriter } from '../../domain/sessions/cleaner.ts';
+import type { Query } from './database.ts';
+import { KEYS_LOCK } from './signing-key-store.ts';
+
+/** Any number that nobody else locks: one transaction cleans at a time. */
+const CLEANING_LOCK = 7_215_807;
+
+/**
+ * Each finds its rows by an index and takes no more than `$2` of them, the oldest first. Whoever holds a row is not waited for:
+ * it is there the next time. As an array the ids are looked up one by one, where a join might read the whole table.
+ */
+export const REMOVALS = {
+  sessions: `with ended as (
+      select id from sessions where expires_at < $1 order by expires_at, id limit $2 for update skip locked
+    ), removed as (
+      delete from sessions where id = any(array(select id from ended)) returning id
+    ), forgotten as (
+      delete from session_activity where session_id = any(array(select id from removed))
+    )
+    select count(*)::int as removed from removed`,
+
+  log: `with removed as (
+      delete from authority_log where id = any(array(
+        select id from authority_log where at < $1 and seq is not null order by at limit $2)) returning id
+    ) select count(*)::int as removed from removed`,
+
+  challenges: `with removed as (
+      delete from challenges where id = any(array(
+        select id from challenges where expires_at < $1 order by expires_at limit $2 for update skip locked)) returning id
+    ) select count(*)::int as removed from removed`,
+
+  // There are a handful of keys. One that was revoked stays, and one that signed until then waits for the next to begin.
+  signingKeys: `with removed as (
+      delete from signing_keys where kid in (
+        select k.kid from signing_keys k where k.revoked_at is null and exists (
+          select from signing_keys n where n.revoked_at is null and n.signs_from > k.signs_from and n.signs_from < $1)
+        order by k.signs_from limit $2) returning kid
+    ) select count(*)::int as removed from removed`,
+} as const;
+
+/** Nulls count for nothing in `greatest`. Each of the least is the first of an index. */
+const OVERDUE = `select greatest(0,
+    extract(epoch from $1 - (select min(expires_at) from sessions where expires_at < $1)),
+    extract(epoch from $2 - (select min(at) from authority_log where at < $2 and seq is not null)),
+    extract(epoch from $3 - (select min(expires_at) from challenges where expires_at < $3))
+  )::float8 as seconds`;
+
+export function createCleaningWriter(query: Query): CleaningWriter {
+  const lock = async (name: string, number: number): Promise<boolean> => {
+    const [row] = await query<{ alone: boolean }>(name, 'select pg_try_advisory_xact_lock($1) as alone', [number]);
+    return row?.alone ?? false;
+  };
+  const remove = async (what: keyof typeof REMOVALS, values: readonly unknown[]): Promise<number> => {
+    const [row] = await query<{ removed: number }>(`cleaning-${what}`, REMOVALS[what], values);
+    return row?.removed ?? 0;
+  };
+  return {
+    begin: () => lock('cleaning-begin', CLEANING_LOCK),
+    sessions: (before, limit) => remove('sessions', [before, limit]),
+    log: (before, limit) => remove('log', [before, limit]),
+    challenges: (before, limit) => remove('challenges', [before, limit]),
+
+    // A key that is revoked in the same moment may leave this one as the last that can sign.
+    signingKeys: async (before, limit) =>
+      (await lock('cleaning-keys', KEYS_LOCK)) ? remove('signingKeys', [before, limit]) : 0,
+
+    async overdueSeconds({ sessions, log, challenges }) {
+      const [row] = await query<{ seconds: number }>('cleaning-overdue', OVERDUE, [sessions, log, challenges]);
+      return row?.seconds ?? 0;
+    },
+  };
+}

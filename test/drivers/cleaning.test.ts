@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Client } from 'pg';
+import { REMOVALS } from '../../src/drivers/postgres/cleaning.ts';
+import { type Castellans, createTestClock, startCastellans } from '../support/castellan.ts';
+
+/** `npm run test:deep` takes a million. */
+const SESSIONS = Number(process.env['CLEANING_SESSIONS'] ?? 20_000);
+const EXPIRED = SESSIONS / 10;
+const FILL_MS = 600_000;
+const DAY_MS = 24 * 3_600_000;
+
+let castellans: Castellans;
+let client: Client;
+const clock = createTestClock();
+
+beforeAll(async () => {
+  castellans = await startCastellans(3, { clock });
+  const url = castellans.config.databaseUrl?.reveal();
+  // The pools of the instances give a statement a few seconds.
+  client = new Client({ connectionString: url });
+  await client.connect();
+}, 60_000);
+
+afterAll(async () => {
+  await client?.end();
+  await castellans?.close();
+}, 60_000);
+
+const at = (ms: number): string => new Date(clock.now() + ms).toISOString();
+
+async function clean(): Promise<void> {
+  await Promise.all(castellans.apps.map(({ services }) => services.cleaner.clean()));
+}
+
+/** Those who clean at the same time leave each other something. */
+async function cleanAlone(): Promise<void> {
+  await castellans.apps[0]?.services.cleaner.clean();
+}
+
+async function rows<Row>(text: string, ...values: readonly unknown[]): Promise<readonly Row[]> {
+  return (await client.query(text, [...values])).rows as Row[]; // the statement names its columns
+}
+
+/** One in ten ended so long ago that it is to be removed; the others are live, or ended lately. */
+async function fill(): Promise<void> {
+  const { id } = await castellans.signUp('bob');
+  await client.query(
+    `insert into sessions (id, user_id, created_at, expires_at, refresh_hash)
+     select 'sess_' || n, $1, now(), case n % 10
+       when 0 then $2::timestamptz - n * interval '1 second'
+       when 1 then $3::timestamptz + n * interval '1 second'
+       else $4::timestamptz + n * interval '1 second' end, md5(n::text)
+     from generate_series(1, ${SESSIONS}) n`,
+    [id, at(-31 * DAY_MS), at(-29 * DAY_MS), at(DAY_MS)],
+  );
+  await client.query(
+    `insert into session_activity select id, now(), '{http}' from sessions where starts_with(id, 'sess_')`,
+  );
+  await client.query('vacuum analyze sessions, session_activity');
+}
+
+/** What there is of sessions that are not to be removed, in one number. */
+async function checksum(): Promise<object | undefined> {
+  const [sums] = await rows<object>(
+    `select count(*)::int as count, sum(hashtextextended(s::text, 0)) as sessions, sum(hashtextextended(a::text, 0)) as use
+     from sessions s left join session_activity a on a.session_id = s.id where s.expires_at >= $1`,
+    at(-30 * DAY_MS),
+  );
+  return sums;
+}
+
+async function planOf(what: keyof typeof REMOVALS): Promise<string> {
+  const plan = await rows<{ 'QUERY PLAN': string }>(`explain ${REMOVALS[what]}`, at(-30 * DAY_MS), 500);
+  return plan.map((line) => line['QUERY PLAN']).join('\n');
+}
+
+test(
+  `of ${SESSIONS} sessions three instances remove what ended long ago, and touch no other`,
+  async () => {
+    await fill();
+    const before = await checksum();
+    expect(await planOf('sessions')).toContain('sessions_expires_at_index');
+    expect(await planOf('sessions')).not.toContain('Seq Scan');
+
+    const startedAtMs = performance.now();
+    const left = async () => {
+      const [row] = await rows<{ count: number }>(
+        'select count(*)::int as count from sessions where expires_at < $1',
+        at(-30 * DAY_MS),
+      );
+      return row?.count ?? NaN;
+    };
+    let wasBehind = false;
+    while ((await left()) > 0) {
+      await clean();
+      wasBehind ||= castellans.apps.some(({ services }) => services.cleaner.behind);
+    }
+    const removed = castellans.apps.map(({ services }) => services.cleaner.removed.sessions);
+    const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(1);
+    process.stdout.write(`cleaning: ${removed.join(' + ')} of ${SESSIONS} sessions removed in ${seconds} s\n`);
+
+    expect(removed.reduce((sum, each) => sum + each, 0)).toBe(EXPIRED);
+    expect(await checksum()).toEqual(before);
+    const orphans = `select count(*)::int as count from session_activity a
+      where not exists (select from sessions s where s.id = a.session_id)`;
+    expect(await rows(orphans)).toEqual([{ count: 0 }]);
+    expect(await planOf('sessions')).not.toContain('Seq Scan');
+    if (EXPIRED > 60_000) expect(wasBehind).toBe(true);
+    await clean();
+    expect(Math.max(...castellans.apps.map(({ services }) => services.cleaner.overdueSeconds))).toBe(0);
+  },
+  FILL_MS,
+);
+
+test('what cleaning has left says for how long it should have been gone', async () => {
+  const { cleaner } = castellans.apps[0]?.services ?? {};
+  await rows(
+    `insert into sessions (id, user_id, created_at, expires_at, refresh_hash)
+     select 'sess_held', user_id, created_at, $1, 'h' from sessions limit 1`,
+    at(-31 * DAY_MS),
+  );
+  await client.query('begin');
+  // Whoever holds it is not waited for.
+  await client.query(`select from sessions where id = 'sess_held' for update`);
+  await cleaner?.clean();
+  expect(cleaner?.overdueSeconds).toBeGreaterThan(86_000);
+  await client.query('rollback');
+  await cleaner?.clean();
+  expect(cleaner?.overdueSeconds).toBe(0);
+});
+
+test('a challenge is removed when it has expired, used or not, and not before', async () => {
+  const { id } = await castellans.signUp('carol');
+  const add = (name: string, expires: string) =>
+    rows(`insert into challenges (id, user_id, created_at, expires_at) values ($1, $2, now(), $3)`, name, id, expires);
+  await add('challenge_old', at(-2 * 3_600_000));
+  await add('challenge_used', at(-2 * 3_600_000));
+  await rows(`update challenges set used_at = now() where id = 'challenge_used'`);
+  await add('challenge_new', at(60_000));
+  await cleanAlone();
+  expect(await rows('select id from challenges')).toEqual([{ id: 'challenge_new' }]);
+});
+
+test('a signing key is removed a month after its last token ended, but not one that signs, was revoked or was just replaced', async () => {
+  const add = (kid: string, ms: number, revoked = false) =>
+    rows(
+      `insert into signing_keys (kid, public_jwk, sealed_private_jwk, created_at, signs_from, revoked_at)
+       select $1, public_jwk, sealed_private_jwk, created_at, $2, case when $3 then $2::timestamptz end
+       from signing_keys limit 1`,
+      kid,
+      at(ms),
+      revoked,
+    );
+  const [first] = await rows<{ kid: string }>('select kid from signing_keys');
+  await add('kid_oldest', -90 * DAY_MS);
+  await add('kid_revoked', -80 * DAY_MS, true);
+  await add('kid_replaced', -40 * DAY_MS);
+  await cleanAlone();
+  const left = await rows<{ kid: string }>('select kid from signing_keys order by signs_from');
+  expect(left.map(({ kid }) => kid)).toEqual(['kid_revoked', 'kid_replaced', first?.kid]);
+});
