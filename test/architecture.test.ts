@@ -47,7 +47,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
 const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   kit: ['node:*', 'pino', 'prom-client', '@opentelemetry/*'],
   // Pure computation only.
-  domain: ['@casl/ability', '@casl/ability/*', 'jose', 'zod', 'yaml', 'otplib', 'node:crypto', 'node:util'],
+  domain: ['@casl/ability', '@casl/ability/*', 'jose', 'zod', 'yaml', 'otplib', 'bowser', 'node:crypto', 'node:util'],
   'drivers/postgres': ['node:*', '@mikro-orm/*', 'kysely', 'pg'],
   'drivers/redis': ['node:*', 'ioredis', 'rate-limiter-flexible'],
   'drivers/memory': ['node:*'],
@@ -76,7 +76,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
 
 /** Below are what those above may use. Concepts of one row do not use each other. */
 const ORDER: readonly (readonly string[])[] = [
-  ['authority', 'principals'],
+  ['authority', 'principals', 'outbox'],
   ['policy'],
   ['analytics', 'scopes'],
   ['users', 'service-accounts'],
