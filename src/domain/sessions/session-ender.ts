@@ -13,7 +13,7 @@ export interface EndingWriter {
   expired(by: Instant, limit: number): Promise<number>;
   /**
    * Notes that those of this level which nobody has used since then have ended; how many, at most `limit`. Their life is
-   * over as well then, `idleSeconds` after they were last used.
+   * over as well then, `idleSeconds` after they were last used. Passes over those whose life was over before that.
    */
   idle(what: {
     readonly aal: Session['aal'];
@@ -65,12 +65,13 @@ export class SessionEnder {
   /** One round. */
   async end(): Promise<void> {
     const now = this.#clock.now();
-    await this.#round((ending) => ending.expired(toInstant(now), BATCH));
+    // First: one that nobody used ended before its life did, however late it is noticed.
     for (const aal of LEVELS) {
       const { idleSeconds } = this.#profiles[aal];
       const unusedSince = toInstant(now - idleSeconds * 1_000 - ACTIVITY_LOSS_MS);
       await this.#round((ending) => ending.idle({ aal, unusedSince, idleSeconds, limit: BATCH }));
     }
+    await this.#round((ending) => ending.expired(toInstant(now), BATCH));
   }
 
   async #round(note: (ending: EndingWriter) => Promise<number>): Promise<void> {

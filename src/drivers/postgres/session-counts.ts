@@ -98,15 +98,16 @@ export function createEndingWriter(query: Query): EndingWriter {
       count(
         'ending-idle',
         `with over as (
-           select s.id, greatest(coalesce(s.rotated_at, s.created_at), seen.last_seen_at)
-             + make_interval(secs => $3) as at
+           select s.id, idle.at
            from sessions s left join session_activity seen on seen.session_id = s.id
+           cross join lateral (
+             select greatest(coalesce(s.rotated_at, s.created_at), seen.last_seen_at) + make_interval(secs => $3) as at
+           ) idle
            where s.ended_at is null and s.aal = $1 and coalesce(s.rotated_at, s.created_at) < $2
-             and (seen.last_seen_at is null or seen.last_seen_at < $2)
+             and (seen.last_seen_at is null or seen.last_seen_at < $2) and idle.at <= s.expires_at
            order by coalesce(s.rotated_at, s.created_at) limit $4 for update of s skip locked
          )
-         update sessions s set ended_at = least(over.at, s.expires_at), ended_reason = 'idle',
-           expires_at = least(over.at, s.expires_at), successor = null
+         update sessions s set ended_at = over.at, ended_reason = 'idle', expires_at = over.at, successor = null
          from over where s.id = over.id returning s.id`,
         [aal, unusedSince, idleSeconds, limit],
       ),
