@@ -522,7 +522,7 @@ export type SessionAnalytics = {
   endedByReason: Array<SessionEndCount>;
   /** Of those that started: desktop, mobile, tablet, tv, bot, other, unknown. */
   byDevice: Array<SessionDeviceCount>;
-  /** Of those that ended, how they were used: http, websocket, sse. One that was used in several ways counts in each. */
+  /** Of those that ended, how they were used: http, websocket, sse. One that was used in several ways counts in each; uses in its last seconds may be missing. */
   byProtocol: Array<SessionProtocolCount>;
   /** How long those lasted that ended; null when there is none. */
   lengths?: Maybe<SessionLengths>;
