@@ -35,6 +35,7 @@ export async function generate(): Promise<string> {
       PolicyChange: '../../domain/policy/diff.ts#PolicyChange as PolicyChangeRecord',
       PermissionAnalytics:
         '../../domain/analytics/permission-analytics.ts#PermissionReport as PermissionAnalyticsRecord',
+      SessionAnalytics: '../../domain/sessions/session-analytics.ts#SessionReport as SessionAnalyticsRecord',
       SigningKey: '../../domain/tokens/signing-keys.ts#SigningKeyRecord as SigningKeyRecord',
       Session: '../../domain/sessions/session.ts#Session as SessionRecord',
     },

@@ -32,6 +32,7 @@ import { Authentication } from './domain/authentication/authentication.ts';
 import { Identification } from './domain/authentication/identification.ts';
 import { SecondFactors } from './domain/authentication/second-factors.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
+import { Drainer } from './domain/outbox/drainer.ts';
 import { Engines } from './domain/policy/engines.ts';
 import { Policies } from './domain/policy/policies.ts';
 import { Policy } from './domain/policy/policy.ts';
@@ -46,6 +47,9 @@ import { Roles } from './domain/roles/roles.ts';
 import { Scopes } from './domain/scopes/scopes.ts';
 import { Activity } from './domain/sessions/activity.ts';
 import { Cleaner } from './domain/sessions/cleaner.ts';
+import { SessionAnalytics } from './domain/sessions/session-analytics.ts';
+import { countSessions } from './domain/sessions/session-counts.ts';
+import { SessionEnder } from './domain/sessions/session-ender.ts';
 import { Sessions } from './domain/sessions/sessions.ts';
 import { AccessTokens } from './domain/tokens/access-tokens.ts';
 import { CsrfTokens } from './domain/tokens/csrf-tokens.ts';
@@ -212,6 +216,12 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const cleaner = new Cleaner({ store, settings: config, clock, logger });
   cleaner.start();
   cleanup.add('the cleaner', () => cleaner.stop());
+  const sessionEnder = new SessionEnder({ store, profiles: config.sessionProfiles, clock, logger });
+  sessionEnder.start();
+  cleanup.add('the look for sessions that have ended', () => sessionEnder.stop());
+  const drainer = new Drainer({ store, clock, logger, everyMs: timing.pollMs, drained: countSessions });
+  drainer.start();
+  cleanup.add('the drainer of the outbox', () => drainer.stop());
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
   const secondFactors = new SecondFactors({ store, authority, sessions, keys, settings: config, clock });
@@ -242,6 +252,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   await engines.load(await policyFiles.adopt(folder));
 
   const permissionAnalytics = new PermissionAnalytics({ rollups, store, engines, policy });
+  const sessionAnalytics = new SessionAnalytics({ store, drainer, policy, clock });
 
   const services: Services = {
     users,
@@ -263,6 +274,9 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     policyChanges,
     policyFiles,
     permissionAnalytics,
+    sessionAnalytics,
+    sessionEnder,
+    drainer,
     rollups,
     standings,
     proxies: new TrustedProxies(config.trustedProxies),

@@ -87,7 +87,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
 
 /** Below are what those above may use. Concepts of one row do not use each other. */
 const ORDER: readonly (readonly string[])[] = [
-  ['authority', 'principals'],
+  ['authority', 'principals', 'outbox'],
   ['policy'],
   ['analytics', 'scopes'],
   ['users', 'service-accounts'],

@@ -5,12 +5,16 @@ import type { AuditWriter } from './audit/entry.ts';
 import type { ChallengeWriter } from './authentication/challenges.ts';
 import type { FactorReader, FactorWriter } from './authentication/factor.ts';
 import type { Pages } from './pages.ts';
+import type { OutboxReader, OutboxWriter } from './outbox/event.ts';
 import type { BundleReader, BundleWriter } from './policy/bundle-store.ts';
 import type { HeldGrant } from './principals/principal.ts';
 import type { GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from './roles/role.ts';
 import type { Scope, ScopeReader, ScopeWriter } from './scopes/scope.ts';
 import type { ActivityWriter } from './sessions/activity.ts';
 import type { CleaningWriter } from './sessions/cleaner.ts';
+import type { SessionFactsReader } from './sessions/session-counts.ts';
+import type { EndingWriter } from './sessions/session-ender.ts';
+import type { LevelReader, LevelWriter } from './sessions/session-levels.ts';
 import type { Session, SessionReader, SessionWriter } from './sessions/session.ts';
 import type { SigningKeyReader, SigningKeyWriter } from './tokens/signing-key.ts';
 import type { User, UserReader, UserWriter } from './users/user.ts';
@@ -32,6 +36,8 @@ export interface Store {
   readonly feed: FeedReader;
   readonly population: PopulationReader;
   readonly rollups: RollupReader;
+  readonly sessionLevels: LevelReader;
+  readonly outbox: OutboxReader;
 
   /**
    * Commits what `work` wrote when it resolves, and nothing when it rejects. Runs READ COMMITTED with every wait
@@ -65,6 +71,10 @@ export interface Transaction {
     /** Appends all of these, in order. One statement. */
     appendAll(changes: readonly AuthorityChange[]): Promise<void>;
   };
+  readonly sessionFacts: SessionFactsReader;
+  readonly sessionLevels: LevelWriter;
+  readonly ending: EndingWriter;
+  readonly outbox: OutboxWriter;
   readonly fence: Fence;
 }
 

@@ -3,6 +3,7 @@ import { TransactionConflict, type Transaction } from '../../src/domain/store.ts
 import { FACTOR_LAWS } from './store-factors.contract.ts';
 import { PAGE_LAWS } from './store-pages.contract.ts';
 import { RECORD_LAWS } from './store-records.contract.ts';
+import { OUTBOX_LAWS } from './store-outbox.contract.ts';
 import { ROLLUP_LAWS } from './store-rollups.contract.ts';
 import { CUSTOM_ROLE_LAW_GROUPS } from './store-roles.contract.ts';
 import { SCOPE_LAWS } from './store-scopes.contract.ts';
@@ -446,5 +447,6 @@ const ALL_LAWS = {
   ...CUSTOM_ROLE_LAW_GROUPS,
   pages: PAGE_LAWS,
   'roll-ups': ROLLUP_LAWS,
+  outbox: OUTBOX_LAWS,
   ...LAWS,
 };

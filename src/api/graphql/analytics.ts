@@ -4,5 +4,6 @@ export const analytics: Resolvers = {
   Query: {
     permissionAnalytics: (_, { range }, { by, services: { permissionAnalytics } }) =>
       permissionAnalytics.report(by, range),
+    sessionAnalytics: (_, { range }, { by, services: { sessionAnalytics } }) => sessionAnalytics.report(by, range),
   },
 };

@@ -7,6 +7,7 @@ import type { Authentication } from '../../domain/authentication/authentication.
 import type { Identification } from '../../domain/authentication/identification.ts';
 import type { Origin } from '../../domain/authentication/origin.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
+import type { Drainer } from '../../domain/outbox/drainer.ts';
 import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Standings } from '../../domain/policy/standings.ts';
@@ -19,6 +20,8 @@ import type { Roles } from '../../domain/roles/roles.ts';
 import type { Scopes } from '../../domain/scopes/scopes.ts';
 import type { Activity } from '../../domain/sessions/activity.ts';
 import type { Cleaner } from '../../domain/sessions/cleaner.ts';
+import type { SessionAnalytics } from '../../domain/sessions/session-analytics.ts';
+import type { SessionEnder } from '../../domain/sessions/session-ender.ts';
 import type { Sessions } from '../../domain/sessions/sessions.ts';
 import type { CsrfTokens } from '../../domain/tokens/csrf-tokens.ts';
 import type { RefreshTokens } from '../../domain/tokens/refresh-tokens.ts';
@@ -51,6 +54,9 @@ export interface Services {
   readonly policyChanges: PolicyChanges;
   readonly policyFiles: PolicyFiles;
   readonly permissionAnalytics: PermissionAnalytics;
+  readonly sessionAnalytics: SessionAnalytics;
+  readonly sessionEnder: SessionEnder;
+  readonly drainer: Drainer;
   readonly rollups: Rollups;
   readonly standings: Standings;
   readonly proxies: TrustedProxies;

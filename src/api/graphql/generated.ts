@@ -5,6 +5,7 @@ import type { Role as RoleRecord, Grant as GrantRecord } from '../../domain/role
 import type { PolicyInForce as PolicyRecord } from '../../domain/policy/policies.ts';
 import type { PolicyChange as PolicyChangeRecord } from '../../domain/policy/diff.ts';
 import type { PermissionReport as PermissionAnalyticsRecord } from '../../domain/analytics/permission-analytics.ts';
+import type { SessionReport as SessionAnalyticsRecord } from '../../domain/sessions/session-analytics.ts';
 import type { SigningKeyRecord as SigningKeyRecord } from '../../domain/tokens/signing-keys.ts';
 import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
 import type { OperationContext } from './context.ts';
@@ -79,6 +80,8 @@ export type Query = {
   __typename?: 'Query';
   /** What was decided about users in all scopes. For whoever may read Analytics everywhere. */
   permissionAnalytics: PermissionAnalytics;
+  /** What happened to the sessions of all users. For whoever may read Analytics everywhere. */
+  sessionAnalytics: SessionAnalytics;
   /** May you do this? About a subject you may not read, the answer is the same as about one that does not exist. */
   viewerCan: Decision;
   /** Several questions at once, answered in their order; at most 1000. */
@@ -117,6 +120,11 @@ export type Query = {
 
 
 export type QueryPermissionAnalyticsArgs = {
+  range: AnalyticsRange;
+};
+
+
+export type QuerySessionAnalyticsArgs = {
   range: AnalyticsRange;
 };
 
@@ -515,6 +523,73 @@ export type RisingDenial = {
   rule?: Maybe<Scalars['String']['output']>;
   before: Scalars['Float']['output'];
   now: Scalars['Float']['output'];
+};
+
+/** Counts are whole numbers. A session that ends by itself is counted within a minute, in the quarter of an hour in which it ended. */
+export type SessionAnalytics = {
+  __typename?: 'SessionAnalytics';
+  /** How many were live at the end of the range, or are now if that is to come. */
+  active: Scalars['Float']['output'];
+  /** How many were live at once, at most. */
+  peak: Scalars['Float']['output'];
+  started: Scalars['Float']['output'];
+  refreshed: Scalars['Float']['output'];
+  ended: Scalars['Float']['output'];
+  /** Times that a refresh token was shown again which had been replaced. */
+  reuseDetections: Scalars['Float']['output'];
+  /** The most frequent first, here and below. */
+  endedByReason: Array<SessionEndCount>;
+  /** Of those that started: desktop, mobile, tablet, tv, bot, other, unknown. */
+  byDevice: Array<SessionDeviceCount>;
+  /** Of those that ended, how they were used: http, websocket, sse. One that was used in several ways counts in each; uses in its last seconds may be missing. */
+  byProtocol: Array<SessionProtocolCount>;
+  /** How long those lasted that ended; null when there is none. */
+  lengths?: Maybe<SessionLengths>;
+  /** All that have a part in the range, in their order. What lies outside of it is not counted in them. */
+  buckets: Array<SessionBucket>;
+  /** What happened before that is in the answer, on whichever instance. */
+  completeUntil: Scalars['DateTime']['output'];
+};
+
+export type SessionEndCount = {
+  __typename?: 'SessionEndCount';
+  /** As revokedReason of a session, and expired and idle for those that ended by themselves. */
+  reason: Scalars['String']['output'];
+  count: Scalars['Float']['output'];
+};
+
+export type SessionDeviceCount = {
+  __typename?: 'SessionDeviceCount';
+  device: Scalars['String']['output'];
+  count: Scalars['Float']['output'];
+};
+
+export type SessionProtocolCount = {
+  __typename?: 'SessionProtocolCount';
+  protocol: Scalars['String']['output'];
+  count: Scalars['Float']['output'];
+};
+
+/** Within 5 % of what was measured. */
+export type SessionLengths = {
+  __typename?: 'SessionLengths';
+  /** Half of the sessions did not last longer. */
+  p50Seconds: Scalars['Float']['output'];
+  /** 19 of 20 did not. */
+  p95Seconds: Scalars['Float']['output'];
+};
+
+export type SessionBucket = {
+  __typename?: 'SessionBucket';
+  /** Where the hour or day begins, which may be before the range does. */
+  start: Scalars['DateTime']['output'];
+  /** How many were live at its end. */
+  active: Scalars['Float']['output'];
+  /** How many were live at once, at most. */
+  peak: Scalars['Float']['output'];
+  started: Scalars['Float']['output'];
+  refreshed: Scalars['Float']['output'];
+  ended: Scalars['Float']['output'];
 };
 
 /** The answer to "may X do Y on Z?", with what decided it. */
@@ -1373,6 +1448,12 @@ export type ResolversTypes = {
   DecisionCount: ResolverTypeWrapper<DecisionCount>;
   DecisionBucket: ResolverTypeWrapper<DecisionBucket>;
   RisingDenial: ResolverTypeWrapper<RisingDenial>;
+  SessionAnalytics: ResolverTypeWrapper<SessionAnalyticsRecord>;
+  SessionEndCount: ResolverTypeWrapper<SessionEndCount>;
+  SessionDeviceCount: ResolverTypeWrapper<SessionDeviceCount>;
+  SessionProtocolCount: ResolverTypeWrapper<SessionProtocolCount>;
+  SessionLengths: ResolverTypeWrapper<SessionLengths>;
+  SessionBucket: ResolverTypeWrapper<SessionBucket>;
   Decision: ResolverTypeWrapper<Decision>;
   AbilityRules: ResolverTypeWrapper<AbilityRules>;
   PackedRules: ResolverTypeWrapper<Scalars['PackedRules']['output']>;
@@ -1484,6 +1565,12 @@ export type ResolversParentTypes = {
   DecisionCount: DecisionCount;
   DecisionBucket: DecisionBucket;
   RisingDenial: RisingDenial;
+  SessionAnalytics: SessionAnalyticsRecord;
+  SessionEndCount: SessionEndCount;
+  SessionDeviceCount: SessionDeviceCount;
+  SessionProtocolCount: SessionProtocolCount;
+  SessionLengths: SessionLengths;
+  SessionBucket: SessionBucket;
   Decision: Decision;
   AbilityRules: AbilityRules;
   PackedRules: Scalars['PackedRules']['output'];
@@ -1599,6 +1686,7 @@ export type PageInfoResolvers<ContextType = OperationContext, ParentType extends
 
 export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   permissionAnalytics?: Resolver<ResolversTypes['PermissionAnalytics'], ParentType, ContextType, RequireFields<QueryPermissionAnalyticsArgs, 'range'>>;
+  sessionAnalytics?: Resolver<ResolversTypes['SessionAnalytics'], ParentType, ContextType, RequireFields<QuerySessionAnalyticsArgs, 'range'>>;
   viewerCan?: Resolver<ResolversTypes['Decision'], ParentType, ContextType, RequireFields<QueryViewerCanArgs, 'action' | 'subject'>>;
   viewerCanMany?: Resolver<Array<ResolversTypes['Decision']>, ParentType, ContextType, RequireFields<QueryViewerCanManyArgs, 'checks'>>;
   viewerAbility?: Resolver<ResolversTypes['AbilityRules'], ParentType, ContextType>;
@@ -1686,6 +1774,50 @@ export type RisingDenialResolvers<ContextType = OperationContext, ParentType ext
   rule?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   before?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   now?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type SessionAnalyticsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionAnalytics'] = ResolversParentTypes['SessionAnalytics']> = {
+  active?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  peak?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  started?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  refreshed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  ended?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  reuseDetections?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  endedByReason?: Resolver<Array<ResolversTypes['SessionEndCount']>, ParentType, ContextType>;
+  byDevice?: Resolver<Array<ResolversTypes['SessionDeviceCount']>, ParentType, ContextType>;
+  byProtocol?: Resolver<Array<ResolversTypes['SessionProtocolCount']>, ParentType, ContextType>;
+  lengths?: Resolver<Maybe<ResolversTypes['SessionLengths']>, ParentType, ContextType>;
+  buckets?: Resolver<Array<ResolversTypes['SessionBucket']>, ParentType, ContextType>;
+  completeUntil?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type SessionEndCountResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionEndCount'] = ResolversParentTypes['SessionEndCount']> = {
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type SessionDeviceCountResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionDeviceCount'] = ResolversParentTypes['SessionDeviceCount']> = {
+  device?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type SessionProtocolCountResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionProtocolCount'] = ResolversParentTypes['SessionProtocolCount']> = {
+  protocol?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type SessionLengthsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionLengths'] = ResolversParentTypes['SessionLengths']> = {
+  p50Seconds?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  p95Seconds?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type SessionBucketResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionBucket'] = ResolversParentTypes['SessionBucket']> = {
+  start?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  active?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  peak?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  started?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  refreshed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  ended?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
 };
 
 export type DecisionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Decision'] = ResolversParentTypes['Decision']> = {
@@ -2141,6 +2273,12 @@ export type Resolvers<ContextType = OperationContext> = {
   DecisionCount?: DecisionCountResolvers<ContextType>;
   DecisionBucket?: DecisionBucketResolvers<ContextType>;
   RisingDenial?: RisingDenialResolvers<ContextType>;
+  SessionAnalytics?: SessionAnalyticsResolvers<ContextType>;
+  SessionEndCount?: SessionEndCountResolvers<ContextType>;
+  SessionDeviceCount?: SessionDeviceCountResolvers<ContextType>;
+  SessionProtocolCount?: SessionProtocolCountResolvers<ContextType>;
+  SessionLengths?: SessionLengthsResolvers<ContextType>;
+  SessionBucket?: SessionBucketResolvers<ContextType>;
   Decision?: DecisionResolvers<ContextType>;
   AbilityRules?: AbilityRulesResolvers<ContextType>;
   PackedRules?: GraphQLScalarType;

@@ -18,6 +18,8 @@ export interface RollupWriter {
    * waits for another transaction that is adding under the same id. Ids are remembered for a day.
    */
   add(flushId: string, counts: readonly Count[]): Promise<boolean>;
+  /** Adds the counts to what is there: for whoever counts in the transaction that makes it so. */
+  count(counts: readonly Count[]): Promise<void>;
 }
 
 export type BucketUnit = 'hour' | 'day';

@@ -1,5 +1,5 @@
 import { DatabaseError } from 'pg';
-import type { RollupAnswer, RollupReader, RollupWriter } from '../../domain/analytics/rollup-store.ts';
+import type { Count, RollupAnswer, RollupReader, RollupWriter } from '../../domain/analytics/rollup-store.ts';
 import { badInput } from '../../domain/refusals.ts';
 import type { Query } from './database.ts';
 
@@ -61,32 +61,14 @@ export function createRollupReader(query: Query): RollupReader {
 const FLUSHES_FORGOTTEN_AT_ONCE = 10;
 
 export function createRollupWriter(query: Query): RollupWriter {
+  const count = (counts: readonly Count[]) => addCounts(query, counts);
   return {
+    count,
+
     async add(flushId, counts) {
       const text = 'insert into rollup_flushes (id) values ($1) on conflict do nothing returning id';
       if ((await query('rollup-flush', text, [flushId])).length === 0) return false;
-      const metrics = counts.map(({ metric }) => metric);
-      const dimensions = counts.map((count) => JSON.stringify(count.dimensions));
-      const [starts, numbers] = [counts.map(({ start }) => start), counts.map(({ count }) => count)];
-      // In one order, so that flushes that meet wait for each other and never in a circle.
-      await query(
-        'rollup-series',
-        `insert into rollup_series (metric, dimensions)
-         select distinct metric, dimensions from unnest($1::text[], $2::jsonb[]) as t (metric, dimensions)
-         where not exists (select from rollup_series s where s.metric = t.metric and s.dimensions = t.dimensions)
-         order by metric, dimensions on conflict do nothing`,
-        [metrics, dimensions],
-      );
-      await query(
-        'rollup-add',
-        `insert into rollups (series_id, start, count)
-         select id, start, sum(count)
-         from unnest($1::text[], $2::jsonb[], $3::timestamptz[], $4::bigint[]) as t (metric, dimensions, start, count)
-         join rollup_series s on s.metric = t.metric and s.dimensions = t.dimensions
-         group by id, start order by id, start
-         on conflict (series_id, start) do update set count = rollups.count + excluded.count`,
-        [metrics, dimensions, starts, numbers],
-      );
+      await count(counts);
       // More than one for each that comes, so that there are never many more than a day's.
       await query(
         'rollup-forget',
@@ -98,4 +80,29 @@ export function createRollupWriter(query: Query): RollupWriter {
       return true;
     },
   };
+}
+
+/** In one order, so that those that meet wait for each other and never in a circle. */
+async function addCounts(query: Query, counts: readonly Count[]): Promise<void> {
+  const metrics = counts.map(({ metric }) => metric);
+  const dimensions = counts.map((each) => JSON.stringify(each.dimensions));
+  const [starts, numbers] = [counts.map(({ start }) => start), counts.map((each) => each.count)];
+  await query(
+    'rollup-series',
+    `insert into rollup_series (metric, dimensions)
+     select distinct metric, dimensions from unnest($1::text[], $2::jsonb[]) as t (metric, dimensions)
+     where not exists (select from rollup_series s where s.metric = t.metric and s.dimensions = t.dimensions)
+     order by metric, dimensions on conflict do nothing`,
+    [metrics, dimensions],
+  );
+  await query(
+    'rollup-add',
+    `insert into rollups (series_id, start, count)
+     select id, start, sum(count)
+     from unnest($1::text[], $2::jsonb[], $3::timestamptz[], $4::bigint[]) as t (metric, dimensions, start, count)
+     join rollup_series s on s.metric = t.metric and s.dimensions = t.dimensions
+     group by id, start order by id, start
+     on conflict (series_id, start) do update set count = rollups.count + excluded.count`,
+    [metrics, dimensions, starts, numbers],
+  );
 }

@@ -129,6 +129,9 @@ export const SessionRow = defineEntity({
     client: p.text().nullable(),
     /** The address in a form that has an order. */
     addressKey: p.text().nullable(),
+    /** When and why it ended, however it did; written by a trigger for one that is revoked. */
+    endedAt: instant().nullable(),
+    endedReason: p.text().nullable(),
   },
   indexes: [
     { properties: ['createdAt', 'id'], name: 'sessions_created_at_index' },
@@ -308,6 +311,45 @@ export const RollupFlushRow = defineEntity({
   },
 });
 
+/** Events that change nobody's authority. */
+export const OutboxRow = defineEntity({
+  name: 'OutboxRow',
+  tableName: 'outbox',
+  properties: {
+    id: p.bigint().primary().autoincrement(),
+    /** The place in the feed; null until it is drained. */
+    seq: p.bigint().nullable().unique(),
+    kind: p.text(),
+    subjectId: p.text(),
+    userId: p.text().nullable(),
+    reason: p.text().nullable(),
+    at: instant(),
+    addedAt: instant().defaultRaw('now()').index(),
+  },
+  indexes: [{ properties: ['userId', 'seq'] }],
+});
+
+/** One row: the last number given. */
+export const OutboxHeadRow = defineEntity({
+  name: 'OutboxHeadRow',
+  tableName: 'outbox_head',
+  properties: {
+    id: p.smallint().primary().autoincrement(false),
+    seq: p.bigint(),
+  },
+});
+
+/** How many sessions were live at the end of a quarter of an hour, and at most in it. */
+export const SessionLevelRow = defineEntity({
+  name: 'SessionLevelRow',
+  tableName: 'session_levels',
+  properties: {
+    start: instant().primary(),
+    live: p.bigint(),
+    peak: p.bigint(),
+  },
+});
+
 export const ROWS = [
   ScopeRow,
   UserRow,
@@ -331,4 +373,7 @@ export const ROWS = [
   RollupSeriesRow,
   RollupRow,
   RollupFlushRow,
+  OutboxRow,
+  OutboxHeadRow,
+  SessionLevelRow,
 ];

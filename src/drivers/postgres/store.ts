@@ -8,11 +8,13 @@ import { queryIn, translated, translating, type Database } from './database.ts';
 import { createFactorReader, createFactorWriter } from './factor-store.ts';
 import { createFence } from './fence.ts';
 import { createGrantReader, createGrantWriter } from './grant-store.ts';
+import { createOutboxReader, createOutboxWriter } from './outbox-store.ts';
 import { createRolePages, createRoleReader, createRoleWriter } from './role-store.ts';
 import { createRollupReader, createRollupWriter } from './rollup-store.ts';
 import { AuditEntryRow } from './rows.ts';
 import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
 import { createActivityWriter } from './session-care.ts';
+import { createEndingWriter, createLevelReader, createLevelWriter, createSessionFacts } from './session-counts.ts';
 import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
 import { createFeedReader, createPopulationReader, createSnapshotReader } from './snapshots.ts';
@@ -34,6 +36,8 @@ export function createStore({ orm, query }: Database): Store {
     feed: translating(createFeedReader(query)),
     population: translating(createPopulationReader(query)),
     rollups: translating(createRollupReader(query)),
+    sessionLevels: translating(createLevelReader(query)),
+    outbox: translating(createOutboxReader(query)),
 
     async transaction(work) {
       const logIds: string[] = [];
@@ -63,6 +67,10 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     signingKeys: createSigningKeyWriter(query),
     audit: createAuditWriter(em),
     rollups: createRollupWriter(query),
+    sessionFacts: createSessionFacts(query),
+    sessionLevels: createLevelWriter(query),
+    ending: createEndingWriter(query),
+    outbox: createOutboxWriter(query),
     fence: createFence(query),
     authority: {
       async append({ target, kind, userId, reason }) {

@@ -1,0 +1,115 @@
+import { expect } from '@jest/globals';
+import type { NewEvent, OutboxEvent } from '../../src/domain/outbox/event.ts';
+import type { Store } from '../../src/domain/store.ts';
+import { aSession, anId, INSTANT } from './store-samples.ts';
+import { addUser, holding, type Law, waits } from './store-steps.ts';
+
+function anEvent(values: Partial<NewEvent> = {}): NewEvent {
+  return { kind: 'thing.happened', subjectId: anId('thing'), userId: null, reason: null, at: INSTANT, ...values };
+}
+
+const append = (store: Store, ...events: readonly NewEvent[]) => store.transaction((tx) => tx.outbox.append(events));
+
+async function number(store: Store, limit = 1_000): Promise<readonly OutboxEvent[]> {
+  return (await store.transaction((tx) => tx.outbox.number(limit))).value;
+}
+
+/** What waits in the outbox of other laws. */
+async function empty(store: Store): Promise<void> {
+  while ((await number(store)).length > 0);
+}
+
+const APPEND_LAWS: Readonly<Record<string, Law>> = {
+  'append: tells events in their order when the transaction commits, and not otherwise': async ({ store }) => {
+    await empty(store);
+    const events = [anEvent(), anEvent({ userId: anId('user'), reason: 'because' }), anEvent()];
+    const failing = store.transaction(async (tx) => {
+      await tx.outbox.append(events);
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    expect([await store.outbox.waiting(), await number(store)]).toEqual([false, []]);
+    await append(store, ...events);
+    expect(await store.outbox.waiting()).toBe(true);
+    expect(await number(store)).toEqual(events.map((event) => ({ ...event, seq: expect.any(Number) })));
+    expect(await store.outbox.waiting()).toBe(false);
+  },
+
+  'number: gives each event one number, without a gap, at most so many at once': async ({ store }) => {
+    await empty(store);
+    const events = Array.from({ length: 5 }, () => anEvent());
+    await append(store, ...events);
+    const numbered = [await number(store, 2), await number(store, 2), await number(store, 2), await number(store, 2)];
+    expect(numbered.map(({ length }) => length)).toEqual([2, 2, 1, 0]);
+    const first = numbered[0]?.[0]?.seq ?? NaN;
+    expect(numbered.flat().map(({ seq }) => seq - first)).toEqual([0, 1, 2, 3, 4]);
+    expect(numbered.flat().map(({ subjectId }) => subjectId)).toEqual(events.map(({ subjectId }) => subjectId));
+  },
+
+  'number: one that commits later gets a higher number, though it was appended earlier': async ({ store }) => {
+    await empty(store);
+    const [slow, quick] = [anEvent(), anEvent()];
+    const open = holding(store, (tx) => tx.outbox.append([slow]));
+    await open.reached;
+    await append(store, quick);
+    const [first] = await number(store);
+    await open.end();
+    const [second] = await number(store);
+    expect([first?.subjectId, second?.subjectId]).toEqual([quick.subjectId, slow.subjectId]);
+    expect(second?.seq).toBe((first?.seq ?? NaN) + 1);
+  },
+
+  'number: waits for another transaction that numbers': async (opened) => {
+    const { store } = opened;
+    await empty(store);
+    await append(store, anEvent());
+    const numbered = await waits(
+      opened,
+      (tx) => tx.outbox.number(10),
+      (tx) => tx.outbox.number(10),
+    );
+    expect(numbered).toEqual([]);
+  },
+
+  'number: what it gave is given again when its transaction comes to nothing': async ({ store }) => {
+    await empty(store);
+    const event = anEvent();
+    await append(store, event);
+    let seq = 0;
+    const failing = store.transaction(async (tx) => {
+      seq = (await tx.outbox.number(10))[0]?.seq ?? NaN;
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    expect(await number(store)).toEqual([{ ...event, seq }]);
+  },
+};
+
+const SESSION_LAWS: Readonly<Record<string, Law>> = {
+  'what happens to a session is told once, whichever statement does it': async ({ store }) => {
+    await empty(store);
+    const { id: userId } = await addUser(store);
+    const [one, two] = [aSession({ userId }), aSession({ userId })];
+    await store.transaction(async (tx) => {
+      await tx.sessions.add(one, 'hash-1');
+      await tx.sessions.add(two, 'hash-2');
+    });
+    const rotation = { sessionId: one.id, presentedHash: 'hash-1', nextHash: 'hash-3', successor: 's' };
+    await store.transaction((tx) => tx.sessions.rotate({ ...rotation, at: '2024-03-01T00:00:00.000Z' }));
+    await store.transaction((tx) => tx.sessions.rotate({ ...rotation, at: '2024-03-01T00:00:01.000Z' }));
+    const at = '2024-03-02T00:00:00.000Z';
+    await store.transaction((tx) => tx.sessions.revoke(one.id, at, 'revoked'));
+    await store.transaction((tx) => tx.sessions.revoke(one.id, '2024-03-03T00:00:00.000Z', 'again'));
+    await store.transaction((tx) => tx.sessions.revokeAllOf(userId, at, 'user_disabled'));
+    const told = (await number(store)).map(({ kind, subjectId, reason }) => [kind, subjectId, reason]);
+    expect(told).toEqual([
+      ['session.started', one.id, null],
+      ['session.started', two.id, null],
+      ['session.refreshed', one.id, null],
+      ['session.revoked', one.id, 'revoked'],
+      ['session.revoked', two.id, 'user_disabled'],
+    ]);
+  },
+};
+
+export const OUTBOX_LAWS: Readonly<Record<string, Law>> = { ...APPEND_LAWS, ...SESSION_LAWS };
