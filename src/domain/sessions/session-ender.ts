@@ -27,7 +27,7 @@ const EVERY_MS = 30_000;
 const BATCH = 500;
 /** Batches of one round; the rest waits for the next. */
 const BATCHES_MAX = 40;
-const LEVELS: readonly Session['aal'][] = [1, 2, 3];
+const LEVELS: readonly Session['aal'][] = [1, 2];
 
 /**
  * Notices which sessions have ended by expiry or because nobody used them, so that each is told and counted once, by
