@@ -28,6 +28,11 @@ import { Tail } from './domain/authority/tail.ts';
 import { TIMING, type Timing } from './domain/authority/timing.ts';
 import { UserFeeds } from './domain/authority/user-feeds.ts';
 import { Authentication } from './domain/authentication/authentication.ts';
+import { AddressLimit } from './domain/authentication/address-limit.ts';
+import { DeviceTokens } from './domain/authentication/device-tokens.ts';
+import { PasswordChanges } from './domain/authentication/password-changes.ts';
+import { SignInGuard } from './domain/authentication/sign-in-guard.ts';
+import { Unlocking } from './domain/authentication/unlocking.ts';
 import { Identification } from './domain/authentication/identification.ts';
 import { SecondFactors } from './domain/authentication/second-factors.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
@@ -51,7 +56,14 @@ import { CsrfTokens } from './domain/tokens/csrf-tokens.ts';
 import { KeyRing } from './domain/tokens/key-ring.ts';
 import { SigningKeys } from './domain/tokens/signing-keys.ts';
 import { RefreshTokens } from './domain/tokens/refresh-tokens.ts';
+import { AccountTokens } from './domain/users/account-tokens.ts';
+import { Errands } from './domain/users/errands.ts';
+import type { Mailer } from './domain/users/mail.ts';
+import { Notices } from './domain/users/notices.ts';
+import { SignUps } from './domain/users/sign-ups.ts';
+import { UserChanges } from './domain/users/user-changes.ts';
 import { Users } from './domain/users/users.ts';
+import { openMailOutbox } from './drivers/files/mail-outbox.ts';
 import { readCaseFiles, readPolicyFiles } from './drivers/files/policies.ts';
 import { secretFromFile } from './drivers/files/secret-file.ts';
 import { watchFolder } from './drivers/files/watch-folder.ts';
@@ -62,6 +74,7 @@ import { startEmbedded } from './drivers/postgres/embedded.ts';
 import { migrate } from './drivers/postgres/migrate.ts';
 import { createStore } from './drivers/postgres/store.ts';
 import { openRedis } from './drivers/redis/redis.ts';
+import { openSmtp } from './drivers/smtp/smtp.ts';
 import { systemClock, type Clock } from './kit/clock.ts';
 import { createLog, type Log } from './kit/log.ts';
 import { Metrics } from './kit/metrics.ts';
@@ -78,6 +91,8 @@ export interface Overrides {
   /** Shared by several apps of one process, in place of Redis. */
   readonly memoryHub?: MemoryHub;
   readonly poolMax?: number;
+  /** In place of the mail server, or of files. */
+  readonly mailer?: Mailer;
 }
 
 export interface FirstAdministrator {
@@ -196,7 +211,10 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     standings,
     policy,
   });
-  const users = new Users({ store, authority, policy, clock });
+  const errands = new Errands({ store, keys, clock, logger });
+  const notices = new Notices({ errands, settings: config });
+  const users = new Users({ store, authority, policy, settings: config, clock });
+  const userChanges = new UserChanges({ authority, policy, notices, clock });
   const scopes = new Scopes({ store, authority, policy, clock });
   const roles = new Roles({ store, policy });
   const customRoles = new CustomRoles({ authority, policy, clock });
@@ -211,7 +229,9 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   cleanup.add('the cleaner', () => cleaner.stop());
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
-  const secondFactors = new SecondFactors({ store, authority, sessions, keys, settings: config, clock });
+  const secondFactors = new SecondFactors({ store, authority, sessions, keys, notices, settings: config, clock });
+  const deviceTokens = new DeviceTokens(keys, clock);
+  const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
   const identification = new Identification({ snapshots: store.snapshots, tail, standings, accessTokens, clock });
   const authentication = new Authentication({
     store,
@@ -220,9 +240,24 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     accessTokens,
     refreshTokens,
     secondFactors,
+    guard,
+    deviceTokens,
+    notices,
     settings: config,
     clock,
   });
+  const tokens = new AccountTokens(keys);
+  const accounts = { store, authority, errands, notices, tokens, settings: config, clock };
+  const signUps = new SignUps({ ...accounts, users });
+  const passwordChanges = new PasswordChanges({ ...accounts, sessions, guard });
+  const mailer = overrides.mailer ?? openMailer(config, clock);
+  cleanup.add('the mailer', () => mailer.close());
+  errands.start({
+    mail: (mail) => mailer.send(mail),
+    signUp: (signUp, id) => signUps.carryOut(signUp, id),
+    passwordReset: (reset, id) => passwordChanges.carryOut(reset, id),
+  });
+  cleanup.add('the errands', () => errands.stop());
   const eraser = new SuccessorEraser({ store, settings: config, clock, logger });
   eraser.start();
   cleanup.add('the eraser of successors', () => eraser.stop());
@@ -242,6 +277,11 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
 
   const services: Services = {
     users,
+    userChanges,
+    signUps,
+    passwordChanges,
+    unlocking: new Unlocking({ authority, policy, guard }),
+    accountRequests: new AddressLimit(config.accountRequestsPerAddress, clock),
     scopes,
     roles,
     customRoles,
@@ -351,6 +391,11 @@ function openCache({ redisUrl }: Config, { memoryHub }: Overrides, clock: Clock,
   }
   const redis = openRedis({ url: redisUrl, clock, logger });
   return { cache: redis.cache, openHints: () => redis.hints, closeCache: () => redis.close() };
+}
+
+function openMailer({ smtpUrl, mailFrom: from, dataDir }: Config, clock: Clock): Mailer {
+  if (smtpUrl !== null) return openSmtp({ url: smtpUrl, from, clock });
+  return openMailOutbox({ folder: join(dataDir, 'mail'), from, clock });
 }
 
 async function openAdministration(config: Config, users: Users, roles: Roles): Promise<FirstAdministrator | null> {

@@ -3,6 +3,7 @@ import type { AuthorityChange } from './authority/log.ts';
 import type { LogEntry } from './authority/log.ts';
 import type { AuditWriter } from './audit/entry.ts';
 import type { ChallengeWriter } from './authentication/challenges.ts';
+import type { PasswordGuessWriter } from './authentication/password-guesses.ts';
 import type { FactorReader, FactorWriter } from './authentication/factor.ts';
 import type { Pages } from './pages.ts';
 import type { BundleReader, BundleWriter } from './policy/bundle-store.ts';
@@ -13,6 +14,8 @@ import type { ActivityWriter } from './sessions/activity.ts';
 import type { CleaningWriter } from './sessions/cleaner.ts';
 import type { Session, SessionReader, SessionWriter } from './sessions/session.ts';
 import type { SigningKeyReader, SigningKeyWriter } from './tokens/signing-key.ts';
+import type { AccountTokenWriter } from './users/account-tokens.ts';
+import type { ErrandWriter } from './users/errands.ts';
 import type { User, UserReader, UserWriter } from './users/user.ts';
 
 /**
@@ -56,6 +59,9 @@ export interface Transaction {
   readonly cleaning: CleaningWriter;
   readonly factors: FactorWriter;
   readonly challenges: ChallengeWriter;
+  readonly accountTokens: AccountTokenWriter;
+  readonly errands: ErrandWriter;
+  readonly passwordGuesses: PasswordGuessWriter;
   readonly bundles: BundleWriter;
   readonly signingKeys: SigningKeyWriter;
   readonly audit: AuditWriter;

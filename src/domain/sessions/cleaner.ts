@@ -11,6 +11,8 @@ export interface CleaningWriter {
   begin(): Promise<boolean>;
   /** Removes sessions that ended before then, with what is known of them; how many. */
   sessions(before: Instant, limit: number): Promise<number>;
+  /** Removes what sign-ups, mails and guesses at passwords have left: tokens that expired before `now`, and counts nobody added to since `before`, unless they have reached their end; how many. */
+  accounts(now: Instant, before: Instant, limit: number): Promise<number>;
   /** Removes entries of the authority log from before then; how many. */
   log(before: Instant, limit: number): Promise<number>;
 }
@@ -23,6 +25,8 @@ export interface CleaningSettings {
 }
 
 const EVERY_MS = 60_000;
+/** Nobody waits longer between two guesses that are to count as one row of them. */
+const GUESSES_KEPT_MS = 30 * 86_400_000;
 const BATCH = 500;
 /** Batches of one round: the rest waits for the next, so that cleaning is never what the database does. */
 const BATCHES_MAX = 40;
@@ -67,10 +71,12 @@ export class Cleaner {
     const ended = toInstant(now - this.#settings.endedSessionSeconds * 1_000);
     const forgotten = toInstant(now - this.#settings.feedSeconds * 1_000);
     const sessions = await this.#round((cleaning) => cleaning.sessions(ended, BATCH));
+    const guessed = toInstant(now - GUESSES_KEPT_MS);
+    const accounts = await this.#round((cleaning) => cleaning.accounts(toInstant(now), guessed, BATCH));
     const logEntries = await this.#round((cleaning) => cleaning.log(forgotten, BATCH));
     this.removed.sessions += sessions.removed;
     this.removed.logEntries += logEntries.removed;
-    this.behind = sessions.behind || logEntries.behind;
+    this.behind = sessions.behind || accounts.behind || logEntries.behind;
   }
 
   async #round(remove: (cleaning: CleaningWriter) => Promise<number>): Promise<{ removed: number; behind: boolean }> {

@@ -7,6 +7,7 @@ import { Migration0004 } from '../../../migrations/0004-list-indexes.ts';
 import { Migration0005 } from '../../../migrations/0005-signing-key-lives.ts';
 import { Migration0006 } from '../../../migrations/0006-second-factors.ts';
 import { Migration0007 } from '../../../migrations/0007-session-activity.ts';
+import { Migration0012 } from '../../../migrations/0012-accounts.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -18,6 +19,7 @@ const MIGRATIONS = [
   Migration0005,
   Migration0006,
   Migration0007,
+  Migration0012,
 ];
 
 /** Any number that nobody else locks; instances that start together migrate one after the other. */

@@ -54,6 +54,21 @@ export function createCleaningWriter(query: Query): CleaningWriter {
         [before, limit],
       ),
 
+    accounts: (now, before, limit) =>
+      count(
+        'cleaning-accounts',
+        `with tokens as (
+           delete from account_tokens where hash in (
+             select hash from account_tokens where expires_at <= $1 order by expires_at limit $3) returning hash
+         ), guesses as (
+           delete from password_guesses where key in (
+             select key from password_guesses where at < $2 and failures < 100 order by at limit $3
+             for update skip locked) returning key
+         )
+         select greatest((select count(*) from tokens), (select count(*) from guesses))::int as removed`,
+        [now, before, limit],
+      ),
+
     log: (before, limit) =>
       count(
         'cleaning-log',
