@@ -107,6 +107,7 @@ export interface App {
   /** The administrator that this start created, or null when there was one. */
   readonly firstAdministrator: FirstAdministrator | null;
   readonly services: Services;
+  readonly errands: Errands;
   readonly metrics: Metrics;
   readonly database: Database;
   /** Drains and stops everything it started, in the opposite order. */
@@ -346,6 +347,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
     firstAdministrator,
     services,
+    errands,
     metrics,
     database,
     close: () => cleanup.run(),

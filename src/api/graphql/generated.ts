@@ -1137,7 +1137,7 @@ export type SignedIn = {
   csrfToken?: Maybe<Scalars['String']['output']>;
   /**
    * Keep it on the device and send it with the next `signIn`: whoever guesses passwords elsewhere does not keep you out then. It is
-   * no credential. Null after a refresh.
+   * no credential. Null after a refresh, and when a cookie keeps it.
    */
   deviceToken?: Maybe<Scalars['String']['output']>;
   /** When the access token ends. */

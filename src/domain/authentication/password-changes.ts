@@ -5,7 +5,7 @@ import { badInput, Refusal } from '../refusals.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Store, Transaction } from '../store.ts';
-import { accountTokenNotValid, AccountTokens } from '../users/account-tokens.ts';
+import { accountTokenNotValid, type AccountTokens } from '../users/account-tokens.ts';
 import type { ErrandKinds, Errands } from '../users/errands.ts';
 import { checkNewPassword } from '../users/new-passwords.ts';
 import type { Notices } from '../users/notices.ts';

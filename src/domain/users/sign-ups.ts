@@ -3,7 +3,7 @@ import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import { SYSTEM } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { Transaction } from '../store.ts';
-import { accountTokenNotValid, AccountTokens } from './account-tokens.ts';
+import { accountTokenNotValid, type AccountTokens } from './account-tokens.ts';
 import type { ErrandKinds, Errands } from './errands.ts';
 import { checkNewPassword } from './new-passwords.ts';
 import type { Notices } from './notices.ts';
