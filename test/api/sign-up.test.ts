@@ -21,14 +21,14 @@ const HOUR_MS = 3_600_000;
 
 let clock: TestClock;
 let castellans: Castellans;
-let pass: (ms: number) => Promise<void>;
+let phone: ReturnType<typeof secondFactors>;
 const { signIn, signUp, verify, requestReset, reset, tokenFor, subjectsTo, errandsDone } = accountsOn(() => castellans);
 
 beforeAll(async () => {
   clock = createTestClock();
   const settings = { signUp: 'open', accountRequestsPerAddress: 10_000 } as const;
   castellans = await startCastellans(3, { clock, settings });
-  ({ pass } = secondFactors(castellans, clock, PASSWORD));
+  phone = secondFactors(castellans, clock, PASSWORD);
 });
 
 afterAll(() => castellans?.close());
@@ -186,9 +186,9 @@ describe('resetting a password', () => {
 
     await requestReset(bob.email, 2);
     const [late, fresh] = [await tokenFor(bob.email), await signedUp('uma')];
-    await pass(HOUR_MS);
+    await phone.pass(HOUR_MS);
     expect(codesOf(await reset(late, NEWER))).toEqual(['UNAUTHENTICATED']);
-    await pass(23 * HOUR_MS);
+    await phone.pass(23 * HOUR_MS);
     expect(codesOf(await verify(fresh.token))).toEqual(['UNAUTHENTICATED']);
     dataOf(await signIn({ email: bob.email, password: NEW }));
     await castellans.apps[0]?.services.cleaner.clean();
@@ -228,8 +228,7 @@ describe('a token from a mail', () => {
     const bob = await castellans.signUp('bob');
     const service = castellans.apps.map(({ services }) => services.passwordChanges);
     for (let round = 0; round < 100; round += 1) {
-      const { rows } = castellans;
-      if (round % 2 === 0) await rows('delete from account_tokens where user_id = $1', bob.id);
+      if (round % 2 === 0) await castellans.rows('delete from account_tokens where user_id = $1', bob.id);
       await service[0]?.request(bob.email);
       const token = await tokenFor(bob.email);
       const shown = Array.from({ length: 5 }, (_, n) => reset(token, `${NEW} ${round} ${n}`, n % 3));
@@ -252,6 +251,16 @@ describe('a token from a mail', () => {
     for (const table of ['account_tokens', 'errands', 'audit_entries', 'authority_log']) {
       expect(await castellans.rows(`select * from ${table} t where strpos(t::text, $1) > 0`, secret)).toEqual([]);
     }
+  });
+
+  test('that never was one is refused like one that was', async () => {
+    expect(codesOf(await castellans.ask('mutation { verifyEmail(token: "x") { position } }'))).toEqual([
+      'UNAUTHENTICATED',
+    ]);
+    const reset = 'mutation { resetPassword(token: "x", newPassword: "x") { position } }';
+    expect(codesOf(await castellans.ask(reset))).toEqual(['UNAUTHENTICATED']);
+    const nobody = 'mutation { requestPasswordReset(email: "x") { position } }';
+    expect(codesOf(await castellans.ask(nobody))).toEqual([]);
   });
 
   test('AC-25: is none of any other kind, nor is any other one of these', async () => {
@@ -358,7 +367,6 @@ describe('a mail', () => {
     expect(first).toMatchObject({ subject: 'A new device signed in', text: expect.stringContaining('Firefox') });
     expect(first?.text).not.toContain('evil');
 
-    const phone = secondFactors(castellans, clock, PASSWORD);
     const { email, secret, recoveryCodes } = await phone.enrolled('carol');
     const { accessToken } = await phone.signInWith({ email, secret });
     dataOf(

@@ -254,10 +254,11 @@ describe('deleting a user', () => {
         own.ask(DELETE, { variables: { id: ada.id }, token, instance: 1 }),
       ]);
       expect(both.filter(({ errors }) => errors.length === 0)).toHaveLength(1);
-      const [left] = await own.rows<{ email: string }>('select email from users where deleted_at is null');
+      const [left] = await own.rows<{ id: string; email: string }>(
+        'select id, email from users where deleted_at is null',
+      );
       const last = await own.signIn(left?.email ?? '');
-      const [{ id = '' } = {}] = await own.rows<{ id: string }>('select id from users where deleted_at is null');
-      const refused = await own.ask(DELETE, { variables: { id }, token: last.accessToken });
+      const refused = await own.ask(DELETE, { variables: { id: left?.id }, token: last.accessToken });
       expect(extensionsOf(refused)).toEqual([{ code: 'CONFLICT', reason: 'last_administrator' }]);
     } finally {
       await own.close();

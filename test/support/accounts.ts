@@ -68,7 +68,7 @@ export function accountsOn(castellans: () => Castellans) {
       until(async () => (await castellans().rows('select id from errands where attempts < 100')).length === 0),
 
     /** The token in the last mail to this address that has one. */
-    async tokenFor(email: string): Promise<string> {
+    tokenFor: async (email: string): Promise<string> => {
       await calls.errandsDone();
       const mail = castellans().mails.findLast(({ to, text }) => to === email && TOKEN.test(text));
       const [token] = TOKEN.exec(mail?.text ?? '') ?? [];
