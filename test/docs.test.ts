@@ -124,7 +124,7 @@ test('the commands about users do what the page says', async () => {
       .replaceAll(':4001', `:${port}`)
       .replaceAll('.castellan/mail', folder)
       .replaceAll('a password for trying it', PASSWORD);
-    const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 30_000 });
+    const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 60_000 });
     const answers = stdout.trim().split('\n');
     const having = (word: string) => answers.filter((line) => line.includes(word));
 
@@ -138,7 +138,7 @@ test('the commands about users do what the page says', async () => {
     ]);
     expect(having('easy to guess')).toHaveLength(1);
     expect(having('"changePassword"')[0]).toContain('"sessions":[]');
-    expect(having('"resetPassword"')).toEqual(['{"data":{"resetPassword":{"receipt":{"enforced":true}}}}']);
+    expect(having('"resetPassword":{')).toEqual(['{"data":{"resetPassword":{"receipt":{"enforced":true}}}}']);
     expect(having('This token is not valid any more')).toHaveLength(1);
     expect(having('SESSION_REVOKED')).toHaveLength(1);
     expect(having('"code":"UNAUTHENTICATED"').filter((line) => line.includes('or the password is wrong'))).toHaveLength(
@@ -155,4 +155,4 @@ test('the commands about users do what the page says', async () => {
     await open.close();
     await rm(folder, { recursive: true });
   }
-});
+}, 60_000);
