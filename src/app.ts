@@ -15,7 +15,7 @@ import { Origins } from './api/http/origins.ts';
 import { TrustedProxies } from './api/http/request-origin.ts';
 import { createServer } from './api/http/server.ts';
 import { serveSockets } from './api/ws/sockets.ts';
-import type { Config } from './config.ts';
+import { ConfigError, type Config } from './config.ts';
 import { DecisionCounts } from './domain/analytics/decision-counts.ts';
 import { PermissionAnalytics } from './domain/analytics/permission-analytics.ts';
 import { Rollups } from './domain/analytics/rollups.ts';
@@ -41,6 +41,7 @@ import { Policies } from './domain/policy/policies.ts';
 import { Policy } from './domain/policy/policy.ts';
 import { Standings } from './domain/policy/standings.ts';
 import type { PolicyFile } from './domain/policy/parse.ts';
+import { Refusal } from './domain/refusals.ts';
 import { createFirstAdministrator } from './domain/roles/first-administrator.ts';
 import { CustomRoles } from './domain/roles/custom-roles.ts';
 import { Grants } from './domain/roles/grants.ts';
@@ -403,7 +404,12 @@ function openMailer({ smtpUrl, mailFrom: from, dataDir }: Config, clock: Clock):
 
 async function openAdministration(config: Config, users: Users, roles: Roles): Promise<FirstAdministrator | null> {
   const password = config.adminPassword?.reveal() ?? randomBytes(15).toString('base64url');
-  const created = await createFirstAdministrator({ users, roles }, { email: config.adminEmail, password });
+  const created = await createFirstAdministrator({ users, roles }, { email: config.adminEmail, password }).catch(
+    (error: unknown) => {
+      if (!(error instanceof Refusal) || error.data.field !== 'password') throw error;
+      throw new ConfigError([{ variable: 'ADMIN_PASSWORD', message: `cannot be one. ${error.message}` }]);
+    },
+  );
   if (!created) return null;
   return { email: config.adminEmail, oneTimePassword: config.adminPassword === null ? password : null };
 }
