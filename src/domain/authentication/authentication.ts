@@ -113,10 +113,11 @@ export class Authentication {
       const { value, position } = await this.#authority.write(SYSTEM, { share: [found.user.id] }, async (tx) => {
         // The head first: the token must not vouch for anything newer than the rows it rests on.
         const position = await tx.fence.head();
-        const user = await tx.users.find(found.user.id);
-        // The password may have been changed while it was checked.
-        const known = (await tx.users.passwordHash(found.user.id)) === found.passwordHash;
-        if (user === null || !isActive(user) || !known) throw wrongCredentials();
+        const now = await tx.users.findByEmail(input.email.trim());
+        const user = now?.user ?? null;
+        // Address and password may have been changed while the password was checked. That its hash was made anew is no change.
+        const isSame = user?.id === found.user.id && now?.passwordChangedAt === found.passwordChangedAt;
+        if (user === null || !isActive(user) || !isSame) throw wrongCredentials();
         await cleared(tx);
         if (!user.emailVerified) return notVerified();
         if (again !== null) await tx.users.replaceHash(user.id, again.from, again.to);
