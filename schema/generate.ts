@@ -21,6 +21,7 @@ export async function generate(): Promise<string> {
       DateTime: 'string',
       PackedRules: 'unknown',
       AttributeValue: 'unknown',
+      Metadata: 'unknown',
       Attributes: 'Readonly<Record<string, unknown>>',
       _Any: 'unknown',
       _FieldSet: 'string',

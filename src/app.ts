@@ -16,7 +16,7 @@ import { Origins } from './api/http/origins.ts';
 import { TrustedProxies } from './api/http/request-origin.ts';
 import { createServer } from './api/http/server.ts';
 import { serveSockets } from './api/ws/sockets.ts';
-import type { Config } from './config.ts';
+import { ConfigError, type Config } from './config.ts';
 import { DecisionCounts } from './domain/analytics/decision-counts.ts';
 import { PermissionAnalytics } from './domain/analytics/permission-analytics.ts';
 import { Rollups } from './domain/analytics/rollups.ts';
@@ -29,6 +29,11 @@ import { Tail } from './domain/authority/tail.ts';
 import { TIMING, type Timing } from './domain/authority/timing.ts';
 import { UserFeeds } from './domain/authority/user-feeds.ts';
 import { Authentication } from './domain/authentication/authentication.ts';
+import { AddressLimit } from './domain/authentication/address-limit.ts';
+import { DeviceTokens } from './domain/authentication/device-tokens.ts';
+import { PasswordChanges } from './domain/authentication/password-changes.ts';
+import { SignInGuard } from './domain/authentication/sign-in-guard.ts';
+import { Unlocking } from './domain/authentication/unlocking.ts';
 import { Identification } from './domain/authentication/identification.ts';
 import { SecondFactors } from './domain/authentication/second-factors.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
@@ -38,6 +43,7 @@ import { Policies } from './domain/policy/policies.ts';
 import { Policy } from './domain/policy/policy.ts';
 import { Standings } from './domain/policy/standings.ts';
 import type { PolicyFile } from './domain/policy/parse.ts';
+import { Refusal } from './domain/refusals.ts';
 import { createFirstAdministrator } from './domain/roles/first-administrator.ts';
 import { CustomRoles } from './domain/roles/custom-roles.ts';
 import { Grants } from './domain/roles/grants.ts';
@@ -57,7 +63,14 @@ import { KeyRing } from './domain/tokens/key-ring.ts';
 import { SigningKeys } from './domain/tokens/signing-keys.ts';
 import { RefreshTokens } from './domain/tokens/refresh-tokens.ts';
 import { hashing } from './domain/users/hashing.ts';
+import { AccountTokens } from './domain/users/account-tokens.ts';
+import { Errands } from './domain/users/errands.ts';
+import type { Mailer } from './domain/users/mail.ts';
+import { Notices } from './domain/users/notices.ts';
+import { SignUps } from './domain/users/sign-ups.ts';
+import { UserChanges } from './domain/users/user-changes.ts';
 import { Users } from './domain/users/users.ts';
+import { openMailOutbox } from './drivers/files/mail-outbox.ts';
 import { readCaseFiles, readPolicyFiles } from './drivers/files/policies.ts';
 import { secretFromFile } from './drivers/files/secret-file.ts';
 import { watchFolder } from './drivers/files/watch-folder.ts';
@@ -68,6 +81,7 @@ import { startEmbedded } from './drivers/postgres/embedded.ts';
 import { migrate } from './drivers/postgres/migrate.ts';
 import { createStore } from './drivers/postgres/store.ts';
 import { openRedis } from './drivers/redis/redis.ts';
+import { openSmtp } from './drivers/smtp/smtp.ts';
 import { systemClock, type Clock } from './kit/clock.ts';
 import { createLog, type Log } from './kit/log.ts';
 import { Metrics } from './kit/metrics.ts';
@@ -84,6 +98,8 @@ export interface Overrides {
   /** Shared by several apps of one process, in place of Redis. */
   readonly memoryHub?: MemoryHub;
   readonly poolMax?: number;
+  /** In place of the mail server, or of files. */
+  readonly mailer?: Mailer;
 }
 
 export interface FirstAdministrator {
@@ -98,6 +114,7 @@ export interface App {
   /** The administrator that this start created, or null when there was one. */
   readonly firstAdministrator: FirstAdministrator | null;
   readonly services: Services;
+  readonly errands: Errands;
   readonly metrics: Metrics;
   readonly database: Database;
   /** Drains and stops everything it started, in the opposite order. */
@@ -203,7 +220,10 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     standings,
     policy,
   });
-  const users = new Users({ store, authority, policy, clock });
+  const errands = new Errands({ store, keys, clock, logger });
+  const notices = new Notices({ errands, settings: config });
+  const users = new Users({ store, authority, policy, settings: config, clock });
+  const userChanges = new UserChanges({ authority, policy, notices, clock });
   const scopes = new Scopes({ store, authority, policy, clock });
   const roles = new Roles({ store, policy });
   const customRoles = new CustomRoles({ authority, policy, clock });
@@ -224,7 +244,9 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   cleanup.add('the drainer of the outbox', () => drainer.stop());
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
-  const secondFactors = new SecondFactors({ store, authority, sessions, keys, settings: config, clock });
+  const secondFactors = new SecondFactors({ store, authority, sessions, keys, notices, settings: config, clock });
+  const deviceTokens = new DeviceTokens(keys, clock);
+  const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
   const identification = new Identification({ snapshots: store.snapshots, tail, standings, accessTokens, clock });
   const authentication = new Authentication({
     store,
@@ -233,9 +255,24 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     accessTokens,
     refreshTokens,
     secondFactors,
+    guard,
+    deviceTokens,
+    notices,
     settings: config,
     clock,
   });
+  const tokens = new AccountTokens(keys);
+  const accounts = { store, authority, errands, notices, tokens, settings: config, clock };
+  const signUps = new SignUps({ ...accounts, users });
+  const passwordChanges = new PasswordChanges({ ...accounts, sessions, guard });
+  const mailer = overrides.mailer ?? openMailer(config, clock);
+  cleanup.add('the mailer', () => mailer.close());
+  errands.start({
+    mail: (mail) => mailer.send(mail),
+    signUp: (signUp, id) => signUps.carryOut(signUp, id),
+    passwordReset: (reset, id) => passwordChanges.carryOut(reset, id),
+  });
+  cleanup.add('the errands', () => errands.stop());
   const eraser = new SuccessorEraser({ store, settings: config, clock, logger });
   eraser.start();
   cleanup.add('the eraser of successors', () => eraser.stop());
@@ -256,6 +293,11 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
 
   const services: Services = {
     users,
+    userChanges,
+    signUps,
+    passwordChanges,
+    unlocking: new Unlocking({ authority, policy, guard }),
+    accountRequests: new AddressLimit(config.accountRequestsPerAddress, clock),
     scopes,
     roles,
     customRoles,
@@ -307,6 +349,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   addGraphqlRoute(server, { apollo, services, known, streams, origins, metrics });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins });
   observe(metrics, services, { sockets: () => sockets.count, streams: () => streams.count });
+  metrics.counter('errands_abandoned_total', 'Mails and requests that were given up.', () => errands.abandoned);
 
   await server.listen({ host: config.host, port: config.port });
   cleanup.add('the HTTP server', () => server.close());
@@ -323,6 +366,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
     firstAdministrator,
     services,
+    errands,
     metrics,
     database,
     close: () => cleanup.run(),
@@ -370,9 +414,19 @@ function openCache({ redisUrl }: Config, { memoryHub }: Overrides, clock: Clock,
   return { cache: redis.cache, openHints: () => redis.hints, closeCache: () => redis.close() };
 }
 
+function openMailer({ smtpUrl, mailFrom: from, dataDir }: Config, clock: Clock): Mailer {
+  if (smtpUrl !== null) return openSmtp({ url: smtpUrl, from, clock });
+  return openMailOutbox({ folder: join(dataDir, 'mail'), from, clock });
+}
+
 async function openAdministration(config: Config, users: Users, roles: Roles): Promise<FirstAdministrator | null> {
   const password = config.adminPassword?.reveal() ?? randomBytes(15).toString('base64url');
-  const created = await createFirstAdministrator({ users, roles }, { email: config.adminEmail, password });
+  const created = await createFirstAdministrator({ users, roles }, { email: config.adminEmail, password }).catch(
+    (error: unknown) => {
+      if (!(error instanceof Refusal) || error.data.field !== 'password') throw error;
+      throw new ConfigError([{ variable: 'ADMIN_PASSWORD', message: `cannot be one. ${error.message}` }]);
+    },
+  );
   if (!created) return null;
   return { email: config.adminEmail, oneTimePassword: config.adminPassword === null ? password : null };
 }

@@ -28,6 +28,18 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Proxies whose `X-Forwarded-For` is believed: addresses, or ranges such as `10.0.0.0/8`. */
   readonly trustedProxies: readonly string[];
+  /** Where mail is handed over; null keeps it in files under {@link dataDir}, or sends none in production. */
+  readonly smtpUrl: Secret | null;
+  readonly mailFrom: string;
+  /** Whether mails go out at all. */
+  readonly mailOn: boolean;
+  /** The page of a front end that takes tokens from mails; null where there is none. */
+  readonly accountUrl: string | null;
+  readonly signUp: 'open' | 'closed';
+  /** What a hash of a password costs, for argon2id. */
+  readonly passwordStrength: { readonly memoryKib: number; readonly passes: number };
+  readonly wrongPasswordsPerAddress: number;
+  readonly accountRequestsPerAddress: number;
   readonly metricsToken: Secret | null;
   readonly logLevel: LogLevel;
   readonly accessTokenSeconds: number;
@@ -117,6 +129,17 @@ function isRange(text: string): boolean {
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) >= 1 && Number(prefix) <= bits);
 }
 
+const between = (min: number, max: number) =>
+  z
+    .string()
+    .refine((text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max, {
+      error: `must be a number from ${min} to ${max}`,
+    })
+    .transform(Number);
+
+/** What a hash of a password costs at least: OWASP's floor for argon2id. */
+const STRENGTH_MIN = { memoryKib: 19_456, passes: 2 };
+
 const environment = z.object({
   NODE_ENV: z.string().optional(),
   HOST: z.string().default('127.0.0.1'),
@@ -151,6 +174,15 @@ const environment = z.object({
     })
     .transform(Number),
   SESSIONS_OVER_LIMIT: z.enum(OVER_LIMIT, { error: `must be one of ${OVER_LIMIT.join(', ')}` }).default('end-oldest'),
+  SMTP_URL: url(['smtp:', 'smtps:']).optional(),
+  MAIL_FROM: z
+    .string()
+    .regex(/^([^<>\p{C}]* )?<?[^\s@<>]+@[^\s@<>]+>?$/u, { error: 'must be an address, or a name and <an address>' })
+    .default('Castellan <castellan@localhost>'),
+  ACCOUNT_URL: url(['http:', 'https:']).optional(),
+  SIGN_UP: z.enum(['open', 'closed'], { error: 'must be open or closed' }).default('closed'),
+  ARGON2_MEMORY_KIB: between(STRENGTH_MIN.memoryKib, 1_048_576).default(STRENGTH_MIN.memoryKib),
+  ARGON2_PASSES: between(STRENGTH_MIN.passes, 16).default(STRENGTH_MIN.passes),
   METRICS_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
@@ -193,6 +225,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     adminPassword: secretOrNull(data.ADMIN_PASSWORD),
     allowedOrigins: data.ALLOWED_ORIGINS,
     trustedProxies: data.TRUSTED_PROXIES,
+    smtpUrl: secretOrNull(data.SMTP_URL),
+    mailFrom: data.MAIL_FROM,
+    mailOn: data.SMTP_URL !== undefined || !production,
+    accountUrl: data.ACCOUNT_URL ?? null,
+    signUp: data.SIGN_UP,
+    passwordStrength: { memoryKib: data.ARGON2_MEMORY_KIB, passes: data.ARGON2_PASSES },
+    wrongPasswordsPerAddress: 100,
+    accountRequestsPerAddress: 20,
     metricsToken: secretOrNull(data.METRICS_TOKEN),
     logLevel: data.LOG_LEVEL,
     accessTokenSeconds: 300,
@@ -218,9 +258,12 @@ function profilesAt(level: SessionLevel): Config['sessionProfiles'] {
 }
 
 function productionProblems(given: Readonly<Record<string, string | undefined>>): readonly ConfigProblem[] {
-  const missing = Object.entries(REQUIRED_IN_PRODUCTION)
+  const missing: ConfigProblem[] = Object.entries(REQUIRED_IN_PRODUCTION)
     .filter(([variable]) => given[variable] === undefined)
     .map(([variable, message]) => ({ variable, message }));
+  if (given['SIGN_UP'] === 'open' && given['SMTP_URL'] === undefined) {
+    missing.push({ variable: 'SMTP_URL', message: 'is required in production where SIGN_UP is open: it sends mail' });
+  }
   const insecure = given['ISSUER']?.startsWith('http://') === true;
   return insecure ? [...missing, { variable: 'ISSUER', message: 'must start with https:// in production' }] : missing;
 }

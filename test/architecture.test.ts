@@ -63,6 +63,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   'drivers/redis': ['node:*', 'ioredis', 'rate-limiter-flexible'],
   'drivers/memory': ['node:*'],
   'drivers/files': ['node:*', 'yaml'],
+  'drivers/smtp': ['node:*', 'nodemailer'],
   api: [
     'node:*',
     'graphql',

@@ -1,7 +1,12 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { openMailOutbox } from '../src/drivers/files/mail-outbox.ts';
+import { systemClock } from '../src/kit/clock.ts';
 import { PASSWORD, startCastellans, type Castellans } from './support/castellan.ts';
 
 const ROOT = new URL('../', import.meta.url);
@@ -112,3 +117,49 @@ test('the commands about sessions do what the page says', async () => {
     'SESSION_REVOKED',
   ]);
 });
+
+test('the commands about users do what the page says', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'castellan-docs-'));
+  const open = await startCastellans(1, {
+    settings: { signUp: 'open' },
+    mailer: openMailOutbox({ folder, from: 'castellan@example.com', clock: systemClock }),
+  });
+  try {
+    const { port } = new URL(open.apps[0]?.url ?? '');
+    const script = commandsOf('docs/users.md')
+      .join('\n')
+      .replaceAll(':4001', `:${port}`)
+      .replaceAll('.castellan/mail', folder)
+      .replaceAll('a password for trying it', PASSWORD);
+    const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 60_000 });
+    const answers = stdout.trim().split('\n');
+    const having = (word: string) => answers.filter((line) => line.includes(word));
+
+    expect(having('"updateUser"')).toEqual([
+      '{"data":{"updateUser":{"user":{"name":"Olga","metadata":{"floor":3,"team":"blue"}},"receipt":{"enforced":true}}}}',
+    ]);
+    expect(having('"users"')[0]).toContain('"name":"Olga","email":"olga@example.com","emailVerified":true');
+    expect(having('email_not_verified')).toHaveLength(1);
+    expect(having('"me":{')).toEqual([
+      '{"data":{"me":{"email":"pia@example.com","emailVerified":true,"roles":[{"name":"member"}]}}}',
+    ]);
+    expect(having('easy to guess')).toHaveLength(1);
+    expect(having('"changePassword"')[0]).toContain('"sessions":[]');
+    expect(having('"resetPassword":{')).toEqual(['{"data":{"resetPassword":{"receipt":{"enforced":true}}}}']);
+    expect(having('This token is not valid any more')).toHaveLength(1);
+    expect(having('SESSION_REVOKED')).toHaveLength(1);
+    expect(having('"code":"UNAUTHENTICATED"').filter((line) => line.includes('or the password is wrong'))).toHaveLength(
+      5,
+    );
+    expect(having('RATE_LIMITED')).toHaveLength(1);
+    expect(having('"signIn":{"__typename":"SignedIn"}')).toHaveLength(1);
+    expect(having('"unlockUser"')).toHaveLength(1);
+    expect(having('"deviceToken"')).toHaveLength(1);
+    expect(having('"status"').map((line) => /"status":"(\w+)"/.exec(line)?.[1])).toEqual(['disabled', 'active']);
+    expect(having('"deleteUser"')[0]).toContain('"enforced":true');
+    expect(having('"user":null')).toHaveLength(1);
+  } finally {
+    await open.close();
+    await rm(folder, { recursive: true });
+  }
+}, 60_000);

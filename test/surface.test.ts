@@ -33,6 +33,7 @@ const PORTS = [
   ['Cache', 'cache'],
   ['Hints', 'hints'],
   ['AuthorityLog', 'authority-log'],
+  ['Mailer', 'mailer'],
 ] as const;
 
 function ownFields(type: GraphQLObjectType): readonly string[] {

@@ -78,6 +78,28 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ sessionsOverLimit }) => sessionsOverLimit,
   },
   {
+    variable: 'SMTP_URL',
+    purpose: 'where mail is handed over; without it mails are files in CASTELLAN_DIR/mail, or none in production',
+    show: ({ smtpUrl, mailOn }) => place(smtpUrl) ?? (mailOn ? 'files' : 'none: no mail is sent'),
+  },
+  { variable: 'MAIL_FROM', purpose: 'who mails come from', show: ({ mailFrom }) => mailFrom },
+  {
+    variable: 'ACCOUNT_URL',
+    purpose: 'the page that mails lead to, with #verify= or #reset= and a token; without it mails show the token',
+    show: ({ accountUrl }) => accountUrl ?? 'none',
+  },
+  { variable: 'SIGN_UP', purpose: 'open lets everybody sign up', show: ({ signUp }) => signUp },
+  {
+    variable: 'ARGON2_MEMORY_KIB',
+    purpose: 'the memory that hashing a password takes',
+    show: ({ passwordStrength }) => String(passwordStrength.memoryKib),
+  },
+  {
+    variable: 'ARGON2_PASSES',
+    purpose: 'how often it goes over that memory',
+    show: ({ passwordStrength }) => String(passwordStrength.passes),
+  },
+  {
     variable: 'METRICS_TOKEN',
     purpose: 'the bearer token that /metrics asks for',
     show: ({ metricsToken }) => metricsToken?.toString() ?? 'none: /metrics is open',

@@ -3,6 +3,7 @@ import type { AuthorityChange } from './authority/log.ts';
 import type { LogEntry } from './authority/log.ts';
 import type { AuditWriter } from './audit/entry.ts';
 import type { ChallengeWriter } from './authentication/challenges.ts';
+import type { PasswordGuessWriter } from './authentication/password-guesses.ts';
 import type { FactorReader, FactorWriter } from './authentication/factor.ts';
 import type { Pages } from './pages.ts';
 import type { OutboxReader, OutboxWriter } from './outbox/event.ts';
@@ -17,6 +18,8 @@ import type { EndingWriter } from './sessions/session-ender.ts';
 import type { LevelReader, LevelWriter } from './sessions/session-levels.ts';
 import type { Session, SessionReader, SessionWriter } from './sessions/session.ts';
 import type { SigningKeyReader, SigningKeyWriter } from './tokens/signing-key.ts';
+import type { AccountTokenWriter } from './users/account-tokens.ts';
+import type { ErrandWriter } from './users/errands.ts';
 import type { User, UserReader, UserWriter } from './users/user.ts';
 
 /**
@@ -62,6 +65,9 @@ export interface Transaction {
   readonly cleaning: CleaningWriter;
   readonly factors: FactorWriter;
   readonly challenges: ChallengeWriter;
+  readonly accountTokens: AccountTokenWriter;
+  readonly errands: ErrandWriter;
+  readonly passwordGuesses: PasswordGuessWriter;
   readonly bundles: BundleWriter;
   readonly signingKeys: SigningKeyWriter;
   readonly audit: AuditWriter;

@@ -12,6 +12,8 @@ export const ID_PREFIXES = {
   auditEntry: 'audit_',
   signingKey: 'sk_',
   challenge: 'chal_',
+  device: 'dev_',
+  errand: 'errand_',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -38,10 +38,14 @@ export class Secret {
 
 /** What a derived key may be used for. One purpose, one key. */
 export type KeyPurpose =
+  | 'account-tokens'
   | 'acknowledgements'
   | 'cache'
   | 'challenges'
   | 'csrf-tokens'
+  | 'device-tokens'
+  | 'errands'
+  | 'password-guesses'
   | 'recovery-codes'
   | 'refresh-tokens'
   | 'signing-keys'

@@ -57,6 +57,14 @@ const INPUTS: Readonly<Record<string, Place>> = {
     operation: 'mutation ($it: SignInInput!) { signIn(input: $it) { ... on SignedIn { expiresAt } } }',
     honest: { email: 'bob@tenants.example', password: 'not the one of this user' },
   },
+  SignUpInput: {
+    operation: 'mutation ($it: SignUpInput!) { signUp(input: $it) { position } }',
+    honest: { email: 'eve@tenants.example', name: 'Eve', password: 'a few unrelated words' },
+  },
+  UpdateUserInput: {
+    operation: 'mutation ($it: UpdateUserInput!) { updateUser(input: $it) { user { id } } }',
+    honest: { id: 'user_none', name: 'Eve' },
+  },
   VerifyMfaInput: {
     operation: 'mutation ($it: VerifyMfaInput!) { verifyMfa(input: $it) { expiresAt } }',
     honest: { challengeToken: 'none', code: '123456' },

@@ -128,7 +128,7 @@ describe('castellan doctor', () => {
     const [, schema = ''] = (await readFile(join(ROOT, 'src/config.ts'), 'utf8')).split(
       'const environment = z.object({',
     );
-    const read = [...(schema.split('\n});')[0] ?? '').matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name]) => name);
+    const read = [...(schema.split('\n});')[0] ?? '').matchAll(/^ {2}([A-Z0-9_]+):/gm)].map(([, name]) => name);
     expect(code).toBe(0);
     expect(settings.map(({ variable }) => variable)).toEqual(read);
   });

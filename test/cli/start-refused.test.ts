@@ -55,6 +55,11 @@ test('names every wrong setting at once, tells no value, and does not start', as
     ADMIN_PASSWORD: 'hunter2',
     ISSUER: 'http://castellan.example',
     PORT: 'hunter2',
+    SIGN_UP: 'open',
+    MAIL_FROM: 'hunter2',
+    ACCOUNT_URL: 'hunter2',
+    ARGON2_MEMORY_KIB: '4096',
+    ARGON2_PASSES: '1',
   }).ended;
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   for (const variable of [
@@ -65,10 +70,25 @@ test('names every wrong setting at once, tells no value, and does not start', as
     'ISSUER',
     'AUDIENCE',
     'PORT',
+    'SMTP_URL',
+    'MAIL_FROM',
+    'ACCOUNT_URL',
+    'ARGON2_MEMORY_KIB',
+    'ARGON2_PASSES',
   ]) {
     expect(stderr).toMatch(new RegExp(`^  ${variable} (must|is required)`, 'm'));
   }
   expect(stderr).not.toContain('hunter2');
+});
+
+test('says that ADMIN_PASSWORD is easy to guess, without it, and does not start', async () => {
+  const database = await createDatabase();
+  const env = { DATABASE_URL: database.url, ADMIN_PASSWORD: 'administrator123' };
+  const { code, stderr } = await start(env).ended;
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^ {2}ADMIN_PASSWORD cannot be one\. This password is easy to guess/m);
+  expect(stderr).not.toContain(env.ADMIN_PASSWORD);
+  await database.drop();
 });
 
 test.each([

@@ -42,7 +42,11 @@ const USER_LAWS: Readonly<Record<string, Law>> = {
     await store.transaction((tx) => tx.users.add(user, 'the hash'));
     const { email } = user;
     for (const same of [email, email.toUpperCase(), email.toLowerCase(), email.normalize('NFD')]) {
-      expect(await store.users.findByEmail(same)).toEqual({ user, passwordHash: 'the hash' });
+      expect(await store.users.findByEmail(same)).toEqual({
+        user,
+        passwordHash: 'the hash',
+        passwordChangedAt: user.createdAt,
+      });
     }
     const wide = email.replaceAll(/[a-z]/g, (letter) => String.fromCodePoint(letter.charCodeAt(0) + 0xfee0));
     expect(await store.users.findByEmail(wide)).toMatchObject({ user: { id: user.id } });
@@ -50,7 +54,11 @@ const USER_LAWS: Readonly<Record<string, Law>> = {
       expect(await store.users.findByEmail(other)).toBeNull();
     }
     const without = await addUser(store);
-    expect(await store.users.findByEmail(without.email)).toEqual({ user: without, passwordHash: null });
+    expect(await store.users.findByEmail(without.email)).toEqual({
+      user: without,
+      passwordHash: null,
+      passwordChangedAt: null,
+    });
   },
 
   'add: refuses with CONFLICT when another user holds the address, in any case and composition': async ({ store }) => {

@@ -26,6 +26,8 @@ export function aUser(values: Partial<User> = {}): User {
     roles: [],
     suspended: false,
     createdAt: INSTANT,
+    emailVerified: true,
+    metadata: '{}',
     ...values,
     scope,
     scopes: scopePaths(scope),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { TransactionConflict, type Transaction } from '../../src/domain/store.ts';
+import { ACCOUNT_LAW_GROUPS } from './store-accounts.contract.ts';
 import { FACTOR_LAWS } from './store-factors.contract.ts';
 import { PAGE_LAWS } from './store-pages.contract.ts';
 import { RECORD_LAWS } from './store-records.contract.ts';
@@ -442,6 +443,7 @@ const LAWS = {
 const ALL_LAWS = {
   ...RECORD_LAWS,
   ...FACTOR_LAWS,
+  ...ACCOUNT_LAW_GROUPS,
   ...SCOPE_LAWS,
   ...SESSION_LAW_GROUPS,
   ...CUSTOM_ROLE_LAW_GROUPS,

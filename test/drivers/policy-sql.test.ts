@@ -11,7 +11,7 @@ import { ROLE_SQL } from '../../src/drivers/postgres/role-store.ts';
 import { SCOPE_SQL } from '../../src/drivers/postgres/scope-store.ts';
 import { SESSION_SQL } from '../../src/drivers/postgres/session-store.ts';
 import { USER_SQL } from '../../src/drivers/postgres/user-store.ts';
-import { EMAIL_FOLDED, GRANTED_ROLE_IDS } from '../../src/domain/users/user.ts';
+import { EMAIL_FOLDED, GRANTED_ROLE_IDS, SEARCH_TEXT } from '../../src/domain/users/user.ts';
 import { aRole, aScope, aSession, aUser } from '../contract/store-samples.ts';
 import { addScopes } from '../contract/store-steps.ts';
 import { holds } from '../domain/policy/filter-reading.ts';
@@ -186,7 +186,7 @@ describe('a condition in SQL is what it is of the record', () => {
 
 describe('the statement', () => {
   test.each([
-    ['User', USER_SQL, { ...aUser(), [EMAIL_FOLDED]: '', [GRANTED_ROLE_IDS]: [] }],
+    ['User', USER_SQL, { ...aUser(), [EMAIL_FOLDED]: '', [GRANTED_ROLE_IDS]: [], [SEARCH_TEXT]: '' }],
     ['Session', SESSION_SQL, { ...aSession(), [ADDRESS_KEY]: '' }],
     ['Role', ROLE_SQL, aRole()],
     ['Scope', SCOPE_SQL, aScope('acme')],
@@ -205,14 +205,15 @@ describe('the statement', () => {
       { kind: 'equals', attribute, value },
       { kind: 'among', attribute, values: [value, 'b'] },
       { kind: 'contains', attribute, values: [value] },
-      { kind: 'size', attribute, size: 77 },
+      { kind: 'size', attribute, size: 777_777 },
       { kind: 'some', attribute, filter: { kind: 'equals', attribute: ELEMENT, value } },
       { kind: 'order', attribute, operator: 'lt', value },
       { kind: 'present', attribute },
+      { kind: 'includes', attribute, value },
     ]);
     const parameters = new Parameters();
     const sql = filterSql({ kind: 'or', filters: leaves.flatMap((leaf) => [leaf, not(leaf)]) }, USER_SQL, parameters);
-    expect(sql).not.toMatch(/drop|77|;|--/);
+    expect(sql).not.toMatch(/drop|777|;|--/);
     expect(parameters.values.flat()).toContain(value);
   });
 

@@ -6,6 +6,7 @@ import { readConfig, type Config } from '../../src/config.ts';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import { systemClock, type Clock } from '../../src/kit/clock.ts';
 import { createLog } from '../../src/kit/log.ts';
+import type { Mail, Mailer } from '../../src/domain/users/mail.ts';
 import { createDatabase } from './database.ts';
 import { addScopes } from './people.ts';
 
@@ -34,6 +35,8 @@ export interface SignedInUser {
 export interface Castellans {
   readonly apps: readonly App[];
   readonly config: Config;
+  /** All mails that went out, oldest first. */
+  readonly mails: readonly Mail[];
   /** Runs a GraphQL operation over HTTP. */
   ask<T = Record<string, unknown>>(
     query: string,
@@ -68,9 +71,12 @@ export async function startCastellans(
   const database = await createDatabase();
   const config: Config = { ...testConfig(database.url, redis ? redisUrl() : undefined), ...settings };
   const logger = overrides.logger ?? createLog('silent');
+  const mails: Mail[] = [];
+  const mailer: Mailer = { send: async (mail) => void mails.push(mail), close: () => Promise.resolve() };
   const apps: App[] = [];
   const clients: Client[] = [];
-  for (let n = 0; n < instances; n += 1) apps.push(await createApp(config, { poolMax: 5, ...overrides, logger }));
+  for (let n = 0; n < instances; n += 1)
+    apps.push(await createApp(config, { poolMax: 5, mailer, ...overrides, logger }));
 
   const at = (instance = 0): App => {
     const app = apps[instance];
@@ -81,6 +87,7 @@ export async function startCastellans(
   const castellans: Castellans = {
     apps,
     config,
+    mails,
 
     ask: (query, { variables = {}, token, instance = 0, headers = {} } = {}) =>
       post(at(instance).url, query, variables, {

@@ -3,11 +3,14 @@ import type { Rollups } from '../../domain/analytics/rollups.ts';
 import type { UserFeeds } from '../../domain/authority/user-feeds.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
+import type { AddressLimit } from '../../domain/authentication/address-limit.ts';
 import type { Authentication } from '../../domain/authentication/authentication.ts';
 import type { Identification } from '../../domain/authentication/identification.ts';
 import type { Origin } from '../../domain/authentication/origin.ts';
+import type { PasswordChanges } from '../../domain/authentication/password-changes.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { Drainer } from '../../domain/outbox/drainer.ts';
+import type { Unlocking } from '../../domain/authentication/unlocking.ts';
 import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Standings } from '../../domain/policy/standings.ts';
@@ -26,6 +29,8 @@ import type { Sessions } from '../../domain/sessions/sessions.ts';
 import type { CsrfTokens } from '../../domain/tokens/csrf-tokens.ts';
 import type { RefreshTokens } from '../../domain/tokens/refresh-tokens.ts';
 import type { SigningKeys } from '../../domain/tokens/signing-keys.ts';
+import type { SignUps } from '../../domain/users/sign-ups.ts';
+import type { UserChanges } from '../../domain/users/user-changes.ts';
 import type { Users } from '../../domain/users/users.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
@@ -36,6 +41,12 @@ import { createLoaders, type Loaders } from './loaders.ts';
 /** What resolvers may call. */
 export interface Services {
   readonly users: Users;
+  readonly userChanges: UserChanges;
+  readonly signUps: SignUps;
+  readonly passwordChanges: PasswordChanges;
+  readonly unlocking: Unlocking;
+  /** How often one network asks for accounts and passwords. */
+  readonly accountRequests: AddressLimit;
   readonly scopes: Scopes;
   readonly roles: Roles;
   readonly customRoles: CustomRoles;

@@ -27,6 +27,8 @@ export type Scalars = {
   Attributes: { input: Readonly<Record<string, unknown>>; output: Readonly<Record<string, unknown>>; }
   /** A value of an attribute: text, number, boolean, null, or a list of them. */
   AttributeValue: { input: unknown; output: unknown; }
+  /** An object of up to 4 KiB as JSON: texts, numbers, true and false under names of letters, digits and _. */
+  Metadata: { input: unknown; output: unknown; }
   _FieldSet: { input: string; output: string; }
 };
 
@@ -212,6 +214,21 @@ export type QueryUsersArgs = {
 export type Mutation = {
   __typename?: 'Mutation';
   /**
+   * Where sign-up is open: a mail follows, whose token `verifyEmail` takes. The answer is the same when somebody has the address
+   * already, and the mail says so.
+   */
+  signUp: SignUpPayload;
+  /** Takes the token of a mail about a sign-up, once: its user can sign in from now on. */
+  verifyEmail: VerifyEmailPayload;
+  /** A mail follows if somebody has the address; the answer is the same if nobody does. */
+  requestPasswordReset: RequestPasswordResetPayload;
+  /** Takes the token of a mail about a password, once. Ends all sessions, and unlocks the account. */
+  resetPassword: ResetPasswordPayload;
+  /** Ends all your sessions but the one you act in. Wrong current passwords are counted, and have to be waited for. */
+  changePassword: ChangePasswordPayload;
+  /** Forgets the wrong passwords and codes of a user who has to wait for them, or is locked. */
+  unlockUser: UnlockUserPayload;
+  /**
    * Puts these files in force in place of the expected version, once they have no problem and answer these decision tables as
    * they say. CONFLICT, with the version in force, when it is another one. Files that are in force already change nothing, and
    * are waited for.
@@ -298,6 +315,47 @@ export type Mutation = {
   createUser: CreateUserPayload;
   /** Shuts a user out: no session, token or socket of theirs is honoured any more. */
   disableUser: DisableUserPayload;
+  /** Sets what is given. Each field is a right of its own; an address set so counts as verified. */
+  updateUser: UpdateUserPayload;
+  /** Lets a disabled user sign in again. No session of before comes back. */
+  enableUser: EnableUserPayload;
+  /**
+   * Erases a user: address, name, password, metadata and second factors are gone, roles are taken away and every session ends. The
+   * id is never used again; the address may be, and inherits nothing.
+   */
+  deleteUser: DeleteUserPayload;
+};
+
+
+export type MutationSignUpArgs = {
+  input: SignUpInput;
+};
+
+
+export type MutationVerifyEmailArgs = {
+  token: Scalars['String']['input'];
+};
+
+
+export type MutationRequestPasswordResetArgs = {
+  email: Scalars['String']['input'];
+};
+
+
+export type MutationResetPasswordArgs = {
+  token: Scalars['String']['input'];
+  newPassword: Scalars['String']['input'];
+};
+
+
+export type MutationChangePasswordArgs = {
+  currentPassword: Scalars['String']['input'];
+  newPassword: Scalars['String']['input'];
+};
+
+
+export type MutationUnlockUserArgs = {
+  id: Scalars['ID']['input'];
 };
 
 
@@ -439,6 +497,21 @@ export type MutationDisableUserArgs = {
   id: Scalars['ID']['input'];
 };
 
+
+export type MutationUpdateUserArgs = {
+  input: UpdateUserInput;
+};
+
+
+export type MutationEnableUserArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type MutationDeleteUserArgs = {
+  id: Scalars['ID']['input'];
+};
+
 export type Subscription = {
   __typename?: 'Subscription';
   /** For whoever may read the policy. Several changes may come as one, with the version in force; after the right ends, AccessEnded. */
@@ -461,6 +534,50 @@ export type SubscriptionPermissionsChangedArgs = {
 
 export type SubscriptionSessionEventsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type SignUpInput = {
+  email: Scalars['String']['input'];
+  name: Scalars['String']['input'];
+  /** At least 15 characters, and not easy to guess. */
+  password: Scalars['String']['input'];
+};
+
+export type SignUpPayload = {
+  __typename?: 'SignUpPayload';
+  position: Scalars['String']['output'];
+};
+
+export type VerifyEmailPayload = {
+  __typename?: 'VerifyEmailPayload';
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RequestPasswordResetPayload = {
+  __typename?: 'RequestPasswordResetPayload';
+  position: Scalars['String']['output'];
+};
+
+export type ResetPasswordPayload = {
+  __typename?: 'ResetPasswordPayload';
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type ChangePasswordPayload = {
+  __typename?: 'ChangePasswordPayload';
+  /** Your other sessions, which have ended. */
+  sessions: Array<Session>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type UnlockUserPayload = {
+  __typename?: 'UnlockUserPayload';
+  user: User;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
 };
 
 export type AnalyticsBucket =
@@ -981,6 +1098,10 @@ export type User = {
   roles?: Maybe<Array<Role>>;
   grants?: Maybe<Array<Grant>>;
   createdAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Whether the address was shown to be theirs, or set by somebody with the right to. Nobody signs in without that. */
+  emailVerified?: Maybe<Scalars['Boolean']['output']>;
+  /** What is kept about the user: names and single values. */
+  metadata?: Maybe<Scalars['Metadata']['output']>;
 };
 
 export type MfaMethod =
@@ -1050,7 +1171,7 @@ export type Session = {
   /** The end of its life however much it is used. */
   expiresAt?: Maybe<Scalars['DateTime']['output']>;
   revokedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Why it ended: signed_out, revoked, user_disabled, refresh_reuse, mfa_changed, session_limit. */
+  /** Why it ended: signed_out, revoked, user_disabled, user_deleted, refresh_reuse, mfa_changed, password_changed, password_reset, session_limit. */
   revokedReason?: Maybe<Scalars['String']['output']>;
   userAgent?: Maybe<Scalars['String']['output']>;
   address?: Maybe<Scalars['String']['output']>;
@@ -1128,6 +1249,8 @@ export type SessionEdge = {
 export type SignInInput = {
   email: Scalars['String']['input'];
   password: Scalars['String']['input'];
+  /** The one from the last sign-in on this device, if there was one. */
+  deviceToken?: InputMaybe<Scalars['String']['input']>;
 };
 
 export type SignedIn = {
@@ -1138,6 +1261,11 @@ export type SignedIn = {
   refreshToken?: Maybe<Scalars['String']['output']>;
   /** Send it as `X-CSRF-Token` with every POST while cookies keep the tokens; it stays the same for the session. Null otherwise. */
   csrfToken?: Maybe<Scalars['String']['output']>;
+  /**
+   * Keep it on the device and send it with the next `signIn`: whoever guesses passwords elsewhere does not keep you out then. It is
+   * no credential. Null after a refresh, and when a cookie keeps it.
+   */
+  deviceToken?: Maybe<Scalars['String']['output']>;
   /** When the access token ends. */
   expiresAt: Scalars['DateTime']['output'];
   session: Session;
@@ -1198,7 +1326,7 @@ export type RenewConnectionPayload = {
 export type SessionRevoked = {
   __typename?: 'SessionRevoked';
   sessionId: Scalars['ID']['output'];
-  /** Why: signed_out, revoked, user_disabled, refresh_reuse, mfa_changed, session_limit. */
+  /** Why: signed_out, revoked, refresh_reuse, mfa_changed, password_changed, session_limit. */
   reason: Scalars['String']['output'];
   at: Scalars['DateTime']['output'];
   position: Scalars['String']['output'];
@@ -1254,6 +1382,8 @@ export type UserFilter = {
   role?: InputMaybe<Scalars['String']['input']>;
   /** The path of a scope: their home is there or below. */
   within?: InputMaybe<Scalars['String']['input']>;
+  /** A part of the name or the address, in any case. Finds only those of whom you may read both. */
+  search?: InputMaybe<Scalars['String']['input']>;
 };
 
 export type UserOrder = {
@@ -1290,6 +1420,36 @@ export type CreateUserInput = {
 export type CreateUserPayload = {
   __typename?: 'CreateUserPayload';
   user: User;
+  position: Scalars['String']['output'];
+};
+
+/** What is absent or null stays. */
+export type UpdateUserInput = {
+  id: Scalars['ID']['input'];
+  name?: InputMaybe<Scalars['String']['input']>;
+  email?: InputMaybe<Scalars['String']['input']>;
+  /** In place of all that there was. */
+  metadata?: InputMaybe<Scalars['Metadata']['input']>;
+};
+
+export type UpdateUserPayload = {
+  __typename?: 'UpdateUserPayload';
+  user: User;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type EnableUserPayload = {
+  __typename?: 'EnableUserPayload';
+  user: User;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type DeleteUserPayload = {
+  __typename?: 'DeleteUserPayload';
+  id: Scalars['ID']['output'];
+  receipt: Receipt;
   position: Scalars['String']['output'];
 };
 
@@ -1442,6 +1602,13 @@ export type ResolversTypes = {
   ID: ResolverTypeWrapper<Scalars['ID']['output']>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
+  SignUpInput: SignUpInput;
+  SignUpPayload: ResolverTypeWrapper<SignUpPayload>;
+  VerifyEmailPayload: ResolverTypeWrapper<VerifyEmailPayload>;
+  RequestPasswordResetPayload: ResolverTypeWrapper<RequestPasswordResetPayload>;
+  ResetPasswordPayload: ResolverTypeWrapper<ResetPasswordPayload>;
+  ChangePasswordPayload: ResolverTypeWrapper<Omit<ChangePasswordPayload, 'sessions'> & { sessions: Array<ResolversTypes['Session']> }>;
+  UnlockUserPayload: ResolverTypeWrapper<Omit<UnlockUserPayload, 'user'> & { user: ResolversTypes['User'] }>;
   AnalyticsBucket: AnalyticsBucket;
   AnalyticsRange: AnalyticsRange;
   PermissionAnalytics: ResolverTypeWrapper<PermissionAnalyticsRecord>;
@@ -1534,6 +1701,7 @@ export type ResolversTypes = {
   SigningKeyState: SigningKeyState;
   RotateSigningKeyPayload: ResolverTypeWrapper<Omit<RotateSigningKeyPayload, 'signingKey'> & { signingKey: ResolversTypes['SigningKey'] }>;
   RevokeSigningKeyPayload: ResolverTypeWrapper<Omit<RevokeSigningKeyPayload, 'signingKey'> & { signingKey: ResolversTypes['SigningKey'] }>;
+  Metadata: ResolverTypeWrapper<Scalars['Metadata']['output']>;
   UserStatus: UserStatus;
   UserFilter: UserFilter;
   UserOrder: UserOrder;
@@ -1542,6 +1710,10 @@ export type ResolversTypes = {
   UserEdge: ResolverTypeWrapper<Omit<UserEdge, 'node'> & { node: ResolversTypes['User'] }>;
   CreateUserInput: CreateUserInput;
   CreateUserPayload: ResolverTypeWrapper<Omit<CreateUserPayload, 'user'> & { user: ResolversTypes['User'] }>;
+  UpdateUserInput: UpdateUserInput;
+  UpdateUserPayload: ResolverTypeWrapper<Omit<UpdateUserPayload, 'user'> & { user: ResolversTypes['User'] }>;
+  EnableUserPayload: ResolverTypeWrapper<Omit<EnableUserPayload, 'user'> & { user: ResolversTypes['User'] }>;
+  DeleteUserPayload: ResolverTypeWrapper<DeleteUserPayload>;
   DisableUserPayload: ResolverTypeWrapper<Omit<DisableUserPayload, 'user'> & { user: ResolversTypes['User'] }>;
 };
 
@@ -1560,6 +1732,13 @@ export type ResolversParentTypes = {
   ID: Scalars['ID']['output'];
   Mutation: Record<PropertyKey, never>;
   Subscription: Record<PropertyKey, never>;
+  SignUpInput: SignUpInput;
+  SignUpPayload: SignUpPayload;
+  VerifyEmailPayload: VerifyEmailPayload;
+  RequestPasswordResetPayload: RequestPasswordResetPayload;
+  ResetPasswordPayload: ResetPasswordPayload;
+  ChangePasswordPayload: Omit<ChangePasswordPayload, 'sessions'> & { sessions: Array<ResolversParentTypes['Session']> };
+  UnlockUserPayload: Omit<UnlockUserPayload, 'user'> & { user: ResolversParentTypes['User'] };
   AnalyticsRange: AnalyticsRange;
   PermissionAnalytics: PermissionAnalyticsRecord;
   DecisionCount: DecisionCount;
@@ -1644,12 +1823,17 @@ export type ResolversParentTypes = {
   SigningKey: SigningKeyRecord;
   RotateSigningKeyPayload: Omit<RotateSigningKeyPayload, 'signingKey'> & { signingKey: ResolversParentTypes['SigningKey'] };
   RevokeSigningKeyPayload: Omit<RevokeSigningKeyPayload, 'signingKey'> & { signingKey: ResolversParentTypes['SigningKey'] };
+  Metadata: Scalars['Metadata']['output'];
   UserFilter: UserFilter;
   UserOrder: UserOrder;
   UserConnection: Omit<UserConnection, 'edges'> & { edges: Array<ResolversParentTypes['UserEdge']> };
   UserEdge: Omit<UserEdge, 'node'> & { node: ResolversParentTypes['User'] };
   CreateUserInput: CreateUserInput;
   CreateUserPayload: Omit<CreateUserPayload, 'user'> & { user: ResolversParentTypes['User'] };
+  UpdateUserInput: UpdateUserInput;
+  UpdateUserPayload: Omit<UpdateUserPayload, 'user'> & { user: ResolversParentTypes['User'] };
+  EnableUserPayload: Omit<EnableUserPayload, 'user'> & { user: ResolversParentTypes['User'] };
+  DeleteUserPayload: DeleteUserPayload;
   DisableUserPayload: Omit<DisableUserPayload, 'user'> & { user: ResolversParentTypes['User'] };
 };
 
@@ -1706,6 +1890,12 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
 };
 
 export type MutationResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
+  signUp?: Resolver<ResolversTypes['SignUpPayload'], ParentType, ContextType, RequireFields<MutationSignUpArgs, 'input'>>;
+  verifyEmail?: Resolver<ResolversTypes['VerifyEmailPayload'], ParentType, ContextType, RequireFields<MutationVerifyEmailArgs, 'token'>>;
+  requestPasswordReset?: Resolver<ResolversTypes['RequestPasswordResetPayload'], ParentType, ContextType, RequireFields<MutationRequestPasswordResetArgs, 'email'>>;
+  resetPassword?: Resolver<ResolversTypes['ResetPasswordPayload'], ParentType, ContextType, RequireFields<MutationResetPasswordArgs, 'token' | 'newPassword'>>;
+  changePassword?: Resolver<ResolversTypes['ChangePasswordPayload'], ParentType, ContextType, RequireFields<MutationChangePasswordArgs, 'currentPassword' | 'newPassword'>>;
+  unlockUser?: Resolver<ResolversTypes['UnlockUserPayload'], ParentType, ContextType, RequireFields<MutationUnlockUserArgs, 'id'>>;
   applyPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationApplyPolicyArgs, 'files' | 'expectedVersion'>>;
   reloadPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType>;
   rollbackPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationRollbackPolicyArgs, 'version' | 'expectedVersion'>>;
@@ -1737,12 +1927,45 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   revokeSigningKey?: Resolver<ResolversTypes['RevokeSigningKeyPayload'], ParentType, ContextType, RequireFields<MutationRevokeSigningKeyArgs, 'kid'>>;
   createUser?: Resolver<ResolversTypes['CreateUserPayload'], ParentType, ContextType, RequireFields<MutationCreateUserArgs, 'input'>>;
   disableUser?: Resolver<ResolversTypes['DisableUserPayload'], ParentType, ContextType, RequireFields<MutationDisableUserArgs, 'id'>>;
+  updateUser?: Resolver<ResolversTypes['UpdateUserPayload'], ParentType, ContextType, RequireFields<MutationUpdateUserArgs, 'input'>>;
+  enableUser?: Resolver<ResolversTypes['EnableUserPayload'], ParentType, ContextType, RequireFields<MutationEnableUserArgs, 'id'>>;
+  deleteUser?: Resolver<ResolversTypes['DeleteUserPayload'], ParentType, ContextType, RequireFields<MutationDeleteUserArgs, 'id'>>;
 };
 
 export type SubscriptionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   policyChanged?: SubscriptionResolver<ResolversTypes['PolicyEvent'], "policyChanged", ParentType, ContextType, Partial<SubscriptionPolicyChangedArgs>>;
   permissionsChanged?: SubscriptionResolver<ResolversTypes['PermissionsEvent'], "permissionsChanged", ParentType, ContextType, Partial<SubscriptionPermissionsChangedArgs>>;
   sessionEvents?: SubscriptionResolver<ResolversTypes['SessionEvent'], "sessionEvents", ParentType, ContextType, Partial<SubscriptionSessionEventsArgs>>;
+};
+
+export type SignUpPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignUpPayload'] = ResolversParentTypes['SignUpPayload']> = {
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type VerifyEmailPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['VerifyEmailPayload'] = ResolversParentTypes['VerifyEmailPayload']> = {
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RequestPasswordResetPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RequestPasswordResetPayload'] = ResolversParentTypes['RequestPasswordResetPayload']> = {
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type ResetPasswordPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ResetPasswordPayload'] = ResolversParentTypes['ResetPasswordPayload']> = {
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type ChangePasswordPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ChangePasswordPayload'] = ResolversParentTypes['ChangePasswordPayload']> = {
+  sessions?: Resolver<Array<ResolversTypes['Session']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type UnlockUserPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UnlockUserPayload'] = ResolversParentTypes['UnlockUserPayload']> = {
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type PermissionAnalyticsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PermissionAnalytics'] = ResolversParentTypes['PermissionAnalytics']> = {
@@ -2084,6 +2307,8 @@ export type UserResolvers<ContextType = OperationContext, ParentType extends Res
   roles?: Resolver<Maybe<Array<ResolversTypes['Role']>>, ParentType, ContextType>;
   grants?: Resolver<Maybe<Array<ResolversTypes['Grant']>>, ParentType, ContextType>;
   createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  emailVerified?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  metadata?: Resolver<Maybe<ResolversTypes['Metadata']>, ParentType, ContextType>;
 };
 
 export type MfaRequiredResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MfaRequired'] = ResolversParentTypes['MfaRequired']> = {
@@ -2159,6 +2384,7 @@ export type SignedInResolvers<ContextType = OperationContext, ParentType extends
   accessToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   refreshToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   csrfToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  deviceToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   session?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
   user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
@@ -2239,6 +2465,10 @@ export type RevokeSigningKeyPayloadResolvers<ContextType = OperationContext, Par
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export interface MetadataScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['Metadata'], any> {
+  name: 'Metadata';
+}
+
 export type UserConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserConnection'] = ResolversParentTypes['UserConnection']> = {
   edges?: Resolver<Array<ResolversTypes['UserEdge']>, ParentType, ContextType>;
   pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
@@ -2251,6 +2481,24 @@ export type UserEdgeResolvers<ContextType = OperationContext, ParentType extends
 
 export type CreateUserPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['CreateUserPayload'] = ResolversParentTypes['CreateUserPayload']> = {
   user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type UpdateUserPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UpdateUserPayload'] = ResolversParentTypes['UpdateUserPayload']> = {
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type EnableUserPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['EnableUserPayload'] = ResolversParentTypes['EnableUserPayload']> = {
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DeleteUserPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DeleteUserPayload'] = ResolversParentTypes['DeleteUserPayload']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
@@ -2269,6 +2517,12 @@ export type Resolvers<ContextType = OperationContext> = {
   Query?: QueryResolvers<ContextType>;
   Mutation?: MutationResolvers<ContextType>;
   Subscription?: SubscriptionResolvers<ContextType>;
+  SignUpPayload?: SignUpPayloadResolvers<ContextType>;
+  VerifyEmailPayload?: VerifyEmailPayloadResolvers<ContextType>;
+  RequestPasswordResetPayload?: RequestPasswordResetPayloadResolvers<ContextType>;
+  ResetPasswordPayload?: ResetPasswordPayloadResolvers<ContextType>;
+  ChangePasswordPayload?: ChangePasswordPayloadResolvers<ContextType>;
+  UnlockUserPayload?: UnlockUserPayloadResolvers<ContextType>;
   PermissionAnalytics?: PermissionAnalyticsResolvers<ContextType>;
   DecisionCount?: DecisionCountResolvers<ContextType>;
   DecisionBucket?: DecisionBucketResolvers<ContextType>;
@@ -2340,9 +2594,13 @@ export type Resolvers<ContextType = OperationContext> = {
   SigningKey?: SigningKeyResolvers<ContextType>;
   RotateSigningKeyPayload?: RotateSigningKeyPayloadResolvers<ContextType>;
   RevokeSigningKeyPayload?: RevokeSigningKeyPayloadResolvers<ContextType>;
+  Metadata?: GraphQLScalarType;
   UserConnection?: UserConnectionResolvers<ContextType>;
   UserEdge?: UserEdgeResolvers<ContextType>;
   CreateUserPayload?: CreateUserPayloadResolvers<ContextType>;
+  UpdateUserPayload?: UpdateUserPayloadResolvers<ContextType>;
+  EnableUserPayload?: EnableUserPayloadResolvers<ContextType>;
+  DeleteUserPayload?: DeleteUserPayloadResolvers<ContextType>;
   DisableUserPayload?: DisableUserPayloadResolvers<ContextType>;
 };
 

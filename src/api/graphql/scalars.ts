@@ -47,6 +47,14 @@ export const Attributes = new GraphQLScalarType<Readonly<Record<string, unknown>
   parseLiteral: (node, variables) => parseAttributes(valueFromASTUntyped(node, variables)),
 });
 
+/** What may be in it is decided where it is kept, so that every door says the same. */
+export const Metadata = new GraphQLScalarType<unknown, unknown>({
+  name: 'Metadata',
+  serialize: (value) => value,
+  parseValue: (value) => value,
+  parseLiteral: (node, variables) => valueFromASTUntyped(node, variables),
+});
+
 function neverSent(): never {
   throw new GraphQLError('This value is only ever received.');
 }

@@ -1,11 +1,12 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { badInput } from '../../domain/refusals.ts';
+import { accounts } from './accounts.ts';
 import { analytics } from './analytics.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
 import { roles } from './roles.ts';
-import { Attributes, AttributeValue, DateTime, PackedRules } from './scalars.ts';
+import { Attributes, AttributeValue, DateTime, Metadata, PackedRules } from './scalars.ts';
 import { readSchemaText } from './sdl.ts';
 import { scopes } from './scopes.ts';
 import { secondFactors } from './second-factors.ts';
@@ -16,8 +17,9 @@ import { users } from './users.ts';
 type ResolverMap = Readonly<Record<string, unknown>>;
 
 const MODULES: readonly ResolverMap[] = [
-  { Attributes, AttributeValue, DateTime, PackedRules },
+  { Attributes, AttributeValue, DateTime, Metadata, PackedRules },
   users,
+  accounts,
   scopes,
   roles,
   sessions,

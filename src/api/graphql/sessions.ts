@@ -16,7 +16,8 @@ export const sessions: Resolvers = {
 
   Mutation: {
     signIn: async (_, { input }, context) => {
-      const result = await context.authentication.signIn(input, context.from);
+      const deviceToken = input.deviceToken ?? context.cookies?.deviceToken;
+      const result = await context.authentication.signIn({ ...input, deviceToken }, context.from);
       return result.__typename === 'SignedIn' ? handOut(context, result) : result;
     },
 

@@ -18,7 +18,7 @@ export async function handOut(context: OperationContext, signedIn: SignedIn): Pr
   if (cookies === null || !cookies.keeping) return { ...signedIn, csrfToken: null };
   cookies.keep(signedIn);
   const csrfToken = services.csrfTokens.make(signedIn.session.id);
-  return { ...signedIn, accessToken: null, refreshToken: null, csrfToken };
+  return { ...signedIn, accessToken: null, refreshToken: null, deviceToken: null, csrfToken };
 }
 
 /** The one refresh token of the request: its argument, or the cookie of a page that shows it has the CSRF token as well. */

@@ -1,3 +1,4 @@
+import { metadataOf } from '../../domain/users/metadata.ts';
 import { readField } from './fields.ts';
 import { toInstant } from '../../kit/clock.ts';
 import type { Resolvers } from './generated.ts';
@@ -20,6 +21,21 @@ export const users: Resolvers = {
       const { value, receipt } = await users.disable(by, id);
       return { user: value, receipt, position: receipt.position };
     },
+
+    updateUser: async (_, { input }, { by, services }) => {
+      const { value, receipt } = await services.userChanges.update(by, input);
+      return { user: value, receipt, position: receipt.position };
+    },
+
+    enableUser: async (_, { id }, { by, services }) => {
+      const { value, receipt } = await services.userChanges.enable(by, id);
+      return { user: value, receipt, position: receipt.position };
+    },
+
+    deleteUser: async (_, { id }, { by, services }) => {
+      const { receipt } = await services.userChanges.delete(by, id);
+      return { id, receipt, position: receipt.position };
+    },
   },
 
   User: {
@@ -37,6 +53,8 @@ export const users: Resolvers = {
       return user.suspended;
     },
     createdAt: readField('createdAt'),
+    emailVerified: readField('emailVerified'),
+    metadata: (user, _args, { by, policy }) => metadataOf(policy.field(by, user, 'metadata')),
     grants: async (user, _args, { by, policy, loaders }) => {
       policy.field(by, user, 'roles');
       return [...(await loaders.grantsOf.load(user.id))];

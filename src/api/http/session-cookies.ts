@@ -9,6 +9,9 @@ import { badInput, Refusal } from '../../domain/refusals.ts';
  */
 const ACCESS = '__Host-castellan';
 const REFRESH = '__Host-castellan-refresh';
+/** Stays when the session ends: it is for the next sign-in. */
+const DEVICE = '__Host-castellan-device';
+const DEVICE_SECONDS = 400 * 86_400;
 
 /**
  * Strict: nobody comes to GraphQL by following a link, so Lax would only let other sites' links carry the cookie.
@@ -23,6 +26,8 @@ export class SessionCookies {
   readonly #access: string | null;
   /** The refresh token that a cookie brought; null without one. */
   readonly refreshToken: string | null;
+  /** What a sign-in of before left on this device; null without one. */
+  readonly deviceToken: string | null;
   /** What came beside the cookies, to be checked. */
   readonly csrfToken: unknown;
   #answer: readonly string[] = [];
@@ -31,6 +36,7 @@ export class SessionCookies {
     this.keeping = headers['x-castellan-cookies'] !== undefined;
     this.#access = access;
     this.refreshToken = refreshToken;
+    this.deviceToken = cookieOf(headers.cookie, DEVICE);
     this.csrfToken = headers['x-csrf-token'];
   }
 
@@ -61,11 +67,12 @@ export class SessionCookies {
   }
 
   /** Both last as long as the session: a token that has run out is answered with TOKEN_EXPIRED, not taken for nobody. */
-  keep({ accessToken, refreshToken, session: { expiresAt } }: SignedIn): void {
+  keep({ accessToken, refreshToken, deviceToken, session: { expiresAt } }: SignedIn): void {
     const end = `Expires=${new Date(expiresAt).toUTCString()}`;
     this.#answer = [
       `${ACCESS}=${accessToken}; ${ATTRIBUTES}; ${end}`,
       `${REFRESH}=${refreshToken}; ${ATTRIBUTES}; ${end}`,
+      ...(deviceToken === null ? [] : [`${DEVICE}=${deviceToken}; ${ATTRIBUTES}; Max-Age=${DEVICE_SECONDS}`]),
     ];
   }
 

@@ -11,18 +11,23 @@ import type { RefreshState, Session } from '../sessions/session.ts';
 import type { Store, Transaction } from '../store.ts';
 import type { AccessTokens } from '../tokens/access-tokens.ts';
 import type { RefreshToken, RefreshTokens } from '../tokens/refresh-tokens.ts';
-import { isActive, type User } from '../users/user.ts';
-import { verifyPassword } from '../users/passwords.ts';
+import { isActive, type User, type UserWithPassword } from '../users/user.ts';
+import type { Notices } from '../users/notices.ts';
+import { hashPassword, isOutdated, type PasswordStrength, verifyPassword } from '../users/passwords.ts';
 import { challengeNotValid } from './challenges.ts';
 import type { Identification } from './identification.ts';
 import type { Origin } from './origin.ts';
+import type { DeviceTokens } from './device-tokens.ts';
 import type { MfaRequired, SecondFactors } from './second-factors.ts';
 import { LimitReached, SessionLimit, type SessionLimitSettings } from './session-limit.ts';
+import { type SignInGuard, wrongCredentials } from './sign-in-guard.ts';
 
 export interface SignedIn {
   readonly __typename: 'SignedIn';
   readonly accessToken: string;
   readonly refreshToken: string;
+  /** For the next sign-in from this device; null when the session only goes on. */
+  readonly deviceToken: string | null;
   /** When the access token ends. */
   readonly expiresAt: string;
   readonly session: Session;
@@ -34,6 +39,7 @@ export interface SessionSettings extends SessionLimitSettings {
   readonly sessionProfiles: SessionProfiles;
   /** How long the token just replaced still gets its successor: for replies that were lost. */
   readonly refreshGraceSeconds: number;
+  readonly passwordStrength: PasswordStrength;
 }
 
 /** Who starts a session, and whether the transaction has the user to itself. */
@@ -50,6 +56,7 @@ interface Granted {
   readonly session: Session;
   readonly user: User;
   readonly position: Position;
+  readonly deviceToken?: string;
 }
 
 /** One of ours that is no longer the current one, shown again outside its grace: somebody else has it. */
@@ -66,6 +73,9 @@ export class Authentication {
   readonly #refreshTokens: RefreshTokens;
   readonly #secondFactors: SecondFactors;
   readonly #limit: SessionLimit;
+  readonly #guard: SignInGuard;
+  readonly #deviceTokens: DeviceTokens;
+  readonly #notices: Notices;
   readonly #settings: SessionSettings;
   readonly #clock: Clock;
 
@@ -76,6 +86,9 @@ export class Authentication {
     accessTokens: AccessTokens;
     refreshTokens: RefreshTokens;
     secondFactors: SecondFactors;
+    guard: SignInGuard;
+    deviceTokens: DeviceTokens;
+    notices: Notices;
     settings: SessionSettings;
     clock: Clock;
   }) {
@@ -86,32 +99,60 @@ export class Authentication {
     this.#refreshTokens = parts.refreshTokens;
     this.#secondFactors = parts.secondFactors;
     this.#limit = new SessionLimit(parts);
+    this.#guard = parts.guard;
+    this.#deviceTokens = parts.deviceTokens;
+    this.#notices = parts.notices;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
 
   /**
    * Starts a session, or says what is missing for one: who has a second factor is not signed in by the password. An unknown
-   * address, a disabled user and a wrong password get the same answer in the same time.
+   * address, a disabled user and a wrong password get the same answer in the same time. Wrong passwords are counted apart where
+   * a device token of an earlier sign-in is shown.
    */
   async signIn(
-    input: { email: string; password: string },
+    input: { email: string; password: string; deviceToken?: string | null | undefined },
     from: Origin,
   ): Promise<SignedIn | (MfaRequired & { readonly position: string })> {
     const found = await this.#store.users.findByEmail(input.email.trim());
-    const right = await verifyPassword(input.password, found?.passwordHash ?? null);
-    if (found === null || !right) throw wrongCredentials();
-
-    const { value, position } = await this.#starting(found.user.id, async (tx, alone) => {
-      // The head first: the token must not vouch for anything newer than the rows it rests on.
-      const position = await tx.fence.head();
-      const user = await tx.users.find(found.user.id);
-      if (user === null || !isActive(user)) throw wrongCredentials();
-      return (
-        (await this.#secondFactors.challenge(tx, user)) ?? this.#start(tx, { user, from, position, aal: 1, alone })
-      );
+    const attempt = { email: input.email, found, deviceToken: input.deviceToken ?? null, address: from.address };
+    const { passwordStrength } = this.#settings;
+    const isRight = () => verifyPassword(input.password, found?.passwordHash ?? null, passwordStrength);
+    return this.#guard.signIn(attempt, isRight, async (cleared) => {
+      // Nobody has the password of nobody.
+      if (found === null) throw wrongCredentials();
+      const again = await this.#rehashed(found, input.password);
+      const { value, position } = await this.#starting(found.user.id, async (tx, alone) => {
+        // The head first: the token must not vouch for anything newer than the rows it rests on.
+        const position = await tx.fence.head();
+        const now = await tx.users.findByEmail(input.email.trim());
+        const user = now?.user ?? null;
+        // Address and password may have been changed while the password was checked. That its hash was made anew is no change.
+        const isSame = user?.id === found.user.id && now?.passwordChangedAt === found.passwordChangedAt;
+        if (user === null || !isActive(user) || !isSame) throw wrongCredentials();
+        await cleared(tx);
+        if (!user.emailVerified) return notVerified();
+        if (again !== null) await tx.users.replaceHash(user.id, again.from, again.to);
+        const challenge = await this.#secondFactors.challenge(tx, user);
+        const isKnown = this.#deviceTokens.deviceOf(attempt.deviceToken, found) !== null;
+        return (
+          challenge ?? this.#start(tx, { user, from, position, aal: 1, alone }, isKnown ? attempt.deviceToken : null)
+        );
+      });
+      if (value instanceof Refusal) throw value;
+      return '__typename' in value ? { ...value, position } : this.#signedIn(value);
     });
-    return '__typename' in value ? { ...value, position } : this.#signedIn(value);
+  }
+
+  /** The hash anew, if it was made with another strength than passwords have now. */
+  async #rehashed(
+    { passwordHash }: UserWithPassword,
+    password: string,
+  ): Promise<{ readonly from: string; readonly to: string } | null> {
+    const { passwordStrength } = this.#settings;
+    if (passwordHash === null || !isOutdated(passwordHash, passwordStrength)) return null;
+    return { from: passwordHash, to: await hashPassword(password, passwordStrength) };
   }
 
   /**
@@ -234,14 +275,19 @@ export class Authentication {
     return { value, position: receipt.position };
   }
 
-  async #start(tx: Transaction, { user, from, position, aal, alone }: Start): Promise<Granted> {
+  async #start(
+    tx: Transaction,
+    { user, from, position, aal, alone }: Start,
+    deviceToken?: string | null,
+  ): Promise<Granted> {
+    if (await tx.sessions.isNewDevice(user.id, from.userAgent)) await this.#notices.newDevice(tx, user, from);
     const session = this.#newSession(user, from, aal);
     await (alone ? this.#limit.makeRoom(tx, session) : this.#limit.demandRoom(tx, user.id));
     const refresh = this.#refreshTokens.make(user.id, session.id);
     await tx.sessions.add(session, refresh.hash);
     const entry = { by: user.id, sessionId: session.id, subjectId: session.id };
     await tx.audit.append({ ...entry, action: 'session.start', after: { aal } });
-    return { refresh, session, user, position };
+    return { refresh, session, user, position, deviceToken: deviceToken ?? this.#deviceTokens.make(user.id) };
   }
 
   #newSession({ id: userId, scope, scopes }: User, from: Origin, aal: Session['aal']): Session {
@@ -269,7 +315,7 @@ export class Authentication {
     };
   }
 
-  async #signedIn({ refresh, session, user, position }: Granted): Promise<SignedIn> {
+  async #signedIn({ refresh, session, user, position, deviceToken }: Granted): Promise<SignedIn> {
     const { accessToken, expiresAtMs } = await this.#accessTokens.issue({
       userId: user.id,
       sessionId: session.id,
@@ -280,6 +326,7 @@ export class Authentication {
       __typename: 'SignedIn',
       accessToken,
       refreshToken: refresh.token,
+      deviceToken: deviceToken ?? null,
       expiresAt: toInstant(expiresAtMs),
       session,
       user,
@@ -292,8 +339,15 @@ export class Authentication {
   }
 }
 
-function wrongCredentials(): Refusal {
-  return new Refusal('UNAUTHENTICATED', 'The address or the password is wrong.');
+/** Only whoever knows the password comes to this. */
+function notVerified(): Refusal {
+  return new Refusal(
+    'FORBIDDEN',
+    'Follow the link in the mail that was sent to you first, or sign up again for another.',
+    {
+      reason: 'email_not_verified',
+    },
+  );
 }
 
 function notValid(): Refusal {

@@ -1,7 +1,7 @@
 import { toInstant, type Clock, type Instant } from '../../kit/clock.ts';
 import { Refusal } from '../refusals.ts';
 
-/** Wrong codes in a row, and when the next may be tried. */
+/** Wrong codes, or passwords, in a row, and when the next may be tried. */
 export interface Guesses {
   readonly failures: number;
   /** Null while there is nothing to wait for. */
@@ -15,11 +15,15 @@ const FREE_FAILURES = 4;
 const DELAY_SECONDS = 30;
 const DELAY_SECONDS_MAX = 900;
 
-/** Why nothing is checked now, or null: ACCOUNT_LOCKED after too many failures, RATE_LIMITED before the wait is over. */
-export function notNow({ failures, retryAt }: Guesses, clock: Clock): Refusal | null {
-  if (failures >= FAILURES_MAX) {
-    return new Refusal('ACCOUNT_LOCKED', 'Too many codes were wrong. Use a recovery code.');
-  }
+const CODES_LOCKED = 'Too many codes were wrong. Use a recovery code.';
+
+/**
+ * Why nothing is checked now, or null: ACCOUNT_LOCKED after too many failures, RATE_LIMITED before the wait is over.
+ *
+ * @param locked what to do after too many
+ */
+export function notNow({ failures, retryAt }: Guesses, clock: Clock, locked = CODES_LOCKED): Refusal | null {
+  if (failures >= FAILURES_MAX) return new Refusal('ACCOUNT_LOCKED', locked);
   const waitMs = retryAt === null ? 0 : Date.parse(retryAt) - clock.now();
   if (waitMs <= 0) return null;
   const retryAfterSeconds = Math.ceil(waitMs / 1_000);

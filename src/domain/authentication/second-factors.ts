@@ -6,6 +6,7 @@ import { sessionIdOf, type Principal, type UserPrincipal } from '../principals/p
 import { Refusal } from '../refusals.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Store, Transaction } from '../store.ts';
+import type { Notices } from '../users/notices.ts';
 import type { User } from '../users/user.ts';
 import { challengeNotValid, ChallengeTokens, type Challenge } from './challenges.ts';
 import { CodeCheck, type MfaMethod } from './code-check.ts';
@@ -39,6 +40,7 @@ export class SecondFactors {
   readonly #challengeTokens: ChallengeTokens;
   readonly #recoveryCodes: RecoveryCodes;
   readonly #codes: CodeCheck;
+  readonly #notices: Notices;
   readonly #settings: { readonly issuer: string };
   readonly #clock: Clock;
 
@@ -47,6 +49,7 @@ export class SecondFactors {
     authority: Authority;
     sessions: Sessions;
     keys: Keys;
+    notices: Notices;
     settings: { readonly issuer: string };
     clock: Clock;
   }) {
@@ -58,6 +61,7 @@ export class SecondFactors {
     this.#challengeTokens = new ChallengeTokens(keys);
     this.#recoveryCodes = new RecoveryCodes(keys);
     this.#codes = new CodeCheck({ keys, recoveryCodes: this.#recoveryCodes, clock });
+    this.#notices = parts.notices;
     this.#settings = parts.settings;
     this.#clock = clock;
   }
@@ -73,14 +77,14 @@ export class SecondFactors {
    * CONFLICT when there is one that counts.
    */
   async begin(by: Principal): Promise<Written<Enrollment>> {
-    const { id, standing } = demandUser(by);
+    const { id } = demandUser(by);
     const secret = newTotpSecret();
     const { position } = await this.#authority.write(by, { change: [id] }, async (tx, actor) => {
       const begun = await tx.factors.begin(id, this.#keys.seal('totp-secrets', secret, id), this.#now());
       if (!begun) throw new Refusal('CONFLICT', 'You have an authenticator app. Disable it first.');
       await tx.audit.append({ ...authorOf(actor), action: 'totp.begin', subjectId: id });
     });
-    const { email } = standing.record as User; // the record of a user principal is a User
+    const { email } = recordOf(demandUser(by));
     // A colon would end the issuer's name early, so it is the host without a port.
     const uri = totpUri(secret, email, new URL(this.#settings.issuer).hostname);
     return { value: { secret, uri }, position };
@@ -97,6 +101,7 @@ export class SecondFactors {
 
       await tx.factors.confirm(actor.id, this.#now());
       await tx.audit.append({ ...authorOf(actor), action: 'totp.confirm', subjectId: actor.id });
+      await this.#notices.secondFactorAdded(tx, recordOf(actor));
       await this.#sessions.endOthers(tx, actor, 'mfa_changed');
       return this.#newRecoveryCodes(tx, actor.id);
     });
@@ -112,6 +117,7 @@ export class SecondFactors {
       await tx.factors.remove(actor.id);
       await tx.challenges.removeAllOf(actor.id);
       await tx.audit.append({ ...authorOf(actor), action: 'totp.disable', subjectId: actor.id });
+      await this.#notices.secondFactorRemoved(tx, recordOf(actor));
       await this.#sessions.endOthers(tx, actor, 'mfa_changed');
       return null;
     });
@@ -204,6 +210,10 @@ async function confirmedFactor(tx: Transaction, userId: string): Promise<TotpFac
   const factor = await tx.factors.find(userId);
   if (factor !== null && factor.confirmedAt !== null) return factor;
   throw new Refusal('CONFLICT', 'You have no authenticator app.');
+}
+
+function recordOf({ standing }: UserPrincipal): User {
+  return standing.record as User; // the record of a user principal is a User
 }
 
 function demandUser(by: Principal): UserPrincipal {

@@ -18,6 +18,8 @@ export type Filter =
       readonly operator: OrderOperator;
       readonly value: FilterValue;
     }
+  /** The attribute is a text with that value somewhere in it. */
+  | { readonly kind: 'includes'; readonly attribute: string; readonly value: string }
   /** The record has the attribute, if only as null. */
   | { readonly kind: 'present'; readonly attribute: string }
   /** The attribute is a list with all of the values, … */

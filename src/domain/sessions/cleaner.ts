@@ -11,8 +11,12 @@ export interface CleaningWriter {
   begin(): Promise<boolean>;
   /** Removes sessions that ended before then, with what is known of them; how many. */
   sessions(before: Instant, limit: number): Promise<number>;
+  /** Removes what sign-ups, mails and guesses at passwords have left: tokens that expired before `now`, and counts nobody added to since `before`, unless they have reached their end; how many. */
+  accounts(now: Instant, before: Instant, limit: number): Promise<number>;
   /** Removes entries of the authority log from before then; how many. */
   log(before: Instant, limit: number): Promise<number>;
+  /** Removes told events of the outbox from before then; how many. */
+  outbox(before: Instant, limit: number): Promise<number>;
   /** Removes sign-ins that waited for their second factor and expired before then; how many. */
   challenges(before: Instant, limit: number): Promise<number>;
   /** Removes signing keys whose successor signed before then, but never one that was revoked; how many. */
@@ -35,6 +39,8 @@ const EVERY_MS = 60_000;
 const CHALLENGE_KEPT_MS = 3_600_000;
 /** A signing key is shown for so long after the last of its tokens has ended. */
 const SIGNING_KEY_KEPT_MS = 30 * 24 * 3_600_000;
+/** Nobody waits longer between two guesses that are to count as one row of them. */
+const GUESSES_KEPT_MS = 30 * 86_400_000;
 const BATCH = 500;
 /** Batches of one round: the rest waits for the next, so that cleaning is never what the database does. */
 const BATCHES_MAX = 40;
@@ -48,7 +54,7 @@ export class Cleaner {
   #timer: Timer | null = null;
   #running: Promise<void> = Promise.resolve();
   /** What this instance has removed since it started. */
-  readonly removed = { sessions: 0, logEntries: 0, challenges: 0, signingKeys: 0 };
+  readonly removed = { sessions: 0, accounts: 0, logEntries: 0, events: 0, challenges: 0, signingKeys: 0 };
   /** Whether the last round left something for the next one. */
   behind = false;
   /** For how long the oldest of what the last round left, wherever it ran, should have been gone. */
@@ -83,16 +89,22 @@ export class Cleaner {
       log: toInstant(now - this.#settings.feedSeconds * 1_000),
       challenges: toInstant(now - CHALLENGE_KEPT_MS),
       signingKeys: toInstant(now - SIGNING_KEY_KEPT_MS - this.#settings.accessTokenSeconds * 1_000),
+      guesses: toInstant(now - GUESSES_KEPT_MS),
     };
     const sessions = await this.#round((cleaning) => cleaning.sessions(before.sessions, BATCH));
+    const accounts = await this.#round((cleaning) => cleaning.accounts(toInstant(now), before.guesses, BATCH));
     const logEntries = await this.#round((cleaning) => cleaning.log(before.log, BATCH));
+    const events = await this.#round((cleaning) => cleaning.outbox(before.log, BATCH));
     const challenges = await this.#round((cleaning) => cleaning.challenges(before.challenges, BATCH));
     const signingKeys = await this.#round((cleaning) => cleaning.signingKeys(before.signingKeys, BATCH));
     this.removed.sessions += sessions.removed;
     this.removed.logEntries += logEntries.removed;
+    this.removed.accounts += accounts.removed;
+    this.removed.events += events.removed;
     this.removed.challenges += challenges.removed;
     this.removed.signingKeys += signingKeys.removed;
-    this.behind = [sessions, logEntries, challenges, signingKeys].some(({ behind }) => behind);
+    const rounds = [sessions, accounts, logEntries, events, challenges, signingKeys];
+    this.behind = rounds.some(({ behind }) => behind);
     const { value } = await this.#store.transaction(({ cleaning }) => cleaning.overdueSeconds(before));
     this.overdueSeconds = value;
   }

@@ -14,7 +14,10 @@ export interface Session extends Device {
   /** The end of its life however much it is used. */
   readonly expiresAt: Instant;
   readonly revokedAt: Instant | null;
-  /** Why it ended: `signed_out`, `revoked`, `user_disabled`, `refresh_reuse`, `mfa_changed`, `session_limit`. */
+  /**
+   * Why it ended: `signed_out`, `revoked`, `user_disabled`, `user_deleted`, `refresh_reuse`, `mfa_changed`, `password_changed`,
+   * `password_reset`, `session_limit`.
+   */
   readonly revokedReason: string | null;
   readonly userAgent: string | null;
   readonly address: string | null;
@@ -61,6 +64,8 @@ export interface SessionWriter extends SessionReader {
   rotate(rotation: Rotation): Promise<boolean>;
   /** The session with the stored side of its refresh token, locked, or null. */
   findWithRefresh(id: string): Promise<{ readonly session: Session; readonly refresh: RefreshState } | null>;
+  /** Whether the user has had sessions, and none with this user agent, whatever the versions in it; false where it is not known. */
+  isNewDevice(userId: string, userAgent: string | null): Promise<boolean>;
   revoke(id: string, at: Instant, reason: string): Promise<void>;
   /** Revokes those of these that are not revoked. One statement. */
   revokeMany(ids: readonly string[], at: Instant, reason: string): Promise<void>;

@@ -1,55 +1,53 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import { badInput } from '../refusals.ts';
 import { hashing } from './hashing.ts';
 
 const argon2Async = promisify(argon2);
 
+/** What a hash costs. */
+export interface PasswordStrength {
+  readonly memoryKib: number;
+  readonly passes: number;
+}
+
 /** OWASP's floor for argon2id: 19 MiB, two passes, one lane. About 20 ms, on a thread of libuv's pool. */
-const MEMORY_KIB = 19_456;
-const PASSES = 2;
+export const STRENGTH_MIN: PasswordStrength = { memoryKib: 19_456, passes: 2 };
 const LANES = 1;
 const TAG_BYTES = 32;
 
-/** NIST SP 800-63B-4 3.1.1.2: at least 15 characters when the password stands alone. */
-const LENGTH_MIN = 15;
-/** In bytes; long enough for any passphrase, short enough that hashing it is no attack. */
-const BYTES_MAX = 1_024;
-
-/** Refuses with BAD_USER_INPUT what may not become a password. */
-export function checkNewPassword(password: string): void {
-  if (password.normalize('NFKC').length < LENGTH_MIN) {
-    throw badInput(
-      'password',
-      `A password has at least ${LENGTH_MIN} characters. A few unrelated words make a good one.`,
-    );
-  }
-  if (Buffer.byteLength(password) > BYTES_MAX) throw badInput('password', `A password has at most ${BYTES_MAX} bytes.`);
-}
+/** Long enough for any passphrase, short enough that hashing it is no attack. */
+export const PASSWORD_BYTES_MAX = 1_024;
 
 /**
  * The PHC string of a fresh salt and the argon2id hash of the password. Refuses with RATE_LIMITED, as checking one does, while
  * too many are hashed.
  */
-export async function hashPassword(password: string): Promise<string> {
+export async function hashPassword(password: string, strength = STRENGTH_MIN): Promise<string> {
   const salt = randomBytes(16);
-  const tag = await derive(password, salt, MEMORY_KIB, PASSES, LANES);
-  return `$argon2id$v=19$m=${MEMORY_KIB},t=${PASSES},p=${LANES}$${encode(salt)}$${encode(tag)}`;
+  return phcOf(strength, salt, await derive(password, salt, strength.memoryKib, strength.passes, LANES));
 }
 
 const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
 
-/** A hash that no password has, so that an unknown address costs what a known one does. */
-const NOBODY = `$argon2id$v=19$m=${MEMORY_KIB},t=${PASSES},p=${LANES}$${encode(Buffer.alloc(16))}$${encode(Buffer.alloc(TAG_BYTES))}`;
-
 /** Whether the password belongs to the hash. A missing hash takes as long as a wrong password. */
-export async function verifyPassword(password: string, phc: string | null): Promise<boolean> {
-  const [, memory, passes, lanes, salt, tag] = PHC.exec(phc ?? NOBODY) ?? [];
+export async function verifyPassword(password: string, phc: string | null, strength = STRENGTH_MIN): Promise<boolean> {
+  // A hash that no password has, so that an unknown address costs what a known one does.
+  const nobody = phcOf(strength, Buffer.alloc(16), Buffer.alloc(TAG_BYTES));
+  const [, memory, passes, lanes, salt, tag] = PHC.exec(phc ?? nobody) ?? [];
   if (salt === undefined || tag === undefined) throw new Error('a stored password hash is not an argon2id PHC string');
-  if (Buffer.byteLength(password) > BYTES_MAX) return false;
+  if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) return false;
   const expected = Buffer.from(tag, 'base64');
   const actual = await derive(password, Buffer.from(salt, 'base64'), Number(memory), Number(passes), Number(lanes));
   return timingSafeEqual(expected, actual) && phc !== null;
+}
+
+/** Whether the hash was made with another strength than this. */
+export function isOutdated(phc: string, { memoryKib, passes }: PasswordStrength): boolean {
+  return !phc.startsWith(`$argon2id$v=19$m=${memoryKib},t=${passes},p=${LANES}$`);
+}
+
+function phcOf({ memoryKib, passes }: PasswordStrength, salt: Buffer, tag: Buffer): string {
+  return `$argon2id$v=19$m=${memoryKib},t=${passes},p=${LANES}$${encode(salt)}$${encode(tag)}`;
 }
 
 function derive(password: string, nonce: Buffer, memory: number, passes: number, parallelism: number): Promise<Buffer> {

@@ -19,6 +19,10 @@ export interface User {
   /** Whether the home scope or one above it is suspended: its users are shut out. */
   readonly suspended: boolean;
   readonly createdAt: Instant;
+  /** Whether the address was shown to be theirs, or set by somebody with the right to. Without that nobody signs in. */
+  readonly emailVerified: boolean;
+  /** What others keep about the user, as `parseMetadata` writes it. */
+  readonly metadata: string;
 }
 
 /** Whether the user may act at all. */
@@ -31,15 +35,29 @@ export interface UserReader {
   find(id: string): Promise<User | null>;
   /** The users with these ids, in any order, without the missing ones. One statement. */
   findMany(ids: readonly string[]): Promise<readonly User[]>;
-  /** The user holding this address, compared by {@link foldEmail}, with the password hash, or null. */
-  findByEmail(email: string): Promise<{ readonly user: User; readonly passwordHash: string | null } | null>;
+  /** The user holding this address, compared by {@link foldEmail}, with the password hash and since when it is that, or null. */
+  findByEmail(email: string): Promise<UserWithPassword | null>;
+  /** The hash of the user's password, or null. */
+  passwordHash(id: string): Promise<string | null>;
+}
+
+export interface UserWithPassword {
+  readonly user: User;
+  readonly passwordHash: string | null;
+  readonly passwordChangedAt: Instant | null;
 }
 
 /** Writing users: only ever inside a transaction, where `find` locks the row it returns. */
 export interface UserWriter extends UserReader {
   /** Refuses with CONFLICT when another user holds the address. The home scope must be there. */
   add(user: User, passwordHash: string | null): Promise<void>;
+  /** Refuses with CONFLICT when another user holds the address. */
   save(user: User): Promise<void>;
+  setPassword(id: string, passwordHash: string, at: Instant): Promise<void>;
+  /** Writes the same password's hash anew, if it is still the one that was read. */
+  replaceHash(id: string, from: string, to: string): Promise<void>;
+  /** Erases all personal data, password and second factors included, takes the grants away and keeps the id from being used again. */
+  erase(id: string, at: Instant): Promise<void>;
 }
 
 /** Addresses that differ only in case or in Unicode composition are the same address. */
@@ -50,6 +68,13 @@ export function foldEmail(email: string): string {
 
 /** The address under {@link foldEmail} as an attribute that stores can look for. No policy can speak of one of this name. */
 export const EMAIL_FOLDED = '__emailFolded';
+
+/** Name and address under {@link foldEmail}, as an attribute that stores can search. */
+export const SEARCH_TEXT = '__searchText';
+
+export function searchText({ name, email }: Pick<User, 'name' | 'email'>): string {
+  return `${foldEmail(name)}\n${foldEmail(email)}`;
+}
 
 /** The ids of the roles granted to a user and not expired, as an attribute that stores can look for. */
 export const GRANTED_ROLE_IDS = '__grantedRoleIds';

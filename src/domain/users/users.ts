@@ -3,15 +3,16 @@ import { isId, newId } from '../../kit/ids.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import type { Connection, Orders, PageArguments } from '../pages.ts';
 import { ADMINISTRATOR, demandAdministrator } from '../policy/administrators.ts';
-import { type Filter, NONE } from '../policy/filter.ts';
+import { ALL, type Filter, NONE } from '../policy/filter.ts';
 import { type Condition, listReadable } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
-import { sessionIdOf, type Principal } from '../principals/principal.ts';
+import { sessionIdOf, SYSTEM, type Principal } from '../principals/principal.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import { parseScope, type Scope, scopePaths } from '../scopes/scope.ts';
 import type { Store, Transaction } from '../store.ts';
-import { checkNewPassword, hashPassword } from './passwords.ts';
-import { EMAIL_FOLDED, foldEmail, GRANTED_ROLE_IDS, parseEmail, parseName, type User } from './user.ts';
+import { checkNewPassword } from './new-passwords.ts';
+import { hashPassword, type PasswordStrength } from './passwords.ts';
+import { EMAIL_FOLDED, foldEmail, GRANTED_ROLE_IDS, parseEmail, parseName, SEARCH_TEXT, type User } from './user.ts';
 
 export interface NewUser {
   readonly email: string;
@@ -33,6 +34,12 @@ export interface UserFilter {
   readonly role?: string | null | undefined;
   /** The path of a scope: their home is there or below. */
   readonly within?: string | null | undefined;
+  /** A part of the name or the address, in any case and composition. */
+  readonly search?: string | null | undefined;
+}
+
+export interface UserSettings {
+  readonly passwordStrength: PasswordStrength;
 }
 
 export interface UserListArguments extends PageArguments {
@@ -53,12 +60,14 @@ export class Users {
   readonly #store: Store;
   readonly #authority: Authority;
   readonly #policy: Policy;
+  readonly #settings: UserSettings;
   readonly #clock: Clock;
 
-  constructor(parts: { store: Store; authority: Authority; policy: Policy; clock: Clock }) {
+  constructor(parts: { store: Store; authority: Authority; policy: Policy; settings: UserSettings; clock: Clock }) {
     this.#store = parts.store;
     this.#authority = parts.authority;
     this.#policy = parts.policy;
+    this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
 
@@ -86,23 +95,13 @@ export class Users {
   /** Refuses with CONFLICT when another user holds the address, and with BAD_USER_INPUT a home scope that is not there. */
   async create(by: Principal, input: NewUser): Promise<Written<User>> {
     if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
-    const user: User = {
-      __typename: 'User',
-      id: newId('user'),
-      email: parseEmail(input.email),
-      name: parseName(input.name),
-      status: 'active',
-      roles: [],
-      suspended: false,
-      createdAt: this.#now(),
-      ...HOMELESS,
-    };
+    const user = this.#newUser(parseEmail(input.email), parseName(input.name));
     const password = input.password ?? null;
-    if (password !== null) checkNewPassword(password);
+    if (password !== null) checkNewPassword(password, user);
     const home = await this.#home(by, user, input.scope ?? null);
     // Before the hash: it costs us more than asking costs a stranger.
     this.#demandCreate(by, user, homeOf(home));
-    const passwordHash = password === null ? null : await hashPassword(password);
+    const passwordHash = password === null ? null : await hashPassword(password, this.#settings.passwordStrength);
 
     return this.#authority.write(by, {}, async (tx, actor) => {
       // A scope may have moved since.
@@ -120,6 +119,34 @@ export class Users {
       });
       return (await tx.users.find(user.id)) ?? added;
     });
+  }
+
+  /**
+   * A user who signed up, at home nowhere and with the default role, whose address is yet to be shown to be theirs. Refuses with
+   * CONFLICT when another user holds it.
+   */
+  async register(tx: Transaction, input: { email: string; name: string }, passwordHash: string): Promise<User> {
+    const user: User = { ...this.#newUser(input.email, input.name), emailVerified: false };
+    await tx.users.add(user, passwordHash);
+    await this.#grantAll(tx, SYSTEM, user, [DEFAULT_ROLE]);
+    await tx.audit.append({ by: user.id, sessionId: null, action: 'user.sign_up', subjectId: user.id });
+    return user;
+  }
+
+  #newUser(email: string, name: string): User {
+    return {
+      __typename: 'User',
+      id: newId('user'),
+      email,
+      name,
+      status: 'active',
+      roles: [],
+      suspended: false,
+      createdAt: this.#now(),
+      emailVerified: true,
+      metadata: '{}',
+      ...HOMELESS,
+    };
   }
 
   /** Shuts a user out: no session, token or socket of theirs is honoured any more. Disabling a disabled user changes nothing and is no error. */
@@ -218,11 +245,25 @@ function noSuchScope(): Refusal {
   return badInput('scope', 'There is no such scope. Create it first.');
 }
 
-function conditionsOf({ email, status, within }: UserFilter): readonly Condition[] {
+const SEARCH_LENGTH_MAX = 200;
+
+/** Without the character that stands between name and address, nothing is found that is in neither. */
+function parseSearch(search: string): string {
+  const folded = foldEmail(search.trim());
+  if (folded !== '' && folded.length <= SEARCH_LENGTH_MAX && !/\p{Cc}/u.test(folded)) return folded;
+  throw badInput('search', `A search has 1 to ${SEARCH_LENGTH_MAX} characters and no control characters.`);
+}
+
+function conditionsOf({ email, status, within, search }: UserFilter): readonly Condition[] {
   const conditions: Condition[] = [];
   const add = (field: string, filter: Filter) => conditions.push({ field, filter });
   if (typeof email === 'string') add('email', { kind: 'equals', attribute: EMAIL_FOLDED, value: foldEmail(email) });
   if (typeof status === 'string') add('status', { kind: 'equals', attribute: 'status', value: status });
+  if (typeof search === 'string') {
+    // Both are looked through, so both must be theirs to read.
+    add('name', ALL);
+    add('email', { kind: 'includes', attribute: SEARCH_TEXT, value: parseSearch(search) });
+  }
   if (typeof within === 'string') add('scope', { kind: 'equals', attribute: 'scopes', value: within });
   return conditions;
 }

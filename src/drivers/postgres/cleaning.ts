@@ -24,6 +24,11 @@ export const REMOVALS = {
         select id from authority_log where at < $1 and seq is not null order by at limit $2)) returning id
     ) select count(*)::int as removed from removed`,
 
+  outbox: `with removed as (
+      delete from outbox where id = any(array(
+        select id from outbox where added_at < $1 and seq is not null order by added_at limit $2)) returning id
+    ) select count(*)::int as removed from removed`,
+
   challenges: `with removed as (
       delete from challenges where id = any(array(
         select id from challenges where expires_at < $1 order by expires_at limit $2 for update skip locked)) returning id
@@ -37,6 +42,17 @@ export const REMOVALS = {
         order by k.signs_from limit $2) returning kid
     ) select count(*)::int as removed from removed`,
 } as const;
+
+/** Tokens of mails, and counts of wrong passwords that nobody added to. The larger number says whether there is more. */
+const ACCOUNTS = `with tokens as (
+    delete from account_tokens where hash = any(array(
+      select hash from account_tokens where expires_at <= $1 order by expires_at limit $3)) returning hash
+  ), guesses as (
+    delete from password_guesses where key = any(array(
+      select key from password_guesses where at < $2 and failures < 100 order by at limit $3
+      for update skip locked)) returning key
+  )
+  select greatest((select count(*) from tokens), (select count(*) from guesses))::int as removed`;
 
 /** Nulls count for nothing in `greatest`. Each of the least is the first of an index. */
 const OVERDUE = `select greatest(0,
@@ -58,7 +74,13 @@ export function createCleaningWriter(query: Query): CleaningWriter {
     begin: () => lock('cleaning-begin', CLEANING_LOCK),
     sessions: (before, limit) => remove('sessions', [before, limit]),
     log: (before, limit) => remove('log', [before, limit]),
+    outbox: (before, limit) => remove('outbox', [before, limit]),
     challenges: (before, limit) => remove('challenges', [before, limit]),
+
+    async accounts(now, before, limit) {
+      const [row] = await query<{ removed: number }>('cleaning-accounts', ACCOUNTS, [now, before, limit]);
+      return row?.removed ?? 0;
+    },
 
     // A key that is revoked in the same moment may leave this one as the last that can sign.
     signingKeys: async (before, limit) =>

@@ -89,6 +89,8 @@ export function queryIn(em: EntityManager): Query {
 
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
+/** Somebody else took what is unique between the look for it and the write: whoever looks again finds it taken. */
+const UNIQUE_VIOLATION = '23505';
 const LOCK_NOT_AVAILABLE = '55P03';
 const QUERY_CANCELED = '57014';
 const CHARACTER_NOT_IN_REPERTOIRE = '22021';
@@ -117,6 +119,7 @@ export function translated(error: unknown): unknown {
   switch (databaseError(error)?.code) {
     case SERIALIZATION_FAILURE:
     case DEADLOCK_DETECTED:
+    case UNIQUE_VIOLATION:
       return new TransactionConflict('PostgreSQL chose this transaction to give way', { cause: error });
     case LOCK_NOT_AVAILABLE:
     case QUERY_CANCELED:

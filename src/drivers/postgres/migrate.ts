@@ -10,6 +10,7 @@ import { Migration0007 } from '../../../migrations/0007-session-activity.ts';
 import { Migration0009 } from '../../../migrations/0009-session-devices.ts';
 import { Migration0013 } from '../../../migrations/0013-cleaning-indexes.ts';
 import { Migration0010 } from '../../../migrations/0010-outbox.ts';
+import { Migration0012 } from '../../../migrations/0012-accounts.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -24,6 +25,7 @@ const MIGRATIONS = [
   Migration0009,
   Migration0013,
   Migration0010,
+  Migration0012,
 ];
 
 /** Any number that nobody else locks; instances that start together migrate one after the other. */

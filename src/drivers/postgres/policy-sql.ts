@@ -81,6 +81,7 @@ function leafSql(leaf: Leaf, subject: SubjectSql, parameters: Parameters): strin
   if (attribute.kind === 'texts') return listSql(leaf, attribute, parameters);
   // Only a list has any of these.
   if (leaf.kind === 'contains' || leaf.kind === 'size' || leaf.kind === 'some') return 'false';
+  if (leaf.kind === 'includes') return includesSql(leaf.value, attribute, parameters);
   if (attribute.kind === 'boolean')
     return casesSql(leaf, [true, false, null], (value) => `${attribute.sql} is ${value}`);
   if (attribute.kind === 'few') return casesSql(leaf, attribute.values, (value) => `${attribute.sql} = ${value}`);
@@ -122,6 +123,11 @@ function textIn(sql: string, values: readonly (FilterValue | null)[], parameters
   const texts = values.filter((value) => value !== null && isStorable(value));
   if (texts.length === 0) return 'false';
   return texts.length === 1 ? `${sql} = ${parameters.add(texts[0])}` : `${sql} = any(${parameters.add(texts)}::text[])`;
+}
+
+/** No character of the value means anything but itself. */
+function includesSql(value: string, { kind, sql }: AttributeSql & { sql: string }, parameters: Parameters): string {
+  return kind === 'text' && isStorable(value) ? `strpos(${sql}, ${parameters.add(value)}) > 0` : 'false';
 }
 
 function instantIn(sql: string, values: readonly (FilterValue | null)[], parameters: Parameters): string {

@@ -31,13 +31,21 @@ export const UserRow = defineEntity({
   tableName: 'users',
   properties: {
     id: p.text().primary(),
-    email: p.text(),
+    /** Null for whoever was deleted, and for them alone. */
+    email: p.text().nullable(),
     /** The address as it is compared: folded in case and composition. */
-    emailFolded: p.text().unique(),
+    emailFolded: p.text().nullable().unique(),
     name: p.text(),
     status: p.text(),
     scope: () => p.manyToOne(ScopeRow).mapToPk().nullable().deleteRule('restrict').index(),
     createdAt: instant(),
+    emailVerified: p.boolean().default(true),
+    /** As JSON in one form. */
+    metadata: p.text().default('{}'),
+    /** Name and address, folded: what a search looks through. */
+    search: p.text().default(''),
+    /** The row stays, so that the id is never used again. */
+    deletedAt: instant().nullable(),
   },
   indexes: [{ properties: ['createdAt', 'id'], name: 'users_created_at_index' }],
 });
@@ -186,6 +194,49 @@ export const SessionActivityRow = defineEntity({
     sessionId: p.text().primary(),
     lastSeenAt: instant(),
     protocols: p.array(),
+  },
+});
+
+/** What went out by mail, good once. */
+export const AccountTokenRow = defineEntity({
+  name: 'AccountTokenRow',
+  tableName: 'account_tokens',
+  properties: {
+    hash: p.text().primary(),
+    user: () => p.manyToOne(UserRow).mapToPk().index(),
+    kind: p.text(),
+    createdAt: instant(),
+    expiresAt: instant().index(),
+    passwordHash: p.text().nullable(),
+    name: p.text().nullable(),
+  },
+});
+
+/** What is done after the commit that asked for it. */
+export const ErrandRow = defineEntity({
+  name: 'ErrandRow',
+  tableName: 'errands',
+  properties: {
+    id: p.text().primary(),
+    kind: p.text(),
+    /** Whom it concerns, if that is known; no reference, since it may outlive nobody. */
+    userId: p.text().nullable().index(),
+    sealed: p.text(),
+    createdAt: instant(),
+    dueAt: instant().index(),
+    attempts: p.integer().default(0),
+  },
+});
+
+/** Wrong passwords in a row, by a keyed hash of what they were tried on. */
+export const PasswordGuessRow = defineEntity({
+  name: 'PasswordGuessRow',
+  tableName: 'password_guesses',
+  properties: {
+    key: p.text().primary(),
+    failures: p.integer().default(0),
+    retryAt: instant().nullable(),
+    at: instant().index(),
   },
 });
 
@@ -363,6 +414,9 @@ export const ROWS = [
   TotpFactorRow,
   RecoveryCodeRow,
   ChallengeRow,
+  AccountTokenRow,
+  ErrandRow,
+  PasswordGuessRow,
   SigningKeyRow,
   PolicyBundleRow,
   PolicyHeadRow,

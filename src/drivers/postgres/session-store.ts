@@ -182,6 +182,18 @@ export function createSessionWriter(em: EntityManager): SessionWriter {
       return rows.map(toSession);
     },
 
+    async isNewDevice(userId, userAgent) {
+      if (userAgent === null) return false;
+      const [row] = await query<{ unseen: boolean }>(
+        'session-is-new-device',
+        `select exists (select from sessions where user_id = $1) and not exists (
+           select from sessions where user_id = $1
+             and regexp_replace(user_agent, '[0-9.]+', '', 'g') = regexp_replace($2, '[0-9.]+', '', 'g')) as unseen`,
+        [userId, userAgent],
+      );
+      return row?.unseen ?? false;
+    },
+
     async revoke(id, at, reason) {
       await em.nativeUpdate(
         SessionRow,

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { AuditEntry, AuditWriter } from '../../domain/audit/entry.ts';
 import type { Store, Transaction } from '../../domain/store.ts';
+import { createAccountTokenWriter, createErrandWriter, createPasswordGuessWriter } from './account-store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { createChallengeWriter } from './challenge-store.ts';
 import { createCleaningWriter } from './cleaning.ts';
@@ -63,6 +64,9 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     cleaning: createCleaningWriter(query),
     factors: createFactorWriter(query),
     challenges: createChallengeWriter(query),
+    accountTokens: createAccountTokenWriter(query),
+    errands: createErrandWriter(query),
+    passwordGuesses: createPasswordGuessWriter(query),
     bundles: createBundleWriter(query),
     signingKeys: createSigningKeyWriter(query),
     audit: createAuditWriter(em),

@@ -5,11 +5,13 @@ import {
   EMAIL_FOLDED,
   foldEmail,
   GRANTED_ROLE_IDS,
+  SEARCH_TEXT,
+  searchText,
   type User,
   type UserReader,
   type UserWriter,
 } from '../../domain/users/user.ts';
-import { instant, queryIn, type Query } from './database.ts';
+import { instant, instantOrNull, queryIn, type Query } from './database.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
 import { PasswordRow } from './rows.ts';
@@ -24,6 +26,8 @@ export interface UserSqlRow {
   readonly scopes: readonly string[] | null;
   readonly suspended: boolean;
   readonly created_at: string | Date;
+  readonly email_verified: boolean;
+  readonly metadata: string;
   readonly roles: readonly string[];
 }
 
@@ -32,11 +36,12 @@ const ROLE_NAMES = `select held.name from grants g
     join role_closure closure on closure.role_id = g.role_id join roles held on held.id = closure.held_id
     where g.principal_id = u.id and g.revoked_at is null and (g.expires_at is null or g.expires_at > now())`;
 
-/** The tables that {@link USER_COLUMNS} and {@link USER_SQL} read. */
-export const USER_TABLES = 'users u left join scopes home on home.id = u.scope_id';
+/** The tables that {@link USER_COLUMNS} and {@link USER_SQL} read, without those who were deleted. */
+export const USER_TABLES =
+  '(select * from users where deleted_at is null) u left join scopes home on home.id = u.scope_id';
 
 export const USER_COLUMNS = `u.id, u.email, u.name, u.status, home.path as scope, home.paths as scopes,
-    ${suspendedSql('home')} as suspended, u.created_at,
+    ${suspendedSql('home')} as suspended, u.created_at, u.email_verified, u.metadata,
     array(select distinct name from (${ROLE_NAMES}) as names order by name) as roles`;
 
 /** Everything a user's record has, the address as it is compared, and the ids of what was granted. */
@@ -56,6 +61,9 @@ export const USER_SQL: SubjectSql = {
   scopes: scopesSql('home'),
   suspended: { kind: 'boolean', sql: suspendedSql('home') },
   createdAt: { kind: 'instant', sql: 'u.created_at' },
+  emailVerified: { kind: 'boolean', sql: 'u.email_verified' },
+  metadata: { kind: 'text', sql: 'u.metadata' },
+  [SEARCH_TEXT]: { kind: 'text', sql: 'u.search' },
 };
 
 export function createUserPages(query: Query): Pages<User> {
@@ -68,7 +76,8 @@ export function createUserPages(query: Query): Pages<User> {
   });
 }
 
-export function toUser({ id, email, name, status, scope, scopes, suspended, created_at, roles }: UserSqlRow): User {
+export function toUser(row: UserSqlRow): User {
+  const { id, email, name, status, scope, scopes, suspended, created_at, email_verified, metadata, roles } = row;
   return {
     __typename: 'User',
     id,
@@ -80,6 +89,8 @@ export function toUser({ id, email, name, status, scope, scopes, suspended, crea
     scopes: scopes ?? [],
     suspended,
     createdAt: instant(created_at),
+    emailVerified: email_verified,
+    metadata,
   };
 }
 
@@ -104,13 +115,21 @@ export function createUserReader(query: Query, lock = ''): UserReader {
     },
 
     async findByEmail(email) {
-      const [row] = await query<UserSqlRow & { hash: string | null }>(
+      const [row] = await query<UserSqlRow & { hash: string | null; changed_at: string | Date | null }>(
         'user-find-by-email',
-        `select ${USER_COLUMNS}, (select hash from passwords where user_id = u.id) as hash
+        `select ${USER_COLUMNS}, (select hash from passwords where user_id = u.id) as hash,
+           (select changed_at from passwords where user_id = u.id) as changed_at
          from ${USER_TABLES} where u.email_folded = $1 ${lock}`,
         [foldEmail(email)],
       );
-      return row === undefined ? null : { user: toUser(row), passwordHash: row.hash };
+      if (row === undefined) return null;
+      return { user: toUser(row), passwordHash: row.hash, passwordChangedAt: instantOrNull(row.changed_at) };
+    },
+
+    async passwordHash(id) {
+      const text = 'select hash from passwords where user_id = $1';
+      const [row] = await query<{ hash: string }>('user-password', text, [id]);
+      return row?.hash ?? null;
     },
   };
 }
@@ -121,25 +140,78 @@ export function createUserWriter(em: EntityManager): UserWriter {
   return {
     ...createUserReader(query, 'for share of u'),
 
-    async add({ id, email, name, status, scope, createdAt }, passwordHash) {
+    async add(user, passwordHash) {
       // A violated index would end the transaction, and its commit would then pass for one.
       const added = await query(
         'user-add',
-        `insert into users (id, email, email_folded, name, status, scope_id, created_at)
-         values ($1, $2, $3, $4, $5, ${scopeIdSql('$6')}, $7) on conflict (email_folded) do nothing returning id`,
-        [id, email, foldEmail(email), name, status, scope, createdAt],
+        `insert into users (id, email, email_folded, name, status, scope_id, created_at, email_verified, metadata, search)
+         values ($1, $2, $3, $4, $5, ${scopeIdSql('$6')}, $7, $8, $9, $10)
+         on conflict (email_folded) do nothing returning id`,
+        [...columnsOf(user), user.createdAt, user.emailVerified, user.metadata, searchText(user)],
       );
-      if (added.length === 0) throw new Refusal('CONFLICT', 'Another user has this address.', { field: 'email' });
+      if (added.length === 0) throw addressTaken();
       if (passwordHash === null) return;
-      await em.insert(PasswordRow, { user: id, hash: passwordHash, changedAt: new Date(createdAt) });
+      await em.insert(PasswordRow, { user: user.id, hash: passwordHash, changedAt: new Date(user.createdAt) });
     },
 
-    async save({ id, email, name, status, scope }) {
+    async save(user) {
+      // Two that take one address at once wait for each other, and the second is tried again and comes to this.
+      const taken = await query('user-address-taken', 'select id from users where email_folded = $1 and id <> $2', [
+        foldEmail(user.email),
+        user.id,
+      ]);
+      if (taken.length > 0) throw addressTaken();
       await query(
         'user-save',
-        `update users set email = $2, email_folded = $3, name = $4, status = $5, scope_id = ${scopeIdSql('$6')} where id = $1`,
-        [id, email, foldEmail(email), name, status, scope],
+        `update users set email = $2, email_folded = $3, name = $4, status = $5, scope_id = ${scopeIdSql('$6')},
+           email_verified = $7, metadata = $8, search = $9 where id = $1`,
+        [...columnsOf(user), user.emailVerified, user.metadata, searchText(user)],
+      );
+    },
+
+    async setPassword(id, hash, at) {
+      await query(
+        'user-set-password',
+        `insert into passwords (user_id, hash, changed_at) values ($1, $2, $3)
+         on conflict (user_id) do update set hash = excluded.hash, changed_at = excluded.changed_at`,
+        [id, hash, at],
+      );
+    },
+
+    async replaceHash(id, from, to) {
+      await query('user-replace-hash', 'update passwords set hash = $3 where user_id = $1 and hash = $2', [
+        id,
+        from,
+        to,
+      ]);
+    },
+
+    async erase(id, at) {
+      for (const table of ['passwords', 'totp_factors', 'recovery_codes', 'challenges', 'account_tokens', 'errands']) {
+        await query(`user-erase-${table}`, `delete from ${table} where user_id = $1`, [id]);
+      }
+      const gone = 'update grants set revoked_at = $2 where principal_id = $1 and revoked_at is null';
+      await query('user-erase-grants', gone, [id, at]);
+      await query(
+        'user-erase-sessions',
+        `update sessions set user_agent = null, address = null, address_key = null, browser = null, os = null, label = null,
+           client = null where user_id = $1`,
+        [id],
+      );
+      await query(
+        'user-erase',
+        `update users set email = null, email_folded = null, name = '', search = '', metadata = '{}', scope_id = null,
+           status = 'disabled', deleted_at = $2 where id = $1`,
+        [id, at],
       );
     },
   };
+}
+
+function columnsOf({ id, email, name, status, scope }: User): readonly unknown[] {
+  return [id, email, foldEmail(email), name, status, scope];
+}
+
+function addressTaken(): Refusal {
+  return new Refusal('CONFLICT', 'Another user has this address.', { field: 'email' });
 }

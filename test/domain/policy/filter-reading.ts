@@ -25,6 +25,8 @@ export function holds(filter: Filter, record: Readonly<Record<string, unknown>>)
       return values.some((each) => (filter.values as readonly unknown[]).includes(each));
     case 'order':
       return values.some((each) => isOrdered(each, filter.operator, filter.value));
+    case 'includes':
+      return typeof value === 'string' && value.includes(filter.value);
     case 'present':
       return there;
     case 'contains':

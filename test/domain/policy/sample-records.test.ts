@@ -30,6 +30,8 @@ function member(id: string, scope: string | null): PopulationMember {
     scopes: [],
     suspended: false,
     createdAt: '2030-01-01T00:00:00.000Z',
+    emailVerified: true,
+    metadata: '{}',
   };
   return {
     user,

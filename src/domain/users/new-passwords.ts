@@ -1,0 +1,95 @@
+import { badInput } from '../refusals.ts';
+import { PASSWORD_BYTES_MAX } from './passwords.ts';
+
+/** NIST SP 800-63B-4 3.1.1.2: at least 15 characters when the password stands alone. */
+const LENGTH_MIN = 15;
+/** What must be left of a password without all that guessers try first. */
+const REST_MIN = 6;
+/** A run along the alphabet, the digits or a keyboard of this length or longer is one thing to a guesser. */
+const RUN_MIN = 4;
+
+/** What guessing begins with: as few of the most common passwords have 15 characters, these are what the long ones are made of. */
+const COMMON =
+  'password passwort passwd passw0rd p4ssword p455w0rd p@ssword p@ssw0rd contraseña motdepasse letmein welcome iloveyou ' +
+  'loveyou iloveu sunshine princess dragon monkey football baseball basketball superman batman trustno1 master shadow ' +
+  'michael jennifer jordan hunter killer charlie pokemon starwars computer internet secret changeme default administrator ' +
+  'admin root guest login access qwerty qwertz azerty asdf zxcv qazwsx 1qaz2wsx test testing whatever freedom summer winter ' +
+  'spring autumn january february monday friday forever hello goodbye nothing google facebook linkedin castellan';
+
+const ROWS = [
+  'abcdefghijklmnopqrstuvwxyz',
+  '01234567890',
+  'qwertyuiop',
+  'asdfghjkl',
+  'zxcvbnm',
+  'qwertzuiopü',
+  'azertyuiop',
+];
+
+/** All runs of {@link RUN_MIN} characters along a row, in both directions. */
+const RUNS: ReadonlySet<string> = new Set(
+  ROWS.flatMap((row) => [row, Array.from(row).toReversed().join('')]).flatMap((row) =>
+    Array.from({ length: row.length - RUN_MIN + 1 }, (_, at) => row.slice(at, at + RUN_MIN)),
+  ),
+);
+
+/** Longest first, so that what is left of one does not hide another. */
+const COMMON_WORDS = COMMON.split(' ').toSorted((a, b) => b.length - a.length);
+
+/**
+ * Refuses with BAD_USER_INPUT what may not become a password: one that is too short or too long, or that has next to nothing in
+ * it but repetition, runs, common words and what everybody knows of its owner.
+ *
+ * @param field the argument to blame
+ */
+export function checkNewPassword(
+  password: string,
+  owner: { readonly email: string; readonly name: string },
+  field = 'password',
+): void {
+  if (password.normalize('NFKC').length < LENGTH_MIN) {
+    throw badInput(field, `A password has at least ${LENGTH_MIN} characters. A few unrelated words make a good one.`);
+  }
+  if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) {
+    throw badInput(field, `A password has at most ${PASSWORD_BYTES_MAX} bytes.`);
+  }
+  const folded = password.normalize('NFKC').toLowerCase();
+  if (restOf(folded, wordsOf(owner)).length >= REST_MIN) return;
+  throw badInput(
+    field,
+    'This password is easy to guess: it is made of common words, repetition, or the name or address of its owner. ' +
+      'A few unrelated words make a good one.',
+  );
+}
+
+/** What is known of the owner: address, its parts, and the parts of the name. Very short ones are in every other word. */
+function wordsOf({ email, name }: { readonly email: string; readonly name: string }): readonly string[] {
+  const known = [email, ...email.split(/[@.+_-]/), ...name.split(/[^\p{L}\p{N}]+/u)].map((word) =>
+    word.normalize('NFKC').toLowerCase(),
+  );
+  return known.filter((word) => word.length >= 3).toSorted((a, b) => b.length - a.length);
+}
+
+/** The characters that are none of these words, in no run, and no repetition of what came before them. */
+function restOf(folded: string, words: readonly string[]): string {
+  let rest = folded;
+  for (const word of [...words, ...COMMON_WORDS]) rest = rest.replaceAll(word, ' ');
+  rest = withoutRuns(rest);
+  // The same up to eight characters over and over count once.
+  for (let previous = ''; previous !== rest;) {
+    previous = rest;
+    rest = rest.replaceAll(/(.{1,8})\1+/gu, '$1');
+  }
+  return rest.replaceAll(/[^\p{L}\p{N}\p{S}]/gu, '');
+}
+
+function withoutRuns(text: string): string {
+  const inRun = new Set<number>();
+  for (let at = 0; at + RUN_MIN <= text.length; at += 1) {
+    if (!RUNS.has(text.slice(at, at + RUN_MIN))) continue;
+    for (let each = at; each < at + RUN_MIN; each += 1) inRun.add(each);
+  }
+  let rest = '';
+  for (let at = 0; at < text.length; at += 1) if (!inRun.has(at)) rest += text.charAt(at);
+  return rest;
+}

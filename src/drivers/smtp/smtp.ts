@@ -1,0 +1,45 @@
+import { createTransport } from 'nodemailer';
+import type { Mailer } from '../../domain/users/mail.ts';
+import type { Clock } from '../../kit/clock.ts';
+import { withDeadline } from '../../kit/deadline.ts';
+import type { Secret } from '../../kit/secret.ts';
+
+const CONNECTIONS_MAX = 2;
+const CONNECT_MS = 5_000;
+const SEND_MS = 20_000;
+
+/**
+ * Hands mails to an SMTP server. `smtps://` speaks TLS from the start; `smtp://` goes over to it where the server offers that,
+ * and must where the URL has a user, whose password would be in the clear.
+ */
+export function openSmtp({ url, from, clock }: { url: Secret; from: string; clock: Clock }): Mailer {
+  const { hostname, port, protocol, username, password } = new URL(url.reveal());
+  const secure = protocol === 'smtps:';
+  const transport = createTransport({
+    pool: true,
+    maxConnections: CONNECTIONS_MAX,
+    host: hostname.replaceAll(/^\[|\]$/g, ''),
+    port: port === '' ? (secure ? 465 : 587) : Number(port),
+    secure,
+    requireTLS: username !== '',
+    ...(username !== '' && { auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } }),
+    connectionTimeout: CONNECT_MS,
+    greetingTimeout: CONNECT_MS,
+    socketTimeout: SEND_MS,
+    // A mail is text, and nothing in it names a file or a page to be sent along.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  return {
+    async send({ to, subject, text }) {
+      if (/[\r\n]/.test(to) || /[\r\n]/.test(subject)) throw new TypeError('a header of a mail has no line break');
+      // As an object: a text may be taken for a list of addresses.
+      const sent = transport.sendMail({ from, to: { name: '', address: to }, subject, text });
+      await withDeadline(clock, sent, SEND_MS, 'The mail server');
+    },
+    close() {
+      transport.close();
+      return Promise.resolve();
+    },
+  };
+}

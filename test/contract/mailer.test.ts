@@ -1,0 +1,93 @@
+import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { openMailOutbox } from '../../src/drivers/files/mail-outbox.ts';
+import { openSmtp } from '../../src/drivers/smtp/smtp.ts';
+import { systemClock } from '../../src/kit/clock.ts';
+import { Secret } from '../../src/kit/secret.ts';
+import { startSmtpServer } from '../support/smtp-server.ts';
+import { describeMailerContract } from './mailer.contract.ts';
+
+const from = 'Castellan <castellan@example.com>';
+const clock = systemClock;
+
+describeMailerContract({
+  name: 'SMTP',
+  async open() {
+    const server = await startSmtpServer();
+    const mailer = openSmtp({ url: new Secret(server.url), from, clock });
+    return {
+      mailer,
+      arrived: async () => [...server.mails],
+      async cut() {
+        server.deaf = true;
+        return { heal: async () => void (server.deaf = false) };
+      },
+      async release() {
+        await mailer.close();
+        await server.close();
+      },
+    };
+  },
+});
+
+describeMailerContract({
+  name: 'file',
+  async open() {
+    const top = await mkdtemp(join(tmpdir(), 'castellan-mail-'));
+    const folder = join(top, 'mail');
+    const mailer = openMailOutbox({ folder, from, clock });
+    return {
+      mailer,
+      async arrived() {
+        const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.eml')).toSorted();
+        return Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
+      },
+      async cut() {
+        const away = join(top, 'away');
+        await rename(folder, away);
+        await writeFile(folder, 'in its place');
+        return {
+          async heal() {
+            await rm(folder);
+            await rename(away, folder);
+          },
+        };
+      },
+      async release() {
+        await mailer.close();
+        await chmod(top, 0o700);
+        await rm(top, { recursive: true });
+      },
+    };
+  },
+});
+
+test('files of mails are their owner’s alone to read', async () => {
+  const folder = join(await mkdtemp(join(tmpdir(), 'castellan-mail-')), 'mail');
+  await openMailOutbox({ folder, from, clock }).send({ to: 'a@example.com', subject: 'Hello', text: 'Hello' });
+  const [name = ''] = await readdir(folder);
+  const modes = await Promise.all([folder, join(folder, name)].map(async (path) => (await stat(path)).mode & 0o777));
+  expect(modes).toEqual([0o700, 0o600]);
+  await rm(join(folder, '..'), { recursive: true });
+});
+
+test('an address with a comma in it is one address', async () => {
+  const server = await startSmtpServer();
+  const mailer = openSmtp({ url: new Secret(server.url), from, clock });
+  await mailer.send({ to: 'a,b@example.com', subject: 'Hello', text: 'Hello' });
+  expect(server.mails[0]?.split('\r\n')[0]).toBe('X-Envelope-To: "a,b"@example.com');
+  await mailer.close();
+  await server.close();
+});
+
+test('a user in SMTP_URL, whose password would be in the clear, is not sent without TLS', async () => {
+  const server = await startSmtpServer();
+  const url = new Secret(server.url.replace('//', '//user:secret@'));
+  const mailer = openSmtp({ url, from, clock });
+  await expect(mailer.send({ to: 'a@example.com', subject: 'Hello', text: 'Hello' })).rejects.toThrow();
+  expect(server.mails).toEqual([]);
+  await mailer.close();
+  await server.close();
+});
