@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { toInstant } from '../../src/kit/clock.ts';
 import {
   askOver,
@@ -172,6 +172,8 @@ function exactly(lengths: readonly number[], percent: number): number {
   const ordered = lengths.toSorted((a, b) => a - b);
   return ordered[Math.max(1, Math.ceil((ordered.length * percent) / 100)) - 1] ?? NaN;
 }
+
+jest.setTimeout(60_000);
 
 describe('what happened to sessions', () => {
   test.each([1, 7])('is what a recount of everything comes to, over two instances (seed %i)', async (seed) => {

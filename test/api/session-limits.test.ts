@@ -41,8 +41,17 @@ const signIn = (castellans: Castellans, email: string, instance = 0, password = 
 async function outcome(castellans: Castellans, email: string, instance: number): Promise<string> {
   const [refused] = extensionsOf(await signIn(castellans, email, instance));
   if (refused === undefined) return 'started';
-  const { code, reason = '' } = refused as { code: string; reason?: string };
-  return code === 'AUTHORITY_UNAVAILABLE' ? outcome(castellans, email, instance) : `${code} ${reason}`.trim();
+  const {
+    code,
+    reason = '',
+    retryAfterSeconds = Infinity,
+  } = refused as {
+    code: string;
+    reason?: string;
+    retryAfterSeconds?: number;
+  };
+  // What is to be asked again at once is busy; a longer wait would be for wrong passwords, of which there are none.
+  return retryAfterSeconds <= 5 ? outcome(castellans, email, instance) : `${code} ${reason}`.trim();
 }
 
 /** So many sign-ins at once on each of so many instances, how each of them ended, and how many were live meanwhile at most. */

@@ -113,4 +113,5 @@ export async function costOf(work: () => Promise<unknown>): Promise<{ statements
 }
 
 /** The tail, what is written behind, and the brackets around it. */
-const BACKGROUND = /^(begin|commit)$|instances|authority_head h|rollup|session_activity|errands|successor|try_advisory/;
+const BACKGROUND =
+  /^(begin|commit)$|instances|authority_head h|rollup|session_activity|errands|outbox|ended_at|session_levels|seen.protocols|successor|advisory/;

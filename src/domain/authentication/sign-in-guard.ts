@@ -81,8 +81,22 @@ export class SignInGuard {
     return this.#turns.take(key, async () => {
       await this.#count(key);
       if (!(await isRight())) throw wrong();
-      return goOn((tx) => tx.passwordGuesses.clear(key));
+      try {
+        return await goOn((tx) => tx.passwordGuesses.clear(key));
+      } catch (error) {
+        // What came after a right password went wrong, and the count's end was rolled back with it.
+        if (!(error instanceof Refusal) || error.code !== 'UNAUTHENTICATED') await this.#forget(key);
+        throw error;
+      }
     });
+  }
+
+  async #forget(key: string): Promise<void> {
+    await this.#store
+      .transaction(({ passwordGuesses }) => passwordGuesses.clear(key))
+      .catch(() => {
+        // It counts as one more guess, which is the safe side of an outage.
+      });
   }
 
   async #count(key: string): Promise<void> {
