@@ -213,7 +213,7 @@ describe('0002: scopes and custom roles', () => {
   });
 });
 
-describe('0009: devices of sessions', () => {
+describe('0008: devices of sessions', () => {
   test('every address that is one has the form that has an order, and every session a kind of device', async () => {
     const found = await rows('select address, address_key, device_kind, label from sessions order by id');
     expect(found).toEqual(

@@ -7,10 +7,10 @@ import { Migration0004 } from '../../../migrations/0004-list-indexes.ts';
 import { Migration0005 } from '../../../migrations/0005-signing-key-lives.ts';
 import { Migration0006 } from '../../../migrations/0006-second-factors.ts';
 import { Migration0007 } from '../../../migrations/0007-session-activity.ts';
-import { Migration0009 } from '../../../migrations/0009-session-devices.ts';
-import { Migration0013 } from '../../../migrations/0013-cleaning-indexes.ts';
-import { Migration0010 } from '../../../migrations/0010-outbox.ts';
-import { Migration0012 } from '../../../migrations/0012-accounts.ts';
+import { Migration0008 } from '../../../migrations/0008-session-devices.ts';
+import { Migration0009 } from '../../../migrations/0009-outbox.ts';
+import { Migration0010 } from '../../../migrations/0010-accounts.ts';
+import { Migration0011 } from '../../../migrations/0011-cleaning-indexes.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -22,10 +22,10 @@ const MIGRATIONS = [
   Migration0005,
   Migration0006,
   Migration0007,
+  Migration0008,
   Migration0009,
-  Migration0013,
   Migration0010,
-  Migration0012,
+  Migration0011,
 ];
 
 /** Any number that nobody else locks; instances that start together migrate one after the other. */

@@ -10,8 +10,8 @@ import { Migration } from '@mikro-orm/migrations';
  * a mail: their content is sealed, since there are tokens in it. Guesses are counted under keyed hashes, since what was typed
  * as an address may be anything.
  */
-export class Migration0012 extends Migration {
-  override name = '0012-accounts';
+export class Migration0010 extends Migration {
+  override name = '0010-accounts';
 
   override up(): void {
     this.addSql(`alter table users alter column email drop not null`);

@@ -9,8 +9,8 @@ import { Migration } from '@mikro-orm/migrations';
  * How many sessions of a user are live is asked whenever one starts: the index has those that were not revoked, and they are
  * few however often the user has signed in and out.
  */
-export class Migration0009 extends Migration {
-  override name = '0009-session-devices';
+export class Migration0008 extends Migration {
+  override name = '0008-session-devices';
 
   override up(): void {
     this.addSql(`alter table sessions add column device_kind text not null default 'other'`);

@@ -9,8 +9,8 @@ import { Migration } from '@mikro-orm/migrations';
  * instance included, tells it once: `ended_at` is set by the first, and sessions that end by themselves are found by it.
  * `session_levels` has how many sessions were live, for each quarter of an hour in which that changed.
  */
-export class Migration0010 extends Migration {
-  override name = '0010-outbox';
+export class Migration0009 extends Migration {
+  override name = '0009-outbox';
 
   override up(): void {
     this.addSql(`create table outbox (
