@@ -344,6 +344,8 @@ describe('a warm request', () => {
     'authority-marked',
     'authority-standing',
     'authority-collect',
+    // With the clock as well, whoever asks.
+    'outbox-waiting',
   ]);
 
   test('asks neither PostgreSQL nor Redis for anything', async () => {
