@@ -1,8 +1,10 @@
 import { askOver, type Castellans } from '../support/castellan.ts';
+import { openStream } from '../support/event-stream.ts';
 
 /** What an answer says, however it came. */
 export interface Seen<T = Record<string, unknown>> {
   readonly data: T | null;
+  /** A WebSocket that is closed in place of an answer says its number. */
   readonly codes: readonly unknown[];
   readonly messages: readonly string[];
 }
@@ -16,7 +18,7 @@ export interface Door {
   readonly ask: Ask;
 }
 
-const PROTOCOLS = ['POST', 'GET', 'graphql-ws'] as const;
+const PROTOCOLS = ['POST', 'GET', 'graphql-ws', 'operation on graphql-ws', 'event stream'] as const;
 
 /** Every instance through every protocol. Mutations are taken by all but GET. */
 export function doorsOf(castellans: Castellans): readonly Door[] {
@@ -49,10 +51,23 @@ function asker(castellans: Castellans, protocol: (typeof PROTOCOLS)[number], ins
     return async <T>(query: string, variables: object, token?: string) =>
       seen(await castellans.ask<T>(query, { variables, instance, ...(token !== undefined && { token }) }));
   }
+  if (protocol === 'event stream') {
+    return async <T>(query: string, variables: object, token?: string) => {
+      const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const stream = await openStream(castellans.apps[instance]?.url ?? '', query, { variables, headers });
+      if (stream.status !== 200) return seen<T>((await stream.json()) as Answered<T>);
+      const [first] = await stream.all();
+      return seen<T>(first?.data as Answered<T>);
+    };
+  }
+  // Of the socket itself, or of the one operation on a socket that is nobody's.
+  const own = protocol === 'graphql-ws';
   return async <T>(query: string, variables: object, token?: string) => {
-    const client = castellans.connect({ instance, ...(token !== undefined && { token }) });
+    const given = token === undefined ? {} : { token };
+    const client = castellans.connect({ instance, ...(own && given) });
     try {
-      return seen(await askOver<T>(client, query, { variables: { ...variables } }));
+      const answer = await askOver<T>(client, query, { variables: { ...variables }, ...(!own && given) });
+      return answer.closed === null ? seen(answer) : { data: null, codes: [answer.closed], messages: [] };
     } finally {
       await client.dispose();
     }

@@ -139,13 +139,24 @@ export class AccessTokens {
 /** The key id of a token in exactly the form we issue, or null. jose is more generous than we want to be. */
 function readKid(token: string): string | null {
   if (token.length > TOKEN_LENGTH_MAX) return null;
-  const segments = token.split('.');
-  if (segments.length !== 3 || !segments.every(isCanonicalBase64url)) return null;
+  const [header = '', payload = '', signature = '', ...more] = token.split('.');
+  if (more.length > 0 || !isCanonicalBase64url(signature)) return null;
   try {
-    return headerSchema.parse(JSON.parse(Buffer.from(segments[0] ?? '', 'base64url').toString('utf8'))).kid;
+    canonicalJson(payload);
+    return headerSchema.parse(canonicalJson(header)).kid;
   } catch {
     return null;
   }
+}
+
+/**
+ * What a segment holds. Throws unless it is spelt as JSON.stringify spells it: with a name twice, a number too large or bytes
+ * that are no text, readers may differ about what it says.
+ */
+function canonicalJson(segment: string): unknown {
+  const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString('utf8'));
+  if (Buffer.from(JSON.stringify(value)).toString('base64url') !== segment) throw malformed();
+  return value;
 }
 
 /** Two spellings of one signature would be two cache entries for one token. */
