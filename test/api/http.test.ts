@@ -68,6 +68,11 @@ describe('a body that is no request', () => {
     ['has a query that is no text', '{"query":{"a":1}}', 400],
     ['has an empty query', '{"query":""}', 400],
     ['has a query that is not GraphQL', '{"query":"select 1"}', 400],
+    [
+      'has thousands of brackets in each other',
+      `{"query":"{ me(a: ${'['.repeat(2_400)}${']'.repeat(2_400)}) { id } }"}`,
+      400,
+    ],
     ['asks for a field that does not exist', '{"query":"{ nothing }"}', 400],
     ['names an operation that does not exist', `{"query":"query A ${ME}","operationName":"B"}`, 400],
     ['has two operations and names none', `{"query":"query A ${ME} query B ${ME}"}`, 400],

@@ -343,6 +343,7 @@ describe('queries and mutations over a WebSocket', () => {
     ['BAD_USER_INPUT', 'alice', CREATE, { input: { email: 'no address', name: 'New' } }],
     ['BAD_USER_INPUT', 'alice', CREATE, { input: { email: 'new@example.com', name: 'New', isAdmin: true } }],
     ['BAD_USER_INPUT', 'alice', '{ nothing }', {}],
+    ['BAD_USER_INPUT', 'alice', `{ me(a: ${'['.repeat(2_400)}${']'.repeat(2_400)}) { id } }`, {}],
     ['BAD_USER_INPUT', 'alice', '{ me { id }', {}],
     ['BAD_USER_INPUT', 'bob', '{ role { id } }', {}],
     ['BAD_USER_INPUT', 'bob', '{ viewerCan(action: "raed", subject: "User") { allowed } }', {}],

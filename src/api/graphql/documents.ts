@@ -9,6 +9,7 @@ import {
   type ValidationRule,
 } from 'graphql';
 import { BoundedMap } from '../../kit/bounded-map.ts';
+import { TOO_NESTED } from './errors.ts';
 
 const DOCUMENTS_MAX = 1_000;
 /** Longer documents are read anew each time: a thousand of them must not fill our memory. */
@@ -40,6 +41,7 @@ export class Documents {
       return document;
     } catch (error) {
       if (error instanceof GraphQLError) return [error];
+      if (error instanceof RangeError) return [new GraphQLError(TOO_NESTED)];
       throw error;
     }
   }

@@ -4,6 +4,9 @@ import { DeadlineExceeded } from '../../kit/deadline.ts';
 import type { Log } from '../../kit/log.ts';
 import { Refusal } from '../../domain/refusals.ts';
 
+/** The parser follows brackets with its own calls, and there is an end to those. */
+export const TOO_NESTED = 'There are too many brackets in each other.';
+
 /**
  * What the outside sees of an error, the same through every door: a refusal with its code and data, a mistake in the
  * request with its message, and of anything else an id that stands in the log beside the cause.
@@ -17,6 +20,13 @@ export function toPublicError(error: unknown, logger: Log): GraphQLFormattedErro
   };
   if (cause instanceof Refusal) {
     return { message: cause.message, ...where, extensions: { code: cause.code, ...cause.data } };
+  }
+  if (
+    cause instanceof RangeError &&
+    error instanceof GraphQLError &&
+    error.extensions['code'] === 'GRAPHQL_PARSE_FAILED'
+  ) {
+    return { message: TOO_NESTED, extensions: { code: 'BAD_USER_INPUT' } };
   }
   if (error instanceof GraphQLError && error.originalError === undefined) {
     return { message: error.message, ...where, extensions: { code: 'BAD_USER_INPUT' } };
