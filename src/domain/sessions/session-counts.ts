@@ -3,7 +3,6 @@ import type { Count, Dimensions } from '../analytics/rollup-store.ts';
 import { quarterInstant } from '../analytics/tallies.ts';
 import type { OutboxEvent } from '../outbox/event.ts';
 import type { Transaction } from '../store.ts';
-import { deviceKind } from './device-kind.ts';
 import { lengthBucket } from './lengths.ts';
 import { type LevelStep, moved } from './session-levels.ts';
 
@@ -19,7 +18,8 @@ export const EXPIRED = 'session.expired';
 export interface SessionFacts {
   readonly id: string;
   readonly createdAt: Instant;
-  readonly userAgent: string | null;
+  /** The kind of device it was started with. */
+  readonly device: string;
   readonly protocols: readonly string[];
 }
 
@@ -52,7 +52,7 @@ export async function countSessions(tx: Transaction, events: readonly OutboxEven
 const quarterOf = ({ at }: OutboxEvent): Instant => quarterInstant(Date.parse(at));
 
 function dimensionsOf(event: OutboxEvent, facts: SessionFacts | undefined): readonly Dimensions[] {
-  if (event.kind === STARTED) return [{ what: 'started', device: deviceKind(facts?.userAgent ?? null) }];
+  if (event.kind === STARTED) return [{ what: 'started', device: facts?.device ?? 'unknown' }];
   if (event.kind === REFRESHED) return [{ what: 'refreshed' }];
   const ended: Dimensions = { what: 'ended', reason: event.reason };
   if (facts === undefined) return [ended];

@@ -9,18 +9,18 @@ export function createSessionFacts(query: Query): SessionFactsReader {
       const rows = await query<{
         id: string;
         created_at: string | Date;
-        user_agent: string | null;
+        device_kind: string;
         protocols: readonly string[] | null;
       }>(
         'session-facts',
-        `select s.id, s.created_at, s.user_agent, seen.protocols
+        `select s.id, s.created_at, s.device_kind, seen.protocols
          from sessions s left join session_activity seen on seen.session_id = s.id where s.id = any($1)`,
         [ids],
       );
-      return rows.map(({ id, created_at, user_agent, protocols }) => ({
+      return rows.map(({ id, created_at, device_kind, protocols }) => ({
         id,
         createdAt: instant(created_at),
-        userAgent: user_agent,
+        device: device_kind,
         protocols: protocols ?? [],
       }));
     },
