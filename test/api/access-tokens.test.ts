@@ -187,7 +187,7 @@ describe('an access token', () => {
     ]);
     recorded.stop();
     // What was counted before is written behind.
-    const asked = recorded.names.filter((name) => !name.startsWith('authority-') && name !== 'a transaction');
+    const asked = recorded.names.filter((name) => name !== 'a transaction');
     expect(asked).toEqual([]);
   });
 
