@@ -161,7 +161,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const clock = overrides.clock ?? systemClock;
   const timing = overrides.timing ?? TIMING;
   const metrics = new Metrics();
-  hashing.atOnce = Math.max(1, availableParallelism() - 1);
+  hashing.atOnce = availableParallelism();
   const source = (): Promise<PolicyFolder> => readPolicies(config, overrides);
   const folder = await source();
   const keys = new Keys(config.keyEncryptionKeys ?? [await secretFromFile(join(config.dataDir, 'key-encryption-key'))]);

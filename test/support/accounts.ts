@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { createHook } from 'node:async_hooks';
+import { hashing } from '../../src/domain/users/hashing.ts';
 import { until, type Answer, type Castellans } from './castellan.ts';
 
 const SIGN_IN = `mutation ($input: SignInInput!) {
@@ -94,22 +94,19 @@ export function tally(answers: readonly Answer<object>[]): Readonly<Record<strin
 /** What `work` costs: the statements it sends, in order, without what happens in the background, and the passwords it hashes. */
 export async function costOf(work: () => Promise<unknown>): Promise<{ statements: readonly string[]; hashes: number }> {
   const statements: string[] = [];
-  let hashes = 0;
-  const hook = createHook({ init: (_, type) => void (hashes += Number(/argon/i.test(type))) });
+  const hashesBefore = hashing.figures.done;
   const query: unknown = Reflect.get(Client.prototype, 'query');
   Client.prototype.query = function counted(this: Client, ...args: unknown[]) {
     const text = typeof args[0] === 'string' ? args[0] : String((args[0] as { text?: unknown }).text);
     if (!BACKGROUND.test(text)) statements.push(text);
     return Reflect.apply(query as () => unknown, this, args);
   };
-  hook.enable();
   try {
     await work();
   } finally {
-    hook.disable();
     Object.assign(Client.prototype, { query });
   }
-  return { statements, hashes };
+  return { statements, hashes: hashing.figures.done - hashesBefore };
 }
 
 /** The tail, what is written behind, and the brackets around it. */

@@ -10,11 +10,11 @@ interface Waiting {
 }
 
 /**
- * Lets a few password hashes run at once, and others wait for their turn, but not for long. Without it a flood of sign-ins takes
- * every processor and every thread of the pool, and whoever is signed in waits behind it.
+ * Lets a few password hashes run at once, and others wait for their turn, but not for long. Without it each of a flood of
+ * sign-ins takes its own 19 MiB and a thread, and the last of them is answered when nobody waits for it any more.
  */
 export class Hashing {
-  /** How many run at once; one processor should be left for everything else. */
+  /** How many run at once. More than there are processors gain nothing. */
   atOnce = 1;
   readonly #clock: Clock;
   readonly #waiting = new Set<Waiting>();

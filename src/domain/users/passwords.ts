@@ -1,8 +1,6 @@
-import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
-import { promisify } from 'node:util';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { argon2id } from '../../kit/argon2.ts';
 import { hashing } from './hashing.ts';
-
-const argon2Async = promisify(argon2);
 
 /** What a hash costs. */
 export interface PasswordStrength {
@@ -10,7 +8,7 @@ export interface PasswordStrength {
   readonly passes: number;
 }
 
-/** OWASP's floor for argon2id: 19 MiB, two passes, one lane. About 20 ms, on a thread of libuv's pool. */
+/** OWASP's floor for argon2id: 19 MiB, two passes, one lane. About 20 ms. */
 export const STRENGTH_MIN: PasswordStrength = { memoryKib: 19_456, passes: 2 };
 const LANES = 1;
 const TAG_BYTES = 32;
@@ -52,9 +50,7 @@ function phcOf({ memoryKib, passes }: PasswordStrength, salt: Buffer, tag: Buffe
 
 function derive(password: string, nonce: Buffer, memory: number, passes: number, parallelism: number): Promise<Buffer> {
   const message = Buffer.from(password.normalize('NFKC'));
-  return hashing.run(() =>
-    argon2Async('argon2id', { message, nonce, memory, passes, parallelism, tagLength: TAG_BYTES }),
-  );
+  return hashing.run(() => argon2id({ message, nonce, memory, passes, parallelism, tagLength: TAG_BYTES }));
 }
 
 function encode(bytes: Buffer): string {

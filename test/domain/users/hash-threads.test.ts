@@ -1,0 +1,43 @@
+import { argon2Sync } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { expect, test } from '@jest/globals';
+import { argon2id } from '../../../src/kit/argon2.ts';
+
+const parameters = (message: string) => ({
+  message: Buffer.from(message),
+  nonce: Buffer.alloc(16, message),
+  memory: 64,
+  passes: 2,
+  parallelism: 1,
+  tagLength: 32,
+});
+
+/** Name and nice value of every thread of this process. */
+async function threads(): Promise<readonly { readonly name: string; readonly nice: number }[]> {
+  const ids = await readdir('/proc/self/task');
+  const stats = await Promise.all(ids.map((id) => readFile(`/proc/self/task/${id}/stat`, 'utf8').catch(() => '')));
+  return stats.flatMap((stat) => {
+    const [, name, rest] = /\((.*)\) (.*)$/s.exec(stat) ?? [];
+    return name === undefined || rest === undefined ? [] : [{ name, nice: Number(rest.split(' ')[16]) }];
+  });
+}
+
+test('hashes at once are each the hash of their own message', async () => {
+  const messages = Array.from({ length: 20 }, (_, n) => parameters(`message ${n}`));
+  const tags = await Promise.all(messages.map((each) => argon2id(each)));
+  expect(tags).toEqual(messages.map((each) => argon2Sync('argon2id', each)));
+});
+
+test('threads that hash give way to all others', async () => {
+  await Promise.all([argon2id(parameters('one')), argon2id(parameters('two'))]);
+  const all = await threads();
+  const hashing = all.filter(({ name }) => name === 'argon2');
+  expect(hashing.length).toBeGreaterThanOrEqual(2);
+  expect(hashing.every(({ nice }) => nice === 19)).toBe(true);
+  expect(all.filter(({ name }) => name !== 'argon2').every(({ nice }) => nice === 0)).toBe(true);
+});
+
+test('what cannot be hashed is refused, and the next is hashed', async () => {
+  await expect(argon2id({ ...parameters('x'), passes: 0 })).rejects.toThrow('passes');
+  expect(await argon2id(parameters('y'))).toEqual(argon2Sync('argon2id', parameters('y')));
+});
