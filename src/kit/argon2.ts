@@ -22,8 +22,8 @@ const THREAD = new URL(`./argon2-thread${import.meta.url.endsWith('.ts') ? '.ts'
 const idle: Thread[] = [];
 
 /**
- * The argon2id hash, computed on a thread with the lowest priority that Linux knows: hashing takes what processors have left, and
- * whoever needs them for a moment is not kept waiting. There are as many threads as calls at once.
+ * The argon2id hash, computed on a thread that gives way to all others (on Linux): whoever needs a processor for a moment is not
+ * kept waiting, and hashing goes on where all are busy. There are as many threads as calls at once.
  */
 export async function argon2id(parameters: Argon2Parameters): Promise<Buffer> {
   const thread = idle.pop() ?? new Thread();

@@ -94,7 +94,7 @@ export function tally(answers: readonly Answer<object>[]): Readonly<Record<strin
 /** What `work` costs: the statements it sends, in order, without what happens in the background, and the passwords it hashes. */
 export async function costOf(work: () => Promise<unknown>): Promise<{ statements: readonly string[]; hashes: number }> {
   const statements: string[] = [];
-  const hashesBefore = hashing.figures.done;
+  const hashesBefore = hashesBegun();
   const query: unknown = Reflect.get(Client.prototype, 'query');
   Client.prototype.query = function counted(this: Client, ...args: unknown[]) {
     const text = typeof args[0] === 'string' ? args[0] : String((args[0] as { text?: unknown }).text);
@@ -106,7 +106,11 @@ export async function costOf(work: () => Promise<unknown>): Promise<{ statements
   } finally {
     Object.assign(Client.prototype, { query });
   }
-  return { statements, hashes: hashing.figures.done - hashesBefore };
+  return { statements, hashes: hashesBegun() - hashesBefore };
+}
+
+function hashesBegun(): number {
+  return hashing.figures.running + hashing.figures.done;
 }
 
 /** The tail, what is written behind, and the brackets around it. */

@@ -179,7 +179,7 @@ export class Authentication {
   async refresh(token: string): Promise<SignedIn> {
     const presented = this.#refreshTokens.parse(token);
     try {
-      const { value } = await this.#authority.write(SYSTEM, { share: [presented.userId] }, async (tx) => {
+      const granted = await this.#authority.commit(SYSTEM, { share: [presented.userId] }, async (tx) => {
         const position = await tx.fence.head();
         const user = await tx.users.find(presented.userId);
         const found = await tx.sessions.findWithRefresh(presented.sessionId);
@@ -204,7 +204,7 @@ export class Authentication {
         await tx.audit.append({ by: user.id, sessionId: session.id, action: 'session.refresh', subjectId: session.id });
         return { refresh: next, session, user, position };
       });
-      return await this.#signedIn(value);
+      return await this.#signedIn(granted);
     } catch (error) {
       if (!(error instanceof Reused)) throw error;
     }

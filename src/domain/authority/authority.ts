@@ -90,11 +90,16 @@ export class Authority {
 
   /** Does `work` that takes nothing away from anyone, and resolves when it is committed. */
   async write<T>(by: Principal, locks: Locks, work: Work<T>): Promise<Written<T>> {
-    const { value } = await this.#commit(by, locks, async (tx, actor) => {
+    const { done, position } = await this.commit(by, locks, async (tx, actor) => {
       const done = await work(tx, actor);
       return { done, position: await tx.fence.head() };
     });
-    return { value: value.done, position: formatPosition(value.position) };
+    return { value: done, position: formatPosition(position) };
+  }
+
+  /** Does `work` of the same kind whose answer has a position of its own. */
+  async commit<T>(by: Principal, locks: Locks, work: Work<T>): Promise<T> {
+    return (await this.#commit(by, locks, work)).value;
   }
 
   async #commit<T>(by: Principal, locks: Locks, work: Work<T>): Promise<CommittedWork<T>> {

@@ -85,7 +85,11 @@ export class AccessTokens {
       .setIssuedAt(issuedAt)
       .setExpirationTime(expiresAt)
       .sign(privateKey);
-    return { accessToken, expiresAtMs: expiresAt * 1_000 };
+    const expiresAtMs = expiresAt * 1_000;
+    const { userId, sessionId, position } = subject;
+    // What was signed here need not be verified here.
+    this.#verified.set(fingerprint(accessToken), { kid, userId, sessionId, position, expiresAtMs });
+    return { accessToken, expiresAtMs };
   }
 
   /** What a token said when it was verified, if it was and its key is still good; without looking at when it ends. */

@@ -17,8 +17,13 @@ export function createFence(query: Query): Fence {
       // One statement for each run of ids in the same mode, since a statement locks in one mode.
       for (const { mode, queue, ids } of runs(changing, sharing)) {
         // Whoever shares a row passes by who waits to change it: a busy thief would never be revoked. Queues are fair.
-        await query('fence-queue', `select ${queue}(hashtextextended(id, 0)) from unnest($1::text[]) as id`, [ids]);
-        await query('fence-lock', `select id from users where id = any($1) order by id ${mode}`, [ids]);
+        // What does not depend on the row is worked out before any row is looked at, so the queue comes before the lock.
+        await query(
+          'fence-lock',
+          `with queued as materialized (select ${queue}(hashtextextended(id, 0)) from unnest($1::text[]) as id)
+           select id from users where id = any($1) and (select count(*) from queued) > 0 order by id ${mode}`,
+          [ids],
+        );
       }
       if (policy === null) return;
       // Mutations share the head all the time; without a place in the queue a change of policy would never come to it.

@@ -147,12 +147,13 @@ export function createSessionWriter(em: EntityManager): SessionWriter {
     },
 
     async rotate({ sessionId, presentedHash, nextHash, successor, at }) {
-      const rotated = await em.nativeUpdate(
-        SessionRow,
-        { id: sessionId, refreshHash: presentedHash, revokedAt: null },
-        { refreshHash: nextHash, previousHash: presentedHash, rotatedAt: new Date(at), successor },
+      const rows = await query(
+        'session-rotate',
+        `update sessions set refresh_hash = $3, previous_hash = $2, rotated_at = $4, successor = $5
+         where id = $1 and refresh_hash = $2 and revoked_at is null returning id`,
+        [sessionId, presentedHash, nextHash, at, successor],
       );
-      return rotated === 1;
+      return rows.length === 1;
     },
 
     async findWithRefresh(id) {

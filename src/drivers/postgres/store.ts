@@ -5,14 +5,13 @@ import { createAccountTokenWriter, createErrandWriter, createPasswordGuessWriter
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { createChallengeWriter } from './challenge-store.ts';
 import { createCleaningWriter } from './cleaning.ts';
-import { queryIn, translated, translating, type Database } from './database.ts';
+import { queryIn, translated, translating, type Database, type Query } from './database.ts';
 import { createFactorReader, createFactorWriter } from './factor-store.ts';
 import { createFence } from './fence.ts';
 import { createGrantReader, createGrantWriter } from './grant-store.ts';
 import { createOutboxReader, createOutboxWriter } from './outbox-store.ts';
 import { createRolePages, createRoleReader, createRoleWriter } from './role-store.ts';
 import { createRollupReader, createRollupWriter } from './rollup-store.ts';
-import { AuditEntryRow } from './rows.ts';
 import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
 import { createActivityWriter } from './session-care.ts';
 import { createEndingWriter, createLevelReader, createLevelWriter, createSessionFacts } from './session-counts.ts';
@@ -69,7 +68,7 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     passwordGuesses: createPasswordGuessWriter(query),
     bundles: createBundleWriter(query),
     signingKeys: createSigningKeyWriter(query),
-    audit: createAuditWriter(em),
+    audit: translating(createAuditWriter(query)),
     rollups: createRollupWriter(query),
     sessionFacts: createSessionFacts(query),
     sessionLevels: createLevelWriter(query),
@@ -108,18 +107,28 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
   };
 }
 
-function createAuditWriter(em: EntityManager): AuditWriter {
-  return {
-    async append(entry) {
-      await em.insert(AuditEntryRow, toRow(entry));
-    },
-
-    async appendAll(entries) {
-      if (entries.length > 0) await em.insertMany(AuditEntryRow, entries.map(toRow));
-    },
+function createAuditWriter(query: Query): AuditWriter {
+  const appendAll = async (entries: readonly AuditEntry[]): Promise<void> => {
+    if (entries.length === 0) return;
+    await query(
+      'audit-append',
+      `insert into audit_entries (by, session_id, action, subject_id, before, after)
+       select by, session_id, action, subject_id, before::jsonb, after::jsonb
+       from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+         with ordinality as entry (by, session_id, action, subject_id, before, after, at) order by at`,
+      [
+        entries.map(({ by }) => by),
+        entries.map(({ sessionId }) => sessionId),
+        entries.map(({ action }) => action),
+        entries.map(({ subjectId }) => subjectId),
+        entries.map(({ before }) => jsonOrNull(before)),
+        entries.map(({ after }) => jsonOrNull(after)),
+      ],
+    );
   };
+  return { append: (entry) => appendAll([entry]), appendAll };
 }
 
-function toRow({ by, sessionId, action, subjectId, before, after }: AuditEntry) {
-  return { by, sessionId, action, subjectId, before: before ?? null, after: after ?? null };
+function jsonOrNull(state: AuditEntry['after']): string | null {
+  return state === undefined ? null : JSON.stringify(state);
 }
