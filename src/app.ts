@@ -57,6 +57,7 @@ import { Cleaner } from './domain/sessions/cleaner.ts';
 import { SessionAnalytics } from './domain/sessions/session-analytics.ts';
 import { countSessions } from './domain/sessions/session-counts.ts';
 import { SessionEnder } from './domain/sessions/session-ender.ts';
+import { SessionStates } from './domain/sessions/session-states.ts';
 import { Sessions } from './domain/sessions/sessions.ts';
 import { AccessTokens } from './domain/tokens/access-tokens.ts';
 import { CsrfTokens } from './domain/tokens/csrf-tokens.ts';
@@ -185,7 +186,9 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const acknowledgements = new Acknowledgements(keys);
   const tail = new Tail({ log, hints: openHints(), acknowledgements, clock, timing, logger });
   const engines = new Engines(store.bundles);
-  const standings = new Standings({ snapshots: store.snapshots, engines, cache, keys, tail, clock, logger });
+  const labelled = { snapshots: store.snapshots, cache, keys, tail, clock, logger };
+  const sessionStates = new SessionStates(labelled);
+  const standings = new Standings({ engines, sessions: sessionStates, ...labelled });
   const live = new LiveOperations({ clock, logger });
   const feeds = new UserFeeds({ feed: store.feed, tail });
   tail.listen({ applied: (entries) => live.applied(entries), reset: () => live.reset() });
@@ -248,11 +251,12 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const secondFactors = new SecondFactors({ store, authority, sessions, keys, notices, settings: config, clock });
   const deviceTokens = new DeviceTokens(keys, clock);
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
-  const identification = new Identification({ snapshots: store.snapshots, tail, standings, accessTokens, clock });
+  const identification = new Identification({ sessions: sessionStates, tail, standings, accessTokens, clock });
   const authentication = new Authentication({
     store,
     authority,
     identification,
+    sessionStates,
     accessTokens,
     refreshTokens,
     secondFactors,
@@ -304,6 +308,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     customRoles,
     grants,
     sessions,
+    sessionStates,
     activity,
     cleaner,
     authentication,

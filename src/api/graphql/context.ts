@@ -25,6 +25,7 @@ import type { Activity } from '../../domain/sessions/activity.ts';
 import type { Cleaner } from '../../domain/sessions/cleaner.ts';
 import type { SessionAnalytics } from '../../domain/sessions/session-analytics.ts';
 import type { SessionEnder } from '../../domain/sessions/session-ender.ts';
+import type { SessionStates } from '../../domain/sessions/session-states.ts';
 import type { Sessions } from '../../domain/sessions/sessions.ts';
 import type { CsrfTokens } from '../../domain/tokens/csrf-tokens.ts';
 import type { RefreshTokens } from '../../domain/tokens/refresh-tokens.ts';
@@ -52,6 +53,7 @@ export interface Services {
   readonly customRoles: CustomRoles;
   readonly grants: Grants;
   readonly sessions: Sessions;
+  readonly sessionStates: SessionStates;
   readonly activity: Activity;
   readonly cleaner: Cleaner;
   readonly authentication: Authentication;

@@ -1,5 +1,6 @@
 import type { Instant } from '../../kit/clock.ts';
 import type { Filter } from '../policy/filter.ts';
+import type { SessionState } from '../sessions/session-states.ts';
 
 /** What is stored about a principal; a user's record is a `User`. */
 export interface PrincipalRecord {
@@ -127,6 +128,8 @@ export interface UserPrincipal {
   readonly id: string;
   readonly credential: ShownCredential;
   readonly standing: Standing;
+  /** What is known of the session it acts in; null for a credential that stands for none. */
+  readonly session: SessionState | null;
 }
 
 /** Who acts now. Identity belongs to the operation, never to the socket. */

@@ -71,7 +71,7 @@ function principal(text: string): UserPrincipal {
     validUntilMs: Infinity,
   };
   const credential = { sessionId: '', targets: [], epoch: '', label: 0, expiresAtMs: Infinity };
-  return { kind: 'user', id: 'user_1', standing, credential };
+  return { kind: 'user', id: 'user_1', standing, session: null, credential };
 }
 
 const document = (values: object = {}) => ({ __typename: 'Document', id: '1', ...values });
