@@ -37,6 +37,8 @@ import { SignInGuard } from './domain/authentication/sign-in-guard.ts';
 import { Unlocking } from './domain/authentication/unlocking.ts';
 import { Identification } from './domain/authentication/identification.ts';
 import { SecondFactors } from './domain/authentication/second-factors.ts';
+import { SessionProofs } from './domain/authentication/session-proofs.ts';
+import { StepUps } from './domain/authentication/step-ups.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
 import { Drainer } from './domain/outbox/drainer.ts';
 import { Engines } from './domain/policy/engines.ts';
@@ -216,7 +218,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   membership.start();
   cleanup.add('the membership', () => membership.stop());
 
-  const policy = new Policy(new DecisionCounts(rollups));
+  const policy = new Policy(new DecisionCounts(rollups), clock);
   const policies = new Policies({
     bundles: store.bundles,
     population: store.population,
@@ -248,7 +250,17 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   cleanup.add('the drainer of the outbox', () => drainer.stop());
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
-  const secondFactors = new SecondFactors({ store, authority, sessions, keys, notices, settings: config, clock });
+  const proofs = new SessionProofs({ accessTokens, refreshTokens, settings: config, clock });
+  const secondFactors = new SecondFactors({
+    store,
+    authority,
+    sessions,
+    proofs,
+    keys,
+    notices,
+    settings: config,
+    clock,
+  });
   const deviceTokens = new DeviceTokens(keys, clock);
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
   const identification = new Identification({ sessions: sessionStates, tail, standings, accessTokens, clock });
@@ -266,6 +278,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     settings: config,
     clock,
   });
+  const stepUps = new StepUps({ store, authority, guard, secondFactors, proofs, settings: config });
   const tokens = new AccountTokens(keys);
   const accounts = { store, authority, errands, notices, tokens, settings: config, clock };
   const signUps = new SignUps({ ...accounts, users });
@@ -314,6 +327,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     authentication,
     identification,
     secondFactors,
+    stepUps,
     refreshTokens,
     csrfTokens: new CsrfTokens(keys),
     signingKeys,

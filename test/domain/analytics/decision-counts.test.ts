@@ -41,7 +41,7 @@ function counting({ keysMax = 100, text = POLICY } = {}) {
   } as unknown as Store;
   const rollups = new Rollups({ store, clock: systemClock, logger: createLog('silent'), keysMax });
   return {
-    policy: new Policy(new DecisionCounts(rollups)),
+    policy: new Policy(new DecisionCounts(rollups), systemClock),
     by: principal(text),
     counted: async () => {
       await rollups.flush();
