@@ -37,6 +37,8 @@ import { SignInGuard } from './domain/authentication/sign-in-guard.ts';
 import { Unlocking } from './domain/authentication/unlocking.ts';
 import { Identification } from './domain/authentication/identification.ts';
 import { SecondFactors } from './domain/authentication/second-factors.ts';
+import { SessionProofs } from './domain/authentication/session-proofs.ts';
+import { StepUps } from './domain/authentication/step-ups.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
 import { Drainer } from './domain/outbox/drainer.ts';
 import { Engines } from './domain/policy/engines.ts';
@@ -57,6 +59,7 @@ import { Cleaner } from './domain/sessions/cleaner.ts';
 import { SessionAnalytics } from './domain/sessions/session-analytics.ts';
 import { countSessions } from './domain/sessions/session-counts.ts';
 import { SessionEnder } from './domain/sessions/session-ender.ts';
+import { SessionStates } from './domain/sessions/session-states.ts';
 import { Sessions } from './domain/sessions/sessions.ts';
 import { AccessTokens } from './domain/tokens/access-tokens.ts';
 import { CsrfTokens } from './domain/tokens/csrf-tokens.ts';
@@ -185,7 +188,9 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const acknowledgements = new Acknowledgements(keys);
   const tail = new Tail({ log, hints: openHints(), acknowledgements, clock, timing, logger });
   const engines = new Engines(store.bundles);
-  const standings = new Standings({ snapshots: store.snapshots, engines, cache, keys, tail, clock, logger });
+  const labelled = { snapshots: store.snapshots, cache, keys, tail, clock, logger };
+  const sessionStates = new SessionStates(labelled);
+  const standings = new Standings({ engines, sessions: sessionStates, ...labelled });
   const live = new LiveOperations({ clock, logger });
   const feeds = new UserFeeds({ feed: store.feed, tail });
   tail.listen({ applied: (entries) => live.applied(entries), reset: () => live.reset() });
@@ -213,7 +218,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   membership.start();
   cleanup.add('the membership', () => membership.stop());
 
-  const policy = new Policy(new DecisionCounts(rollups));
+  const policy = new Policy(new DecisionCounts(rollups), clock);
   const policies = new Policies({
     bundles: store.bundles,
     population: store.population,
@@ -245,14 +250,25 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   cleanup.add('the drainer of the outbox', () => drainer.stop());
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
-  const secondFactors = new SecondFactors({ store, authority, sessions, keys, notices, settings: config, clock });
+  const proofs = new SessionProofs({ accessTokens, refreshTokens, settings: config, clock });
+  const secondFactors = new SecondFactors({
+    store,
+    authority,
+    sessions,
+    proofs,
+    keys,
+    notices,
+    settings: config,
+    clock,
+  });
   const deviceTokens = new DeviceTokens(keys, clock);
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
-  const identification = new Identification({ snapshots: store.snapshots, tail, standings, accessTokens, clock });
+  const identification = new Identification({ sessions: sessionStates, tail, standings, accessTokens, clock });
   const authentication = new Authentication({
     store,
     authority,
     identification,
+    sessionStates,
     accessTokens,
     refreshTokens,
     secondFactors,
@@ -262,6 +278,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     settings: config,
     clock,
   });
+  const stepUps = new StepUps({ store, authority, guard, secondFactors, proofs, settings: config });
   const tokens = new AccountTokens(keys);
   const accounts = { store, authority, errands, notices, tokens, settings: config, clock };
   const signUps = new SignUps({ ...accounts, users });
@@ -304,11 +321,13 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     customRoles,
     grants,
     sessions,
+    sessionStates,
     activity,
     cleaner,
     authentication,
     identification,
     secondFactors,
+    stepUps,
     refreshTokens,
     csrfTokens: new CsrfTokens(keys),
     signingKeys,

@@ -25,7 +25,7 @@ const store = createStore(app.database);
 const identifyMicros: number[] = [];
 const statementMicros: number[] = [];
 for (const [token = '', sessionId = ''] of lines) {
-  statementMicros.push(await microsOf(() => store.snapshots.session(sessionId)));
+  statementMicros.push(await microsOf(() => store.snapshots.sessions([sessionId])));
   identifyMicros.push(await microsOf(() => identification.identify({ kind: 'accessToken', token })));
 }
 await sleep(SETTLE_MS);

@@ -25,6 +25,9 @@ export interface RefusalData {
   readonly reason?: string;
   readonly rule?: string;
   readonly retryAfterSeconds?: number;
+  /** What a session must have proven, and how recently. */
+  readonly level?: number;
+  readonly withinSeconds?: number;
   /** Everything that is wrong with policy files, each with its place. */
   readonly problems?: readonly object[];
   /** The version of the policy in force. */

@@ -15,6 +15,7 @@ import type { ActivityWriter } from './sessions/activity.ts';
 import type { CleaningWriter } from './sessions/cleaner.ts';
 import type { SessionFactsReader } from './sessions/session-counts.ts';
 import type { EndingWriter } from './sessions/session-ender.ts';
+import type { SessionInputs } from './sessions/session-states.ts';
 import type { LevelReader, LevelWriter } from './sessions/session-levels.ts';
 import type { Session, SessionReader, SessionWriter } from './sessions/session.ts';
 import type { SigningKeyReader, SigningKeyWriter } from './tokens/signing-key.ts';
@@ -100,13 +101,14 @@ export interface Fence {
   /** Epoch and head of the log. What is read after it in this transaction is at least as new. */
   head(): Promise<{ readonly epoch: string; readonly seq: number }>;
   /**
-   * Whether the log has anything about one of `dependencies` after `asOf`, or a revocation of one of `credentials` after
-   * `label`. A statement of its own, after {@link lock}: one that locks and looks at once would look at the state from
+   * Whether the log has anything about one of `dependencies` after `asOf`, or about the session after its own `asOf`, or a
+   * revocation of one of `credentials` after `label`. A statement of its own, after {@link lock}: one that locks and looks at once would look at the state from
    * before it waited for the lock.
    */
   outdated(basis: {
     readonly dependencies: readonly string[];
     readonly asOf: number;
+    readonly session: { readonly id: string; readonly asOf: number } | null;
     readonly credentials: readonly string[];
     readonly label: number;
   }): Promise<boolean>;
@@ -130,11 +132,18 @@ export interface PrincipalInputs {
   readonly grantScopeIds: readonly string[];
 }
 
+/** What decides about sessions, all from one snapshot that also names its log position. */
+export interface SessionSnapshot {
+  readonly epoch: string;
+  readonly asOf: number;
+  readonly sessions: ReadonlyMap<string, SessionInputs>;
+}
+
 export interface SnapshotReader {
   /** The principals with these ids, without the missing ones. One snapshot. */
   principals(ids: readonly string[]): Promise<PrincipalSnapshot>;
-  /** Whether the session is live, and the log position of the snapshot that says so. */
-  session(id: string): Promise<{ readonly epoch: string; readonly asOf: number; readonly live: boolean }>;
+  /** What decides about the sessions with these ids, without the missing ones. One snapshot. */
+  sessions(ids: readonly string[]): Promise<SessionSnapshot>;
 }
 
 /** Somebody whom a change of policy may give or take something. */

@@ -124,7 +124,7 @@ async function standing(id: string) {
 async function principal(id: string): Promise<UserPrincipal> {
   const { epoch, seq } = services().tail.position;
   const credential = { sessionId: 'sess', targets: [id], epoch, label: seq, expiresAtMs: Infinity };
-  return { kind: 'user', id, credential, standing: await standing(id) };
+  return { kind: 'user', id, credential, session: null, standing: await standing(id) };
 }
 
 interface Sample {

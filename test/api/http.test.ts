@@ -256,6 +256,7 @@ describe('what others read about Castellan', () => {
       'sockets',
       'live_operations',
       'standing_database_reads_total',
+      'session_state_database_reads_total',
     ];
     for (const name of names) expect(text).toMatch(new RegExp(`^castellan_${name}[ {]`, 'm'));
     expect(text).toMatch(/^castellan_operations_total\{kind="query",outcome="ok"\} [1-9]/m);

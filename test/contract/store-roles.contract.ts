@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import type { Role } from '../../src/domain/roles/role.ts';
 import type { Store, Transaction } from '../../src/domain/store.ts';
 import { addScopes, addUser, type Law, waits } from './store-steps.ts';
-import { aGrant, anId, aRole, aSession, INSTANT, LATER } from './store-samples.ts';
+import { aGrant, anId, aRole, INSTANT, LATER } from './store-samples.ts';
 
 const CONFLICT = { name: 'Refusal', code: 'CONFLICT' };
 
@@ -357,21 +357,6 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
     );
     await suspend(store, `${root}/a`);
     expect((await snapshot())?.record).toMatchObject({ suspended: true, status: 'active' });
-  },
-
-  'session: not live while the home of its user or a scope above it is suspended': async ({ store }) => {
-    const root = aName();
-    const user = await addUser(store, { scope: `${root}/a` });
-    const session = aSession({ userId: user.id });
-    await store.transaction((tx) => tx.sessions.add(session, 'hash'));
-    const isLive = async () => (await store.snapshots.session(session.id)).live;
-    expect(await isLive()).toBe(true);
-    for (const path of [root, `${root}/a`]) {
-      await suspend(store, path);
-      expect(await isLive()).toBe(false);
-      await suspend(store, path, 'active');
-      expect(await isLive()).toBe(true);
-    }
   },
 
   'population: with what comes through custom roles': async ({ store }) => {

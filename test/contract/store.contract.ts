@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { TransactionConflict, type Transaction } from '../../src/domain/store.ts';
+import { toInputs } from '../../src/domain/sessions/session-states.ts';
+import { type SessionSnapshot, TransactionConflict, type Transaction } from '../../src/domain/store.ts';
 import { ACCOUNT_LAW_GROUPS } from './store-accounts.contract.ts';
 import { FACTOR_LAWS } from './store-factors.contract.ts';
 import { PAGE_LAWS } from './store-pages.contract.ts';
@@ -230,32 +231,34 @@ const FENCE_LAWS: Readonly<Record<string, Law>> = {
     });
   },
 
-  'is outdated by anything about a dependency after `asOf`, and by a revocation of a credential after `label`': async ({
-    store,
-    log,
-  }) => {
-    const [changed, revoked] = [anId('user'), anId('sess')];
-    await store.transaction(async (tx) => {
-      await tx.authority.append({ target: changed, kind: 'changed', userId: null, reason: 'test' });
-      await tx.authority.append({ target: revoked, kind: 'revoked', userId: null, reason: 'test' });
-    });
-    const { head } = await log.standing();
-    const [changedAt, revokedAt] = [head - 1, head];
-    const none = { dependencies: [], asOf: 0, credentials: [], label: 0 };
-    const table = [
-      [{ ...none, dependencies: ['policy', changed], asOf: changedAt - 1 }, true],
-      [{ ...none, dependencies: [changed], asOf: changedAt }, false],
-      [{ ...none, dependencies: [revoked], asOf: revokedAt - 1 }, true],
-      [{ ...none, credentials: [anId('sess'), revoked], label: revokedAt - 1 }, true],
-      [{ ...none, credentials: [revoked], label: revokedAt }, false],
-      [{ ...none, credentials: [changed], label: changedAt - 1 }, false],
-      [{ ...none, dependencies: [anId('user')], credentials: [anId('sess')] }, false],
-      [none, false],
-    ] as const;
-    await store.transaction(async (tx) => {
-      for (const [basis, expected] of table) expect([basis, await tx.fence.outdated(basis)]).toEqual([basis, expected]);
-    });
-  },
+  'is outdated by anything about a dependency after `asOf` or about the session after its own, and by a revocation of a credential after `label`':
+    async ({ store, log }) => {
+      const [changed, revoked] = [anId('user'), anId('sess')];
+      await store.transaction(async (tx) => {
+        await tx.authority.append({ target: changed, kind: 'changed', userId: null, reason: 'test' });
+        await tx.authority.append({ target: revoked, kind: 'revoked', userId: null, reason: 'test' });
+      });
+      const { head } = await log.standing();
+      const [changedAt, revokedAt] = [head - 1, head];
+      const none = { dependencies: [], asOf: 0, session: null, credentials: [], label: 0 };
+      const table = [
+        [{ ...none, dependencies: ['policy', changed], asOf: changedAt - 1 }, true],
+        [{ ...none, dependencies: [changed], asOf: changedAt }, false],
+        [{ ...none, dependencies: [revoked], asOf: revokedAt - 1 }, true],
+        [{ ...none, credentials: [anId('sess'), revoked], label: revokedAt - 1 }, true],
+        [{ ...none, credentials: [revoked], label: revokedAt }, false],
+        [{ ...none, credentials: [changed], label: changedAt - 1 }, false],
+        [{ ...none, asOf: head, session: { id: changed, asOf: changedAt - 1 } }, true],
+        [{ ...none, asOf: 0, session: { id: changed, asOf: changedAt } }, false],
+        [{ ...none, session: { id: anId('sess'), asOf: 0 } }, false],
+        [{ ...none, dependencies: [anId('user')], credentials: [anId('sess')] }, false],
+        [none, false],
+      ] as const;
+      await store.transaction(async (tx) => {
+        for (const [basis, expected] of table)
+          expect([basis, await tx.fence.outdated(basis)]).toEqual([basis, expected]);
+      });
+    },
 
   'after the lock, sees what was committed while it waited for it': async (opened) => {
     const { id } = await addUser(opened.store);
@@ -268,7 +271,7 @@ const FENCE_LAWS: Readonly<Record<string, Law>> = {
       },
       async (tx) => {
         await tx.fence.lock({ ...NOTHING, share: [id] });
-        return tx.fence.outdated({ dependencies: [], asOf, credentials: [id], label: asOf });
+        return tx.fence.outdated({ dependencies: [], asOf, session: null, credentials: [id], label: asOf });
       },
     );
     expect(outdated).toBe(true);
@@ -343,27 +346,48 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
     expect((await store.snapshots.principals([user.id])).asOf).toBe(head + changes);
   },
 
-  'session: whether it is live, and the position of the snapshot that says so': async ({ store, log }) => {
-    const [alice, carol] = await addUsers(store, 2);
-    const [live, revoked, ended, carols] = [aSession(), aSession(), aSession({ expiresAt: INSTANT }), aSession()];
+  'sessions: what decides about each, without the missing ones, and the position of the snapshot': async ({
+    store,
+    log,
+    statements,
+  }) => {
+    const user = await addUser(store);
+    const seen = {
+      userAgent: 'Firefox',
+      address: '192.0.2.1',
+      deviceKind: 'mobile',
+      browser: 'Firefox',
+      os: 'iOS',
+    } as const;
+    const plain = aSession({ userId: user.id, expiresAt: LATER });
+    const proven = aSession({ userId: user.id, aal: 2, ...seen });
     await store.transaction(async (tx) => {
-      for (const session of [live, revoked, ended]) {
-        await tx.sessions.add({ ...session, userId: alice?.id ?? '' }, 'hash');
-      }
-      await tx.sessions.add({ ...carols, userId: carol?.id ?? '' }, 'hash');
+      for (const session of [plain, proven]) await tx.sessions.add(session, 'hash');
     });
     const { epoch, head } = await log.standing();
-    const liveness = () =>
-      Promise.all([live, revoked, ended, carols, aSession()].map(({ id }) => store.snapshots.session(id)));
-    const answer = (isLive: boolean, asOf = head) => ({ epoch, asOf, live: isLive });
-    expect(await liveness()).toEqual([answer(true), answer(true), answer(false), answer(true), answer(false)]);
+    const ids = [plain.id, anId('sess'), proven.id];
+    let snapshot: SessionSnapshot | null = null;
+    expect(await statements(async () => (snapshot = await store.snapshots.sessions(ids)))).toBe(1);
+    expect(snapshot).toEqual({
+      epoch,
+      asOf: head,
+      sessions: new Map([plain, proven].map((session) => [session.id, toInputs(session)])),
+    });
 
     await store.transaction(async (tx) => {
-      await tx.sessions.revoke(revoked.id, INSTANT, 'revoked');
-      await tx.users.save({ ...aUser(), ...carol, status: 'disabled' });
-      await tx.authority.append({ target: revoked.id, kind: 'revoked', userId: null, reason: 'revoked' });
+      await tx.sessions.revoke(proven.id, INSTANT, 'revoked');
+      await tx.authority.append({ target: proven.id, kind: 'revoked', userId: null, reason: 'revoked' });
     });
-    expect(await liveness()).toEqual([true, false, false, false, false].map((isLive) => answer(isLive, head + 1)));
+    const after = await store.snapshots.sessions(ids);
+    expect(after.asOf).toBe(head + 1);
+    expect([plain, proven].map(({ id }) => after.sessions.get(id)?.revoked)).toEqual([false, true]);
+  },
+
+  'sessions: names its position even when there is none': async ({ store, log }) => {
+    const { epoch, head } = await log.standing();
+    for (const ids of [[], [anId('sess')]]) {
+      expect(await store.snapshots.sessions(ids)).toEqual({ epoch, asOf: head, sessions: new Map() });
+    }
   },
 
   'population: active users after this id, in the order of their ids, with grants that have not expired, in one statement':

@@ -290,7 +290,7 @@ describe('the fence', () => {
 
   test('`outdated` after the lock sees a revocation that was committed while it waited, `outdated` before it does not', async () => {
     const { id } = await addUser(opened.store);
-    const basis = { dependencies: [id], asOf: 0, credentials: [], label: 0 };
+    const basis = { dependencies: [id], asOf: 0, session: null, credentials: [], label: 0 };
     const revoking = holding(opened.store, async (tx) => {
       await tx.fence.lock({ change: [id], share: [], policy: null });
       await append(tx, id);

@@ -9,6 +9,7 @@ import type { Identification } from '../../domain/authentication/identification.
 import type { Origin } from '../../domain/authentication/origin.ts';
 import type { PasswordChanges } from '../../domain/authentication/password-changes.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
+import type { StepUps } from '../../domain/authentication/step-ups.ts';
 import type { Drainer } from '../../domain/outbox/drainer.ts';
 import type { Unlocking } from '../../domain/authentication/unlocking.ts';
 import type { Policies } from '../../domain/policy/policies.ts';
@@ -25,6 +26,7 @@ import type { Activity } from '../../domain/sessions/activity.ts';
 import type { Cleaner } from '../../domain/sessions/cleaner.ts';
 import type { SessionAnalytics } from '../../domain/sessions/session-analytics.ts';
 import type { SessionEnder } from '../../domain/sessions/session-ender.ts';
+import type { SessionStates } from '../../domain/sessions/session-states.ts';
 import type { Sessions } from '../../domain/sessions/sessions.ts';
 import type { CsrfTokens } from '../../domain/tokens/csrf-tokens.ts';
 import type { RefreshTokens } from '../../domain/tokens/refresh-tokens.ts';
@@ -52,11 +54,13 @@ export interface Services {
   readonly customRoles: CustomRoles;
   readonly grants: Grants;
   readonly sessions: Sessions;
+  readonly sessionStates: SessionStates;
   readonly activity: Activity;
   readonly cleaner: Cleaner;
   readonly authentication: Authentication;
   readonly identification: Identification;
   readonly secondFactors: SecondFactors;
+  readonly stepUps: StepUps;
   readonly refreshTokens: RefreshTokens;
   readonly csrfTokens: CsrfTokens;
   readonly signingKeys: SigningKeys;
@@ -91,6 +95,8 @@ export interface Renewable {
 export interface Door {
   readonly cookies?: SessionCookies;
   readonly connection?: Renewable;
+  /** Whether cookies keep the tokens of the session, and this door sets none. */
+  readonly cookiesElsewhere?: boolean;
 }
 
 /** One operation: who acts, from where, and the services. The same for every protocol. */
@@ -100,17 +106,19 @@ export class OperationContext {
   readonly services: Services;
   readonly cookies: SessionCookies | null;
   readonly connection: Renewable | null;
+  readonly cookiesElsewhere: boolean;
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
   // No #private field: Apollo Server hands resolvers a copy of its context, and copies have none.
   private loadersOnce: Loaders | null = null;
 
-  constructor(services: Services, by: Principal, from: Origin, { cookies, connection }: Door = {}) {
+  constructor(services: Services, by: Principal, from: Origin, { cookies, connection, cookiesElsewhere }: Door = {}) {
     this.services = services;
     this.by = by;
     this.from = from;
     this.cookies = cookies ?? null;
     this.connection = connection ?? null;
+    this.cookiesElsewhere = cookiesElsewhere ?? false;
   }
 
   /** Who signs in goes on as who they are: the rest of the operation is theirs. */

@@ -266,9 +266,20 @@ export type Mutation = {
    * (RATE_LIMITED); after a hundred only a recovery code helps (ACCOUNT_LOCKED).
    */
   verifyMfa: SignedIn;
-  /** Makes a secret for your authenticator app. It counts once a code confirms it; CONFLICT while you have one that does. */
+  /**
+   * Proves again who you are, in the session you act in: what MFA_REQUIRED asks for. With a code it is at level 2 from then on.
+   * Wrong codes and passwords are counted as when you sign in.
+   */
+  stepUp: StepUpPayload;
+  /**
+   * Makes a secret for your authenticator app. It counts once a code confirms it; CONFLICT while you have one that does. The
+   * session must have proven who you are within a quarter of an hour, or MFA_REQUIRED asks for `stepUp`.
+   */
   beginTotpEnrollment: BeginTotpEnrollmentPayload;
-  /** Signing in takes a second factor from now on. Ends all your sessions but the one you act in. */
+  /**
+   * Signing in takes a second factor from now on. Ends all your sessions but the one you act in, which goes on with other tokens;
+   * asks for a recent proof as `beginTotpEnrollment` does.
+   */
   confirmTotpEnrollment: ConfirmTotpEnrollmentPayload;
   /** Signing in takes the password alone again. `code` is the app's or a recovery code. Ends all your sessions but the one you act in. */
   disableTotp: DisableTotpPayload;
@@ -429,6 +440,11 @@ export type MutationDeleteScopeArgs = {
 
 export type MutationVerifyMfaArgs = {
   input: VerifyMfaInput;
+};
+
+
+export type MutationStepUpArgs = {
+  input: StepUpInput;
 };
 
 
@@ -717,7 +733,21 @@ export type Decision = {
   /** File and line of the deciding rule; null when no rule applies. */
   rule?: Maybe<Scalars['String']['output']>;
   policyVersion: Scalars['String']['output'];
+  /**
+   * What your session must prove before you do what you may: until then it is refused with MFA_REQUIRED, and `stepUp` is what
+   * helps. Null when nothing is missing.
+   */
+  stepUp?: Maybe<RequiredProof>;
   position: Scalars['String']['output'];
+};
+
+/** How well, and how recently, a session must have proven who acts in it. */
+export type RequiredProof = {
+  __typename?: 'RequiredProof';
+  /** 1 is the password, 2 a second factor. */
+  level: Scalars['Int']['output'];
+  /** Null where it does not matter when. */
+  withinSeconds?: Maybe<Scalars['Int']['output']>;
 };
 
 /** Your rules for a CASL ability of your own. */
@@ -1140,6 +1170,36 @@ export type ConfirmTotpEnrollmentPayload = {
   __typename?: 'ConfirmTotpEnrollmentPayload';
   /** Shown here and never again. */
   recoveryCodes: Array<Scalars['String']['output']>;
+  /** In place of the one you asked with. Null when cookies keep it. */
+  accessToken?: Maybe<Scalars['String']['output']>;
+  /** In place of all older ones of the session, which are dead. Null when cookies keep it. */
+  refreshToken?: Maybe<Scalars['String']['output']>;
+  /** When the access token ends. */
+  expiresAt: Scalars['DateTime']['output'];
+  /** The session you act in, at level 2. */
+  session: Session;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+/** One of both. */
+export type StepUpInput = {
+  /** For whoever has no second factor: that somebody who knows it is there now. */
+  password?: InputMaybe<Scalars['String']['input']>;
+  /** Six digits are the app's; anything else is a recovery code. */
+  code?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type StepUpPayload = {
+  __typename?: 'StepUpPayload';
+  /** In place of the one you asked with. Null when cookies keep it. */
+  accessToken?: Maybe<Scalars['String']['output']>;
+  /** In place of all older ones of the session, which are dead. Null when cookies keep it. */
+  refreshToken?: Maybe<Scalars['String']['output']>;
+  /** When the access token ends. */
+  expiresAt: Scalars['DateTime']['output'];
+  /** The session you act in. */
+  session: Session;
   receipt: Receipt;
   position: Scalars['String']['output'];
 };
@@ -1164,7 +1224,7 @@ export type Session = {
   id: Scalars['ID']['output'];
   user?: Maybe<User>;
   createdAt?: Maybe<Scalars['DateTime']['output']>;
-  /** 1 when it began with the password alone, 2 with a second factor. */
+  /** What it has proven: 1 the password alone, 2 a second factor. */
   aal: Scalars['Int']['output'];
   /** When its user last proved who they are. */
   authenticatedAt: Scalars['DateTime']['output'];
@@ -1622,6 +1682,7 @@ export type ResolversTypes = {
   SessionLengths: ResolverTypeWrapper<SessionLengths>;
   SessionBucket: ResolverTypeWrapper<SessionBucket>;
   Decision: ResolverTypeWrapper<Decision>;
+  RequiredProof: ResolverTypeWrapper<RequiredProof>;
   AbilityRules: ResolverTypeWrapper<AbilityRules>;
   PackedRules: ResolverTypeWrapper<Scalars['PackedRules']['output']>;
   Attributes: ResolverTypeWrapper<Scalars['Attributes']['output']>;
@@ -1675,7 +1736,9 @@ export type ResolversTypes = {
   MfaRequired: ResolverTypeWrapper<MfaRequired>;
   VerifyMfaInput: VerifyMfaInput;
   BeginTotpEnrollmentPayload: ResolverTypeWrapper<BeginTotpEnrollmentPayload>;
-  ConfirmTotpEnrollmentPayload: ResolverTypeWrapper<ConfirmTotpEnrollmentPayload>;
+  ConfirmTotpEnrollmentPayload: ResolverTypeWrapper<Omit<ConfirmTotpEnrollmentPayload, 'session'> & { session: ResolversTypes['Session'] }>;
+  StepUpInput: StepUpInput;
+  StepUpPayload: ResolverTypeWrapper<Omit<StepUpPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   DisableTotpPayload: ResolverTypeWrapper<DisableTotpPayload>;
   RegenerateRecoveryCodesPayload: ResolverTypeWrapper<RegenerateRecoveryCodesPayload>;
   Session: ResolverTypeWrapper<SessionRecord>;
@@ -1751,6 +1814,7 @@ export type ResolversParentTypes = {
   SessionLengths: SessionLengths;
   SessionBucket: SessionBucket;
   Decision: Decision;
+  RequiredProof: RequiredProof;
   AbilityRules: AbilityRules;
   PackedRules: Scalars['PackedRules']['output'];
   Attributes: Scalars['Attributes']['output'];
@@ -1800,7 +1864,9 @@ export type ResolversParentTypes = {
   MfaRequired: MfaRequired;
   VerifyMfaInput: VerifyMfaInput;
   BeginTotpEnrollmentPayload: BeginTotpEnrollmentPayload;
-  ConfirmTotpEnrollmentPayload: ConfirmTotpEnrollmentPayload;
+  ConfirmTotpEnrollmentPayload: Omit<ConfirmTotpEnrollmentPayload, 'session'> & { session: ResolversParentTypes['Session'] };
+  StepUpInput: StepUpInput;
+  StepUpPayload: Omit<StepUpPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   DisableTotpPayload: DisableTotpPayload;
   RegenerateRecoveryCodesPayload: RegenerateRecoveryCodesPayload;
   Session: SessionRecord;
@@ -1910,6 +1976,7 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   resumeScope?: Resolver<ResolversTypes['ResumeScopePayload'], ParentType, ContextType, RequireFields<MutationResumeScopeArgs, 'id'>>;
   deleteScope?: Resolver<ResolversTypes['DeleteScopePayload'], ParentType, ContextType, RequireFields<MutationDeleteScopeArgs, 'id'>>;
   verifyMfa?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, RequireFields<MutationVerifyMfaArgs, 'input'>>;
+  stepUp?: Resolver<ResolversTypes['StepUpPayload'], ParentType, ContextType, RequireFields<MutationStepUpArgs, 'input'>>;
   beginTotpEnrollment?: Resolver<ResolversTypes['BeginTotpEnrollmentPayload'], ParentType, ContextType>;
   confirmTotpEnrollment?: Resolver<ResolversTypes['ConfirmTotpEnrollmentPayload'], ParentType, ContextType, RequireFields<MutationConfirmTotpEnrollmentArgs, 'code'>>;
   disableTotp?: Resolver<ResolversTypes['DisableTotpPayload'], ParentType, ContextType, RequireFields<MutationDisableTotpArgs, 'code'>>;
@@ -2048,7 +2115,13 @@ export type DecisionResolvers<ContextType = OperationContext, ParentType extends
   reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   rule?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   policyVersion?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  stepUp?: Resolver<Maybe<ResolversTypes['RequiredProof']>, ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RequiredProofResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RequiredProof'] = ResolversParentTypes['RequiredProof']> = {
+  level?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  withinSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
 };
 
 export type AbilityRulesResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AbilityRules'] = ResolversParentTypes['AbilityRules']> = {
@@ -2327,6 +2400,19 @@ export type BeginTotpEnrollmentPayloadResolvers<ContextType = OperationContext, 
 
 export type ConfirmTotpEnrollmentPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ConfirmTotpEnrollmentPayload'] = ResolversParentTypes['ConfirmTotpEnrollmentPayload']> = {
   recoveryCodes?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  accessToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  refreshToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  session?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type StepUpPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['StepUpPayload'] = ResolversParentTypes['StepUpPayload']> = {
+  accessToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  refreshToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  session?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
@@ -2534,6 +2620,7 @@ export type Resolvers<ContextType = OperationContext> = {
   SessionLengths?: SessionLengthsResolvers<ContextType>;
   SessionBucket?: SessionBucketResolvers<ContextType>;
   Decision?: DecisionResolvers<ContextType>;
+  RequiredProof?: RequiredProofResolvers<ContextType>;
   AbilityRules?: AbilityRulesResolvers<ContextType>;
   PackedRules?: GraphQLScalarType;
   Attributes?: GraphQLScalarType;
@@ -2575,6 +2662,7 @@ export type Resolvers<ContextType = OperationContext> = {
   MfaRequired?: MfaRequiredResolvers<ContextType>;
   BeginTotpEnrollmentPayload?: BeginTotpEnrollmentPayloadResolvers<ContextType>;
   ConfirmTotpEnrollmentPayload?: ConfirmTotpEnrollmentPayloadResolvers<ContextType>;
+  StepUpPayload?: StepUpPayloadResolvers<ContextType>;
   DisableTotpPayload?: DisableTotpPayloadResolvers<ContextType>;
   RegenerateRecoveryCodesPayload?: RegenerateRecoveryCodesPayloadResolvers<ContextType>;
   Session?: SessionResolvers<ContextType>;

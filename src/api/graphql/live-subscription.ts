@@ -203,7 +203,7 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
   }
 
   #follow(now: UserPrincipal): void {
-    if (now.standing !== this.#by.standing) this.#go(now);
+    if (now.standing !== this.#by.standing || now.session !== this.#by.session) this.#go(now);
   }
 
   #go(now: UserPrincipal): void {

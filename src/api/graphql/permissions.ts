@@ -103,7 +103,8 @@ async function decide({ action, subject, id, field, attributes }: CheckInput, co
     record === null
       ? { ...policy.nothingThere(by), reason: `There is no such ${subject}.` }
       : policy.decide(by, action, record, field ?? undefined);
-  return { ...decision, position: positionOf(by, context) };
+  const stepUp = decision.allowed ? policy.missingProof(by, action, subject) : null;
+  return { ...decision, stepUp, position: positionOf(by, context) };
 }
 
 /** A record of another subgraph, as it describes it. */

@@ -1,5 +1,5 @@
 import type { Resolvers } from './generated.ts';
-import { handOut } from './signed-in.ts';
+import { demandTokensCanGo, handOn, handOut } from './signed-in.ts';
 
 export const secondFactors: Resolvers = {
   Mutation: {
@@ -13,9 +13,17 @@ export const secondFactors: Resolvers = {
       return { ...value, position };
     },
 
-    confirmTotpEnrollment: async (_, { code }, { by, services }) => {
-      const { value, receipt } = await services.secondFactors.confirm(by, code);
-      return { recoveryCodes: [...value], receipt, position: receipt.position };
+    confirmTotpEnrollment: async (_, { code }, context) => {
+      demandTokensCanGo(context);
+      const { value, receipt } = await context.services.secondFactors.confirm(context.by, code);
+      const tokens = await handOn(context, value.tokens);
+      return { ...tokens, recoveryCodes: [...value.recoveryCodes], receipt, position: receipt.position };
+    },
+
+    stepUp: async (_, { input }, context) => {
+      demandTokensCanGo(context);
+      const { value, receipt } = await context.services.stepUps.stepUp(context.by, input);
+      return { ...(await handOn(context, value)), receipt, position: receipt.position };
     },
 
     disableTotp: async (_, { code }, { by, services }) => {

@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql';
 import type { SignedIn } from '../../domain/authentication/authentication.ts';
-import { badInput, type Refusal, REFUSALS } from '../../domain/refusals.ts';
+import type { FreshTokens } from '../../domain/authentication/session-proofs.ts';
+import { badInput, Refusal, REFUSALS } from '../../domain/refusals.ts';
 import { noCsrfToken } from '../../domain/tokens/csrf-tokens.ts';
 import type { OperationContext } from './context.ts';
 
@@ -19,6 +20,25 @@ export async function handOut(context: OperationContext, signedIn: SignedIn): Pr
   cookies.keep(signedIn);
   const csrfToken = services.csrfTokens.make(signedIn.session.id);
   return { ...signedIn, accessToken: null, refreshToken: null, deviceToken: null, csrfToken };
+}
+
+/** The same for a session that goes on with other tokens: they go where the ones before them were. */
+export async function handOn(
+  context: OperationContext,
+  tokens: FreshTokens,
+): Promise<Omit<FreshTokens, 'accessToken' | 'refreshToken'> & Pick<SignedInAnswer, 'accessToken' | 'refreshToken'>> {
+  const { cookies, services } = context;
+  context.become(await services.identification.identify({ kind: 'accessToken', token: tokens.accessToken }));
+  if (cookies === null || !cookies.holding) return tokens;
+  cookies.keep(tokens);
+  return { ...tokens, accessToken: null, refreshToken: null };
+}
+
+/** Refuses, before anything is done, what would leave the cookies of a page with tokens that are dead. */
+export function demandTokensCanGo({ cookiesElsewhere }: OperationContext): void {
+  if (!cookiesElsewhere) return;
+  const message = 'Cookies keep the tokens of this session. Ask over HTTP, where the answer can set them.';
+  throw new Refusal('FORBIDDEN', message, { reason: 'cookies' });
 }
 
 /** The one refresh token of the request: its argument, or the cookie of a page that shows it has the CSRF token as well. */

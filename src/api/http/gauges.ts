@@ -1,3 +1,4 @@
+import type { LabelledCounts } from '../../domain/authority/labelled.ts';
 import { hashing } from '../../domain/users/hashing.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { Services } from '../graphql/context.ts';
@@ -5,7 +6,7 @@ import type { Services } from '../graphql/context.ts';
 /** What can be read of the parts whenever somebody asks for metrics. */
 export function observe(
   metrics: Metrics,
-  { tail, standings, live, policyFiles, rollups, activity, cleaner }: Services,
+  { tail, standings, sessionStates, live, policyFiles, rollups, activity, cleaner }: Services,
   open: { readonly sockets: () => number; readonly streams: () => number },
 ): void {
   metrics.gauge(
@@ -20,6 +21,7 @@ export function observe(
   );
   metrics.gauge('tombstones', 'Targets of the recent authority log kept in memory.', () => tail.tombstones.size);
   metrics.gauge('standings', 'Principals kept in memory with their abilities.', () => standings.size);
+  metrics.gauge('session_states', 'Sessions whose state is kept in memory.', () => sessionStates.size);
   metrics.gauge('live_operations', 'Subscriptions and sockets that revocations can end.', () => live.size);
   metrics.gauge('sockets', 'Open WebSockets.', open.sockets);
   metrics.gauge('event_streams', 'Subscriptions over server-sent events.', open.streams);
@@ -62,24 +64,27 @@ export function observe(
     'Old entries of the authority log that were removed.',
     () => cleaner.removed.logEntries,
   );
+  observeCache(metrics, 'standing', 'Standings', standings);
+  observeCache(metrics, 'session_state', 'States of sessions', sessionStates);
+}
+
+/** What of it was found where. */
+function observeCache(
+  metrics: Metrics,
+  name: string,
+  what: string,
+  { counts }: { readonly counts: LabelledCounts },
+): void {
+  metrics.counter(`${name}_cache_hits_total`, `${what} taken from the shared cache.`, () => counts.cacheHits);
+  metrics.counter(`${name}_cache_misses_total`, `${what} the shared cache did not have.`, () => counts.cacheMisses);
   metrics.counter(
-    'standing_cache_hits_total',
-    'Standings taken from the shared cache.',
-    () => standings.counts.cacheHits,
+    `${name}_cache_rejected_total`,
+    `${what} in the shared cache that were forged, foreign or stale.`,
+    () => counts.cacheRejected,
   );
   metrics.counter(
-    'standing_cache_misses_total',
-    'Standings the shared cache did not have.',
-    () => standings.counts.cacheMisses,
-  );
-  metrics.counter(
-    'standing_cache_rejected_total',
-    'Cache entries that were forged, foreign or stale.',
-    () => standings.counts.cacheRejected,
-  );
-  metrics.counter(
-    'standing_database_reads_total',
-    'Snapshots of standings read from PostgreSQL.',
-    () => standings.counts.databaseReads,
+    `${name}_database_reads_total`,
+    `Snapshots of ${what.toLowerCase()} read from PostgreSQL.`,
+    () => counts.databaseReads,
   );
 }

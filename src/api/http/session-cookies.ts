@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { SignedIn } from '../../domain/authentication/authentication.ts';
+import type { FreshTokens } from '../../domain/authentication/session-proofs.ts';
 import type { Credential } from '../../domain/authentication/identification.ts';
 import { badInput, Refusal } from '../../domain/refusals.ts';
 
@@ -62,12 +62,22 @@ export class SessionCookies {
     return this.keeping || this.#access === null ? { kind: 'none' } : { kind: 'accessToken', token: this.#access };
   }
 
+  /** Whether cookies keep the tokens of the session that is acted in. */
+  get holding(): boolean {
+    return this.credential.kind === 'accessToken';
+  }
+
   get answer(): readonly string[] {
     return this.#answer;
   }
 
   /** Both last as long as the session: a token that has run out is answered with TOKEN_EXPIRED, not taken for nobody. */
-  keep({ accessToken, refreshToken, deviceToken, session: { expiresAt } }: SignedIn): void {
+  keep({
+    accessToken,
+    refreshToken,
+    deviceToken = null,
+    session: { expiresAt },
+  }: FreshTokens & { readonly deviceToken?: string | null }): void {
     const end = `Expires=${new Date(expiresAt).toUTCString()}`;
     this.#answer = [
       `${ACCESS}=${accessToken}; ${ATTRIBUTES}; ${end}`,

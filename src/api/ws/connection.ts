@@ -39,6 +39,8 @@ export class Connection implements LiveOperation, Renewable {
   readonly dependencies: readonly string[] = [];
   /** What it was opened or renewed with: for operations that bring no credential of their own. */
   credential: Credential = { kind: 'none' };
+  /** Whether it is a cookie that opened it. */
+  byCookie = false;
   readonly #socket: WebSocket;
   readonly #services: Services;
   /** By id; null while it is being identified. */

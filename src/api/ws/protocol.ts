@@ -39,13 +39,17 @@ export function protocolOptions(
     { query, operationName, variables, extensions }: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { connection } = extra;
-    const by = await identification.identify(operationCredential(extensions) ?? connection.credential);
+    const own = operationCredential(extensions);
+    const by = await identification.identify(own ?? connection.credential);
     if (by.kind === 'user') services.activity.touch(by.credential.sessionId, 'websocket');
     const operation = operationOf(documents, { query, operationName }, logger);
     if (isErrors(operation)) return operation;
     // Closed while it was identified: nothing more is executed for this client.
     if (connection.closing) return [new GraphQLError('The socket is closing.')];
-    const contextValue = new OperationContext(services, by, originOf(extra), { connection });
+    const contextValue = new OperationContext(services, by, originOf(extra), {
+      connection,
+      cookiesElsewhere: own === null && connection.byCookie,
+    });
     connection.started(id, operation.kind, contextValue);
     return {
       schema,
@@ -65,6 +69,7 @@ export function protocolOptions(
         const by = await identification.identify(credential);
         if (by.kind === 'user' && csrfToken !== null) csrfTokens.demand(by.credential.sessionId, csrfToken);
         connection.credential = credential;
+        connection.byCookie = csrfToken !== null;
         connection.opened(by);
         // Asked again now that a revocation would find the connection: one may have come in between.
         await standings.recheck(by);

@@ -8,6 +8,7 @@ import { ACTIVITY_LOSS_MS } from '../sessions/activity.ts';
 import { readClient, readDevice } from '../sessions/device.ts';
 import type { SessionProfiles } from '../sessions/profiles.ts';
 import type { RefreshState, Session } from '../sessions/session.ts';
+import type { SessionStates } from '../sessions/session-states.ts';
 import type { Store, Transaction } from '../store.ts';
 import type { AccessTokens } from '../tokens/access-tokens.ts';
 import type { RefreshToken, RefreshTokens } from '../tokens/refresh-tokens.ts';
@@ -69,6 +70,7 @@ export class Authentication {
   readonly #store: Store;
   readonly #authority: Authority;
   readonly #identification: Identification;
+  readonly #sessionStates: SessionStates;
   readonly #accessTokens: AccessTokens;
   readonly #refreshTokens: RefreshTokens;
   readonly #secondFactors: SecondFactors;
@@ -83,6 +85,7 @@ export class Authentication {
     store: Store;
     authority: Authority;
     identification: Identification;
+    sessionStates: SessionStates;
     accessTokens: AccessTokens;
     refreshTokens: RefreshTokens;
     secondFactors: SecondFactors;
@@ -95,6 +98,7 @@ export class Authentication {
     this.#store = parts.store;
     this.#authority = parts.authority;
     this.#identification = parts.identification;
+    this.#sessionStates = parts.sessionStates;
     this.#accessTokens = parts.accessTokens;
     this.#refreshTokens = parts.refreshTokens;
     this.#secondFactors = parts.secondFactors;
@@ -316,6 +320,8 @@ export class Authentication {
   }
 
   async #signedIn({ refresh, session, user, position, deviceToken }: Granted): Promise<SignedIn> {
+    // Read before the session was: whatever happens to it after that has a newer position.
+    await this.#sessionStates.put(session, { epoch: position.epoch, asOf: position.seq });
     const { accessToken, expiresAtMs } = await this.#accessTokens.issue({
       userId: user.id,
       sessionId: session.id,

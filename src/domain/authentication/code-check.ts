@@ -18,6 +18,11 @@ interface Author {
 
 const TOTP_CODE = /^\d{6}$/;
 
+const digitsOf = (code: string): string => code.replaceAll(/\s/g, '');
+
+/** What a code claims to be. */
+export const methodOf = (code: string): MfaMethod => (TOTP_CODE.test(digitsOf(code)) ? 'totp' : 'recoveryCode');
+
 /** Checks codes and counts the wrong ones, under the lock of the factor: of concurrent callers each sees what the one before it did. */
 export class CodeCheck {
   readonly #keys: Keys;
@@ -35,16 +40,14 @@ export class CodeCheck {
    * answer and not thrown, so that the transaction commits what it counted.
    */
   check(tx: Transaction, factor: TotpFactor, code: string, author: Author): Promise<Refusal | null> {
-    const digits = code.replaceAll(/\s/g, '');
-    if (TOTP_CODE.test(digits)) return this.#checkTotp(tx, factor, digits, author);
+    if (methodOf(code) === 'totp') return this.checkTotp(tx, factor, code, author);
     return this.#checkRecoveryCode(tx, factor, code, author);
   }
 
   /** As {@link check}, of the app's codes alone: refuses others with BAD_USER_INPUT. */
   checkTotp(tx: Transaction, factor: TotpFactor, code: string, author: Author): Promise<Refusal | null> {
-    const digits = code.replaceAll(/\s/g, '');
-    if (!TOTP_CODE.test(digits)) throw badInput('code', 'This takes the six digits that your app shows.');
-    return this.#checkTotp(tx, factor, digits, author);
+    if (methodOf(code) !== 'totp') throw badInput('code', 'This takes the six digits that your app shows.');
+    return this.#checkTotp(tx, factor, digitsOf(code), author);
   }
 
   async #checkTotp(tx: Transaction, factor: TotpFactor, code: string, author: Author): Promise<Refusal | null> {

@@ -2,9 +2,9 @@ import type { Clock } from '../../kit/clock.ts';
 import { sameEpoch } from '../authority/position.ts';
 import type { Tail } from '../authority/tail.ts';
 import type { Standings } from '../policy/standings.ts';
-import { ANONYMOUS, type Principal, type UserPrincipal } from '../principals/principal.ts';
+import { ANONYMOUS, type Principal, type Standing, type UserPrincipal } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
-import type { SnapshotReader } from '../store.ts';
+import type { SessionState, SessionStates } from '../sessions/session-states.ts';
 import type { AccessClaims, AccessTokens } from '../tokens/access-tokens.ts';
 
 /** What was shown at the door, unverified. */
@@ -12,22 +12,22 @@ export type Credential = { readonly kind: 'none' } | { readonly kind: 'accessTok
 
 /** From a credential to who acts. */
 export class Identification {
-  readonly #snapshots: SnapshotReader;
   readonly #tail: Tail;
   readonly #standings: Standings;
+  readonly #sessions: SessionStates;
   readonly #accessTokens: AccessTokens;
   readonly #clock: Clock;
 
   constructor(parts: {
-    snapshots: SnapshotReader;
+    sessions: SessionStates;
     tail: Tail;
     standings: Standings;
     accessTokens: AccessTokens;
     clock: Clock;
   }) {
-    this.#snapshots = parts.snapshots;
     this.#tail = parts.tail;
     this.#standings = parts.standings;
+    this.#sessions = parts.sessions;
     this.#accessTokens = parts.accessTokens;
     this.#clock = parts.clock;
   }
@@ -61,37 +61,45 @@ export class Identification {
     }
     const standing = this.#standings.warm(userId);
     if (standing === null || !standing.active) return null;
+    const session = this.#sessions.warm(sessionId);
+    if (session === null || session.ended || session.userId !== userId) return null;
     for (const target of standing.homeIds) if (tombstones.revokedSince(target, label)) return null;
-    return principalOf(claims, standing);
+    return principalOf(claims, standing, session);
   }
 
   async #identifyCold(token: string): Promise<Principal> {
     const verified = await this.#accessTokens.verify(token);
     await this.#tail.awaitForce();
-    const claims = await this.#relabelled(token, verified);
-    const standing = await this.#standings.of(claims.userId);
-    if (standing === null) throw revoked();
-    return this.#standings.recheck(principalOf(claims, standing));
+    const { userId, sessionId } = verified;
+    const [standing, session] = await Promise.all([this.#standings.of(userId), this.#sessions.of(sessionId, userId)]);
+    if (standing === null || session === null || session.userId !== userId) throw revoked();
+    const claims = this.#relabelled(token, verified, standing, session);
+    return this.#standings.recheck(principalOf(claims, standing, session));
   }
 
-  /** Claims whose position this instance can judge: one from before its horizon, or of another history, is checked at the database. */
-  async #relabelled(token: string, claims: AccessClaims): Promise<AccessClaims> {
+  /**
+   * Claims whose position this instance can judge: in place of one from before its horizon, or of another history, the older one
+   * of what the principal was found in. Whoever had been shut out by then is shut out by that.
+   */
+  #relabelled(token: string, claims: AccessClaims, standing: Standing, session: SessionState): AccessClaims {
     const { tombstones, position } = this.#tail;
     const known = sameEpoch(claims.position.epoch, position.epoch) && claims.position.seq >= tombstones.horizon;
     if (known) return claims;
-    const { live, epoch, asOf } = await this.#snapshots.session(claims.sessionId);
-    if (!live) throw revoked();
-    const relabelled = { ...claims, position: { epoch, seq: asOf } };
+    const relabelled = {
+      ...claims,
+      position: { epoch: session.epoch, seq: Math.min(standing.asOf, session.asOf) },
+    };
     this.#accessTokens.relabel(token, relabelled);
     return relabelled;
   }
 }
 
-function principalOf(claims: AccessClaims, standing: UserPrincipal['standing']): UserPrincipal {
+function principalOf(claims: AccessClaims, standing: Standing, session: SessionState): UserPrincipal {
   return {
     kind: 'user',
     id: claims.userId,
     standing,
+    session,
     credential: {
       sessionId: claims.sessionId,
       targets: [claims.sessionId, claims.userId, claims.kid],

@@ -3,15 +3,17 @@ import { newId } from '../../kit/ids.ts';
 import type { Keys } from '../../kit/secret.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import { sessionIdOf, type Principal, type UserPrincipal } from '../principals/principal.ts';
+import { demandProof, type Proof } from '../principals/proof.ts';
 import { Refusal } from '../refusals.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Store, Transaction } from '../store.ts';
 import type { Notices } from '../users/notices.ts';
 import type { User } from '../users/user.ts';
 import { challengeNotValid, ChallengeTokens, type Challenge } from './challenges.ts';
-import { CodeCheck, type MfaMethod } from './code-check.ts';
+import { CodeCheck, methodOf, type MfaMethod } from './code-check.ts';
 import type { TotpFactor } from './factor.ts';
 import { RecoveryCodes } from './recovery-codes.ts';
+import type { FreshTokens, Proven, SessionProofs } from './session-proofs.ts';
 import { newTotpSecret, totpUri } from './totp.ts';
 
 /** The password was right, and a code is missing. */
@@ -28,6 +30,14 @@ export interface Enrollment {
   readonly uri: string;
 }
 
+export interface Confirmed {
+  readonly recoveryCodes: readonly string[];
+  readonly tokens: FreshTokens;
+}
+
+/** Whoever has a stolen token must not make it theirs for good. */
+const TO_ENROLL: Proof = { level: 1, withinSeconds: 900 };
+
 /** NIST SP 800-63B-4 3.1.3.2: at most ten minutes. */
 const CHALLENGE_SECONDS = 600;
 
@@ -36,6 +46,7 @@ export class SecondFactors {
   readonly #store: Store;
   readonly #authority: Authority;
   readonly #sessions: Sessions;
+  readonly #proofs: SessionProofs;
   readonly #keys: Keys;
   readonly #challengeTokens: ChallengeTokens;
   readonly #recoveryCodes: RecoveryCodes;
@@ -48,6 +59,7 @@ export class SecondFactors {
     store: Store;
     authority: Authority;
     sessions: Sessions;
+    proofs: SessionProofs;
     keys: Keys;
     notices: Notices;
     settings: { readonly issuer: string };
@@ -57,6 +69,7 @@ export class SecondFactors {
     this.#store = parts.store;
     this.#authority = parts.authority;
     this.#sessions = parts.sessions;
+    this.#proofs = parts.proofs;
     this.#keys = keys;
     this.#challengeTokens = new ChallengeTokens(keys);
     this.#recoveryCodes = new RecoveryCodes(keys);
@@ -74,12 +87,13 @@ export class SecondFactors {
 
   /**
    * Makes a secret for an app, in place of one that was not confirmed; it counts once a code confirms it. Refuses with
-   * CONFLICT when there is one that counts.
+   * CONFLICT when there is one that counts, and with MFA_REQUIRED a session that has proven nothing for a quarter of an hour.
    */
   async begin(by: Principal): Promise<Written<Enrollment>> {
     const { id } = demandUser(by);
     const secret = newTotpSecret();
     const { position } = await this.#authority.write(by, { change: [id] }, async (tx, actor) => {
+      demandProof(actor, TO_ENROLL, this.#clock);
       const begun = await tx.factors.begin(id, this.#keys.seal('totp-secrets', secret, id), this.#now());
       if (!begun) throw new Refusal('CONFLICT', 'You have an authenticator app. Disable it first.');
       await tx.audit.append({ ...authorOf(actor), action: 'totp.begin', subjectId: id });
@@ -90,9 +104,13 @@ export class SecondFactors {
     return { value: { secret, uri }, position };
   }
 
-  /** Takes the app as a second factor from now on, ends all other sessions, and gives the recovery codes: they are shown once. */
-  confirm(by: Principal, code: string): Promise<Enforced<readonly string[]>> {
-    return this.#change(by, async (tx, actor) => {
+  /**
+   * Takes the app as a second factor from now on, ends all other sessions, and gives the recovery codes: they are shown once. The
+   * session has proven a second factor by that, and goes on with other tokens.
+   */
+  async confirm(by: Principal, code: string): Promise<Enforced<Confirmed>> {
+    const { value, receipt } = await this.#change(by, async (tx, actor) => {
+      demandProof(actor, TO_ENROLL, this.#clock);
       const factor = await tx.factors.find(actor.id);
       if (factor === null) throw new Refusal('CONFLICT', 'Begin an enrollment first.');
       if (factor.confirmedAt !== null) throw new Refusal('CONFLICT', 'Your authenticator app is confirmed already.');
@@ -103,7 +121,19 @@ export class SecondFactors {
       await tx.audit.append({ ...authorOf(actor), action: 'totp.confirm', subjectId: actor.id });
       await this.#notices.secondFactorAdded(tx, recordOf(actor));
       await this.#sessions.endOthers(tx, actor, 'mfa_changed');
-      return this.#newRecoveryCodes(tx, actor.id);
+      const proven = await this.#proofs.note(tx, actor, 'totp');
+      return { proven, recoveryCodes: await this.#newRecoveryCodes(tx, actor.id) };
+    });
+    const { proven, recoveryCodes } = value;
+    return { value: { recoveryCodes, tokens: await this.#proofs.tokens(proven) }, receipt };
+  }
+
+  /** Proves the second factor again, in the session that `by` acts in. Takes a code of the app or a recovery code. */
+  proveBy(by: Principal, code: string): Promise<Enforced<Proven>> {
+    return this.#change(by, async (tx, actor) => {
+      const factor = await confirmedFactor(tx, actor.id);
+      const refusal = await this.#codes.check(tx, factor, code, authorOf(actor));
+      return refusal ?? this.#proofs.note(tx, actor, methodOf(code));
     });
   }
 

@@ -130,10 +130,11 @@ export class Authority {
     if (by.kind !== 'user') return tx.fence.lock({ change, share, policy: policy ?? null });
 
     await tx.fence.lock({ change, share: [by.id, ...share], policy: policy ?? 'share' });
-    const { credential, standing } = by;
+    const { credential, standing, session } = by;
     const outdated = await tx.fence.outdated({
       dependencies: standing.dependencies,
       asOf: standing.asOf,
+      session,
       credentials: [...credential.targets, ...standing.homeIds],
       // A label from the future is nobody's but a forger's: it must not pass by what is coming.
       label: Math.min(credential.label, this.#tail.position.seq),

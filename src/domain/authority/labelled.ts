@@ -5,6 +5,7 @@ import { Refusal } from '../refusals.ts';
 import type { Cache } from './cache.ts';
 import { sameEpoch } from './position.ts';
 import type { Tail } from './tail.ts';
+import { TurnReads } from './turn-reads.ts';
 
 const CACHE_TTL_SECONDS = 3_600;
 /** A load that keeps being overtaken by changes is tried again this often. */
@@ -46,8 +47,8 @@ export interface LabelledCounts {
 export class LabelledCache<I, T extends Labelled> {
   /** The first part of its keys in the shared cache, and what logs call an entry. */
   readonly #name: string;
-  readonly #read: (ids: readonly string[]) => Promise<Found<I>>;
-  readonly #build: (inputs: I, snapshot: Snapshot) => T | Promise<T>;
+  readonly #reads: TurnReads<Found<I>>;
+  readonly #build: (id: string, inputs: I, snapshot: Snapshot) => T | Promise<T>;
   /** Entries kept in process. */
   readonly #max: number;
   readonly #cache: Cache;
@@ -58,14 +59,14 @@ export class LabelledCache<I, T extends Labelled> {
   readonly #known = new Map<string, T>();
   /** Counts histories: what was read in one must not be kept in the next. */
   #generation = 0;
-  #batch: { readonly ids: Set<string>; readonly loaded: Promise<ReadonlyMap<string, T>> } | null = null;
+  #batch: { readonly keys: Map<string, string>; readonly loaded: Promise<ReadonlyMap<string, T>> } | null = null;
   readonly #loading = new Map<string, Promise<ReadonlyMap<string, T>>>();
   readonly counts: LabelledCounts = { cacheHits: 0, cacheMisses: 0, cacheRejected: 0, databaseReads: 0 };
 
   constructor(parts: {
     name: string;
     read: (ids: readonly string[]) => Promise<Found<I>>;
-    build: (inputs: I, snapshot: Snapshot) => T | Promise<T>;
+    build: (id: string, inputs: I, snapshot: Snapshot) => T | Promise<T>;
     max: number;
     cache: Cache;
     keys: Keys;
@@ -74,7 +75,10 @@ export class LabelledCache<I, T extends Labelled> {
     logger: Log;
   }) {
     this.#name = parts.name;
-    this.#read = parts.read;
+    this.#reads = new TurnReads((ids) => {
+      this.counts.databaseReads += 1;
+      return parts.read(ids);
+    });
     this.#build = parts.build;
     this.#max = parts.max;
     this.#cache = parts.cache;
@@ -107,12 +111,24 @@ export class LabelledCache<I, T extends Labelled> {
     );
   }
 
-  /** What is so of this id now, or null when there is no such thing. Concurrent calls share one statement. */
-  async of(id: string): Promise<T | null> {
+  /**
+   * What is so of this id now, or null when there is no such thing. Concurrent calls share one statement.
+   *
+   * @param owner whose it is: what belongs to one owner lies on one node of a cluster
+   */
+  async of(id: string, owner = id): Promise<T | null> {
     const warm = this.warm(id);
     if (warm !== null) return warm;
-    const loading = this.#loading.get(id) ?? this.#enqueue(id);
+    const loading = this.#loading.get(id) ?? this.#enqueue(id, owner);
     return (await loading).get(id) ?? null;
+  }
+
+  /** Keeps what its writer knows to be so. The snapshot must be one from before what was written, or with it. */
+  async put(id: string, owner: string, inputs: I, snapshot: Snapshot): Promise<void> {
+    const entry = await this.#build(id, inputs, snapshot);
+    if (!this.isCurrent(entry)) return;
+    this.#keep(id, entry);
+    this.#share(this.#keyOf(id, owner), inputs, snapshot);
   }
 
   #reset(): void {
@@ -120,85 +136,84 @@ export class LabelledCache<I, T extends Labelled> {
     this.#known.clear();
   }
 
-  #enqueue(id: string): Promise<ReadonlyMap<string, T>> {
+  #enqueue(id: string, owner: string): Promise<ReadonlyMap<string, T>> {
     if (this.#batch === null) {
-      const ids = new Set<string>();
+      const keys = new Map<string, string>();
       const loaded = Promise.resolve()
         .then(() => {
           this.#batch = null;
-          return this.#load([...ids]);
+          return this.#load(keys);
         })
         .finally(() => {
-          for (const each of ids) this.#loading.delete(each);
+          for (const each of keys.keys()) this.#loading.delete(each);
         });
-      this.#batch = { ids, loaded };
+      this.#batch = { keys, loaded };
     }
-    this.#batch.ids.add(id);
+    this.#batch.keys.set(id, this.#keyOf(id, owner));
     this.#loading.set(id, this.#batch.loaded);
     return this.#batch.loaded;
   }
 
-  async #load(ids: readonly string[]): Promise<ReadonlyMap<string, T>> {
+  async #load(keys: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, T>> {
     const generation = this.#generation;
     const found = new Map<string, T>();
-    let missing = await this.#readCache(ids, found);
-    for (let tries = 0; missing.length > 0 && tries < TRIES_MAX; tries += 1) {
+    let missing = await this.#readCache(keys, found);
+    for (let tries = 0; missing.size > 0 && tries < TRIES_MAX; tries += 1) {
       missing = await this.#readDatabase(missing, found);
     }
-    if (missing.length > 0 || generation !== this.#generation) throw overtaken();
+    if (missing.size > 0 || generation !== this.#generation) throw overtaken();
     for (const [id, entry] of found) this.#keep(id, entry);
     return found;
   }
 
-  /** Fills `found` from the shared cache; the ids it does not have, or has in a form that does not count. */
-  async #readCache(ids: readonly string[], found: Map<string, T>): Promise<readonly string[]> {
-    const texts = await this.#cache.read(ids.map((id) => this.#keyOf(id)));
-    const missing: string[] = [];
-    for (const [index, id] of ids.entries()) {
+  /** Fills `found` from the shared cache; what it does not have, or has in a form that does not count. */
+  async #readCache(keys: ReadonlyMap<string, string>, found: Map<string, T>): Promise<ReadonlyMap<string, string>> {
+    const texts = await this.#cache.read([...keys.values()]);
+    const missing = new Map<string, string>();
+    for (const [index, [id, key]] of [...keys].entries()) {
       const text = texts[index] ?? null;
-      const entry = text === null ? null : await this.#open(id, text);
+      const entry = text === null ? null : await this.#open(id, key, text);
       if (entry !== null) found.set(id, entry);
-      else missing.push(id);
+      else missing.set(id, key);
       this.counts[text === null ? 'cacheMisses' : entry === null ? 'cacheRejected' : 'cacheHits'] += 1;
     }
     return missing;
   }
 
-  /** Fills `found` from one snapshot; the ids of which something changed while they were read. */
-  async #readDatabase(ids: readonly string[], found: Map<string, T>): Promise<readonly string[]> {
-    this.counts.databaseReads += 1;
-    const { epoch, asOf, found: read } = await this.#read(ids);
-    if (!sameEpoch(epoch, this.#tail.position.epoch)) await this.#tail.poll(true);
-    const missing: string[] = [];
-    for (const id of ids) {
+  /** Fills `found` from the database; that of which something changed while it was read. */
+  async #readDatabase(keys: ReadonlyMap<string, string>, found: Map<string, T>): Promise<ReadonlyMap<string, string>> {
+    const missing = new Map<string, string>();
+    const reads = [...keys].map(async ([id, key]) => ({ id, key, ...(await this.#reads.of(id)) }));
+    for (const { id, key, epoch, asOf, found: read } of await Promise.all(reads)) {
+      if (!sameEpoch(epoch, this.#tail.position.epoch)) await this.#tail.poll(true);
       const inputs = read.get(id);
       if (inputs === undefined) continue;
-      const entry = await this.#build(inputs, { epoch, asOf });
+      const entry = await this.#build(id, inputs, { epoch, asOf });
       if (!this.isCurrent(entry)) {
-        missing.push(id);
+        missing.set(id, key);
         continue;
       }
       found.set(id, entry);
-      const sealed = this.#seal(id, { epoch, asOf, inputs });
-      this.#cache.write(this.#keyOf(id), sealed, CACHE_TTL_SECONDS).catch((error: unknown) => {
-        this.#logger.debug({ err: error }, `a ${this.#name} was not cached`);
-      });
+      this.#share(key, inputs, { epoch, asOf });
     }
     return missing;
   }
 
-  #seal(id: string, cached: Snapshot & { readonly inputs: I }): string {
-    const body = JSON.stringify(cached);
-    return `${this.#keys.sign('cache', this.#keyOf(id), body)}\n${body}`;
+  #share(key: string, inputs: I, { epoch, asOf }: Snapshot): void {
+    const body = JSON.stringify({ epoch, asOf, inputs });
+    const sealed = `${this.#keys.sign('cache', key, body)}\n${body}`;
+    this.#cache.write(key, sealed, CACHE_TTL_SECONDS).catch((error: unknown) => {
+      this.#logger.debug({ err: error }, `a ${this.#name} was not cached`);
+    });
   }
 
   /** Redis may be written by anyone: an entry counts when it is ours, for this key, of this history, and nothing newer is known. */
-  async #open(id: string, text: string): Promise<T | null> {
+  async #open(id: string, key: string, text: string): Promise<T | null> {
     const end = text.indexOf('\n');
     const body = text.slice(end + 1);
-    if (end < 0 || !this.#keys.verify('cache', text.slice(0, end), this.#keyOf(id), body)) return null;
+    if (end < 0 || !this.#keys.verify('cache', text.slice(0, end), key, body)) return null;
     const { epoch, asOf, inputs } = JSON.parse(body) as Snapshot & { readonly inputs: I }; // signed by us, so it has our shape
-    const entry = await this.#build(inputs, { epoch, asOf });
+    const entry = await this.#build(id, inputs, { epoch, asOf });
     return this.isCurrent(entry) ? entry : null;
   }
 
@@ -212,9 +227,9 @@ export class LabelledCache<I, T extends Labelled> {
     if (oldest !== undefined) this.#known.delete(oldest);
   }
 
-  /** What belongs to one id lies on one node of a cluster. */
-  #keyOf(id: string): string {
-    return `castellan:${this.#name}:{${id}}`;
+  #keyOf(id: string, owner: string): string {
+    const place = `castellan:${this.#name}:{${owner}}`;
+    return id === owner ? place : `${place}:${id}`;
   }
 }
 

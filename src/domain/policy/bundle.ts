@@ -68,9 +68,12 @@ export function versionOf(
 /** What the subjects mean: equal texts for equal vocabularies. */
 export const vocabularyText = (subjects: Bundle['subjects']): string =>
   sorted(
-    [...subjects.values()].map(({ name, actions, attributes }) => {
+    [...subjects.values()].map(({ name, actions, attributes, stepUps }) => {
       const types = [...attributes].map(([attribute, type]) => asText([attribute, typeName(type)]));
-      return `[${asText(name)},${sorted([...actions].map(asText))},${sorted(types)}]`;
+      const proofs = [...stepUps].map(([action, { level, withinSeconds }]) => asText([action, level, withinSeconds]));
+      const parts = [asText(name), sorted([...actions].map(asText)), sorted(types)];
+      // Left out where there are none: what was written before there were any means the same.
+      return `[${[...parts, ...(proofs.length === 0 ? [] : [sorted(proofs)])].join()}]`;
     }),
   );
 

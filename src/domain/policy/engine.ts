@@ -1,5 +1,6 @@
 import { createMongoAbility, type MongoAbility } from '@casl/ability';
 import { packRules } from '@casl/ability/extra';
+import type { Proof } from '../principals/proof.ts';
 import type { Ability, Decision, LackingRule, SubjectRecord } from '../principals/principal.ts';
 import { BoundAbility } from './ability.ts';
 import { type Bundle, roleClosure } from './bundle.ts';
@@ -149,6 +150,10 @@ export class Engine {
 
   inherits(role: string): readonly string[] {
     return this.bundle.roles.get(role)?.inherits ?? [];
+  }
+
+  proofOf(action: string, subjectType: string): Proof | null {
+    return this.bundle.subjects.get(subjectType)?.stepUps.get(action) ?? null;
   }
 
   /** The rule that made a decision of this engine; null when none did. */

@@ -1,4 +1,5 @@
 import type { Operator } from './conditions.ts';
+import { stepUpDuration } from './step-ups.ts';
 import { templateNames } from './templates.ts';
 import { namePattern } from './words.ts';
 
@@ -91,6 +92,14 @@ const rule: JsonSchema = closed(
   { required: ['action', 'subject'] },
 );
 
+const proof: JsonSchema = closed(
+  {
+    level: { enum: [1, 2], description: '2 is a second factor; without it, any session will do.' },
+    within: { type: 'string', ...stepUpDuration, description: 'How long ago it may be at most: 30s, 15m, 12h, 1d.' },
+  },
+  { anyOf: [{ required: ['within'] }, { required: ['level'], properties: { level: { const: 2 } } }] },
+);
+
 /** For editors: the form of a policy file. That its words are declared, only {@link parseBundle} can tell. */
 export const policySchema: JsonSchema = {
   $schema: draft,
@@ -107,6 +116,11 @@ export const policySchema: JsonSchema = {
                 pattern: namePattern('action'),
                 allOf: [ref('unreserved'), undeclarable],
               }),
+              stepUp: {
+                ...named(namePattern('action'), ref('proof')),
+                properties: { read: false },
+                description: 'What a session must have proven for an action, however much it is allowed to.',
+              },
               attributes: {
                 ...named(namePattern('attribute'), ref('attributeType')),
                 properties: { scopes: false, manage: false, all: false },
@@ -131,7 +145,7 @@ export const policySchema: JsonSchema = {
     },
     { minProperties: 1 },
   ),
-  $defs: { unreserved, scalar, nullable, attributeType, rule, tests: closed(operands, { minProperties: 1 }) },
+  $defs: { unreserved, scalar, nullable, attributeType, rule, proof, tests: closed(operands, { minProperties: 1 }) },
 };
 
 const scope: JsonSchema = { type: ['string', 'null'], pattern: '^[^/\\s]+(?:/[^/\\s]+)*$' };

@@ -1,4 +1,6 @@
+import type { Clock } from '../../kit/clock.ts';
 import type { Decision, DecisionEngine, Principal, SubjectRecord } from '../principals/principal.ts';
+import { demandProof, lacksProof, type Proof } from '../principals/proof.ts';
 import { notFound, Refusal } from '../refusals.ts';
 import { ALL, type Filter, NONE } from './filter.ts';
 import { covers } from './scope-paths.ts';
@@ -11,9 +13,11 @@ export interface DecisionCounter {
 /** Asks for permission. Synchronous: everything a decision needs came with the principal. */
 export class Policy {
   readonly #counter: DecisionCounter;
+  readonly #clock: Clock;
 
-  constructor(counter: DecisionCounter) {
+  constructor(counter: DecisionCounter, clock: Clock) {
     this.#counter = counter;
+    this.#clock = clock;
   }
 
   /** May this principal do it, on this very record? */
@@ -47,11 +51,12 @@ export class Policy {
 
   /**
    * Refuses what is not allowed: with FORBIDDEN for one who may read the record, and otherwise as if it did not exist.
-   * What is yet to be created hides nothing, so that creating it is always FORBIDDEN.
+   * What is yet to be created hides nothing, so that creating it is always FORBIDDEN. What is allowed is refused with
+   * MFA_REQUIRED where the policy asks for a step-up that the session has not made.
    */
   demand(by: Principal, action: string, subject: SubjectRecord): void {
     const decision = this.decide(by, action, subject);
-    if (decision.allowed) return;
+    if (decision.allowed) return this.#demandProof(by, action, subject);
     if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
     const rule = decision.rule === null ? {} : { rule: decision.rule };
     if (action === 'create') throw new Refusal('FORBIDDEN', decision.reason, rule);
@@ -59,12 +64,23 @@ export class Policy {
     throw new Refusal('FORBIDDEN', decision.reason, { id: subject.id, ...rule });
   }
 
-  /** Refuses what is not allowed on something that everybody knows to exist: always with FORBIDDEN. */
+  /** As {@link demand}, on something that everybody knows to exist: what is not allowed is always FORBIDDEN. */
   demandOpenly(by: Principal, action: string, subject: SubjectRecord): void {
     const decision = this.decide(by, action, subject);
-    if (decision.allowed) return;
+    if (decision.allowed) return this.#demandProof(by, action, subject);
     if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
     throw new Refusal('FORBIDDEN', decision.reason, decision.rule === null ? {} : { rule: decision.rule });
+  }
+
+  /** What the session must prove before this, which it may do, is done; null when nothing is missing. */
+  missingProof(by: Principal, action: string, subjectType: string): Proof | null {
+    const proof = by.kind === 'user' ? by.standing.engine.proofOf(action, subjectType) : null;
+    return proof !== null && lacksProof(by, proof, this.#clock) ? proof : null;
+  }
+
+  #demandProof(by: Principal, action: string, { __typename }: SubjectRecord): void {
+    const missing = this.missingProof(by, action, __typename);
+    if (missing !== null) demandProof(by, missing, this.#clock);
   }
 
   /**

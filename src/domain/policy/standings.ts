@@ -9,6 +9,7 @@ import { sameEpoch } from '../authority/position.ts';
 import type { Tail } from '../authority/tail.ts';
 import type { HeldGrant, Principal, ShownCredential, Standing } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
+import type { SessionStates } from '../sessions/session-states.ts';
 import type { PrincipalInputs, SnapshotReader } from '../store.ts';
 import type { Engines } from './engines.ts';
 
@@ -28,6 +29,7 @@ interface StandingInputs extends PrincipalInputs {
 /** What every principal is and may do. */
 export class Standings {
   readonly #engines: Engines;
+  readonly #sessions: SessionStates;
   readonly #tail: Tail;
   readonly #clock: Clock;
   readonly #standings: LabelledCache<StandingInputs, Standing>;
@@ -36,20 +38,22 @@ export class Standings {
   constructor(parts: {
     snapshots: SnapshotReader;
     engines: Engines;
+    sessions: SessionStates;
     cache: Cache;
     keys: Keys;
     tail: Tail;
     clock: Clock;
     logger: Log;
   }) {
-    const { snapshots, engines, tail, clock, ...shared } = parts;
+    const { snapshots, engines, sessions, tail, clock, ...shared } = parts;
     this.#engines = engines;
+    this.#sessions = sessions;
     this.#tail = tail;
     this.#clock = clock;
     this.#standings = new LabelledCache({
       name: 'standing',
       max: STANDINGS_MAX,
-      build: (inputs, snapshot) => this.#build(inputs, snapshot),
+      build: (_, inputs, snapshot) => this.#build(inputs, snapshot),
       read: async (ids) => {
         const { epoch, asOf, policyVersion, principals } = await snapshots.principals(ids);
         return { epoch, asOf, found: new Map([...principals].map(([id, each]) => [id, { ...each, policyVersion }])) };
@@ -83,23 +87,27 @@ export class Standings {
   }
 
   /**
-   * The same principal as it is now: under a valid lease, with its credential not revoked and its standing current.
+   * The same principal as it is now: under a valid lease, with its credential not revoked, its session not ended, and what is
+   * known of both session and standing current.
    * Refuses with SESSION_REVOKED, TOKEN_EXPIRED or AUTHORITY_UNAVAILABLE. Whoever goes on after a wait asks again.
    */
   async recheck(by: Principal): Promise<Principal> {
     if (by.kind !== 'user') return by;
-    let { standing } = by;
+    let { standing, session } = by;
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       await this.#tail.awaitForce();
-      // Between here and the return nothing is awaited: lease, credential and standing hold at one moment.
+      // Between here and the return nothing is awaited: lease, credential, session and standing hold at one moment.
       this.#refuseCredential(by.credential, standing);
-      if (this.isCurrent(standing)) {
-        if (!standing.active) throw revoked();
-        return standing === by.standing ? by : { ...by, standing };
+      if (this.isCurrent(standing) && (session === null || this.#sessions.isCurrent(session))) {
+        if (!standing.active || session?.ended === true) throw revoked();
+        return standing === by.standing && session === by.session ? by : { ...by, standing, session };
       }
-      const loaded = await this.of(by.id);
-      if (loaded === null) throw revoked();
-      standing = loaded;
+      const again = await Promise.all([
+        this.of(by.id),
+        session === null ? null : this.#sessions.of(session.id, session.userId),
+      ]);
+      if (again[0] === null || (session !== null && again[1] === null)) throw revoked();
+      [standing, session] = again;
     }
     throw overtaken();
   }

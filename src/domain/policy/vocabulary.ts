@@ -1,6 +1,7 @@
 import type { Entry, Node } from './document.ts';
 import type { Place, Problems } from './problems.ts';
 import { mapOf, recordOf, textOf, wordsOf } from './shape.ts';
+import { parseStepUps, type StepUps } from './step-ups.ts';
 import { clip, didYouMean, refusedName } from './words.ts';
 
 const plainKinds = ['id', 'string', 'number', 'boolean', 'datetime', 'scope'] as const;
@@ -15,6 +16,8 @@ export interface SubjectType {
   readonly place: Place;
   readonly actions: ReadonlySet<string>;
   readonly attributes: ReadonlyMap<string, AttributeType>;
+  /** What the sessions of those who are allowed to must have proven. It changes nothing about what is allowed. */
+  readonly stepUps: StepUps;
   /** Has an attribute of type scope; its records carry `scopes`, that scope and every scope above it. */
   readonly scoped: boolean;
 }
@@ -37,7 +40,7 @@ export function typeName(type: AttributeType): string {
 export function parseSubject({ key: name, place, value }: Entry, problems: Problems): SubjectType | null {
   const refused = refusedName('subject', name);
   if (refused !== null) problems.add(place, refused);
-  const parts = recordOf(value, 'a subject', ['actions', 'attributes'], problems);
+  const parts = recordOf(value, 'a subject', ['actions', 'attributes', 'stepUp'], problems);
   if (parts === null) return null;
 
   const actions = parts.get('actions')?.value;
@@ -48,11 +51,13 @@ export function parseSubject({ key: name, place, value }: Entry, problems: Probl
     if (refusedAction !== null) problems.add(word.place, refusedAction);
   }
   const attributes = parseAttributes(parts.get('attributes')?.value, problems);
+  const known = new Set(words.map(({ text }) => text));
   return {
     name,
     place,
-    actions: new Set(words.map(({ text }) => text)),
+    actions: known,
     attributes,
+    stepUps: parseStepUps(parts.get('stepUp')?.value, name, known, problems),
     scoped: [...attributes.values()].some(({ kind }) => kind === 'scope'),
   };
 }

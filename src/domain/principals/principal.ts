@@ -1,5 +1,7 @@
 import type { Instant } from '../../kit/clock.ts';
 import type { Filter } from '../policy/filter.ts';
+import type { SessionState } from '../sessions/session-states.ts';
+import type { Proof } from './proof.ts';
 
 /** What is stored about a principal; a user's record is a `User`. */
 export interface PrincipalRecord {
@@ -83,6 +85,8 @@ export interface DecisionEngine {
   lacking(held: Ability, needed: Ability): readonly LackingRule[];
   /** What `lifted` denies and `held` does not allow in full. */
   lackingToLift(held: Ability, lifted: Ability): readonly LackingRule[];
+  /** What the session of whoever is allowed it must have proven beyond that; null where it need not. */
+  proofOf(action: string, subjectType: string): Proof | null;
   /** The names of the roles that the policy lets a role inherit from directly. */
   inherits(role: string): readonly string[];
   /** The rules of an ability as packed CASL rules, to be sent to a front end. */
@@ -127,6 +131,8 @@ export interface UserPrincipal {
   readonly id: string;
   readonly credential: ShownCredential;
   readonly standing: Standing;
+  /** What is known of the session it acts in; null for a credential that stands for none. */
+  readonly session: SessionState | null;
 }
 
 /** Who acts now. Identity belongs to the operation, never to the socket. */

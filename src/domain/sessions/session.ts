@@ -7,7 +7,7 @@ export interface Session extends Device {
   readonly id: string;
   readonly userId: string;
   readonly createdAt: Instant;
-  /** How it began: 1 with the password alone, 2 with a second factor (NIST SP 800-63B-4). A refresh changes neither. */
+  /** What it has proven: 1 the password alone, 2 a second factor (NIST SP 800-63B-4). A refresh changes neither this nor when. */
   readonly aal: 1 | 2;
   /** When its user last proved who they are. */
   readonly authenticatedAt: Instant;
@@ -66,6 +66,11 @@ export interface SessionWriter extends SessionReader {
   findWithRefresh(id: string): Promise<{ readonly session: Session; readonly refresh: RefreshState } | null>;
   /** Whether the user has had sessions, and none with this user agent, whatever the versions in it; false where it is not known. */
   isNewDevice(userId: string, userAgent: string | null): Promise<boolean>;
+  /**
+   * Notes level, last proof and end of the session as they are now. The hash is that of its one refresh token from now on: none
+   * that there was before is known any more, or has a successor.
+   */
+  prove(session: Session, refreshHash: string): Promise<void>;
   revoke(id: string, at: Instant, reason: string): Promise<void>;
   /** Revokes those of these that are not revoked. One statement. */
   revokeMany(ids: readonly string[], at: Instant, reason: string): Promise<void>;

@@ -173,6 +173,22 @@ export function createSessionWriter(em: EntityManager): SessionWriter {
       return { session: toSession(row), refresh };
     },
 
+    async prove({ id, aal, authenticatedAt, expiresAt }, refreshHash) {
+      await em.nativeUpdate(
+        SessionRow,
+        { id, revokedAt: null },
+        {
+          aal,
+          authenticatedAt: new Date(authenticatedAt),
+          expiresAt: new Date(expiresAt),
+          refreshHash,
+          previousHash: null,
+          rotatedAt: new Date(authenticatedAt),
+          successor: null,
+        },
+      );
+    },
+
     async liveOf(userId) {
       const rows = await query<SessionSqlRow>(
         'session-live-of',

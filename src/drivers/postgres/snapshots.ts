@@ -1,9 +1,10 @@
 import type { HeldGrant } from '../../domain/principals/principal.ts';
 import type { FeedReader, PopulationReader, PrincipalInputs, SnapshotReader } from '../../domain/store.ts';
+import type { Session } from '../../domain/sessions/session.ts';
+import type { SessionInputs } from '../../domain/sessions/session-states.ts';
 import { toLogEntry, type LogRow } from './authority-log.ts';
-import type { Query } from './database.ts';
+import { instant, type Query } from './database.ts';
 import { grantScopeIdsSql, heldSql, toHeld } from './held-grants.ts';
-import { suspendedSql } from './scope-store.ts';
 import { toUser, USER_COLUMNS, USER_TABLES, type UserSqlRow } from './user-store.ts';
 
 interface PopulationRow extends UserSqlRow {
@@ -29,6 +30,31 @@ const PRINCIPALS = `
       ${grantScopeIdsSql('u.id')} as grant_scope_ids
     from ${USER_TABLES} where u.id = any($1)
   ) u on true
+  where h.id = 1`;
+
+interface SessionRow {
+  readonly epoch: string;
+  readonly as_of: string;
+  readonly id: string;
+  readonly user_id: string;
+  readonly aal: Session['aal'];
+  readonly authenticated_at: string | Date;
+  readonly expires_at: string | Date;
+  readonly revoked: boolean;
+  readonly user_agent: string | null;
+  readonly address: string | null;
+  readonly device_kind: Session['deviceKind'];
+  readonly browser: string | null;
+  readonly os: string | null;
+}
+
+const SESSIONS = `
+  select h.epoch, h.seq as as_of, s.*
+  from authority_head h left join lateral (
+    select id, user_id, aal, authenticated_at, expires_at, revoked_at is not null as revoked, user_agent, address,
+      device_kind, browser, os
+    from sessions where id = any($1)
+  ) s on true
   where h.id = 1`;
 
 export function createSnapshotReader(query: Query): SnapshotReader {
@@ -57,19 +83,28 @@ export function createSnapshotReader(query: Query): SnapshotReader {
       };
     },
 
-    async session(id) {
-      const [row] = await query<{ epoch: string; as_of: string; live: boolean }>(
-        'snapshot-session',
-        `select h.epoch, h.seq as as_of, exists (
-           select from sessions s join users u on u.id = s.user_id left join scopes home on home.id = u.scope_id
-           where s.id = $1 and s.revoked_at is null and s.expires_at > now() and u.status = 'active'
-             and not ${suspendedSql('home')}) as live
-         from authority_head h where h.id = 1`,
-        [id],
-      );
-      if (row === undefined) throw new Error('authority_head has no row: the database is not migrated');
-      return { epoch: row.epoch, asOf: Number(row.as_of), live: row.live };
+    async sessions(ids) {
+      const rows = await query<SessionRow>('snapshot-sessions', SESSIONS, [ids]);
+      const [first] = rows;
+      if (first === undefined) throw new Error('authority_head has no row: the database is not migrated');
+      const sessions = rows.filter((row) => row.id !== null).map((row) => [row.id, toSessionInputs(row)] as const);
+      return { epoch: first.epoch, asOf: Number(first.as_of), sessions: new Map(sessions) };
     },
+  };
+}
+
+function toSessionInputs(row: SessionRow): SessionInputs {
+  return {
+    userId: row.user_id,
+    aal: row.aal,
+    authenticatedAt: instant(row.authenticated_at),
+    expiresAt: instant(row.expires_at),
+    revoked: row.revoked,
+    userAgent: row.user_agent,
+    address: row.address,
+    deviceKind: row.device_kind,
+    browser: row.browser,
+    os: row.os,
   };
 }
 

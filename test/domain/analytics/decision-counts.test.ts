@@ -41,7 +41,7 @@ function counting({ keysMax = 100, text = POLICY } = {}) {
   } as unknown as Store;
   const rollups = new Rollups({ store, clock: systemClock, logger: createLog('silent'), keysMax });
   return {
-    policy: new Policy(new DecisionCounts(rollups)),
+    policy: new Policy(new DecisionCounts(rollups), systemClock),
     by: principal(text),
     counted: async () => {
       await rollups.flush();
@@ -71,7 +71,7 @@ function principal(text: string): UserPrincipal {
     validUntilMs: Infinity,
   };
   const credential = { sessionId: '', targets: [], epoch: '', label: 0, expiresAtMs: Infinity };
-  return { kind: 'user', id: 'user_1', standing, credential };
+  return { kind: 'user', id: 'user_1', standing, session: null, credential };
 }
 
 const document = (values: object = {}) => ({ __typename: 'Document', id: '1', ...values });

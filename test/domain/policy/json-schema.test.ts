@@ -4,6 +4,7 @@ import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { casesSchema, policySchema } from '../../../src/domain/policy/json-schema.ts';
 import { malformedForms } from './malformed-forms.ts';
+import { malformedStepUps } from './malformed-step-ups.ts';
 import { malformedValues } from './malformed-values.ts';
 import { malformedWords } from './malformed-words.ts';
 import { mismatch } from './schema-check.ts';
@@ -36,6 +37,7 @@ test('everything the language has passes', () => {
 subjects:
   Doc:
     actions: [read, update]
+    stepUp: { update: { level: 2, within: 15m } }
     attributes: { id: id, state: { enum: [a, b] }, tags: list(string), kinds: { list: { enum: [x] } }, kind: 'list(enum(x, y))', at: datetime, place: scope }
 roles:
   reader:
@@ -60,7 +62,7 @@ roles:
 test('most of what is malformed and still YAML is marked in an editor', () => {
   // Which words are declared, and of which type, a schema cannot know.
   const forms = malformedForms.filter(([, text]) => readable(text));
-  const others = [...malformedWords, ...malformedValues].filter(([, text]) => readable(text));
+  const others = [...malformedWords, ...malformedValues, ...malformedStepUps].filter(([, text]) => readable(text));
   const marked = (corpus: typeof forms) =>
     corpus.filter(([, text]) => mismatch(policySchema, parse(text, { logLevel: 'silent' })) !== null);
   expect(marked(forms).length / forms.length).toBeGreaterThan(0.7);

@@ -4,10 +4,11 @@ import { ParseCache } from '../../../src/domain/policy/parse-cache.ts';
 import { parseBundle } from '../../../src/domain/policy/parse.ts';
 import { PolicyError, type PolicyProblem } from '../../../src/domain/policy/problems.ts';
 import { malformedForms } from './malformed-forms.ts';
+import { malformedStepUps } from './malformed-step-ups.ts';
 import { malformedValues } from './malformed-values.ts';
 import { malformedWords, withRule } from './malformed-words.ts';
 
-const corpus = [...malformedForms, ...malformedWords, ...malformedValues];
+const corpus = [...malformedForms, ...malformedWords, ...malformedValues, ...malformedStepUps];
 
 function refusal(text: string): readonly PolicyProblem[] {
   let bundle: Bundle;

@@ -1,0 +1,96 @@
+import { toInstant, type Clock } from '../../kit/clock.ts';
+import type { Position } from '../authority/position.ts';
+import type { UserPrincipal } from '../principals/principal.ts';
+import { Refusal } from '../refusals.ts';
+import type { SessionProfiles } from '../sessions/profiles.ts';
+import type { Session } from '../sessions/session.ts';
+import type { Transaction } from '../store.ts';
+import type { AccessTokens } from '../tokens/access-tokens.ts';
+import type { RefreshToken, RefreshTokens } from '../tokens/refresh-tokens.ts';
+import { isActive } from '../users/user.ts';
+import type { MfaMethod } from './code-check.ts';
+
+/** What a session goes on with once it has proven more. */
+export interface FreshTokens {
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  /** When the access token ends. */
+  readonly expiresAt: string;
+  readonly session: Session;
+}
+
+/** A session that has proven more, before its access token is signed. */
+export interface Proven {
+  readonly session: Session;
+  readonly refresh: RefreshToken;
+  readonly position: Position;
+}
+
+/** What sessions have proven since they began. The session stays the same; whatever stood for it before does not. */
+export class SessionProofs {
+  readonly #accessTokens: AccessTokens;
+  readonly #refreshTokens: RefreshTokens;
+  readonly #settings: { readonly sessionProfiles: SessionProfiles };
+  readonly #clock: Clock;
+
+  constructor(parts: {
+    accessTokens: AccessTokens;
+    refreshTokens: RefreshTokens;
+    settings: { readonly sessionProfiles: SessionProfiles };
+    clock: Clock;
+  }) {
+    this.#accessTokens = parts.accessTokens;
+    this.#refreshTokens = parts.refreshTokens;
+    this.#settings = parts.settings;
+    this.#clock = parts.clock;
+  }
+
+  /**
+   * Notes what was proven just now, as a part of a change that locks the user. All older refresh tokens of the session are dead
+   * at once, without grace: who had a copy of one must not rise with its owner. A level is never lowered, and the session lasts
+   * no longer than one that begins at its level now.
+   */
+  async note(tx: Transaction, actor: UserPrincipal, by: 'password' | MfaMethod): Promise<Proven> {
+    // The head first: the token must not vouch for anything newer than the rows it rests on.
+    const position = await tx.fence.head();
+    const user = await tx.users.find(actor.id);
+    const found = await tx.sessions.find(actor.credential.sessionId);
+    if (user === null || !isActive(user) || found === null || found.revokedAt !== null) throw revoked();
+
+    const now = this.#clock.now();
+    const aal = by === 'password' ? found.aal : 2;
+    const lifeEndsMs = now + this.#settings.sessionProfiles[aal].lifeSeconds * 1_000;
+    const session: Session = {
+      ...found,
+      aal,
+      authenticatedAt: toInstant(now),
+      expiresAt: toInstant(Math.min(Date.parse(found.expiresAt), lifeEndsMs)),
+    };
+    const refresh = this.#refreshTokens.make(user.id, session.id);
+    await tx.sessions.prove(session, refresh.hash);
+    await tx.audit.append({
+      by: user.id,
+      sessionId: session.id,
+      action: 'session.step_up',
+      subjectId: session.id,
+      before: { aal: found.aal },
+      after: { aal, by },
+    });
+    await tx.authority.append({ target: session.id, kind: 'changed', userId: user.id, reason: 'step_up' });
+    return { session, refresh, position };
+  }
+
+  async tokens({ session, refresh, position }: Proven): Promise<FreshTokens> {
+    const { accessToken, expiresAtMs } = await this.#accessTokens.issue({
+      userId: session.userId,
+      sessionId: session.id,
+      position,
+      sessionExpiresAtMs: Date.parse(session.expiresAt),
+    });
+    return { accessToken, refreshToken: refresh.token, expiresAt: toInstant(expiresAtMs), session };
+  }
+}
+
+function revoked(): Refusal {
+  return new Refusal('SESSION_REVOKED', 'This session has been revoked. Sign in again.');
+}

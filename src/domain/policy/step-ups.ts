@@ -1,0 +1,85 @@
+import type { Proof } from '../principals/proof.ts';
+import type { Node } from './document.ts';
+import type { Problems } from './problems.ts';
+import { mapOf, recordOf, textOf } from './shape.ts';
+import { clip, didYouMean } from './words.ts';
+
+/** What a session must have proven beyond being allowed to, by action. */
+export type StepUps = ReadonlyMap<string, Proof>;
+
+const secondsOf = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
+const durationPattern = '^[1-9][0-9]{0,4}[smhd]$';
+/** Reading is asked of every record of a list. */
+const plainActions: ReadonlySet<string> = new Set(['read']);
+
+export const stepUpDuration = { pattern: durationPattern };
+
+/** `{ delete: { level: 2, within: 15m } }` */
+export function parseStepUps(
+  node: Node | undefined,
+  subject: string,
+  actions: ReadonlySet<string>,
+  problems: Problems,
+): StepUps {
+  const stepUps = new Map<string, Proof>();
+  const declared = node === undefined ? null : mapOf(node, 'stepUp', problems);
+  for (const { key, place, value } of declared?.entries.values() ?? []) {
+    if (!actions.has(key)) {
+      problems.add(place, `${clip(subject)} has no action "${clip(key)}"`, didYouMean(key, actions));
+    } else if (plainActions.has(key)) {
+      problems.add(place, `"${key}" takes no step-up`, 'it is asked of every record of a list');
+    }
+    const proof = parseProof(value, problems);
+    if (proof !== null) stepUps.set(key, proof);
+  }
+  return stepUps;
+}
+
+function parseProof(node: Node, problems: Problems): Proof | null {
+  const parts = recordOf(node, 'what a step-up takes', ['level', 'within'], problems);
+  if (parts === null) return null;
+  const level = parts.get('level')?.value;
+  const within = parts.get('within')?.value;
+  const proof: Proof = {
+    level: level === undefined ? 1 : levelOf(level, problems),
+    withinSeconds: within === undefined ? null : secondsIn(within, problems),
+  };
+  if (within === undefined && (level === undefined || proof.level === 1)) {
+    problems.add(node.place, 'every session is of level 1: this asks for nothing', 'say level: 2, or within: 15m');
+  }
+  return proof;
+}
+
+function levelOf(node: Node, problems: Problems): Proof['level'] {
+  if (node.kind === 'scalar' && (node.value === 1 || node.value === 2)) return node.value;
+  problems.add(node.place, 'a level is 1, the password, or 2, a second factor');
+  return 2;
+}
+
+function secondsIn(node: Node, problems: Problems): number | null {
+  const hint = 'a number and a unit: 30s, 15m, 12h, 1d';
+  if (node.kind === 'scalar' && typeof node.value === 'number') {
+    problems.add(node.place, `within is a time, and ${node.value} has no unit`, hint);
+    return null;
+  }
+  const written = textOf(node, 'within', problems);
+  if (written === null) return null;
+  if (new RegExp(durationPattern).test(written.text)) {
+    const unit = written.text.at(-1) as keyof typeof secondsOf; // the pattern has these
+    return Number(written.text.slice(0, -1)) * secondsOf[unit];
+  }
+  problems.add(written.place, `"${clip(written.text)}" is no time`, hint);
+  return null;
+}
+
+/** As people say it: `a second factor within 15m`. */
+export function proofText({ level, withinSeconds }: Proof): string {
+  const within = withinSeconds === null ? null : `within ${durationText(withinSeconds)}`;
+  return ['level', level, within].filter((part) => part !== null).join(' ');
+}
+
+function durationText(seconds: number): string {
+  const fitting = Object.entries(secondsOf).findLast(([, size]) => seconds % size === 0);
+  const [unit, size] = fitting ?? ['s', 1];
+  return `${seconds / size}${unit}`;
+}

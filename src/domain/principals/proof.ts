@@ -1,0 +1,37 @@
+import type { Clock } from '../../kit/clock.ts';
+import { Refusal } from '../refusals.ts';
+import type { SessionState } from '../sessions/session-states.ts';
+import type { Principal } from './principal.ts';
+
+/** How well, and how recently, a session must have proven who acts in it. */
+export interface Proof {
+  readonly level: SessionState['aal'];
+  /** Null where it does not matter when. */
+  readonly withinSeconds: number | null;
+}
+
+/** Whether what this principal has proven falls short. Castellan itself proves nothing; whoever has no session cannot. */
+export function lacksProof(by: Principal, { level, withinSeconds }: Proof, clock: Clock): boolean {
+  if (by.kind === 'system') return false;
+  if (by.kind !== 'user' || by.session === null) return true;
+  const { aal, authenticatedAtMs } = by.session;
+  return aal < level || (withinSeconds !== null && clock.now() - authenticatedAtMs > withinSeconds * 1_000);
+}
+
+/** Refuses with MFA_REQUIRED a session that must prove more, and with FORBIDDEN a credential that stands for no session. */
+export function demandProof(by: Principal, proof: Proof, clock: Clock): void {
+  if (!lacksProof(by, proof, clock)) return;
+  if (by.kind !== 'user' || by.session === null) {
+    throw new Refusal('FORBIDDEN', 'This takes a session, in which somebody can prove who they are.', {
+      reason: 'no_session',
+    });
+  }
+  const { level, withinSeconds } = proof;
+  const what = level === 2 ? 'a second factor' : 'who you are';
+  const when = withinSeconds === null ? '' : ` within the last ${withinSeconds} seconds`;
+  throw new Refusal('MFA_REQUIRED', `This takes a session that has proven ${what}${when}. Call stepUp and try again.`, {
+    reason: 'step_up',
+    level,
+    ...(withinSeconds !== null && { withinSeconds }),
+  });
+}
