@@ -28,7 +28,6 @@ import { Membership } from './domain/authority/membership.ts';
 import { Receipts } from './domain/authority/receipts.ts';
 import { Tail } from './domain/authority/tail.ts';
 import { TIMING, type Timing } from './domain/authority/timing.ts';
-import { UserFeeds } from './domain/authority/user-feeds.ts';
 import { Authentication } from './domain/authentication/authentication.ts';
 import { AddressLimit } from './domain/authentication/address-limit.ts';
 import { DeviceTokens } from './domain/authentication/device-tokens.ts';
@@ -41,6 +40,7 @@ import { SessionProofs } from './domain/authentication/session-proofs.ts';
 import { StepUps } from './domain/authentication/step-ups.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
 import { Drainer } from './domain/outbox/drainer.ts';
+import { EventFeeds } from './domain/outbox/event-feeds.ts';
 import { Engines } from './domain/policy/engines.ts';
 import { Policies } from './domain/policy/policies.ts';
 import { Policy } from './domain/policy/policy.ts';
@@ -57,7 +57,7 @@ import { Scopes } from './domain/scopes/scopes.ts';
 import { Activity } from './domain/sessions/activity.ts';
 import { Cleaner } from './domain/sessions/cleaner.ts';
 import { SessionAnalytics } from './domain/sessions/session-analytics.ts';
-import { countSessions } from './domain/sessions/session-counts.ts';
+import { countSessions, REVOKED } from './domain/sessions/session-counts.ts';
 import { SessionEnder } from './domain/sessions/session-ender.ts';
 import { SessionStates } from './domain/sessions/session-states.ts';
 import { Sessions } from './domain/sessions/sessions.ts';
@@ -186,15 +186,33 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   cleanup.add('the cache', closeCache);
 
   const acknowledgements = new Acknowledgements(keys);
-  const tail = new Tail({ log, hints: openHints(), acknowledgements, clock, timing, logger });
+  const hints = openHints();
+  const tail = new Tail({ log, hints, acknowledgements, clock, timing, logger });
   const engines = new Engines(store.bundles);
   const labelled = { snapshots: store.snapshots, cache, keys, tail, clock, logger };
   const sessionStates = new SessionStates(labelled);
   const standings = new Standings({ engines, sessions: sessionStates, ...labelled });
   const live = new LiveOperations({ clock, logger });
-  const feeds = new UserFeeds({ feed: store.feed, tail });
   tail.listen({ applied: (entries) => live.applied(entries), reset: () => live.reset() });
   const receipts = new Receipts({ log, acknowledgements, clock, timing });
+  const drainer: Drainer = new Drainer({
+    store,
+    clock,
+    logger,
+    everyMs: timing.pollMs,
+    drained: countSessions,
+    numbered: (seq) => eventFeeds.announce(seq),
+  });
+  const eventFeeds = new EventFeeds({
+    outbox: store.outbox,
+    drainer,
+    tail,
+    hints,
+    clock,
+    logger,
+    everyMs: timing.pollMs,
+    takesAway: ({ kind }) => kind === REVOKED,
+  });
   const authority = new Authority({
     store,
     log,
@@ -205,6 +223,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     recheck: (by) => standings.recheck(by),
     settled: ({ enforced, waitedMs }) =>
       metrics.receiptSeconds.observe({ enforced: String(enforced) }, waitedMs / 1_000),
+    committed: () => drainer.soon(),
   });
   const membership = new Membership({ log, clock, timing, logger });
 
@@ -242,10 +261,17 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const cleaner = new Cleaner({ store, settings: config, clock, logger });
   cleaner.start();
   cleanup.add('the cleaner', () => cleaner.stop());
-  const sessionEnder = new SessionEnder({ store, profiles: config.sessionProfiles, clock, logger });
+  const sessionEnder = new SessionEnder({
+    store,
+    profiles: config.sessionProfiles,
+    clock,
+    logger,
+    ended: () => drainer.soon(),
+  });
   sessionEnder.start();
   cleanup.add('the look for sessions that have ended', () => sessionEnder.stop());
-  const drainer = new Drainer({ store, clock, logger, everyMs: timing.pollMs, drained: countSessions });
+  await eventFeeds.start();
+  cleanup.add('the feeds of events', () => eventFeeds.stop());
   drainer.start();
   cleanup.add('the drainer of the outbox', () => drainer.stop());
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
@@ -339,12 +365,12 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     sessionAnalytics,
     sessionEnder,
     drainer,
+    eventFeeds,
     rollups,
     standings,
     proxies: new TrustedProxies(config.trustedProxies),
     tail,
     live,
-    feeds,
     clock,
     logger,
   };

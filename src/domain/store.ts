@@ -1,6 +1,5 @@
 import type { RollupReader, RollupWriter } from './analytics/rollup-store.ts';
 import type { AuthorityChange } from './authority/log.ts';
-import type { LogEntry } from './authority/log.ts';
 import type { AuditWriter } from './audit/entry.ts';
 import type { ChallengeWriter } from './authentication/challenges.ts';
 import type { PasswordGuessWriter } from './authentication/password-guesses.ts';
@@ -37,7 +36,6 @@ export interface Store {
   readonly bundles: BundleReader;
   readonly signingKeys: SigningKeyReader;
   readonly snapshots: SnapshotReader;
-  readonly feed: FeedReader;
   readonly population: PopulationReader;
   readonly rollups: RollupReader;
   readonly sessionLevels: LevelReader;
@@ -157,16 +155,6 @@ export interface PopulationMember {
 export interface PopulationReader {
   /** Active users after this id, in the order of their ids, with grants that have not expired; at most `limit`. One statement. */
   page(afterId: string, limit: number): Promise<readonly PopulationMember[]>;
-}
-
-/** The authority log as news for one user. */
-export interface FeedReader {
-  /** Entries for the user after `seq`, in order, at most `limit`; and the oldest position the log still has. */
-  ofUser(
-    userId: string,
-    seq: number,
-    limit: number,
-  ): Promise<{ readonly oldest: number; readonly entries: readonly LogEntry[] }>;
 }
 
 /** A deadlock or a serialisation failure: nothing was written, and the same work may be tried again. */

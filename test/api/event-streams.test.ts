@@ -5,6 +5,7 @@ import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { startCastellans, until, type Castellans, type SignedInUser } from '../support/castellan.ts';
 import { openStream } from '../support/event-stream.ts';
+import { untilFollowed } from '../support/session-events.ts';
 
 const ME = '{ me { id } }';
 const SESSION_EVENTS = `subscription ($after: String) {
@@ -47,6 +48,7 @@ describe('a subscription over server-sent events', () => {
   test('brings each event as it happens, on every instance, and is stored by nobody', async () => {
     const bob = await castellans.signUp('bob');
     const streams = await Promise.all([0, 1, 2].map((instance) => stream(SESSION_EVENTS, bob.accessToken, instance)));
+    for (const instance of [0, 1, 2]) await untilFollowed(castellans, instance, 1);
     const phone = await castellans.signIn(bob.email);
     await revoke(phone.sessionId);
     for (const each of streams) {
@@ -55,6 +57,10 @@ describe('a subscription over server-sent events', () => {
         type: 'text/event-stream; charset=utf-8',
       });
       expect(each.headers.get('cache-control')).toBe('private, no-store');
+      expect(await each.next()).toEqual({
+        event: 'next',
+        data: { data: { sessionEvents: { __typename: 'SessionStarted' } } },
+      });
       expect(await each.next()).toEqual({
         event: 'next',
         data: {
@@ -68,13 +74,14 @@ describe('a subscription over server-sent events', () => {
   test('AC-06: of one’s own session ends with AccessEnded, complete and the response, all before the receipt', async () => {
     const bob = await castellans.signUp('bob');
     const events = await stream(SESSION_EVENTS, bob.accessToken, 1);
+    await untilFollowed(castellans, 1, 1);
     const order: string[] = [];
     const all = events.all().then((each) => {
       order.push('ended');
       return each;
     });
     const { data } = await revoke(bob.sessionId).finally(() => order.push('receipt'));
-    const { position = '', receipt } = data?.revokeSession ?? {};
+    const { receipt } = data?.revokeSession ?? {};
     expect(await all).toEqual([
       {
         event: 'next',
@@ -84,7 +91,7 @@ describe('a subscription over server-sent events', () => {
               __typename: 'AccessEnded',
               code: 'SESSION_REVOKED',
               reason: 'This session has been revoked. Sign in again.',
-              position,
+              position: expect.stringMatching(/^events-[0-9a-f]{8}-\d+$/),
             },
           },
         },

@@ -65,9 +65,12 @@ test('what a check finds out about a token counts for nothing once the token has
     address: null,
     client: null,
   });
-  const subscription = await LiveSubscription.open<{ readonly __typename: 'Event' }>(context, {
-    open: () => Promise.resolve(() => {}),
-  });
+  const subscription = await LiveSubscription.open<{ readonly __typename: 'Event'; readonly position: string }>(
+    context,
+    {
+      open: () => Promise.resolve(() => {}),
+    },
+  );
   isHeld = true;
   subscription.changed();
   await checking.promise;
@@ -75,8 +78,8 @@ test('what a check finds out about a token counts for nothing once the token has
   found.resolve();
   await new Promise(setImmediate);
 
-  subscription.push({ __typename: 'Event' });
-  expect(await subscription.next()).toEqual({ done: false, value: { __typename: 'Event' } });
+  subscription.push({ __typename: 'Event', position: '' });
+  expect(await subscription.next()).toEqual({ done: false, value: { __typename: 'Event', position: '' } });
   expect(subscription.by).toBe(after);
   await subscription.return();
   expect(services.live.size).toBe(0);

@@ -7,6 +7,7 @@ import {
   type Castellans,
   type SignedInUser,
 } from '../support/castellan.ts';
+import { untilFollowed } from '../support/session-events.ts';
 import { ofType, openSocket, type Frame } from '../support/socket.ts';
 
 const SESSION_EVENTS = `subscription {
@@ -50,9 +51,12 @@ async function open(user: SignedInUser | null, instance = 0) {
       socket.send({ type: 'ping', payload });
       return (await socket.next(ofType('pong')))?.payload;
     },
-    event: async (id: string) => (await socket.next((each) => each.id === id))?.payload,
+    /** The next one that is no news of a session that begins or goes on. */
+    event: async (id: string) => (await socket.next((each) => each.id === id && !isGoingOn(each)))?.payload,
   };
 }
+
+const isGoingOn = ({ payload }: Frame): boolean => /"Session(Started|Refreshed)"/.test(JSON.stringify(payload) ?? '');
 
 type Opened = Awaited<ReturnType<typeof open>>;
 
@@ -107,7 +111,7 @@ describe.each([
     expect(socket.ack?.payload).toEqual({ expiresIn: expect.any(Number) });
     socket.subscribe('events', SESSION_EVENTS);
     socket.subscribe('own', SESSION_EVENTS, { extensions: { headers: { authorization: bob.accessToken } } });
-    await socket.settled();
+    await untilFollowed(castellans, 0, 2);
     clock.advance(LIFE_MS / 2);
     expect(await renew(socket, await refreshed(bob))).toEqual(renewed);
     clock.advance(LIFE_MS / 2);
@@ -158,7 +162,7 @@ describe.each([
     await revoke(gone.sessionId);
     const socket = await open(bob);
     socket.subscribe('events', SESSION_EVENTS);
-    await socket.settled();
+    await untilFollowed(castellans, 0, 1);
     for (const [token, code] of [
       [mallory.accessToken, 'FORBIDDEN'],
       [phone.accessToken, 'FORBIDDEN'],
@@ -192,7 +196,7 @@ test('a renewal on a socket of many users reaches only the session that asks', a
   const socket = await open(bob);
   socket.subscribe('bob', SESSION_EVENTS);
   socket.subscribe('carol', SESSION_EVENTS, as(carol));
-  await socket.settled();
+  await untilFollowed(castellans, 0, 2);
   clock.advance(LIFE_MS / 2);
   const token = await refreshed(carol);
   expect(await socket.renew(token)).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket, type ClientOptions } from 'ws';
 import { askOver, codesOf, startCastellans, type Castellans, type SignedInUser } from '../support/castellan.ts';
+import { untilFollowed } from '../support/session-events.ts';
 import { ofType, openSocket, RawSocket } from '../support/socket.ts';
 
 const INSTANCES = [0, 1, 2];
@@ -51,7 +52,7 @@ describe('two users on one socket', () => {
       for (const { accessToken } of [user, carol]) await castellans.ask(ME, { token: accessToken, instance: 1 });
       socket.subscribe('bob', SESSION_EVENTS, byToken(user.accessToken));
       socket.subscribe('carol', SESSION_EVENTS, byToken(carol.accessToken));
-      await socket.settled();
+      await untilFollowed(castellans, 1, 2);
 
       await revoke(user.sessionId);
       expect(await socket.next((frame) => frame.id === 'bob')).toMatchObject({
@@ -68,6 +69,9 @@ describe('two users on one socket', () => {
       const phone = await castellans.signIn(carol.email);
       await revoke(phone.sessionId);
       expect(await socket.next((frame) => frame.id === 'carol')).toMatchObject({
+        payload: { data: { sessionEvents: { __typename: 'SessionStarted' } } },
+      });
+      expect(await socket.next((frame) => frame.id === 'carol')).toMatchObject({
         payload: { data: { sessionEvents: { __typename: 'SessionRevoked', sessionId: phone.sessionId } } },
       });
       socket.subscribe('me', ME, byToken(carol.accessToken));
@@ -75,6 +79,7 @@ describe('two users on one socket', () => {
         payload: { data: { me: { id: carol.id } } },
       });
       socket.close();
+      await untilFollowed(castellans, 1, 0);
     }
   });
 

@@ -42,6 +42,7 @@ export function describeHintsContract({ name, except = {}, open }: HintsDriver):
 export class Recorder implements HintListener {
   readonly seqs: number[] = [];
   readonly acknowledgements: Acknowledgement[] = [];
+  readonly numberedTo: number[] = [];
   readonly #heard = new Set<() => void>();
 
   hint(seq: number): void {
@@ -51,6 +52,11 @@ export class Recorder implements HintListener {
 
   acknowledged(acknowledgement: Acknowledgement): void {
     this.acknowledgements.push(acknowledgement);
+    for (const heard of this.#heard) heard();
+  }
+
+  numbered(seq: number): void {
+    this.numberedTo.push(seq);
     for (const heard of this.#heard) heard();
   }
 
@@ -81,11 +87,16 @@ const LAWS = {
     await two.subscribe(listeners[2]);
 
     publisher.publishHint(42);
+    publisher.publishNumbered(43);
     publisher.publishAcknowledgement(ACKNOWLEDGEMENT);
 
     for (const listener of listeners) {
-      await listener.until(() => listener.seqs.includes(42) && listener.acknowledgements.length > 0);
+      await listener.until(
+        () => listener.seqs.length > 0 && listener.numberedTo.length > 0 && listener.acknowledgements.length > 0,
+      );
       expect(listener.acknowledgements).toEqual([ACKNOWLEDGEMENT]);
+      // Each kind reaches its own, whatever else carries a number.
+      expect([new Set(listener.seqs), new Set(listener.numberedTo)]).toEqual([new Set([42]), new Set([43])]);
     }
   },
 
@@ -128,6 +139,19 @@ const LAWS = {
     expect(hints.publishAcknowledgement(ACKNOWLEDGEMENT)).toBeUndefined();
     await hints.close();
     expect(hints.publishAcknowledgement(ACKNOWLEDGEMENT)).toBeUndefined();
+  },
+
+  'must return at once and must never throw: publishNumbered': async ({ join, hang }: OpenHints) => {
+    const hints = await join();
+    const own = new Recorder();
+    await hints.subscribe(own);
+
+    expect(hints.publishNumbered(1)).toBeUndefined();
+    expect(own.numberedTo).toEqual([]);
+    await hang();
+    expect(hints.publishNumbered(2)).toBeUndefined();
+    await hints.close();
+    expect(hints.publishNumbered(3)).toBeUndefined();
   },
 
   'must stop all deliveries when closed': async ({ join }: OpenHints) => {

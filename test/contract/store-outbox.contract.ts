@@ -5,8 +5,19 @@ import { aSession, anId, INSTANT } from './store-samples.ts';
 import { addUser, holding, type Law, waits } from './store-steps.ts';
 
 function anEvent(values: Partial<NewEvent> = {}): NewEvent {
-  return { kind: 'thing.happened', subjectId: anId('thing'), userId: null, reason: null, at: INSTANT, ...values };
+  return {
+    kind: 'thing.happened',
+    subjectId: anId('thing'),
+    userId: null,
+    reason: null,
+    details: null,
+    at: INSTANT,
+    ...values,
+  };
 }
+
+/** Later than anything is added. */
+const FAR_AHEAD = '2100-01-01T00:00:00.000Z';
 
 const append = (store: Store, ...events: readonly NewEvent[]) => store.transaction((tx) => tx.outbox.append(events));
 
@@ -22,7 +33,11 @@ async function empty(store: Store): Promise<void> {
 const APPEND_LAWS: Readonly<Record<string, Law>> = {
   'append: tells events in their order when the transaction commits, and not otherwise': async ({ store }) => {
     await empty(store);
-    const events = [anEvent(), anEvent({ userId: anId('user'), reason: 'because' }), anEvent()];
+    const events = [
+      anEvent(),
+      anEvent({ userId: anId('user'), reason: 'because', details: { what: 'this', whom: null } }),
+      anEvent(),
+    ];
     const failing = store.transaction(async (tx) => {
       await tx.outbox.append(events);
       throw new Error('no');
@@ -85,6 +100,55 @@ const APPEND_LAWS: Readonly<Record<string, Law>> = {
   },
 };
 
+const READER_LAWS: Readonly<Record<string, Law>> = {
+  'after: everybody’s events after `seq`, in order, at most `limit`, and where the outbox stands': async ({
+    store,
+    log,
+  }) => {
+    await empty(store);
+    const { head: before, ...rest } = await store.outbox.head();
+    const { epoch } = await log.standing();
+    expect(rest).toEqual({ epoch, trimmed: expect.any(Number) });
+    expect(await store.outbox.after(before, 10)).toEqual({ ...rest, head: before, events: [] });
+    await append(store, anEvent({ userId: anId('user') }), anEvent(), anEvent({ details: { what: 'this' } }));
+    // What has no number is told to nobody.
+    expect(await store.outbox.after(before, 10)).toEqual({ ...rest, head: before, events: [] });
+    const numbered = await number(store);
+    const page = await store.outbox.after(before, 2);
+    expect(page).toEqual({ ...rest, head: before + 3, events: numbered.slice(0, 2) });
+    expect((await store.outbox.after(before + 2, 2)).events).toEqual(numbered.slice(2));
+    expect(await store.outbox.head()).toEqual({ ...rest, head: before + 3 });
+  },
+
+  'ofUser: those in the feed of one user': async ({ store }) => {
+    await empty(store);
+    const { head } = await store.outbox.head();
+    const [alice, bob] = [anId('user'), anId('user')];
+    await append(store, ...[alice, bob, null, alice, alice, bob].map((userId) => anEvent({ userId })));
+    await empty(store);
+    const page = async (userId: string, seq: number, limit: number) =>
+      (await store.outbox.ofUser(userId, seq, limit)).events.map(({ seq: at }) => at - head);
+    expect(await page(alice, head, 2)).toEqual([1, 4]);
+    expect(await page(alice, head + 4, 2)).toEqual([5]);
+    expect(await page(bob, 0, 10)).toEqual([2, 6]);
+    expect(await store.outbox.ofUser(anId('user'), 0, 10)).toMatchObject({ head: head + 6, events: [] });
+  },
+
+  'cleaning: what was removed is known, whatever is left before it': async ({ store }) => {
+    await empty(store);
+    await append(store, anEvent(), anEvent());
+    await empty(store);
+    const { head } = await store.outbox.head();
+    const removed = await store.transaction(({ cleaning }) => cleaning.outbox(FAR_AHEAD, 100_000));
+    expect(removed.value).toBeGreaterThanOrEqual(2);
+    expect(await store.outbox.after(0, 10)).toMatchObject({ head, trimmed: head, events: [] });
+    await append(store, anEvent());
+    await store.transaction(({ cleaning }) => cleaning.outbox(INSTANT, 100_000));
+    await empty(store);
+    expect(await store.outbox.head()).toMatchObject({ head: head + 1, trimmed: head });
+  },
+};
+
 const SESSION_LAWS: Readonly<Record<string, Law>> = {
   'what happens to a session is told once, whichever statement does it': async ({ store }) => {
     await empty(store);
@@ -101,7 +165,10 @@ const SESSION_LAWS: Readonly<Record<string, Law>> = {
     await store.transaction((tx) => tx.sessions.revoke(one.id, at, 'revoked'));
     await store.transaction((tx) => tx.sessions.revoke(one.id, '2024-03-03T00:00:00.000Z', 'again'));
     await store.transaction((tx) => tx.sessions.revokeAllOf(userId, at, 'user_disabled'));
-    const told = (await number(store)).map(({ kind, subjectId, reason }) => [kind, subjectId, reason]);
+    const events = await number(store);
+    const { deviceKind: device, browser, os, client } = one;
+    expect(events[0]?.details).toEqual({ device, browser, os, client });
+    const told = events.map(({ kind, subjectId, reason }) => [kind, subjectId, reason]);
     expect(told).toEqual([
       ['session.started', one.id, null],
       ['session.started', two.id, null],
@@ -112,4 +179,4 @@ const SESSION_LAWS: Readonly<Record<string, Law>> = {
   },
 };
 
-export const OUTBOX_LAWS: Readonly<Record<string, Law>> = { ...APPEND_LAWS, ...SESSION_LAWS };
+export const OUTBOX_LAWS: Readonly<Record<string, Law>> = { ...APPEND_LAWS, ...READER_LAWS, ...SESSION_LAWS };

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
 import type { Transaction } from '../../src/domain/store.ts';
 import { addUser, type Law, type OpenStore, passes, waits } from './store-steps.ts';
@@ -99,7 +100,7 @@ const SESSION_LAWS: Readonly<Record<string, Law>> = {
 
 const BATCH_LAWS: Readonly<Record<string, Law>> = {
   'authority.appendAll: all of these, in order, each with a position of its own': async ({ store, log }) => {
-    const { head } = await log.standing();
+    const { epoch, head } = await log.standing();
     const [target, userId] = [anId('sess'), anId('user')];
     const changes = [
       { target, kind: 'revoked', userId, reason: 'first' },
@@ -109,10 +110,11 @@ const BATCH_LAWS: Readonly<Record<string, Law>> = {
     const { logIds } = await store.transaction((tx) => tx.authority.appendAll(changes));
     expect(logIds).toHaveLength(3);
     expect((await log.committed(logIds)).position).toBe(head + 3);
-    const { entries } = await store.feed.ofUser(userId, head, 10);
-    expect(entries.map(({ seq, reason }) => [seq - head, reason])).toEqual([
-      [1, 'first'],
-      [3, 'last'],
+    const { entries } = await log.poll({ instanceId: randomUUID(), epoch, applied: head, limit: 10, heartbeat: false });
+    expect(entries.map(({ seq, reason, userId: whose }) => [seq - head, reason, whose])).toEqual([
+      [1, 'first', userId],
+      [2, 'for nobody', null],
+      [3, 'last', userId],
     ]);
     expect((await store.transaction((tx) => tx.authority.appendAll([]))).logIds).toEqual([]);
   },

@@ -422,46 +422,12 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
       expect(await store.population.page(ids.at(-1) ?? '', 2)).toEqual([]);
       expect(ids).toContain(mallory?.id);
     },
-
-  'feed: entries for the user after `seq`, in order, at most `limit`, and the oldest position there is': async ({
-    store,
-    log,
-  }) => {
-    const [alice, bob] = [anId('user'), anId('user')];
-    const { head } = await log.standing();
-    for (let n = 1; n <= 5; n += 1) {
-      await store.transaction(async (tx) => {
-        await tx.authority.append({ target: `target-${n}`, kind: 'changed', userId: alice, reason: `reason_${n}` });
-        await tx.authority.append({ target: `target-${n}`, kind: 'revoked', userId: n > 3 ? bob : null, reason: 'no' });
-      });
-    }
-    const page = async (userId: string, seq: number, limit: number) =>
-      (await store.feed.ofUser(userId, seq, limit)).entries.map((entry) => entry.seq - head);
-    expect(await page(alice, head, 2)).toEqual([1, 3]);
-    expect(await page(alice, head + 3, 10)).toEqual([5, 7, 9]);
-    expect(await page(alice, head + 9, 10)).toEqual([]);
-    expect(await page(bob, 0, 10)).toEqual([8, 10]);
-    expect(await page(anId('user'), 0, 10)).toEqual([]);
-
-    const { oldest, entries } = await store.feed.ofUser(alice, head, 1);
-    expect(oldest).toBe(1);
-    expect(entries).toEqual([
-      {
-        seq: head + 1,
-        target: 'target-1',
-        kind: 'changed',
-        userId: alice,
-        reason: 'reason_1',
-        at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
-      },
-    ]);
-  },
 };
 
 const LAWS = {
   transaction: TRANSACTION_LAWS,
   fence: FENCE_LAWS,
-  'snapshots and feed': SNAPSHOT_LAWS,
+  snapshots: SNAPSHOT_LAWS,
 };
 
 const ALL_LAWS = {

@@ -9,6 +9,7 @@ import { composeServices } from '@theguild/federation-composition';
 import { parse } from 'graphql';
 import { readSchemaText } from '../../src/api/graphql/sdl.ts';
 import { codesOf, post, startCastellans, until, type Castellans, type SignedInUser } from '../support/castellan.ts';
+import { untilFollowed } from '../support/session-events.ts';
 import { openStream } from '../support/event-stream.ts';
 import { DOCUMENTS_SDL, portOf, serveDocuments } from './documents.ts';
 
@@ -115,12 +116,13 @@ test('a subscription through the gateway, which asks for server-sent events, end
     sessionEvents { __typename ... on SessionRevoked { sessionId } ... on AccessEnded { code } }
   }`;
   const events = await openStream(gateway.url, query, { headers: { authorization: `Bearer ${accessToken}` } });
-  await until(() => castellans.apps[0]?.services.live.size === 1);
+  await untilFollowed(castellans, 0, 1);
   const phone = await castellans.signIn(bob.email);
   for (const id of [phone.sessionId, sessionId]) {
     await ask('mutation ($id: ID!) { revokeSession(id: $id) { position } }', alice.accessToken, { id });
   }
   expect(await events.all()).toEqual([
+    { event: 'next', data: { data: { sessionEvents: { __typename: 'SessionStarted' } } } },
     {
       event: 'next',
       data: { data: { sessionEvents: { __typename: 'SessionRevoked', sessionId: phone.sessionId } } },

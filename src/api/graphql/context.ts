@@ -1,6 +1,5 @@
 import type { PermissionAnalytics } from '../../domain/analytics/permission-analytics.ts';
 import type { Rollups } from '../../domain/analytics/rollups.ts';
-import type { UserFeeds } from '../../domain/authority/user-feeds.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
 import type { AddressLimit } from '../../domain/authentication/address-limit.ts';
@@ -11,6 +10,7 @@ import type { PasswordChanges } from '../../domain/authentication/password-chang
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { StepUps } from '../../domain/authentication/step-ups.ts';
 import type { Drainer } from '../../domain/outbox/drainer.ts';
+import type { EventFeeds } from '../../domain/outbox/event-feeds.ts';
 import type { Unlocking } from '../../domain/authentication/unlocking.ts';
 import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
@@ -72,12 +72,12 @@ export interface Services {
   readonly sessionAnalytics: SessionAnalytics;
   readonly sessionEnder: SessionEnder;
   readonly drainer: Drainer;
+  readonly eventFeeds: EventFeeds;
   readonly rollups: Rollups;
   readonly standings: Standings;
   readonly proxies: TrustedProxies;
   readonly tail: Tail;
   readonly live: LiveOperations;
-  readonly feeds: UserFeeds;
   readonly clock: Clock;
   readonly logger: Log;
 }

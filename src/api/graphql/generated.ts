@@ -59,7 +59,10 @@ export type AccessEnded = {
   position: Scalars['String']['output'];
 };
 
-/** What `after` asked for is not kept any more: read the current state, and subscribe again without `after`. */
+/**
+ * Something is not told: it is not kept any more, was never in this feed, or you read too slowly. Read the current state. What
+ * comes after `position` is told next, or, where the subscription completes, when you subscribe again with it as `after`.
+ */
 export type Resync = {
   __typename?: 'Resync';
   position: Scalars['String']['output'];
@@ -533,7 +536,10 @@ export type Subscription = {
   /** For whoever may read the policy. Several changes may come as one, with the version in force; after the right ends, AccessEnded. */
   policyChanged: PolicyEvent;
   permissionsChanged: PermissionsEvent;
-  /** What happens to your sessions. The end of your own arrives as AccessEnded. */
+  /**
+   * What happens to your sessions, each event once and in order. `after` goes on from the position of an event, at most seven
+   * days later. The end of your own session arrives as AccessEnded, whose position is that of the last event you were told of.
+   */
   sessionEvents: SessionEvent;
 };
 
@@ -1382,17 +1388,48 @@ export type RenewConnectionPayload = {
   position: Scalars['String']['output'];
 };
 
+/** You have signed in. */
+export type SessionStarted = {
+  __typename?: 'SessionStarted';
+  sessionId: Scalars['ID']['output'];
+  /** What the session was started with. */
+  device: Device;
+  /** What the program that signed in calls itself. */
+  client?: Maybe<Scalars['String']['output']>;
+  at: Scalars['DateTime']['output'];
+  /** Send it as `after` to go on from here. */
+  position: Scalars['String']['output'];
+};
+
+/** The tokens of one of your sessions have been replaced. */
+export type SessionRefreshed = {
+  __typename?: 'SessionRefreshed';
+  sessionId: Scalars['ID']['output'];
+  at: Scalars['DateTime']['output'];
+  position: Scalars['String']['output'];
+};
+
 /** One of your sessions has been revoked. */
 export type SessionRevoked = {
   __typename?: 'SessionRevoked';
   sessionId: Scalars['ID']['output'];
-  /** Why: signed_out, revoked, refresh_reuse, mfa_changed, password_changed, session_limit. */
+  /** Why: as `revokedReason` of the session. */
   reason: Scalars['String']['output'];
   at: Scalars['DateTime']['output'];
   position: Scalars['String']['output'];
 };
 
-export type SessionEvent = SessionRevoked | Resync | AccessEnded;
+/** One of your sessions has ended by itself. */
+export type SessionExpired = {
+  __typename?: 'SessionExpired';
+  sessionId: Scalars['ID']['output'];
+  /** Why: expired, idle, or removed where it was noticed only when the session was cleaned away. */
+  reason: Scalars['String']['output'];
+  at: Scalars['DateTime']['output'];
+  position: Scalars['String']['output'];
+};
+
+export type SessionEvent = SessionStarted | SessionRefreshed | SessionRevoked | SessionExpired | Resync | AccessEnded;
 
 /** A key that signs access tokens. `/.well-known/jwks.json` has the public halves of those whose tokens are accepted. */
 export type SigningKey = {
@@ -1639,7 +1676,10 @@ export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
     | ( MfaRequired )
   ;
   SessionEvent:
+    | ( SessionStarted )
+    | ( SessionRefreshed )
     | ( SessionRevoked )
+    | ( SessionExpired )
     | ( Resync )
     | ( AccessEnded )
   ;
@@ -1758,7 +1798,10 @@ export type ResolversTypes = {
   RenameSessionPayload: ResolverTypeWrapper<Omit<RenameSessionPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   SignOutPayload: ResolverTypeWrapper<Omit<SignOutPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   RenewConnectionPayload: ResolverTypeWrapper<RenewConnectionPayload>;
+  SessionStarted: ResolverTypeWrapper<SessionStarted>;
+  SessionRefreshed: ResolverTypeWrapper<SessionRefreshed>;
   SessionRevoked: ResolverTypeWrapper<SessionRevoked>;
+  SessionExpired: ResolverTypeWrapper<SessionExpired>;
   SessionEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SessionEvent']>;
   SigningKey: ResolverTypeWrapper<SigningKeyRecord>;
   SigningKeyState: SigningKeyState;
@@ -1884,7 +1927,10 @@ export type ResolversParentTypes = {
   RenameSessionPayload: Omit<RenameSessionPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   SignOutPayload: Omit<SignOutPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   RenewConnectionPayload: RenewConnectionPayload;
+  SessionStarted: SessionStarted;
+  SessionRefreshed: SessionRefreshed;
   SessionRevoked: SessionRevoked;
+  SessionExpired: SessionExpired;
   SessionEvent: ResolversUnionTypes<ResolversParentTypes>['SessionEvent'];
   SigningKey: SigningKeyRecord;
   RotateSigningKeyPayload: Omit<RotateSigningKeyPayload, 'signingKey'> & { signingKey: ResolversParentTypes['SigningKey'] };
@@ -2518,6 +2564,22 @@ export type RenewConnectionPayloadResolvers<ContextType = OperationContext, Pare
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type SessionStartedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionStarted'] = ResolversParentTypes['SessionStarted']> = {
+  sessionId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  device?: Resolver<ResolversTypes['Device'], ParentType, ContextType>;
+  client?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SessionRefreshedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionRefreshed'] = ResolversParentTypes['SessionRefreshed']> = {
+  sessionId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
 export type SessionRevokedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionRevoked'] = ResolversParentTypes['SessionRevoked']> = {
   sessionId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -2526,8 +2588,16 @@ export type SessionRevokedResolvers<ContextType = OperationContext, ParentType e
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
+export type SessionExpiredResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionExpired'] = ResolversParentTypes['SessionExpired']> = {
+  sessionId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
 export type SessionEventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionEvent'] = ResolversParentTypes['SessionEvent']> = {
-  __resolveType: TypeResolveFn<'SessionRevoked' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'SessionStarted' | 'SessionRefreshed' | 'SessionRevoked' | 'SessionExpired' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
 };
 
 export type SigningKeyResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SigningKey'] = ResolversParentTypes['SigningKey']> = {
@@ -2677,7 +2747,10 @@ export type Resolvers<ContextType = OperationContext> = {
   RenameSessionPayload?: RenameSessionPayloadResolvers<ContextType>;
   SignOutPayload?: SignOutPayloadResolvers<ContextType>;
   RenewConnectionPayload?: RenewConnectionPayloadResolvers<ContextType>;
+  SessionStarted?: SessionStartedResolvers<ContextType>;
+  SessionRefreshed?: SessionRefreshedResolvers<ContextType>;
   SessionRevoked?: SessionRevokedResolvers<ContextType>;
+  SessionExpired?: SessionExpiredResolvers<ContextType>;
   SessionEvent?: SessionEventResolvers<ContextType>;
   SigningKey?: SigningKeyResolvers<ContextType>;
   RotateSigningKeyPayload?: RotateSigningKeyPayloadResolvers<ContextType>;

@@ -20,8 +20,15 @@ export interface Resync {
   readonly position: string;
 }
 
+/** What is told on the way, and where in its feed that stands. */
+interface Placed {
+  readonly position: string;
+}
+
 /** What a subscription does besides waiting. */
-export interface LiveSource<E> {
+export interface LiveSource<E extends Placed> {
+  /** Where its feed is now; without it, where the authority log is. */
+  position?(): string;
   /** Starts the events; the returned function stops them. */
   open(subscription: LiveSubscription<E>): Promise<() => void>;
   /** The principal's rights may have changed; called with the principal as it is now. */
@@ -32,11 +39,17 @@ export interface LiveSource<E> {
  * One running subscription. Its principal is checked again before every event; when its credential is revoked or
  * expires, what was queued is dropped, the terminal event goes out as data, and then it completes.
  */
-export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnded | Resync>, LiveOperation {
+export class LiveSubscription<E extends Placed>
+  implements AsyncIterableIterator<E | AccessEnded | Resync>, LiveOperation
+{
   readonly #context: OperationContext;
   readonly #source: LiveSource<E>;
   readonly #queue: (E | Resync)[] = [];
   #by: UserPrincipal;
+  /** Where in its feed what was handed out ends; null for a feed that tells what is now, wherever it was left. */
+  #told: string | null = null;
+  #backlogMax = BACKLOG_MAX;
+  #opening = true;
   #terminal: AccessEnded | Resync | null = null;
   #terminalTaken = false;
   #closed = false;
@@ -54,7 +67,7 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
   }
 
   /** Refuses with UNAUTHENTICATED when nobody is signed in. */
-  static async open<E>(context: OperationContext, source: LiveSource<E>): Promise<LiveSubscription<E>> {
+  static async open<E extends Placed>(context: OperationContext, source: LiveSource<E>): Promise<LiveSubscription<E>> {
     const { by, services } = context;
     if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
     const subscription = new LiveSubscription<E>(context, by, source);
@@ -64,8 +77,9 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
     try {
       subscription.#schedule();
       subscription.#stopSource = await source.open(subscription);
-      // Rights that changed before it was registered are a change like any other.
-      subscription.#follow(await subscription.#current());
+      subscription.#opening = false;
+      // Rights that changed before it was registered are a change like any other; so is their end while it opened.
+      await subscription.#check();
     } catch (error) {
       context.running = null;
       subscription.#close();
@@ -101,10 +115,17 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
     this.#go(by);
   }
 
+  /** Its feed begins after this place: where access ends, whoever comes back can go on from what they were told. */
+  startAt(position: string): void {
+    this.#told = position;
+  }
+
   push(event: E | Resync): void {
     if (this.#terminal !== null || this.#closed) return;
-    if (this.#queue.length >= BACKLOG_MAX) {
-      this.#end({ __typename: 'Resync', position: formatPosition(this.#context.services.tail.position) });
+    // What was missed comes at once, and its source bounds it.
+    if (this.#opening) this.#backlogMax += 1;
+    if (this.#queue.length >= this.#backlogMax) {
+      this.#end({ __typename: 'Resync', position: this.#position() });
       return;
     }
     this.#queue.push(event);
@@ -131,7 +152,9 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
       // The check may have ended it, and then what waited must not go out.
       if (this.#terminal !== null || this.#closed) continue;
       const event = this.#queue.shift();
-      if (event !== undefined) return { done: false, value: event };
+      if (event === undefined) continue;
+      if (this.#told !== null) this.#told = event.position;
+      return { done: false, value: event };
     }
   }
 
@@ -219,7 +242,7 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
   }
 
   /**
-   * Ends it: what was queued is dropped, and AccessEnded says why.
+   * Ends it: what was queued is dropped, and AccessEnded says why, and after which place it would go on.
    * @param seq of the revocation, which this instance is only just applying
    */
   refuse(error: unknown, seq = 0): void {
@@ -232,8 +255,12 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
       __typename: 'AccessEnded',
       code: refusal.code,
       reason: refusal.message,
-      position: formatPosition({ epoch, seq: Math.max(applied, seq) }),
+      position: this.#told ?? formatPosition({ epoch, seq: Math.max(applied, seq) }),
     });
+  }
+
+  #position(): string {
+    return this.#source.position?.() ?? formatPosition(this.#context.services.tail.position);
   }
 
   #end(terminal: AccessEnded | Resync): void {

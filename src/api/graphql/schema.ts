@@ -10,6 +10,7 @@ import { Attributes, AttributeValue, DateTime, Metadata, PackedRules } from './s
 import { readSchemaText } from './sdl.ts';
 import { scopes } from './scopes.ts';
 import { secondFactors } from './second-factors.ts';
+import { sessionEvents } from './session-events.ts';
 import { sessions } from './sessions.ts';
 import { signingKeys } from './signing-keys.ts';
 import { users } from './users.ts';
@@ -23,6 +24,7 @@ const MODULES: readonly ResolverMap[] = [
   scopes,
   roles,
   sessions,
+  sessionEvents,
   secondFactors,
   signingKeys,
   permissions,

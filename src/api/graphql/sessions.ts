@@ -1,11 +1,8 @@
-import { formatPosition, parsePosition } from '../../domain/authority/position.ts';
-import type { LogEntry } from '../../domain/authority/log.ts';
+import { formatPosition } from '../../domain/authority/position.ts';
 import { badInput } from '../../domain/refusals.ts';
 import { secondsUntil, toInstant } from '../../kit/clock.ts';
-import { isId } from '../../kit/ids.ts';
-import type { Resolvers, SessionEvent, SessionRevoked } from './generated.ts';
+import type { Resolvers } from './generated.ts';
 import { readField } from './fields.ts';
-import { LiveSubscription } from './live-subscription.ts';
 import { handOut, refreshTokenOf } from './signed-in.ts';
 
 export const sessions: Resolvers = {
@@ -89,38 +86,4 @@ export const sessions: Resolvers = {
     user: ({ userId }, _args, { loaders }) => loaders.users.load(userId),
     current: ({ id }, _args, { by }) => by.kind === 'user' && by.credential.sessionId === id,
   },
-
-  Subscription: {
-    sessionEvents: {
-      subscribe: (_, { after }, context) =>
-        LiveSubscription.open<SessionRevoked>(context, {
-          open: (subscription) => {
-            const from = typeof after === 'string' ? parsePosition(after, 'after') : null;
-            const { feeds, tail } = context.services;
-            return feeds.open(context.by.id, from, {
-              entry: (entry) => {
-                if (isSessionEnd(entry)) subscription.push(toSessionRevoked(entry, tail.position.epoch));
-              },
-              resync: (position) => subscription.push({ __typename: 'Resync', position }),
-            });
-          },
-        }),
-      resolve: (event: SessionEvent) => event,
-    },
-  },
 };
-
-/** The end of all sessions of a disabled user stands in the log as one entry about the user, and reaches them as their own end. */
-function isSessionEnd({ target, kind }: LogEntry): boolean {
-  return kind === 'revoked' && isId('session', target);
-}
-
-function toSessionRevoked({ target, reason, at, seq }: LogEntry, epoch: string): SessionRevoked {
-  return {
-    __typename: 'SessionRevoked',
-    sessionId: target,
-    reason,
-    at,
-    position: formatPosition({ epoch, seq }),
-  };
-}

@@ -6,7 +6,7 @@ import type { Services } from '../graphql/context.ts';
 /** What can be read of the parts whenever somebody asks for metrics. */
 export function observe(
   metrics: Metrics,
-  { tail, standings, sessionStates, live, policyFiles, rollups, activity, cleaner }: Services,
+  { tail, standings, sessionStates, live, policyFiles, rollups, activity, cleaner, eventFeeds }: Services,
   open: { readonly sockets: () => number; readonly streams: () => number },
 ): void {
   metrics.gauge(
@@ -23,6 +23,11 @@ export function observe(
   metrics.gauge('standings', 'Principals kept in memory with their abilities.', () => standings.size);
   metrics.gauge('session_states', 'Sessions whose state is kept in memory.', () => sessionStates.size);
   metrics.gauge('live_operations', 'Subscriptions and sockets that revocations can end.', () => live.size);
+  metrics.gauge(
+    'event_subscribers',
+    'Subscriptions that are told of events from the outbox.',
+    () => eventFeeds.subscribers,
+  );
   metrics.gauge('sockets', 'Open WebSockets.', open.sockets);
   metrics.gauge('event_streams', 'Subscriptions over server-sent events.', open.streams);
   metrics.gauge('policy_problem', '1 while the policy files of this instance cannot be put in force.', () =>

@@ -51,6 +51,7 @@ export class Authority {
   readonly #timing: Timing;
   readonly #recheck: (by: Principal) => Promise<Principal>;
   readonly #settled: (receipt: Receipt) => void;
+  readonly #committed: () => void;
 
   constructor(parts: {
     store: Store;
@@ -63,6 +64,8 @@ export class Authority {
     recheck: (by: Principal) => Promise<Principal>;
     /** Told of every receipt. */
     settled: (receipt: Receipt) => void;
+    /** Told of every commit, before anybody has its receipt. */
+    committed: () => void;
   }) {
     this.#store = parts.store;
     this.#log = parts.log;
@@ -72,6 +75,7 @@ export class Authority {
     this.#timing = parts.timing;
     this.#recheck = parts.recheck;
     this.#settled = parts.settled;
+    this.#committed = parts.committed;
   }
 
   /**
@@ -108,10 +112,12 @@ export class Authority {
     let actor: Principal = by;
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#store.transaction(async (tx) => {
+        const done = await this.#store.transaction(async (tx) => {
           await this.#fence(tx, actor, locks);
           return work(tx, actor);
         });
+        this.#committed();
+        return done;
       } catch (error) {
         if (!(error instanceof Outdated || error instanceof TransactionConflict)) throw error;
         if (tries === TRIES_MAX) {

@@ -11,6 +11,8 @@ export interface HintListener {
   hint(seq: number): void;
   /** Not yet verified. */
   acknowledged(acknowledgement: Acknowledgement): void;
+  /** Events of the outbox may have their numbers up to `seq`. */
+  numbered(seq: number): void;
 }
 
 /**
@@ -19,9 +21,11 @@ export interface HintListener {
  */
 export interface Hints {
   /** Must deliver what others publish, and may deliver what this instance publishes, until closed. */
-  subscribe(listener: HintListener): Promise<void>;
+  subscribe(listener: Partial<HintListener>): Promise<void>;
   /** Must return at once and must never throw: a lost hint is not an error. */
   publishHint(seq: number): void;
+  /** Must return at once and must never throw. */
+  publishNumbered(seq: number): void;
   /** Must return at once and must never throw. */
   publishAcknowledgement(acknowledgement: Acknowledgement): void;
   /** Must stop all deliveries. */

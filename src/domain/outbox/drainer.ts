@@ -1,10 +1,13 @@
 import type { Clock, Timer } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import type { Store, Transaction } from '../store.ts';
 import type { OutboxEvent } from './event.ts';
 
 /** Events numbered in one transaction. */
 const BATCH = 500;
+/** Commits that follow each other closely are numbered together. */
+const REST_MS = 10;
 
 /** Told of every event once over all instances, in order, within the transaction that numbers it. */
 export type Drained = (tx: Transaction, events: readonly OutboxEvent[]) => Promise<void>;
@@ -19,61 +22,74 @@ export class Drainer {
   readonly #logger: Log;
   readonly #everyMs: number;
   readonly #drained: Drained;
+  readonly #numbered: (seq: number) => void;
+  readonly #rounds = new Rounds(() => this.#drainAll());
   #timer: Timer | null = null;
-  #running: Promise<void> | null = null;
-  #queued: Promise<void> | null = null;
+  #soon: Timer | null = null;
+  #restsUntilMs = -Infinity;
+  #stopped = false;
 
-  constructor(parts: { store: Store; clock: Clock; logger: Log; everyMs: number; drained: Drained }) {
+  constructor(parts: {
+    store: Store;
+    clock: Clock;
+    logger: Log;
+    everyMs: number;
+    drained: Drained;
+    /** Told of the last number after each commit that gave some. */
+    numbered: (seq: number) => void;
+  }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#logger = parts.logger;
     this.#everyMs = parts.everyMs;
     this.#drained = parts.drained;
+    this.#numbered = parts.numbered;
   }
 
   start(): void {
     this.#timer = this.#clock.after(this.#everyMs, () => {
       this.start();
-      this.drain().catch((error: unknown) => this.#logger.warn({ err: error }, 'events were not numbered yet'));
+      this.#drainInBackground();
     });
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#timer?.cancel();
-    await this.#running?.catch(() => {});
+    this.#soon?.cancel();
+    await this.#rounds.settled();
   }
 
   /** Resolves when every event that was committed before this call has its number. Shared by all who ask meanwhile. */
   drain(): Promise<void> {
-    if (this.#queued !== null) return this.#queued;
-    if (this.#running === null) return this.#run();
-    this.#queued = this.#running
-      .catch(() => {})
-      .then(() => {
-        this.#queued = null;
-        return this.#run();
-      });
-    this.#queued.catch(() => {});
-    return this.#queued;
+    return this.#rounds.next();
   }
 
-  #run(): Promise<void> {
-    const running = this.#drainAll().finally(() => {
-      if (this.#running === running) this.#running = null;
+  /** Something was committed that may have told events: they get their numbers without waiting for the next round. */
+  soon(): void {
+    if (this.#soon !== null || this.#stopped) return;
+    this.#soon = this.#clock.after(Math.max(0, this.#restsUntilMs - this.#clock.monotonicMs()), () => {
+      this.#soon = null;
+      this.#restsUntilMs = this.#clock.monotonicMs() + REST_MS;
+      this.#drainInBackground();
     });
-    this.#running = running;
-    return running;
+  }
+
+  #drainInBackground(): void {
+    this.drain().catch((error: unknown) => this.#logger.warn({ err: error }, 'events were not numbered yet'));
   }
 
   async #drainAll(): Promise<void> {
     if (!(await this.#store.outbox.waiting())) return;
     for (;;) {
-      const { value } = await this.#store.transaction(async (tx) => {
-        const events = await tx.outbox.number(BATCH);
-        if (events.length > 0) await this.#drained(tx, events);
-        return events.length;
+      const { value: events } = await this.#store.transaction(async (tx) => {
+        const numbered = await tx.outbox.number(BATCH);
+        if (numbered.length > 0) await this.#drained(tx, numbered);
+        return numbered;
       });
-      if (value < BATCH) return;
+      const last = events.at(-1);
+      if (last !== undefined) this.#numbered(last.seq);
+      if (events.length < BATCH) return;
     }
   }
 }

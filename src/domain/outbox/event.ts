@@ -1,5 +1,8 @@
 import type { Instant } from '../../kit/clock.ts';
 
+/** What is told of an event of one kind besides what every event has. */
+export type EventDetails = Readonly<Record<string, string | null>>;
+
 /** What happened, to whom it belongs, and nothing that only some may know: a subscriber is told all of it. */
 export interface NewEvent {
   /** What happened to what: `session.started`, `session.revoked` … */
@@ -10,6 +13,8 @@ export interface NewEvent {
   readonly userId: string | null;
   /** Why, in a word that clients may branch on; null where there is nothing to tell apart. */
   readonly reason: string | null;
+  /** What its kind is told with; null where that is nothing. */
+  readonly details: EventDetails | null;
   readonly at: Instant;
 }
 
@@ -29,7 +34,27 @@ export interface OutboxWriter {
   number(limit: number): Promise<readonly OutboxEvent[]>;
 }
 
+/** Where the outbox stands. */
+export interface OutboxHead {
+  /** The history its numbers belong to: the same as that of the authority log. */
+  readonly epoch: string;
+  /** The last number given; 0 before the first. */
+  readonly head: number;
+  /** The highest number of an event that was cleaned away; 0 before the first. */
+  readonly trimmed: number;
+}
+
+/** Events after a place, in order, and where the outbox stood in the snapshot they were read from. */
+export interface EventPage extends OutboxHead {
+  readonly events: readonly OutboxEvent[];
+}
+
 export interface OutboxReader {
   /** Whether events are committed that have no number yet. */
   waiting(): Promise<boolean>;
+  head(): Promise<OutboxHead>;
+  /** Everybody's events after `seq`, in order, at most `limit`. One statement. */
+  after(seq: number, limit: number): Promise<EventPage>;
+  /** Those in the feed of one user. */
+  ofUser(userId: string, seq: number, limit: number): Promise<EventPage>;
 }

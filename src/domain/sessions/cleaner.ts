@@ -15,7 +15,7 @@ export interface CleaningWriter {
   accounts(now: Instant, before: Instant, limit: number): Promise<number>;
   /** Removes entries of the authority log from before then; how many. */
   log(before: Instant, limit: number): Promise<number>;
-  /** Removes told events of the outbox from before then; how many. */
+  /** Removes numbered events of the outbox from before then, and notes the highest number among them; how many. */
   outbox(before: Instant, limit: number): Promise<number>;
   /** Removes sign-ins that waited for their second factor and expired before then; how many. */
   challenges(before: Instant, limit: number): Promise<number>;
@@ -28,7 +28,7 @@ export interface CleaningWriter {
 export interface CleaningSettings {
   /** How long a session is shown after its end. */
   readonly endedSessionSeconds: number;
-  /** How long the authority log is kept, for those who resume a feed. */
+  /** How long the authority log and the outbox are kept, for those who resume a feed. */
   readonly feedSeconds: number;
   /** After a key has signed its last token, that token is good for so long. */
   readonly accessTokenSeconds: number;

@@ -13,7 +13,7 @@ export interface Device {
   readonly os: string | null;
 }
 
-const KINDS: ReadonlySet<string> = new Set<DeviceKind>(['desktop', 'mobile', 'tablet', 'tv', 'bot']);
+const KINDS: ReadonlySet<string> = new Set<DeviceKind>(['desktop', 'mobile', 'tablet', 'tv', 'bot', 'other']);
 const LENGTH_MAX = 100;
 const NOTHING: Device = { deviceKind: 'other', browser: null, os: null };
 
@@ -22,10 +22,12 @@ export function readDevice(userAgent: string | null): Device {
   if (userAgent === null || userAgent === '') return NOTHING;
   const { platform, browser, os } = parse(userAgent);
   const { type } = platform;
-  return { deviceKind: isKind(type) ? type : 'other', browser: shortText(browser.name), os: shortText(os.name) };
+  return { deviceKind: isDeviceKind(type) ? type : 'other', browser: shortText(browser.name), os: shortText(os.name) };
 }
 
-const isKind = (type: string | undefined): type is DeviceKind => type !== undefined && KINDS.has(type);
+export function isDeviceKind(kind: string | null | undefined): kind is DeviceKind {
+  return typeof kind === 'string' && KINDS.has(kind);
+}
 
 /** What a program calls itself in a header, without what cannot be shown; null when nothing is left. */
 export function readClient(header: string | null): string | null {

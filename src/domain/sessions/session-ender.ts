@@ -38,14 +38,23 @@ export class SessionEnder {
   readonly #profiles: SessionProfiles;
   readonly #clock: Clock;
   readonly #logger: Log;
+  readonly #ended: () => void;
   #timer: Timer | null = null;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(parts: { store: Store; profiles: SessionProfiles; clock: Clock; logger: Log }) {
+  constructor(parts: {
+    store: Store;
+    profiles: SessionProfiles;
+    clock: Clock;
+    logger: Log;
+    /** Told after every commit that noted some. */
+    ended: () => void;
+  }) {
     this.#store = parts.store;
     this.#profiles = parts.profiles;
     this.#clock = parts.clock;
     this.#logger = parts.logger;
+    this.#ended = parts.ended;
   }
 
   start(): void {
@@ -79,6 +88,7 @@ export class SessionEnder {
       const { value } = await this.#store.transaction(async ({ ending }) =>
         (await ending.begin()) ? note(ending) : 0,
       );
+      if (value > 0) this.#ended();
       if (value < BATCH) return;
     }
   }

@@ -56,25 +56,29 @@ class MemoryCache implements Cache {
 
 class MemoryHints implements Hints {
   readonly #everyone: Set<MemoryHints>;
-  readonly #listeners = new Set<HintListener>();
+  readonly #listeners = new Set<Partial<HintListener>>();
   #closed = false;
 
   constructor(everyone: Set<MemoryHints>) {
     this.#everyone = everyone;
   }
 
-  async subscribe(listener: HintListener): Promise<void> {
+  async subscribe(listener: Partial<HintListener>): Promise<void> {
     if (this.#closed) return;
     this.#listeners.add(listener);
     this.#everyone.add(this);
   }
 
   publishHint(seq: number): void {
-    this.#publish((listener) => listener.hint(seq));
+    this.#publish((listener) => listener.hint?.(seq));
+  }
+
+  publishNumbered(seq: number): void {
+    this.#publish((listener) => listener.numbered?.(seq));
   }
 
   publishAcknowledgement({ instanceId, epoch, applied, signature }: Acknowledgement): void {
-    this.#publish((listener) => listener.acknowledged({ instanceId, epoch, applied, signature }));
+    this.#publish((listener) => listener.acknowledged?.({ instanceId, epoch, applied, signature }));
   }
 
   async close(): Promise<void> {
@@ -84,7 +88,7 @@ class MemoryHints implements Hints {
   }
 
   /** Later, as over a network: whoever publishes must not find its listeners run in the middle of its own work. */
-  #publish(news: (listener: HintListener) => void): void {
+  #publish(news: (listener: Partial<HintListener>) => void): void {
     if (this.#closed) return;
     setImmediate(() => {
       for (const one of this.#everyone) for (const listener of one.#listeners) news(listener);

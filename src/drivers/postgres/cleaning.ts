@@ -26,7 +26,10 @@ export const REMOVALS = {
 
   outbox: `with removed as (
       delete from outbox where id = any(array(
-        select id from outbox where added_at < $1 and seq is not null order by added_at limit $2)) returning id
+        select id from outbox where added_at < $1 and seq is not null order by added_at limit $2)) returning seq
+    ), noted as (
+      update outbox_head set trimmed = greatest(trimmed, (select max(seq) from removed))
+      where id = 1 and exists (select from removed)
     ) select count(*)::int as removed from removed`,
 
   challenges: `with removed as (

@@ -1,5 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import type { AuditState } from '../../domain/audit/entry.ts';
+import type { EventDetails } from '../../domain/outbox/event.ts';
 
 /**
  * The tables as MikroORM knows them. They are mapped to the domain's records in the store files and go no further.
@@ -374,19 +375,21 @@ export const OutboxRow = defineEntity({
     subjectId: p.text(),
     userId: p.text().nullable(),
     reason: p.text().nullable(),
+    details: p.json<EventDetails>().nullable(),
     at: instant(),
     addedAt: instant().defaultRaw('now()').index(),
   },
   indexes: [{ properties: ['userId', 'seq'] }],
 });
 
-/** One row: the last number given. */
+/** One row: the last number given, and the highest that was cleaned away. */
 export const OutboxHeadRow = defineEntity({
   name: 'OutboxHeadRow',
   tableName: 'outbox_head',
   properties: {
     id: p.smallint().primary().autoincrement(false),
     seq: p.bigint(),
+    trimmed: p.bigint(),
   },
 });
 

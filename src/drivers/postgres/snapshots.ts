@@ -1,8 +1,7 @@
 import type { HeldGrant } from '../../domain/principals/principal.ts';
-import type { FeedReader, PopulationReader, PrincipalInputs, SnapshotReader } from '../../domain/store.ts';
+import type { PopulationReader, PrincipalInputs, SnapshotReader } from '../../domain/store.ts';
 import type { Session } from '../../domain/sessions/session.ts';
 import type { SessionInputs } from '../../domain/sessions/session-states.ts';
-import { toLogEntry, type LogRow } from './authority-log.ts';
 import { instant, type Query } from './database.ts';
 import { grantScopeIdsSql, heldSql, toHeld } from './held-grants.ts';
 import { toUser, USER_COLUMNS, USER_TABLES, type UserSqlRow } from './user-store.ts';
@@ -124,27 +123,6 @@ export function createPopulationReader(query: Query): PopulationReader {
         grants: toHeld(row.grants),
         liveSessions: row.live_sessions,
       }));
-    },
-  };
-}
-
-export function createFeedReader(query: Query): FeedReader {
-  return {
-    async ofUser(userId, seq, limit) {
-      const rows = await query<LogRow & { oldest: string | null; head: string }>(
-        'feed-of-user',
-        `select (select min(seq) from authority_log) as oldest, h.seq as head, l.*
-         from authority_head h left join lateral (
-           select seq, target, kind, user_id, reason, at from authority_log
-           where user_id = $1 and seq > $2 order by seq limit $3
-         ) l on true where h.id = 1 order by l.seq`,
-        [userId, seq, limit],
-      );
-      const [first] = rows;
-      return {
-        oldest: Number(first?.oldest ?? Number(first?.head ?? 0) + 1),
-        entries: rows.filter((row) => row.seq !== null).map(toLogEntry),
-      };
     },
   };
 }

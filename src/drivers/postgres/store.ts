@@ -17,7 +17,7 @@ import { createActivityWriter } from './session-care.ts';
 import { createEndingWriter, createLevelReader, createLevelWriter, createSessionFacts } from './session-counts.ts';
 import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
-import { createFeedReader, createPopulationReader, createSnapshotReader } from './snapshots.ts';
+import { createPopulationReader, createSnapshotReader } from './snapshots.ts';
 import { createUserPages, createUserReader, createUserWriter } from './user-store.ts';
 
 /** See {@link Store}. */
@@ -33,7 +33,6 @@ export function createStore({ orm, query }: Database): Store {
     bundles: translating(createBundleReader(query)),
     signingKeys: translating(createSigningKeyReader(query)),
     snapshots: translating(createSnapshotReader(query)),
-    feed: translating(createFeedReader(query)),
     population: translating(createPopulationReader(query)),
     rollups: translating(createRollupReader(query)),
     sessionLevels: translating(createLevelReader(query)),

@@ -7,19 +7,20 @@ import { disconnect } from './redis-connection.ts';
 
 const HINTS = 'castellan:hints';
 const ACKNOWLEDGEMENTS = 'castellan:acknowledgements';
+const NUMBERED = 'castellan:events';
 const MESSAGE_BYTES_MAX = 1024;
 const RENEW_MS = 1_000;
 const SUBSCRIBE_MS = 500;
 
 /**
- * News over the channels `castellan:hints` (`{ seq }`) and `castellan:acknowledgements` (an {@link Acknowledgement}),
- * as JSON of at most 1 KiB. Anybody may write there, so whatever else arrives is dropped.
+ * News over the channels `castellan:hints` (`{ seq }`) and `castellan:acknowledgements` (an {@link Acknowledgement})
+ * and `castellan:events` (`{ seq }`), as JSON of at most 1 KiB. Anybody may write there, so whatever else arrives is dropped.
  */
 export class RedisHints implements Hints {
   readonly #publisher: Redis | Cluster;
   readonly #subscriber: Redis;
   readonly #clock: Clock;
-  readonly #listeners = new Set<HintListener>();
+  readonly #listeners = new Set<Partial<HintListener>>();
   #renewal: Timer | undefined;
   #confirmation: Promise<void> | undefined;
   #closed = false;
@@ -36,7 +37,7 @@ export class RedisHints implements Hints {
   }
 
   /** Waits up to 500 ms for Redis to confirm. Without it subscribes as soon as Redis is back. */
-  async subscribe(listener: HintListener): Promise<void> {
+  async subscribe(listener: Partial<HintListener>): Promise<void> {
     if (this.#closed) return;
     this.#listeners.add(listener);
     this.#confirmation ??= this.#confirmed().finally(() => (this.#confirmation = undefined));
@@ -45,6 +46,10 @@ export class RedisHints implements Hints {
 
   publishHint(seq: number): void {
     this.#publish(HINTS, { seq });
+  }
+
+  publishNumbered(seq: number): void {
+    this.#publish(NUMBERED, { seq });
   }
 
   publishAcknowledgement({ instanceId, epoch, applied, signature }: Acknowledgement): void {
@@ -73,7 +78,7 @@ export class RedisHints implements Hints {
     if (this.#closed) return;
     this.#renewal = this.#clock.after(RENEW_MS, () => void this.#renew());
     if (this.#subscriber.status !== 'ready') return;
-    await this.#subscriber.subscribe(HINTS, ACKNOWLEDGEMENTS).catch(() => {});
+    await this.#subscriber.subscribe(HINTS, ACKNOWLEDGEMENTS, NUMBERED).catch(() => {});
   }
 
   #publish(channel: string, message: object): void {
@@ -85,10 +90,11 @@ export class RedisHints implements Hints {
     const message = parse(bytes);
     if (message === null) return;
     const acknowledgement = channel === ACKNOWLEDGEMENTS ? acknowledgementOf(message) : null;
-    const seq = channel === HINTS && isPosition(message['seq']) ? message['seq'] : null;
+    const seq = isPosition(message['seq']) ? message['seq'] : null;
     for (const listener of this.#listeners) {
-      if (acknowledgement !== null) listener.acknowledged(acknowledgement);
-      if (seq !== null) listener.hint(seq);
+      if (acknowledgement !== null) listener.acknowledged?.(acknowledgement);
+      if (seq !== null && channel === HINTS) listener.hint?.(seq);
+      if (seq !== null && channel === NUMBERED) listener.numbered?.(seq);
     }
   }
 }

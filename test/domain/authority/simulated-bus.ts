@@ -26,7 +26,7 @@ const otherKeys = new Keys([new Secret('the secret of somebody else altogether')
 export class Bus {
   readonly #world: World;
   readonly #database: Database;
-  readonly #listeners = new Map<Process, HintListener>();
+  readonly #listeners = new Map<Process, Partial<HintListener>>();
   readonly #heard: Acknowledgement[] = [];
   /** The share of messages that get lost. */
   loss = 0;
@@ -40,12 +40,13 @@ export class Bus {
     return {
       subscribe: (listener) => Promise.resolve(void this.#listeners.set(instance, listener)),
       publishHint: (seq) => {
-        this.#publish((listener) => listener.hint(seq));
+        this.#publish((listener) => listener.hint?.(seq));
         if (this.#world.flaw === 'keyStolen') this.#acknowledgeForAll(seq);
       },
+      publishNumbered: () => {},
       publishAcknowledgement: (acknowledgement) => {
         this.#heard.push(acknowledgement);
-        this.#publish((listener) => listener.acknowledged(acknowledgement));
+        this.#publish((listener) => listener.acknowledged?.(acknowledgement));
       },
       close: () => Promise.resolve(this.drop(instance)),
     };
@@ -59,7 +60,7 @@ export class Bus {
   lie(): void {
     const { chance, head } = { chance: (p: number) => this.#world.chance(p), head: this.#database.head };
     const heard = this.#world.pick(this.#heard);
-    if (heard === undefined || chance(0.2)) return this.#publish((listener) => listener.hint(head + 1_000));
+    if (heard === undefined || chance(0.2)) return this.#publish((listener) => listener.hint?.(head + 1_000));
     const other = this.#world.pick(this.#heard) ?? heard;
     const applied = head + Math.floor(this.#world.random() * 3);
     const lie = this.#world.pick<Acknowledgement>([
@@ -73,18 +74,18 @@ export class Bus {
     ]);
     if (lie === undefined) return;
     this.#world.counts.forgeries += 1;
-    this.#publish((listener) => listener.acknowledged(lie));
+    this.#publish((listener) => listener.acknowledged?.(lie));
   }
 
   #acknowledgeForAll(seq: number): void {
     const { epoch } = this.#database;
     for (const instanceId of new Set(this.#heard.map((each) => each.instanceId))) {
       const signature = keys.sign('acknowledgements', instanceId, epoch, String(seq));
-      this.#publish((listener) => listener.acknowledged({ instanceId, epoch, applied: seq, signature }));
+      this.#publish((listener) => listener.acknowledged?.({ instanceId, epoch, applied: seq, signature }));
     }
   }
 
-  #publish(deliver: (listener: HintListener) => void): void {
+  #publish(deliver: (listener: Partial<HintListener>) => void): void {
     const world = this.#world;
     for (const [instance, listener] of this.#listeners) {
       const copies = world.hostile ? (world.chance(this.loss) ? 0 : world.chance(0.1) ? 2 : 1) : 1;

@@ -69,6 +69,7 @@ export class Instance implements Process {
       timing,
       recheck: (by) => Promise.resolve(by),
       settled: () => {},
+      committed: () => {},
     });
     this.#membership = new Membership({ log, clock, timing, logger });
     tail.listen({

@@ -1,0 +1,66 @@
+import type { Position } from '../../domain/authority/position.ts';
+import { formatEventPosition, parseEventPosition } from '../../domain/outbox/event-position.ts';
+import type { OutboxEvent } from '../../domain/outbox/event.ts';
+import { isDeviceKind } from '../../domain/sessions/device.ts';
+import { EXPIRED, REFRESHED, REVOKED, STARTED } from '../../domain/sessions/session-counts.ts';
+import type {
+  Resolvers,
+  SessionEvent,
+  SessionExpired,
+  SessionRefreshed,
+  SessionRevoked,
+  SessionStarted,
+} from './generated.ts';
+import { LiveSubscription } from './live-subscription.ts';
+
+type Told = SessionStarted | SessionRefreshed | SessionRevoked | SessionExpired;
+
+/** A place in another feed says nothing about one in this. */
+const ELSEWHERE: Position = { epoch: '', seq: 0 };
+
+export const sessionEvents: Resolvers = {
+  Subscription: {
+    sessionEvents: {
+      subscribe: (_, { after }, context) => {
+        const { eventFeeds } = context.services;
+        return LiveSubscription.open<Told>(context, {
+          position: () => formatEventPosition(eventFeeds.position),
+          open: (subscription) => {
+            const from = typeof after === 'string' ? (parseEventPosition(after, 'after') ?? ELSEWHERE) : 'now';
+            if (typeof after === 'string') subscription.startAt(after);
+            return eventFeeds.open(context.by.id, from, {
+              begins: (at) => subscription.startAt(formatEventPosition(at)),
+              event: (event, at) => {
+                const told = toSessionEvent(event, formatEventPosition(at));
+                if (told !== null) subscription.push(told);
+              },
+              resync: (at) => subscription.push({ __typename: 'Resync', position: formatEventPosition(at) }),
+            });
+          },
+        });
+      },
+      resolve: (event: SessionEvent) => event,
+    },
+  },
+};
+
+/** Null for what happened to something else. */
+function toSessionEvent(
+  { kind, subjectId: sessionId, reason, details, at }: OutboxEvent,
+  position: string,
+): Told | null {
+  const event = { sessionId, at, position };
+  if (kind === STARTED) {
+    const { device, browser = null, os = null, client = null } = details ?? {};
+    return {
+      __typename: 'SessionStarted',
+      ...event,
+      device: { kind: isDeviceKind(device) ? device : 'other', browser, os },
+      client,
+    };
+  }
+  if (kind === REFRESHED) return { __typename: 'SessionRefreshed', ...event };
+  if (kind === REVOKED) return { __typename: 'SessionRevoked', ...event, reason: reason ?? '' };
+  if (kind === EXPIRED) return { __typename: 'SessionExpired', ...event, reason: reason ?? '' };
+  return null;
+}
