@@ -223,7 +223,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   });
   const errands = new Errands({ store, keys, clock, logger });
   const notices = new Notices({ errands, settings: config });
-  const users = new Users({ store, authority, policy, settings: config, clock });
+  const users = new Users({ store, authority, policy, standings, settings: config, clock });
   const userChanges = new UserChanges({ authority, policy, notices, clock });
   const scopes = new Scopes({ store, authority, policy, clock });
   const roles = new Roles({ store, policy });

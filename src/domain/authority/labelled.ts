@@ -1,4 +1,5 @@
 import type { Clock } from '../../kit/clock.ts';
+import { Generations } from '../../kit/generations.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Keys } from '../../kit/secret.ts';
 import { Refusal } from '../refusals.ts';
@@ -48,14 +49,12 @@ export class LabelledCache<I, T extends Labelled> {
   readonly #name: string;
   readonly #read: (ids: readonly string[]) => Promise<Found<I>>;
   readonly #build: (inputs: I, snapshot: Snapshot) => T | Promise<T>;
-  /** Entries kept in process. */
-  readonly #max: number;
   readonly #cache: Cache;
   readonly #keys: Keys;
   readonly #tail: Tail;
   readonly #clock: Clock;
   readonly #logger: Log;
-  readonly #known = new Map<string, T>();
+  readonly #known: Generations<string, T>;
   /** Counts histories: what was read in one must not be kept in the next. */
   #generation = 0;
   #batch: { readonly ids: Set<string>; readonly loaded: Promise<ReadonlyMap<string, T>> } | null = null;
@@ -66,6 +65,7 @@ export class LabelledCache<I, T extends Labelled> {
     name: string;
     read: (ids: readonly string[]) => Promise<Found<I>>;
     build: (inputs: I, snapshot: Snapshot) => T | Promise<T>;
+    /** Entries kept in process. */
     max: number;
     cache: Cache;
     keys: Keys;
@@ -76,7 +76,7 @@ export class LabelledCache<I, T extends Labelled> {
     this.#name = parts.name;
     this.#read = parts.read;
     this.#build = parts.build;
-    this.#max = parts.max;
+    this.#known = new Generations(parts.max);
     this.#cache = parts.cache;
     this.#keys = parts.keys;
     this.#tail = parts.tail;
@@ -111,8 +111,11 @@ export class LabelledCache<I, T extends Labelled> {
   async of(id: string): Promise<T | null> {
     const warm = this.warm(id);
     if (warm !== null) return warm;
-    const loading = this.#loading.get(id) ?? this.#enqueue(id);
-    return (await loading).get(id) ?? null;
+    const begun = this.#batch?.ids.has(id) === true ? undefined : this.#loading.get(id);
+    // What is being read already may be from before something that this caller knows to have happened.
+    const shared = (await begun)?.get(id);
+    if (shared !== undefined && this.isCurrent(shared)) return shared;
+    return (await this.#enqueue(id)).get(id) ?? null;
   }
 
   #reset(): void {
@@ -129,7 +132,7 @@ export class LabelledCache<I, T extends Labelled> {
           return this.#load([...ids]);
         })
         .finally(() => {
-          for (const each of ids) this.#loading.delete(each);
+          for (const each of ids) if (this.#loading.get(each) === loaded) this.#loading.delete(each);
         });
       this.#batch = { ids, loaded };
     }
@@ -205,11 +208,7 @@ export class LabelledCache<I, T extends Labelled> {
   #keep(id: string, entry: T): void {
     const known = this.#known.get(id);
     if (known !== undefined && known.asOf > entry.asOf) return;
-    this.#known.delete(id);
     this.#known.set(id, entry);
-    if (this.#known.size <= this.#max) return;
-    const [oldest] = this.#known.keys();
-    if (oldest !== undefined) this.#known.delete(oldest);
   }
 
   /** What belongs to one id lies on one node of a cluster. */
