@@ -30,6 +30,12 @@ export interface Found<I> extends Snapshot {
   readonly found: ReadonlyMap<string, I>;
 }
 
+/** What was loaded of some ids, and whether the database was asked for it. */
+interface Loaded<T> {
+  readonly found: ReadonlyMap<string, T>;
+  readonly fromDatabase: boolean;
+}
+
 export interface LabelledCounts {
   cacheHits: number;
   cacheMisses: number;
@@ -57,8 +63,8 @@ export class LabelledCache<I, T extends Labelled> {
   readonly #known: Generations<string, T>;
   /** Counts histories: what was read in one must not be kept in the next. */
   #generation = 0;
-  #batch: { readonly ids: Set<string>; readonly loaded: Promise<ReadonlyMap<string, T>> } | null = null;
-  readonly #loading = new Map<string, Promise<ReadonlyMap<string, T>>>();
+  #batch: { readonly ids: Set<string>; readonly loaded: Promise<Loaded<T>> } | null = null;
+  readonly #loading = new Map<string, Promise<Loaded<T>>>();
   readonly counts: LabelledCounts = { cacheHits: 0, cacheMisses: 0, cacheRejected: 0, databaseReads: 0 };
 
   constructor(parts: {
@@ -109,13 +115,40 @@ export class LabelledCache<I, T extends Labelled> {
 
   /** What is so of this id now, or null when there is no such thing. Concurrent calls share one statement. */
   async of(id: string): Promise<T | null> {
-    const warm = this.warm(id);
-    if (warm !== null) return warm;
+    return this.warm(id) ?? (await this.#loaded(id)).found.get(id) ?? null;
+  }
+
+  /** What is so of these ids now, each as {@link of} has it, and whether the database was asked. */
+  async ofMany(ids: readonly string[]): Promise<Loaded<T>> {
+    const found = new Map<string, T>();
+    const cold = new Set<string>();
+    for (const id of ids) {
+      const warm = this.warm(id);
+      if (warm === null) cold.add(id);
+      else found.set(id, warm);
+    }
+    let fromDatabase = false;
+    for (const [id, loaded] of await Promise.all([...cold].map(async (id) => [id, await this.#loaded(id)] as const))) {
+      const entry = loaded.found.get(id);
+      if (entry !== undefined) found.set(id, entry);
+      fromDatabase ||= loaded.fromDatabase;
+    }
+    return { found, fromDatabase };
+  }
+
+  /** Goes the way of ids that nothing is known of, and learns nothing: for what must not be told from these by its time. */
+  async pretend(ids: readonly string[]): Promise<void> {
+    await this.#cache.read(ids.map((id) => this.#keyOf(id)));
+    await this.#read(ids);
+  }
+
+  async #loaded(id: string): Promise<Loaded<T>> {
     const begun = this.#batch?.ids.has(id) === true ? undefined : this.#loading.get(id);
     // What is being read already may be from before something that this caller knows to have happened.
-    const shared = (await begun)?.get(id);
-    if (shared !== undefined && this.isCurrent(shared)) return shared;
-    return (await this.#enqueue(id)).get(id) ?? null;
+    const shared = await begun;
+    const entry = shared?.found.get(id);
+    if (shared !== undefined && entry !== undefined && this.isCurrent(entry)) return shared;
+    return this.#enqueue(id);
   }
 
   #reset(): void {
@@ -123,7 +156,7 @@ export class LabelledCache<I, T extends Labelled> {
     this.#known.clear();
   }
 
-  #enqueue(id: string): Promise<ReadonlyMap<string, T>> {
+  #enqueue(id: string): Promise<Loaded<T>> {
     if (this.#batch === null) {
       const ids = new Set<string>();
       const loaded = Promise.resolve()
@@ -141,16 +174,17 @@ export class LabelledCache<I, T extends Labelled> {
     return this.#batch.loaded;
   }
 
-  async #load(ids: readonly string[]): Promise<ReadonlyMap<string, T>> {
+  async #load(ids: readonly string[]): Promise<Loaded<T>> {
     const generation = this.#generation;
     const found = new Map<string, T>();
     let missing = await this.#readCache(ids, found);
+    const fromDatabase = missing.length > 0;
     for (let tries = 0; missing.length > 0 && tries < TRIES_MAX; tries += 1) {
       missing = await this.#readDatabase(missing, found);
     }
     if (missing.length > 0 || generation !== this.#generation) throw overtaken();
     for (const [id, entry] of found) this.#keep(id, entry);
-    return found;
+    return { found, fromDatabase };
   }
 
   /** Fills `found` from the shared cache; the ids it does not have, or has in a form that does not count. */

@@ -84,16 +84,26 @@ export class Standings {
   }
 
   /**
-   * The records of those among these ids that there are, as they are now: under a valid lease and not overtaken when this
-   * resolves, at one moment for all. No round trip when they are warm, and one statement for those that are not.
+   * The records among these ids that are `readable`, as they are now: under a valid lease and not overtaken when this resolves,
+   * at one moment for all. No round trip when they are warm, and one statement for those that are not. What is not readable
+   * takes the same statement as what is not there.
    */
-  async records(ids: readonly string[]): Promise<ReadonlyMap<string, PrincipalRecord>> {
-    let found: readonly (Standing | null)[] = ids.map((id) => this.warm(id));
+  async records(
+    ids: readonly string[],
+    readable: (record: PrincipalRecord) => boolean,
+  ): Promise<ReadonlyMap<string, PrincipalRecord>> {
+    let told = false;
     for (let tries = 0; tries <= TRIES_MAX; tries += 1) {
-      if (tries > 0 || found.includes(null)) found = await Promise.all(ids.map((id) => this.of(id)));
+      const { found, fromDatabase } = await this.#standings.ofMany(ids);
+      told ||= fromDatabase;
       await this.#tail.awaitForce();
-      const there = found.filter((each) => each !== null);
-      if (there.every((each) => this.isCurrent(each))) return new Map(there.map(({ record }) => [record.id, record]));
+      // Between here and the return nothing is awaited.
+      const standings = [...found.values()];
+      if (!standings.every((each) => this.isCurrent(each))) continue;
+      const records = standings.map(({ record }) => record).filter(readable);
+      if (told || records.length === standings.length) return new Map(records.map((record) => [record.id, record]));
+      await this.#standings.pretend(ids);
+      told = true;
     }
     throw overtaken();
   }

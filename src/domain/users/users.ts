@@ -87,14 +87,10 @@ export class Users {
     return this.#policy.readable(by, by.standing.record as User); // the record of a user principal is a User
   }
 
-  /**
-   * The users with these ids that `by` may read, in the order of the ids, null for the others. No round trip for those that
-   * this instance knows, and one statement for the others.
-   */
+  /** The users with these ids that `by` may read, in the order of the ids, null for the others; as `Standings.records` has them. */
   async findMany(by: Principal, ids: readonly string[]): Promise<readonly (User | null)[]> {
-    const records = await this.#standings.records(ids);
-    // The record of whoever has the id of a user is a User.
-    return ids.map((id) => this.#policy.readable(by, (records.get(id) as User | undefined) ?? null));
+    const records = await this.#standings.records(ids, (record) => this.#policy.decide(by, 'read', record).allowed);
+    return ids.map((id) => (records.get(id) as User | undefined) ?? null); // whoever has the id of a user has such a record
   }
 
   /** A page of the users that `by` may read. */
