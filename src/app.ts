@@ -47,6 +47,7 @@ import type { PolicyFile } from './domain/policy/parse.ts';
 import { Refusal } from './domain/refusals.ts';
 import { createFirstAdministrator } from './domain/roles/first-administrator.ts';
 import { CustomRoles } from './domain/roles/custom-roles.ts';
+import { EffectivePermissions } from './domain/roles/effective-permissions.ts';
 import { Grants } from './domain/roles/grants.ts';
 import { PolicyChanges } from './domain/roles/policy-changes.ts';
 import { PolicyFiles, type PolicyFolder } from './domain/roles/policy-files.ts';
@@ -303,6 +304,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     roles,
     customRoles,
     grants,
+    effectivePermissions: new EffectivePermissions({ store, standings, engines }),
     sessions,
     activity,
     cleaner,

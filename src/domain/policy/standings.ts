@@ -83,6 +83,16 @@ export class Standings {
     return this.#standings.of(id);
   }
 
+  /** The current standings of those among these ids that there are; one statement for those that are not known. */
+  async ofMany(ids: readonly string[]): Promise<ReadonlyMap<string, Standing>> {
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      const { found } = await this.#standings.ofMany(ids);
+      await this.#tail.awaitForce();
+      if ([...found.values()].every((each) => this.isCurrent(each))) return found;
+    }
+    throw overtaken();
+  }
+
   /**
    * The records among these ids that are `readable`, as they are now: under a valid lease and not overtaken when this resolves,
    * at one moment for all. No round trip when they are warm, and one statement for those that are not. What is not readable
