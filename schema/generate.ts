@@ -32,6 +32,8 @@ export async function generate(): Promise<string> {
       Scope: '../../domain/scopes/scope.ts#Scope as ScopeRecord',
       Role: '../../domain/roles/role.ts#Role as RoleRecord',
       Grant: '../../domain/roles/role.ts#Grant as GrantRecord',
+      Permission: '../../domain/roles/effective-permissions.ts#Permission as PermissionRecord',
+      PermissionSource: '../../domain/roles/effective-permissions.ts#PermissionSource as PermissionSourceRecord',
       Policy: '../../domain/policy/policies.ts#PolicyInForce as PolicyRecord',
       PolicyChange: '../../domain/policy/diff.ts#PolicyChange as PolicyChangeRecord',
       PermissionAnalytics:

@@ -49,6 +49,7 @@ import type { PolicyFile } from './domain/policy/parse.ts';
 import { Refusal } from './domain/refusals.ts';
 import { createFirstAdministrator } from './domain/roles/first-administrator.ts';
 import { CustomRoles } from './domain/roles/custom-roles.ts';
+import { EffectivePermissions } from './domain/roles/effective-permissions.ts';
 import { Grants } from './domain/roles/grants.ts';
 import { PolicyChanges } from './domain/roles/policy-changes.ts';
 import { PolicyFiles, type PolicyFolder } from './domain/roles/policy-files.ts';
@@ -247,7 +248,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   });
   const errands = new Errands({ store, keys, clock, logger });
   const notices = new Notices({ errands, settings: config });
-  const users = new Users({ store, authority, policy, settings: config, clock });
+  const users = new Users({ store, authority, policy, standings, settings: config, clock });
   const userChanges = new UserChanges({ authority, policy, notices, clock });
   const scopes = new Scopes({ store, authority, policy, clock });
   const roles = new Roles({ store, policy });
@@ -346,6 +347,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     roles,
     customRoles,
     grants,
+    effectivePermissions: new EffectivePermissions({ store, standings, engines }),
     sessions,
     sessionStates,
     activity,

@@ -124,6 +124,8 @@ export interface PrincipalInputs {
   readonly record: User;
   /** Without those that expired, and those in a suspended scope. */
   readonly grants: readonly HeldGrant[];
+  /** Those in a suspended scope: they allow nothing, but their roles are among the record's. Without those that expired. */
+  readonly dormant: readonly HeldGrant[];
   /** The ids of the home scope and all above it. */
   readonly homeIds: readonly string[];
   /** The ids of all scopes that the grants lie in, those in a suspended scope included. */

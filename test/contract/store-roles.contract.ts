@@ -342,6 +342,10 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
     const seen = await snapshot();
     // A suspended scope takes away what is granted in it; that it is resumed must be noticed.
     expect(seen?.grants).toEqual([]);
+    expect(seen?.dormant.map(({ role, scope }) => [role, scope])).toEqual(
+      seen?.record.roles.map((role) => [role, `${root}/c/d`]),
+    );
+    expect(seen?.dormant).not.toEqual([]);
     expect(seen?.homeIds).toEqual([r, a, b]);
     expect(new Set(seen?.grantScopeIds)).toEqual(new Set([r, c, d]));
     expect(seen?.grantScopeIds).toHaveLength(3);

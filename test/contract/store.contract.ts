@@ -303,10 +303,11 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
           { ...one, scope: 'acme/api', expiresAt: null },
           { ...two, scope: null, expiresAt: LATER },
         ],
+        dormant: [],
         homeIds: [],
         grantScopeIds: scopeIds,
       },
-      [bob.id]: { record: bob, grants: [], homeIds: [], grantScopeIds: [] },
+      [bob.id]: { record: bob, grants: [], dormant: [], homeIds: [], grantScopeIds: [] },
     });
   },
 

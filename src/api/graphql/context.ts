@@ -17,6 +17,7 @@ import type { Policy } from '../../domain/policy/policy.ts';
 import type { Standings } from '../../domain/policy/standings.ts';
 import type { Principal, UserPrincipal } from '../../domain/principals/principal.ts';
 import type { CustomRoles } from '../../domain/roles/custom-roles.ts';
+import type { EffectivePermissions } from '../../domain/roles/effective-permissions.ts';
 import type { Grants } from '../../domain/roles/grants.ts';
 import type { PolicyChanges } from '../../domain/roles/policy-changes.ts';
 import type { PolicyFiles } from '../../domain/roles/policy-files.ts';
@@ -53,6 +54,7 @@ export interface Services {
   readonly roles: Roles;
   readonly customRoles: CustomRoles;
   readonly grants: Grants;
+  readonly effectivePermissions: EffectivePermissions;
   readonly sessions: Sessions;
   readonly sessionStates: SessionStates;
   readonly activity: Activity;

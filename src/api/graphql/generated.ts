@@ -2,6 +2,7 @@ import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } f
 import type { User as UserRecord } from '../../domain/users/user.ts';
 import type { Scope as ScopeRecord } from '../../domain/scopes/scope.ts';
 import type { Role as RoleRecord, Grant as GrantRecord } from '../../domain/roles/role.ts';
+import type { Permission as PermissionRecord, PermissionSource as PermissionSourceRecord } from '../../domain/roles/effective-permissions.ts';
 import type { PolicyInForce as PolicyRecord } from '../../domain/policy/policies.ts';
 import type { PolicyChange as PolicyChangeRecord } from '../../domain/policy/diff.ts';
 import type { PermissionReport as PermissionAnalyticsRecord } from '../../domain/analytics/permission-analytics.ts';
@@ -731,6 +732,72 @@ export type SessionBucket = {
   ended: Scalars['Float']['output'];
 };
 
+/** An action on a subject type that rules allow or deny somebody, and where that comes from. A deny wins over every allow. */
+export type Permission = {
+  __typename?: 'Permission';
+  action: Scalars['String']['output'];
+  subject: Scalars['String']['output'];
+  /** allow or deny. */
+  effect: Scalars['String']['output'];
+  /** The only fields it speaks of; null for the whole record. */
+  fields?: Maybe<Array<Scalars['String']['output']>>;
+  /** What must hold of a record, as it is written: all of it. The scope of a grant stands with its source. */
+  conditions: Array<PermissionCondition>;
+  reason?: Maybe<Scalars['String']['output']>;
+  /** File and line. */
+  rule: Scalars['String']['output'];
+  /** Every grant that brings it, oldest first. */
+  sources: Array<PermissionSource>;
+};
+
+export type PermissionCondition = {
+  __typename?: 'PermissionCondition';
+  attribute: Scalars['String']['output'];
+  operator: Scalars['String']['output'];
+  /** What stands for whoever acts is there as it is written: `${principal.id}`. */
+  expected?: Maybe<Scalars['AttributeValue']['output']>;
+};
+
+export type PermissionSource = {
+  __typename?: 'PermissionSource';
+  /** By whom, when, and until when. */
+  grant: Grant;
+  /** Names of roles, from the one that was granted, by the shortest way, to the one in which the rule stands. */
+  path: Array<Scalars['String']['output']>;
+  /** The path of the scope in which, and below which, it holds by this grant; null is everywhere. */
+  scope?: Maybe<Scalars['String']['output']>;
+};
+
+/** A field you may not read is null, with a FORBIDDEN error at its path. */
+export type User = {
+  __typename?: 'User';
+  /**
+   * What the user may do and why, by the grants that count now: not those that have ended, and not those in a suspended scope.
+   * Whoever may read the roles of a user may read this.
+   */
+  permissions?: Maybe<Array<Permission>>;
+  /** Whether signing in takes a second factor. For the user itself and for whoever may read its status. */
+  mfaEnabled?: Maybe<Scalars['Boolean']['output']>;
+  id: Scalars['ID']['output'];
+  email?: Maybe<Scalars['String']['output']>;
+  name?: Maybe<Scalars['String']['output']>;
+  status?: Maybe<UserStatus>;
+  /** The path of the home scope. */
+  scope?: Maybe<Scalars['String']['output']>;
+  /** The paths of the home scope and all above it, from the root: what rules bound to a scope go by. */
+  scopes?: Maybe<Array<Scalars['String']['output']>>;
+  /** Whether the home scope or one above it is suspended: then the user is shut out. */
+  suspended?: Maybe<Scalars['Boolean']['output']>;
+  /** Roles granted to this user, without what they inherit. */
+  roles?: Maybe<Array<Role>>;
+  grants?: Maybe<Array<Grant>>;
+  createdAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Whether the address was shown to be theirs, or set by somebody with the right to. Nobody signs in without that. */
+  emailVerified?: Maybe<Scalars['Boolean']['output']>;
+  /** What is kept about the user: names and single values. */
+  metadata?: Maybe<Scalars['Metadata']['output']>;
+};
+
 /** The answer to "may X do Y on Z?", with what decided it. */
 export type Decision = {
   __typename?: 'Decision';
@@ -1113,31 +1180,6 @@ export type DeleteScopePayload = {
   scope: Scope;
   receipt: Receipt;
   position: Scalars['String']['output'];
-};
-
-/** A field you may not read is null, with a FORBIDDEN error at its path. */
-export type User = {
-  __typename?: 'User';
-  /** Whether signing in takes a second factor. For the user itself and for whoever may read its status. */
-  mfaEnabled?: Maybe<Scalars['Boolean']['output']>;
-  id: Scalars['ID']['output'];
-  email?: Maybe<Scalars['String']['output']>;
-  name?: Maybe<Scalars['String']['output']>;
-  status?: Maybe<UserStatus>;
-  /** The path of the home scope. */
-  scope?: Maybe<Scalars['String']['output']>;
-  /** The paths of the home scope and all above it, from the root: what rules bound to a scope go by. */
-  scopes?: Maybe<Array<Scalars['String']['output']>>;
-  /** Whether the home scope or one above it is suspended: then the user is shut out. */
-  suspended?: Maybe<Scalars['Boolean']['output']>;
-  /** Roles granted to this user, without what they inherit. */
-  roles?: Maybe<Array<Role>>;
-  grants?: Maybe<Array<Grant>>;
-  createdAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Whether the address was shown to be theirs, or set by somebody with the right to. Nobody signs in without that. */
-  emailVerified?: Maybe<Scalars['Boolean']['output']>;
-  /** What is kept about the user: names and single values. */
-  metadata?: Maybe<Scalars['Metadata']['output']>;
 };
 
 export type MfaMethod =
@@ -1637,23 +1679,23 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 
 /** Mapping of federation types */
 export type FederationTypes = {
+  User: User;
   Role: Role;
   Scope: Scope;
-  User: User;
   Session: Session;
 };
 
 /** Mapping of federation reference types */
 export type FederationReferenceTypes = {
+  User:
+    ( { __typename: 'User' }
+    & GraphQLRecursivePick<FederationTypes['User'], {"id":true}> );
   Role:
     ( { __typename: 'Role' }
     & GraphQLRecursivePick<FederationTypes['Role'], {"id":true}> );
   Scope:
     ( { __typename: 'Scope' }
     & GraphQLRecursivePick<FederationTypes['Scope'], {"id":true}> );
-  User:
-    ( { __typename: 'User' }
-    & GraphQLRecursivePick<FederationTypes['User'], {"id":true}> );
   Session:
     ( { __typename: 'Session' }
     & GraphQLRecursivePick<FederationTypes['Session'], {"id":true}> );
@@ -1721,6 +1763,10 @@ export type ResolversTypes = {
   SessionProtocolCount: ResolverTypeWrapper<SessionProtocolCount>;
   SessionLengths: ResolverTypeWrapper<SessionLengths>;
   SessionBucket: ResolverTypeWrapper<SessionBucket>;
+  Permission: ResolverTypeWrapper<PermissionRecord>;
+  PermissionCondition: ResolverTypeWrapper<PermissionCondition>;
+  PermissionSource: ResolverTypeWrapper<PermissionSourceRecord>;
+  User: ResolverTypeWrapper<UserRecord>;
   Decision: ResolverTypeWrapper<Decision>;
   RequiredProof: ResolverTypeWrapper<RequiredProof>;
   AbilityRules: ResolverTypeWrapper<AbilityRules>;
@@ -1771,7 +1817,6 @@ export type ResolversTypes = {
   SuspendScopePayload: ResolverTypeWrapper<Omit<SuspendScopePayload, 'scope'> & { scope: ResolversTypes['Scope'] }>;
   ResumeScopePayload: ResolverTypeWrapper<Omit<ResumeScopePayload, 'scope'> & { scope: ResolversTypes['Scope'] }>;
   DeleteScopePayload: ResolverTypeWrapper<Omit<DeleteScopePayload, 'scope'> & { scope: ResolversTypes['Scope'] }>;
-  User: ResolverTypeWrapper<UserRecord>;
   MfaMethod: MfaMethod;
   MfaRequired: ResolverTypeWrapper<MfaRequired>;
   VerifyMfaInput: VerifyMfaInput;
@@ -1856,6 +1901,10 @@ export type ResolversParentTypes = {
   SessionProtocolCount: SessionProtocolCount;
   SessionLengths: SessionLengths;
   SessionBucket: SessionBucket;
+  Permission: PermissionRecord;
+  PermissionCondition: PermissionCondition;
+  PermissionSource: PermissionSourceRecord;
+  User: UserRecord;
   Decision: Decision;
   RequiredProof: RequiredProof;
   AbilityRules: AbilityRules;
@@ -1903,7 +1952,6 @@ export type ResolversParentTypes = {
   SuspendScopePayload: Omit<SuspendScopePayload, 'scope'> & { scope: ResolversParentTypes['Scope'] };
   ResumeScopePayload: Omit<ResumeScopePayload, 'scope'> & { scope: ResolversParentTypes['Scope'] };
   DeleteScopePayload: Omit<DeleteScopePayload, 'scope'> & { scope: ResolversParentTypes['Scope'] };
-  User: UserRecord;
   MfaRequired: MfaRequired;
   VerifyMfaInput: VerifyMfaInput;
   BeginTotpEnrollmentPayload: BeginTotpEnrollmentPayload;
@@ -2154,6 +2202,47 @@ export type SessionBucketResolvers<ContextType = OperationContext, ParentType ex
   started?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   refreshed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   ended?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type PermissionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Permission'] = ResolversParentTypes['Permission']> = {
+  action?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  effect?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  fields?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
+  conditions?: Resolver<Array<ResolversTypes['PermissionCondition']>, ParentType, ContextType>;
+  reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  rule?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  sources?: Resolver<Array<ResolversTypes['PermissionSource']>, ParentType, ContextType>;
+};
+
+export type PermissionConditionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PermissionCondition'] = ResolversParentTypes['PermissionCondition']> = {
+  attribute?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  operator?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  expected?: Resolver<Maybe<ResolversTypes['AttributeValue']>, ParentType, ContextType>;
+};
+
+export type PermissionSourceResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PermissionSource'] = ResolversParentTypes['PermissionSource']> = {
+  grant?: Resolver<ResolversTypes['Grant'], ParentType, ContextType>;
+  path?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type UserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['User'] = ResolversParentTypes['User'], FederationReferenceType extends FederationReferenceTypes['User'] = FederationReferenceTypes['User']> = {
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['User']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  permissions?: Resolver<Maybe<Array<ResolversTypes['Permission']>>, ParentType, ContextType>;
+  mfaEnabled?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  email?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  status?: Resolver<Maybe<ResolversTypes['UserStatus']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
+  suspended?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  roles?: Resolver<Maybe<Array<ResolversTypes['Role']>>, ParentType, ContextType>;
+  grants?: Resolver<Maybe<Array<ResolversTypes['Grant']>>, ParentType, ContextType>;
+  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  emailVerified?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  metadata?: Resolver<Maybe<ResolversTypes['Metadata']>, ParentType, ContextType>;
 };
 
 export type DecisionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Decision'] = ResolversParentTypes['Decision']> = {
@@ -2411,23 +2500,6 @@ export type DeleteScopePayloadResolvers<ContextType = OperationContext, ParentTy
   scope?: Resolver<ResolversTypes['Scope'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-};
-
-export type UserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['User'] = ResolversParentTypes['User'], FederationReferenceType extends FederationReferenceTypes['User'] = FederationReferenceTypes['User']> = {
-  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['User']> | FederationReferenceType, FederationReferenceType, ContextType>;
-  mfaEnabled?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
-  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
-  email?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  status?: Resolver<Maybe<ResolversTypes['UserStatus']>, ParentType, ContextType>;
-  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
-  suspended?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
-  roles?: Resolver<Maybe<Array<ResolversTypes['Role']>>, ParentType, ContextType>;
-  grants?: Resolver<Maybe<Array<ResolversTypes['Grant']>>, ParentType, ContextType>;
-  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
-  emailVerified?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
-  metadata?: Resolver<Maybe<ResolversTypes['Metadata']>, ParentType, ContextType>;
 };
 
 export type MfaRequiredResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MfaRequired'] = ResolversParentTypes['MfaRequired']> = {
@@ -2689,6 +2761,10 @@ export type Resolvers<ContextType = OperationContext> = {
   SessionProtocolCount?: SessionProtocolCountResolvers<ContextType>;
   SessionLengths?: SessionLengthsResolvers<ContextType>;
   SessionBucket?: SessionBucketResolvers<ContextType>;
+  Permission?: PermissionResolvers<ContextType>;
+  PermissionCondition?: PermissionConditionResolvers<ContextType>;
+  PermissionSource?: PermissionSourceResolvers<ContextType>;
+  User?: UserResolvers<ContextType>;
   Decision?: DecisionResolvers<ContextType>;
   RequiredProof?: RequiredProofResolvers<ContextType>;
   AbilityRules?: AbilityRulesResolvers<ContextType>;
@@ -2728,7 +2804,6 @@ export type Resolvers<ContextType = OperationContext> = {
   SuspendScopePayload?: SuspendScopePayloadResolvers<ContextType>;
   ResumeScopePayload?: ResumeScopePayloadResolvers<ContextType>;
   DeleteScopePayload?: DeleteScopePayloadResolvers<ContextType>;
-  User?: UserResolvers<ContextType>;
   MfaRequired?: MfaRequiredResolvers<ContextType>;
   BeginTotpEnrollmentPayload?: BeginTotpEnrollmentPayloadResolvers<ContextType>;
   ConfirmTotpEnrollmentPayload?: ConfirmTotpEnrollmentPayloadResolvers<ContextType>;

@@ -1,5 +1,6 @@
 import DataLoader from 'dataloader';
 import type { Principal } from '../../domain/principals/principal.ts';
+import type { Permission } from '../../domain/roles/effective-permissions.ts';
 import type { Lineage } from '../../domain/roles/lineage.ts';
 import type { Grant, Role } from '../../domain/roles/role.ts';
 import type { Scope } from '../../domain/scopes/scope.ts';
@@ -17,6 +18,8 @@ export interface Loaders {
   readonly sessions: DataLoader<string, Session | null>;
   /** The grants of a principal that the caller has shown to be readable. */
   readonly grantsOf: DataLoader<string, readonly Grant[]>;
+  /** What a user may do, whose grants the caller has shown to be readable. */
+  readonly permissionsOf: DataLoader<string, readonly Permission[]>;
   /** Whether a user that the caller has shown to be readable signs in with a second factor. */
   readonly mfaEnabled: DataLoader<string, boolean>;
 }
@@ -24,9 +27,16 @@ export interface Loaders {
 /** All the checks that one operation may ask, and more than any page has. */
 const BATCH_MAX = 1_000;
 
-export function createLoaders(by: Principal, { users, scopes, roles, sessions, secondFactors }: Services): Loaders {
+export function createLoaders(by: Principal, services: Services): Loaders {
+  const { users, scopes, roles, sessions, secondFactors, effectivePermissions } = services;
   const options = { maxBatchSize: BATCH_MAX };
   const roleLoader = new DataLoader<string, Role | null>((ids) => roles.findMany(by, ids), options);
+  const grantsOf = new DataLoader<string, readonly Grant[]>(async (ids) => {
+    const held = await roles.grantsOf(by, ids);
+    // The roles came along, and need not be asked for again.
+    for (const { grant, role } of held.flat()) roleLoader.prime(grant.roleId, role);
+    return held.map((grants) => grants.map(({ grant }) => grant));
+  }, options);
   return {
     users: new DataLoader((ids) => users.findMany(by, ids), options),
     scopes: new DataLoader((ids) => scopes.findMany(by, ids), options),
@@ -34,12 +44,12 @@ export function createLoaders(by: Principal, { users, scopes, roles, sessions, s
     lineages: new DataLoader((ids) => roles.lineagesOf(by, ids), options),
     sessions: new DataLoader((ids) => sessions.findMany(by, ids), options),
     mfaEnabled: new DataLoader((ids) => secondFactors.enabledAmong(ids), options),
-    grantsOf: new DataLoader(async (ids) => {
-      const held = await roles.grantsOf(by, ids);
-      // The roles came along, and need not be asked for again.
-      for (const { grant, role } of held.flat()) roleLoader.prime(grant.roleId, role);
-      return held.map((grants) => grants.map(({ grant }) => grant));
-    }, options),
+    grantsOf,
+    permissionsOf: new DataLoader(
+      async (ids) =>
+        effectivePermissions.of(await Promise.all(ids.map(async (id) => ({ id, grants: await grantsOf.load(id) })))),
+      options,
+    ),
   };
 }
 

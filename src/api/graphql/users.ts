@@ -59,6 +59,10 @@ export const users: Resolvers = {
       policy.field(by, user, 'roles');
       return [...(await loaders.grantsOf.load(user.id))];
     },
+    permissions: async (user, _args, { by, policy, loaders }) => {
+      policy.field(by, user, 'roles');
+      return [...(await loaders.permissionsOf.load(user.id))];
+    },
     roles: async (user, _args, { by, policy, loaders, services }) => {
       policy.field(by, user, 'roles');
       const now = toInstant(services.clock.now());

@@ -1,4 +1,5 @@
 import type { Clock } from '../../kit/clock.ts';
+import { Generations } from '../../kit/generations.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Keys } from '../../kit/secret.ts';
 import { Refusal } from '../refusals.ts';
@@ -30,6 +31,12 @@ export interface Found<I> extends Snapshot {
   readonly found: ReadonlyMap<string, I>;
 }
 
+/** What was loaded of some ids, and whether the database was asked for it. */
+interface Loaded<T> {
+  readonly found: ReadonlyMap<string, T>;
+  readonly fromDatabase: boolean;
+}
+
 export interface LabelledCounts {
   cacheHits: number;
   cacheMisses: number;
@@ -49,24 +56,23 @@ export class LabelledCache<I, T extends Labelled> {
   readonly #name: string;
   readonly #reads: TurnReads<Found<I>>;
   readonly #build: (id: string, inputs: I, snapshot: Snapshot) => T | Promise<T>;
-  /** Entries kept in process. */
-  readonly #max: number;
   readonly #cache: Cache;
   readonly #keys: Keys;
   readonly #tail: Tail;
   readonly #clock: Clock;
   readonly #logger: Log;
-  readonly #known = new Map<string, T>();
+  readonly #known: Generations<string, T>;
   /** Counts histories: what was read in one must not be kept in the next. */
   #generation = 0;
-  #batch: { readonly keys: Map<string, string>; readonly loaded: Promise<ReadonlyMap<string, T>> } | null = null;
-  readonly #loading = new Map<string, Promise<ReadonlyMap<string, T>>>();
+  #batch: { readonly keys: Map<string, string>; readonly loaded: Promise<Loaded<T>> } | null = null;
+  readonly #loading = new Map<string, Promise<Loaded<T>>>();
   readonly counts: LabelledCounts = { cacheHits: 0, cacheMisses: 0, cacheRejected: 0, databaseReads: 0 };
 
   constructor(parts: {
     name: string;
     read: (ids: readonly string[]) => Promise<Found<I>>;
     build: (id: string, inputs: I, snapshot: Snapshot) => T | Promise<T>;
+    /** Entries kept in process. */
     max: number;
     cache: Cache;
     keys: Keys;
@@ -80,7 +86,7 @@ export class LabelledCache<I, T extends Labelled> {
       return parts.read(ids);
     });
     this.#build = parts.build;
-    this.#max = parts.max;
+    this.#known = new Generations(parts.max);
     this.#cache = parts.cache;
     this.#keys = parts.keys;
     this.#tail = parts.tail;
@@ -117,10 +123,41 @@ export class LabelledCache<I, T extends Labelled> {
    * @param owner whose it is: what belongs to one owner lies on one node of a cluster
    */
   async of(id: string, owner = id): Promise<T | null> {
-    const warm = this.warm(id);
-    if (warm !== null) return warm;
-    const loading = this.#loading.get(id) ?? this.#enqueue(id, owner);
-    return (await loading).get(id) ?? null;
+    return this.warm(id) ?? (await this.#loaded(id, owner)).found.get(id) ?? null;
+  }
+
+  /** What is so of these ids now, each as {@link of} has it, and whether the database was asked. */
+  async ofMany(ids: readonly string[]): Promise<Loaded<T>> {
+    const found = new Map<string, T>();
+    const cold = new Set<string>();
+    for (const id of ids) {
+      const warm = this.warm(id);
+      if (warm === null) cold.add(id);
+      else found.set(id, warm);
+    }
+    let fromDatabase = false;
+    const loads = [...cold].map(async (id) => [id, await this.#loaded(id, id)] as const);
+    for (const [id, loaded] of await Promise.all(loads)) {
+      const entry = loaded.found.get(id);
+      if (entry !== undefined) found.set(id, entry);
+      fromDatabase ||= loaded.fromDatabase;
+    }
+    return { found, fromDatabase };
+  }
+
+  /** Goes the way of ids that nothing is known of, and learns nothing: for what must not be told from these by its time. */
+  async pretend(ids: readonly string[]): Promise<void> {
+    await this.#cache.read(ids.map((id) => this.#keyOf(id, id)));
+    await Promise.all(ids.map((id) => this.#reads.of(id)));
+  }
+
+  async #loaded(id: string, owner: string): Promise<Loaded<T>> {
+    const begun = this.#batch?.keys.has(id) === true ? undefined : this.#loading.get(id);
+    // What is being read already may be from before something that this caller knows to have happened.
+    const shared = await begun;
+    const entry = shared?.found.get(id);
+    if (shared !== undefined && entry !== undefined && this.isCurrent(entry)) return shared;
+    return this.#enqueue(id, owner);
   }
 
   /** Keeps what its writer knows to be so. The snapshot must be one from before what was written, or with it. */
@@ -136,7 +173,7 @@ export class LabelledCache<I, T extends Labelled> {
     this.#known.clear();
   }
 
-  #enqueue(id: string, owner: string): Promise<ReadonlyMap<string, T>> {
+  #enqueue(id: string, owner: string): Promise<Loaded<T>> {
     if (this.#batch === null) {
       const keys = new Map<string, string>();
       const loaded = Promise.resolve()
@@ -145,7 +182,7 @@ export class LabelledCache<I, T extends Labelled> {
           return this.#load(keys);
         })
         .finally(() => {
-          for (const each of keys.keys()) this.#loading.delete(each);
+          for (const each of keys.keys()) if (this.#loading.get(each) === loaded) this.#loading.delete(each);
         });
       this.#batch = { keys, loaded };
     }
@@ -154,16 +191,17 @@ export class LabelledCache<I, T extends Labelled> {
     return this.#batch.loaded;
   }
 
-  async #load(keys: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, T>> {
+  async #load(keys: ReadonlyMap<string, string>): Promise<Loaded<T>> {
     const generation = this.#generation;
     const found = new Map<string, T>();
     let missing = await this.#readCache(keys, found);
+    const fromDatabase = missing.size > 0;
     for (let tries = 0; missing.size > 0 && tries < TRIES_MAX; tries += 1) {
       missing = await this.#readDatabase(missing, found);
     }
     if (missing.size > 0 || generation !== this.#generation) throw overtaken();
     for (const [id, entry] of found) this.#keep(id, entry);
-    return found;
+    return { found, fromDatabase };
   }
 
   /** Fills `found` from the shared cache; what it does not have, or has in a form that does not count. */
@@ -220,11 +258,7 @@ export class LabelledCache<I, T extends Labelled> {
   #keep(id: string, entry: T): void {
     const known = this.#known.get(id);
     if (known !== undefined && known.asOf > entry.asOf) return;
-    this.#known.delete(id);
     this.#known.set(id, entry);
-    if (this.#known.size <= this.#max) return;
-    const [oldest] = this.#known.keys();
-    if (oldest !== undefined) this.#known.delete(oldest);
   }
 
   #keyOf(id: string, owner: string): string {

@@ -7,10 +7,11 @@ import { LabelledCache, type LabelledCounts, overtaken, type Snapshot } from '..
 import { POLICY_TARGET } from '../authority/log.ts';
 import { sameEpoch } from '../authority/position.ts';
 import type { Tail } from '../authority/tail.ts';
-import type { HeldGrant, Principal, ShownCredential, Standing } from '../principals/principal.ts';
+import type { HeldGrant, Principal, PrincipalRecord, ShownCredential, Standing } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { SessionStates } from '../sessions/session-states.ts';
 import type { PrincipalInputs, SnapshotReader } from '../store.ts';
+import type { User } from '../users/user.ts';
 import type { Engines } from './engines.ts';
 
 /** Standings kept in process. One takes a few hundred bytes beside its record: rules are shared per role set. */
@@ -86,6 +87,41 @@ export class Standings {
     return this.#standings.of(id);
   }
 
+  /** The current standings of those among these ids that there are; one statement for those that are not known. */
+  async ofMany(ids: readonly string[]): Promise<ReadonlyMap<string, Standing>> {
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      const { found } = await this.#standings.ofMany(ids);
+      await this.#tail.awaitForce();
+      if ([...found.values()].every((each) => this.isCurrent(each))) return found;
+    }
+    throw overtaken();
+  }
+
+  /**
+   * The records among these ids that are `readable`, as they are now: under a valid lease and not overtaken when this resolves,
+   * at one moment for all. No round trip when they are warm, and one statement for those that are not. What is not readable
+   * takes the same statement as what is not there.
+   */
+  async records(
+    ids: readonly string[],
+    readable: (record: PrincipalRecord) => boolean,
+  ): Promise<ReadonlyMap<string, PrincipalRecord>> {
+    let told = false;
+    for (let tries = 0; tries <= TRIES_MAX; tries += 1) {
+      const { found, fromDatabase } = await this.#standings.ofMany(ids);
+      told ||= fromDatabase;
+      await this.#tail.awaitForce();
+      // Between here and the return nothing is awaited.
+      const standings = [...found.values()];
+      if (!standings.every((each) => this.isCurrent(each))) continue;
+      const records = standings.map(({ record }) => record).filter(readable);
+      if (told || records.length === standings.length) return new Map(records.map((record) => [record.id, record]));
+      await this.#standings.pretend(ids);
+      told = true;
+    }
+    throw overtaken();
+  }
+
   /**
    * The same principal as it is now: under a valid lease, with its credential not revoked, its session not ended, and what is
    * known of both session and standing current.
@@ -133,16 +169,18 @@ export class Standings {
   }
 
   async #build(inputs: StandingInputs, { epoch, asOf }: Snapshot): Promise<Standing> {
-    const { policyVersion, record, grantScopeIds } = inputs;
-    const read = this.#shared(inputs.grants);
+    const { policyVersion, grantScopeIds } = inputs;
+    const [read, dormant] = [this.#shared(inputs.grants), inputs.dormant];
     const homeIds = inputs.homeIds.length === 0 ? NOWHERE : inputs.homeIds;
     // The database has a clock of its own: what has ended by ours would otherwise be read again until it has by both.
     const now = toInstant(this.#clock.now());
     const isOver = ({ expiresAt }: HeldGrant) => expiresAt !== null && expiresAt <= now;
     const grants = read.some(isOver) ? read.filter((grant) => !isOver(grant)) : read;
+    const named = [...grants, ...dormant.filter((grant) => !isOver(grant))];
+    const record = withRolesOf(inputs.record, named);
     const engine = await this.#engines.load(policyVersion);
     const facts = { id: record.id, email: record.email, scope: record.scope, kind: 'user' };
-    const expiries = grants.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
+    const expiries = named.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
     return {
       record,
       facts,
@@ -156,11 +194,19 @@ export class Standings {
       dependencies: [
         record.id,
         POLICY_TARGET,
-        ...new Set([...read.map(({ roleId }) => roleId), ...homeIds, ...grantScopeIds]),
+        ...new Set([...[...read, ...dormant].map(({ roleId }) => roleId), ...homeIds, ...grantScopeIds]),
       ],
       validUntilMs: Math.min(Infinity, ...expiries),
     };
   }
+}
+
+/** The record with the roles of these grants and no others. */
+function withRolesOf(record: User, grants: readonly HeldGrant[]): User {
+  const held = new Set(grants.map(({ role }) => role));
+  return record.roles.every((role) => held.has(role))
+    ? record
+    : { ...record, roles: record.roles.filter((role) => held.has(role)) };
 }
 
 function revoked(): Refusal {

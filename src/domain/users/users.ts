@@ -6,6 +6,7 @@ import { ADMINISTRATOR, demandAdministrator } from '../policy/administrators.ts'
 import { ALL, type Filter, NONE } from '../policy/filter.ts';
 import { type Condition, listReadable } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { Standings } from '../policy/standings.ts';
 import { sessionIdOf, SYSTEM, type Principal } from '../principals/principal.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import { parseScope, type Scope, scopePaths } from '../scopes/scope.ts';
@@ -60,13 +61,22 @@ export class Users {
   readonly #store: Store;
   readonly #authority: Authority;
   readonly #policy: Policy;
+  readonly #standings: Standings;
   readonly #settings: UserSettings;
   readonly #clock: Clock;
 
-  constructor(parts: { store: Store; authority: Authority; policy: Policy; settings: UserSettings; clock: Clock }) {
+  constructor(parts: {
+    store: Store;
+    authority: Authority;
+    policy: Policy;
+    standings: Standings;
+    settings: UserSettings;
+    clock: Clock;
+  }) {
     this.#store = parts.store;
     this.#authority = parts.authority;
     this.#policy = parts.policy;
+    this.#standings = parts.standings;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
@@ -77,10 +87,10 @@ export class Users {
     return this.#policy.readable(by, by.standing.record as User); // the record of a user principal is a User
   }
 
-  /** The users with these ids that `by` may read, in the order of the ids, null for the others. One statement. */
+  /** The users with these ids that `by` may read, in the order of the ids, null for the others; as `Standings.records` has them. */
   async findMany(by: Principal, ids: readonly string[]): Promise<readonly (User | null)[]> {
-    const found = new Map((await this.#store.users.findMany(ids)).map((user) => [user.id, user]));
-    return ids.map((id) => this.#policy.readable(by, found.get(id) ?? null));
+    const records = await this.#standings.records(ids, (record) => this.#policy.decide(by, 'read', record).allowed);
+    return ids.map((id) => (records.get(id) as User | undefined) ?? null); // whoever has the id of a user has such a record
   }
 
   /** A page of the users that `by` may read. */

@@ -3,10 +3,10 @@ import { instantOrNull } from './database.ts';
 import { suspendedSql } from './scope-store.ts';
 
 /**
- * What a principal holds, as JSON: each granted role, and each that a custom one is made of, without those that are revoked,
- * expired, or granted in a suspended scope.
+ * What a principal holds, as JSON: each granted role, and each that a custom one is made of, without those that are revoked or
+ * expired. Either those in force, or the dormant ones, which were granted in a suspended scope.
  */
-export function heldSql(principalId: string): string {
+export function heldSql(principalId: string, which: 'in force' | 'dormant' = 'in force'): string {
   return `coalesce((
       select json_agg(json_build_object('roleId', g.role_id, 'role', held.name,
           'through', case when held.id = g.role_id then null else granted.name end,
@@ -16,7 +16,7 @@ export function heldSql(principalId: string): string {
       join role_closure closure on closure.role_id = g.role_id join roles held on held.id = closure.held_id
       left join scopes there on there.id = g.scope_id
       where g.principal_id = ${principalId} and g.revoked_at is null and (g.expires_at is null or g.expires_at > now())
-        and not ${suspendedSql('there')}), '[]')`;
+        and ${which === 'dormant' ? '' : 'not'} ${suspendedSql('there')}), '[]')`;
 }
 
 /** The ids of all scopes that a user's grants lie in: what happens to one of them may change what the user may do. */

@@ -16,6 +16,7 @@ interface PrincipalRow extends UserSqlRow {
   readonly as_of: string;
   readonly policy_version: string | null;
   readonly grants: readonly HeldGrant[];
+  readonly dormant: readonly HeldGrant[];
   readonly home_ids: readonly string[] | null;
   readonly grant_scope_ids: readonly string[];
 }
@@ -25,8 +26,8 @@ const PRINCIPALS = `
   select h.epoch, h.seq as as_of, p.version as policy_version, u.*
   from authority_head h join policy_head p on p.id = 1
   left join lateral (
-    select ${USER_COLUMNS}, ${heldSql('u.id')} as grants, home.lineage as home_ids,
-      ${grantScopeIdsSql('u.id')} as grant_scope_ids
+    select ${USER_COLUMNS}, ${heldSql('u.id')} as grants, ${heldSql('u.id', 'dormant')} as dormant,
+      home.lineage as home_ids, ${grantScopeIdsSql('u.id')} as grant_scope_ids
     from ${USER_TABLES} where u.id = any($1)
   ) u on true
   where h.id = 1`;
@@ -69,6 +70,7 @@ export function createSnapshotReader(query: Query): SnapshotReader {
           const inputs: PrincipalInputs = {
             record: toUser(row),
             grants: toHeld(row.grants),
+            dormant: toHeld(row.dormant),
             homeIds: row.home_ids ?? [],
             grantScopeIds: row.grant_scope_ids,
           };
