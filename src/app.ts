@@ -116,6 +116,7 @@ export interface App {
   readonly firstAdministrator: FirstAdministrator | null;
   readonly services: Services;
   readonly errands: Errands;
+  readonly documents: Documents;
   readonly metrics: Metrics;
   readonly database: Database;
   /** Drains and stops everything it started, in the opposite order. */
@@ -326,10 +327,12 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     tail,
     live,
     feeds,
+    limits: config.limits,
     clock,
     logger,
   };
   const schema = createSchema();
+  const documents = new Documents(schema);
   const server = createServer({
     keyRing,
     metrics,
@@ -339,9 +342,9 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     warnings: () => (policyFiles.usable ? [] : ['policy']),
     sdl: config.production ? null : readSchemaText(),
   });
-  const apollo = createApollo({ schema, httpServer: server.server, production: config.production, metrics, logger });
+  const { introspection } = config.limits.documents;
+  const apollo = createApollo({ schema, documents, httpServer: server.server, introspection, metrics, logger });
   await apollo.start();
-  const documents = new Documents(schema, { introspection: !config.production });
   const known = new KnownQueries({ schema, documents, logger });
   const origins = new Origins(config.allowedOrigins);
   addCors(server, origins);
@@ -368,6 +371,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     firstAdministrator,
     services,
     errands,
+    documents,
     metrics,
     database,
     close: () => cleanup.run(),

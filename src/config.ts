@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { LIMITS, type Limits } from './kit/limits.ts';
 import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
 import { parseRedisUrl } from './kit/redis-url.ts';
 import { Secret } from './kit/secret.ts';
@@ -40,6 +41,7 @@ export interface Config {
   readonly passwordStrength: { readonly memoryKib: number; readonly passes: number };
   readonly wrongPasswordsPerAddress: number;
   readonly accountRequestsPerAddress: number;
+  readonly limits: Limits;
   readonly metricsToken: Secret | null;
   readonly logLevel: LogLevel;
   readonly accessTokenSeconds: number;
@@ -233,6 +235,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     passwordStrength: { memoryKib: data.ARGON2_MEMORY_KIB, passes: data.ARGON2_PASSES },
     wrongPasswordsPerAddress: 100,
     accountRequestsPerAddress: 20,
+    limits: LIMITS,
     metricsToken: secretOrNull(data.METRICS_TOKEN),
     logLevel: data.LOG_LEVEL,
     accessTokenSeconds: 300,

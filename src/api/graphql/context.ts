@@ -33,6 +33,7 @@ import type { SignUps } from '../../domain/users/sign-ups.ts';
 import type { UserChanges } from '../../domain/users/user-changes.ts';
 import type { Users } from '../../domain/users/users.ts';
 import type { Clock } from '../../kit/clock.ts';
+import type { Limits } from '../../kit/limits.ts';
 import type { Log } from '../../kit/log.ts';
 import type { SessionCookies } from '../http/session-cookies.ts';
 import type { TrustedProxies } from '../http/request-origin.ts';
@@ -74,6 +75,7 @@ export interface Services {
   readonly tail: Tail;
   readonly live: LiveOperations;
   readonly feeds: UserFeeds;
+  readonly limits: Limits;
   readonly clock: Clock;
   readonly logger: Log;
 }
@@ -91,6 +93,8 @@ export interface Renewable {
 export interface Door {
   readonly cookies?: SessionCookies;
   readonly connection?: Renewable;
+  /** Whether a gateway asks that Castellan trusts. */
+  readonly byGateway?: boolean;
 }
 
 /** One operation: who acts, from where, and the services. The same for every protocol. */
@@ -100,17 +104,19 @@ export class OperationContext {
   readonly services: Services;
   readonly cookies: SessionCookies | null;
   readonly connection: Renewable | null;
+  readonly byGateway: boolean;
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
   // No #private field: Apollo Server hands resolvers a copy of its context, and copies have none.
   private loadersOnce: Loaders | null = null;
 
-  constructor(services: Services, by: Principal, from: Origin, { cookies, connection }: Door = {}) {
+  constructor(services: Services, by: Principal, from: Origin, { cookies, connection, byGateway = false }: Door = {}) {
     this.services = services;
     this.by = by;
     this.from = from;
     this.cookies = cookies ?? null;
     this.connection = connection ?? null;
+    this.byGateway = byGateway;
   }
 
   /** Who signs in goes on as who they are: the rest of the operation is theirs. */
