@@ -333,6 +333,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   };
   const schema = createSchema();
   const documents = new Documents(schema);
+  const { introspection } = config.limits.documents;
   const server = createServer({
     keyRing,
     metrics,
@@ -340,9 +341,9 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     logger,
     readiness: () => ({ authority: tail.inForce() }),
     warnings: () => (policyFiles.usable ? [] : ['policy']),
-    sdl: config.production ? null : readSchemaText(),
+    bodyBytes: config.limits.bodyBytes,
+    sdl: introspection ? readSchemaText() : null,
   });
-  const { introspection } = config.limits.documents;
   const apollo = createApollo({ schema, documents, httpServer: server.server, introspection, metrics, logger });
   await apollo.start();
   const known = new KnownQueries({ schema, documents, logger });

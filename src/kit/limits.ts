@@ -102,3 +102,23 @@ export const LIMITS: Limits = Object.freeze({
 export type LimitName = Exclude<keyof DocumentLimits, 'introspection'>;
 
 export const LIMIT_NAMES = Object.keys(DOCUMENTS).filter((name) => name !== 'introspection') as readonly LimitName[];
+
+/**
+ * These limits with some of them changed.
+ * @param text such as `depth=15,cost=8000`. A TypeError says what is wrong with it.
+ */
+export function changedLimits(limits: DocumentLimits, text: string): DocumentLimits {
+  const changes = text
+    .split(',')
+    .filter((part) => part.trim() !== '')
+    .map((part) => {
+      const [name = '', value = '', ...more] = part.split('=').map((each) => each.trim());
+      const known = LIMIT_NAMES.find((each) => each === name);
+      if (known === undefined) throw new TypeError(`knows ${LIMIT_NAMES.join(', ')}, each as in depth=15`);
+      if (more.length > 0 || !/^[1-9]\d{0,6}$/.test(value)) {
+        throw new TypeError(`must give ${known} a number from 1 to 9999999`);
+      }
+      return [known, Number(value)] as const;
+    });
+  return Object.freeze({ ...limits, ...Object.fromEntries(changes) });
+}
