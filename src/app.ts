@@ -120,6 +120,7 @@ export interface App {
   readonly firstAdministrator: FirstAdministrator | null;
   readonly services: Services;
   readonly errands: Errands;
+  readonly documents: Documents;
   readonly metrics: Metrics;
   readonly database: Database;
   /** Drains and stops everything it started, in the opposite order. */
@@ -373,10 +374,13 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     proxies: new TrustedProxies(config.trustedProxies),
     tail,
     live,
+      limits: config.limits,
     clock,
     logger,
   };
   const schema = createSchema();
+  const documents = new Documents(schema);
+  const { introspection } = config.limits.documents;
   const server = createServer({
     keyRing,
     metrics,
@@ -384,11 +388,11 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     logger,
     readiness: () => ({ authority: tail.inForce() }),
     warnings: () => (policyFiles.usable ? [] : ['policy']),
-    sdl: config.production ? null : readSchemaText(),
+    bodyBytes: config.limits.bodyBytes,
+    sdl: introspection ? readSchemaText() : null,
   });
-  const apollo = createApollo({ schema, httpServer: server.server, production: config.production, metrics, logger });
+  const apollo = createApollo({ schema, documents, httpServer: server.server, introspection, metrics, logger });
   await apollo.start();
-  const documents = new Documents(schema, { introspection: !config.production });
   const known = new KnownQueries({ schema, documents, logger });
   const origins = new Origins(config.allowedOrigins);
   addCors(server, origins);
@@ -415,6 +419,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     firstAdministrator,
     services,
     errands,
+    documents,
     metrics,
     database,
     close: () => cleanup.run(),

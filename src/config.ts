@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { changedLimits, LIMITS, type DocumentLimits, type Limits } from './kit/limits.ts';
 import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
 import { parseRedisUrl } from './kit/redis-url.ts';
 import { Secret } from './kit/secret.ts';
@@ -40,6 +41,7 @@ export interface Config {
   readonly passwordStrength: { readonly memoryKib: number; readonly passes: number };
   readonly wrongPasswordsPerAddress: number;
   readonly accountRequestsPerAddress: number;
+  readonly limits: Limits;
   readonly metricsToken: Secret | null;
   readonly logLevel: LogLevel;
   readonly accessTokenSeconds: number;
@@ -137,6 +139,19 @@ const between = (min: number, max: number) =>
     })
     .transform(Number);
 
+const documentLimits = (defaults: DocumentLimits) =>
+  z
+    .string()
+    .default('')
+    .transform((text, context) => {
+      try {
+        return changedLimits(defaults, text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as TypeError).message });
+        return z.NEVER;
+      }
+    });
+
 /** What a hash of a password costs at least: OWASP's floor for argon2id. */
 const STRENGTH_MIN = { memoryKib: 19_456, passes: 2 };
 
@@ -165,6 +180,11 @@ const environment = z.object({
   ADMIN_PASSWORD: z.string().min(15, { error: 'must have at least 15 characters' }).optional(),
   ALLOWED_ORIGINS: list.pipe(z.array(origin)).default([]),
   TRUSTED_PROXIES: list.pipe(z.array(range)).default([]),
+  LIMITS: documentLimits(LIMITS.documents),
+  GATEWAY_LIMITS: documentLimits(LIMITS.gatewayDocuments),
+  SOCKETS_PER_USER: between(1, 100_000).default(LIMITS.sockets.perUser),
+  SOCKETS_PER_ADDRESS: between(1, 100_000).default(LIMITS.sockets.perAddress),
+  INTROSPECTION: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
   SESSION_PROFILE: z.enum(SESSION_LEVELS, { error: `must be one of ${SESSION_LEVELS.join(', ')}` }).default('aal1'),
   SESSIONS_PER_USER: z
     .string()
@@ -233,6 +253,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     passwordStrength: { memoryKib: data.ARGON2_MEMORY_KIB, passes: data.ARGON2_PASSES },
     wrongPasswordsPerAddress: 100,
     accountRequestsPerAddress: 20,
+    limits: limitsOf(data, production),
     metricsToken: secretOrNull(data.METRICS_TOKEN),
     logLevel: data.LOG_LEVEL,
     accessTokenSeconds: 300,
@@ -244,6 +265,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     feedSeconds: 7 * DAY,
     refreshGraceSeconds: 10,
     keyPublishSeconds: 300,
+  });
+}
+
+/** In production the schema is for gateways that are trusted, unless it is said otherwise. */
+function limitsOf(data: z.infer<typeof environment>, production: boolean): Limits {
+  const introspection = data.INTROSPECTION === undefined ? !production : data.INTROSPECTION === 'on';
+  const sockets = { ...LIMITS.sockets, perUser: data.SOCKETS_PER_USER, perAddress: data.SOCKETS_PER_ADDRESS };
+  return Object.freeze({
+    ...LIMITS,
+    documents: Object.freeze({ ...data.LIMITS, introspection }),
+    gatewayDocuments: data.GATEWAY_LIMITS,
+    sockets: Object.freeze(sockets),
   });
 }
 

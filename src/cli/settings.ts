@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts';
 import { parseRedisUrl, type Endpoint } from '../kit/redis-url.ts';
+import { LIMIT_NAMES, type DocumentLimits } from '../kit/limits.ts';
 import type { Secret } from '../kit/secret.ts';
 
 /** One environment variable, as `castellan doctor` explains it. */
@@ -61,6 +62,31 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'TRUSTED_PROXIES',
     purpose: 'proxies whose word about where a request came from is believed',
     show: ({ trustedProxies }) => trustedProxies.join(',') || 'none',
+  },
+  {
+    variable: 'LIMITS',
+    purpose: 'what a GraphQL document may be, where it differs from the defaults: depth=15,cost=8000',
+    show: ({ limits: { documents } }) => shownLimits(documents),
+  },
+  {
+    variable: 'GATEWAY_LIMITS',
+    purpose: 'the same for gateways that are trusted',
+    show: ({ limits: { gatewayDocuments } }) => shownLimits(gatewayDocuments),
+  },
+  {
+    variable: 'SOCKETS_PER_USER',
+    purpose: 'how many WebSockets of one user an instance holds',
+    show: ({ limits: { sockets } }) => String(sockets.perUser),
+  },
+  {
+    variable: 'SOCKETS_PER_ADDRESS',
+    purpose: 'how many WebSockets from one network an instance holds',
+    show: ({ limits: { sockets } }) => String(sockets.perAddress),
+  },
+  {
+    variable: 'INTROSPECTION',
+    purpose: 'whether everybody may see the schema: on or off',
+    show: ({ limits: { documents } }) => (documents.introspection ? 'on' : 'off'),
   },
   {
     variable: 'SESSION_PROFILE',
@@ -127,4 +153,8 @@ function redisPlace(url: Secret | null): string | null {
 
 function list(endpoints: readonly Endpoint[]): string {
   return endpoints.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join(',');
+}
+
+function shownLimits(limits: DocumentLimits): string {
+  return LIMIT_NAMES.map((name) => `${name}=${limits[name]}`).join(',');
 }

@@ -32,6 +32,10 @@ export interface RefusalData {
   readonly problems?: readonly object[];
   /** The version of the policy in force. */
   readonly version?: string;
+  /** Which limit a request exceeds, what that allows, and what was counted. */
+  readonly limit?: string;
+  readonly max?: number;
+  readonly value?: number;
 }
 
 /** An expected no. Its message is public. Anything else that is thrown is a fault, and is masked at the door. */

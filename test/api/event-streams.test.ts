@@ -1,6 +1,7 @@
 import { connect as connectTcp } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createApp } from '../../src/app.ts';
+import { LIMITS, type Limits } from '../../src/kit/limits.ts';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { startCastellans, until, type Castellans, type SignedInUser } from '../support/castellan.ts';
@@ -17,11 +18,14 @@ const SESSION_EVENTS = `subscription ($after: String) {
 }`;
 const REVOKE = 'mutation ($id: ID!) { revokeSession(id: $id) { position receipt { enforced acknowledged } } }';
 
+/** So that one event can be of some megabytes. */
+const MANY_ALIASES: Limits = { ...LIMITS, documents: { ...LIMITS.documents, aliases: 1_000 } };
+
 let castellans: Castellans;
 let alice: SignedInUser;
 
 beforeAll(async () => {
-  castellans = await startCastellans(3);
+  castellans = await startCastellans(3, { settings: { limits: MANY_ALIASES } });
   alice = await castellans.signUp('alice', ['administrator']);
 });
 

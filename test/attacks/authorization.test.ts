@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readSchemaText } from '../../src/api/graphql/sdl.ts';
+import { LIMITS } from '../../src/kit/limits.ts';
 import { type Answer, codesOf, recordStatements, type SignedInUser, startCastellans } from '../support/castellan.ts';
 import { takesMutations } from './doors.ts';
 import { openTenants, type Tenants } from './tenants.ts';
 
+const NO_INTROSPECTION = { ...LIMITS, documents: { ...LIMITS.documents, introspection: false } };
 const NO_USER = `user_${'0'.repeat(26)}`;
 const NO_SESSION = `sess_${'0'.repeat(26)}`;
 const NO_GRANT = `grant_${'0'.repeat(26)}`;
@@ -175,7 +177,7 @@ describe('AC-52: _entities', () => {
   });
 
   test('is as closed in production, where introspection is off', async () => {
-    const production = await startCastellans(1, { settings: { production: true } });
+    const production = await startCastellans(1, { settings: { production: true, limits: NO_INTROSPECTION } });
     try {
       const [bob, mallory] = [await production.signUp('bob'), await production.signUp('mallory')];
       const them = [

@@ -1,36 +1,42 @@
-import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServer, HeaderMap, type ApolloServerPlugin } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginInlineTraceDisabled,
   ApolloServerPluginLandingPageDisabled,
 } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
-import { GraphQLError, OperationTypeNode, type GraphQLSchema } from 'graphql';
+import { GraphQLError, Kind, OperationTypeNode, type DocumentNode, type GraphQLSchema } from 'graphql';
 import type { Server } from 'node:http';
 import type { Log } from '../../kit/log.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { OperationContext } from './context.ts';
-import { TOKENS_MAX } from './documents.ts';
+import type { Documents } from './documents.ts';
 import { toPublicError } from './errors.ts';
+import { EXECUTION } from './execution.ts';
 import { legacyStatus } from './legacy-status.ts';
+import { limitsFor } from './limits.ts';
 
 export function createApollo(parts: {
   schema: GraphQLSchema;
+  documents: Documents;
   httpServer: Server;
-  production: boolean;
+  /** Whether everybody may see the schema, and be told what they may have meant. */
+  introspection: boolean;
   metrics: Metrics;
   logger: Log;
 }): ApolloServer<OperationContext> {
-  const { schema, httpServer, production, logger } = parts;
+  const { schema, documents, httpServer, introspection, logger } = parts;
   return new ApolloServer<OperationContext>({
     schema,
-    introspection: !production,
-    hideSchemaDetailsFromClientErrors: production,
+    // Ours decides, as for every other door.
+    introspection: true,
+    hideSchemaDetailsFromClientErrors: !introspection,
     includeStacktraceInErrorResponses: false,
     allowBatchedHttpRequests: false,
     persistedQueries: false,
     stopOnTerminationSignals: false,
-    parseOptions: { maxTokens: TOKENS_MAX },
+    documentStore: null,
+    executionOptions: EXECUTION,
     formatError: (_formatted, error) => toPublicError(error, logger),
     logger: {
       debug: (message) => logger.debug({ source: 'apollo' }, String(message)),
@@ -45,6 +51,7 @@ export function createApollo(parts: {
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginDrainHttpServer({ httpServer }),
       countOperations(parts.metrics),
+      readDocuments(documents, logger),
       refuseSubscriptions(),
       legacyStatus(),
     ],
@@ -63,6 +70,34 @@ function countOperations({ operations }: Metrics): ApolloServerPlugin<OperationC
       }),
   };
 }
+
+/** What a request asks for is read once, and the same is refused, whatever the door: Apollo Server parses nothing. */
+function readDocuments(documents: Documents, logger: Log): ApolloServerPlugin<OperationContext> {
+  return {
+    requestDidStart() {
+      let refused: readonly GraphQLError[] = [];
+      return Promise.resolve({
+        didResolveSource(requestContext) {
+          const { source, request, contextValue } = requestContext;
+          const operation = documents.operation({ ...request, query: source }, limitsFor(contextValue));
+          if (!('document' in operation)) refused = operation;
+          // It is there to be filled from a store, and Apollo Server parses only what is not.
+          const filled: { document?: DocumentNode } = requestContext;
+          filled.document = 'document' in operation ? operation.document : NOTHING;
+          return Promise.resolve();
+        },
+        responseForOperation() {
+          if (refused.length === 0) return Promise.resolve(null);
+          const errors = refused.map((error) => toPublicError(error, logger));
+          const http = { status: 400, headers: new HeaderMap() };
+          return Promise.resolve({ http, body: { kind: 'single', singleResult: { errors } } });
+        },
+      });
+    },
+  };
+}
+
+const NOTHING: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] };
 
 /** Apollo Server would run one like a query and fail. */
 function refuseSubscriptions(): ApolloServerPlugin<OperationContext> {

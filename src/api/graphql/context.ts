@@ -36,6 +36,7 @@ import type { SignUps } from '../../domain/users/sign-ups.ts';
 import type { UserChanges } from '../../domain/users/user-changes.ts';
 import type { Users } from '../../domain/users/users.ts';
 import type { Clock } from '../../kit/clock.ts';
+import type { Limits } from '../../kit/limits.ts';
 import type { Log } from '../../kit/log.ts';
 import type { SessionCookies } from '../http/session-cookies.ts';
 import type { TrustedProxies } from '../http/request-origin.ts';
@@ -80,6 +81,7 @@ export interface Services {
   readonly proxies: TrustedProxies;
   readonly tail: Tail;
   readonly live: LiveOperations;
+  readonly limits: Limits;
   readonly clock: Clock;
   readonly logger: Log;
 }
@@ -99,6 +101,8 @@ export interface Door {
   readonly connection?: Renewable;
   /** Whether cookies keep the tokens of the session, and this door sets none. */
   readonly cookiesElsewhere?: boolean;
+  /** Whether a gateway asks that Castellan trusts. */
+  readonly byGateway?: boolean;
 }
 
 /** One operation: who acts, from where, and the services. The same for every protocol. */
@@ -109,18 +113,20 @@ export class OperationContext {
   readonly cookies: SessionCookies | null;
   readonly connection: Renewable | null;
   readonly cookiesElsewhere: boolean;
+  readonly byGateway: boolean;
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
   // No #private field: Apollo Server hands resolvers a copy of its context, and copies have none.
   private loadersOnce: Loaders | null = null;
 
-  constructor(services: Services, by: Principal, from: Origin, { cookies, connection, cookiesElsewhere }: Door = {}) {
+  constructor(services: Services, by: Principal, from: Origin, door: Door = {}) {
     this.services = services;
     this.by = by;
     this.from = from;
-    this.cookies = cookies ?? null;
-    this.connection = connection ?? null;
-    this.cookiesElsewhere = cookiesElsewhere ?? false;
+    this.cookies = door.cookies ?? null;
+    this.connection = door.connection ?? null;
+    this.cookiesElsewhere = door.cookiesElsewhere ?? false;
+    this.byGateway = door.byGateway ?? false;
   }
 
   /** Who signs in goes on as who they are: the rest of the operation is theirs. */

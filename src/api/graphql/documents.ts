@@ -1,48 +1,169 @@
 import {
+  getOperationAST,
   GraphQLError,
-  NoSchemaIntrospectionCustomRule,
+  Kind,
+  NoFragmentCyclesRule,
   parse,
-  specifiedRules,
   validate,
+  visit,
+  BREAK,
   type DocumentNode,
   type GraphQLSchema,
-  type ValidationRule,
+  type OperationDefinitionNode,
+  type OperationTypeNode,
 } from 'graphql';
 import { BoundedMap } from '../../kit/bounded-map.ts';
+import type { DocumentLimits } from '../../kit/limits.ts';
+import { costOf, lengthWith, total, type OperationCost, type Variables } from './costs.ts';
 import { TOO_NESTED } from './errors.ts';
+import { overLimit } from './limits.ts';
+import { scan } from './scan.ts';
+import { tooHeavy, weigh, type Weights } from './weights.ts';
 
 const DOCUMENTS_MAX = 1_000;
-/** Longer documents are read anew each time: a thousand of them must not fill our memory. */
-const KEPT_LENGTH_MAX = 16_384;
-/** A document of more tokens is refused before it is understood. */
-export const TOKENS_MAX = 5_000;
+/** Of all that are kept: a token with what is made of it takes a few hundred bytes. */
+const TOKENS_KEPT_MAX = 200_000;
+/** What is wrong with a document beyond this many mistakes is not looked for. */
+const MISTAKES_MAX = 20;
+/** What shows the schema. */
+const INTROSPECTION: ReadonlySet<string> = new Set(['__schema', '__type', '_service']);
 
-/** Documents parsed and validated once. Those that fail are not kept, so nonsense cannot push out what is used. */
+type Errors = readonly GraphQLError[];
+
+/** A document that is valid and was weighed. */
+export interface Known {
+  readonly document: DocumentNode;
+  readonly tokens: number;
+  readonly weights: Weights;
+  /** The field by which it asks for the schema, or null. */
+  readonly introspects: string | null;
+  readonly costs: ReadonlyMap<OperationDefinitionNode, OperationCost>;
+}
+
+/** What a request says it wants. */
+export interface Asked {
+  readonly query?: unknown;
+  readonly operationName?: string | null | undefined;
+  readonly variables?: Variables;
+}
+
+export interface Operation {
+  readonly document: DocumentNode;
+  readonly kind: `${OperationTypeNode}`;
+  readonly known: Known;
+  readonly cost: OperationCost;
+}
+
+/**
+ * Documents parsed, weighed and validated once for all doors. What is cheap comes first: a text that exceeds a limit is not
+ * parsed, and a document that does is not validated. Those that fail are not kept, so nonsense cannot push out what is used.
+ */
 export class Documents {
   readonly #schema: GraphQLSchema;
-  readonly #rules: readonly ValidationRule[];
-  readonly #documents = new BoundedMap<string, DocumentNode>(DOCUMENTS_MAX);
+  readonly #documents = new BoundedMap<string, Known>(DOCUMENTS_MAX, {
+    weightOf: ({ tokens }) => tokens,
+    weightMax: TOKENS_KEPT_MAX,
+  });
+  #parsed = 0;
+  #validated = 0;
 
-  constructor(schema: GraphQLSchema, { introspection }: { introspection: boolean }) {
+  constructor(schema: GraphQLSchema) {
     this.#schema = schema;
-    this.#rules = introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
   }
 
-  /** The document of this text, or what is wrong with it. */
-  read(query: unknown): DocumentNode | readonly GraphQLError[] {
+  /** How often a text was parsed and a document validated, and how many are kept. */
+  get figures(): { readonly parsed: number; readonly validated: number; readonly kept: number } {
+    return { parsed: this.#parsed, validated: this.#validated, kept: this.#documents.size };
+  }
+
+  /** The operation that a request names, with what its variables make of it; or what is wrong with it. */
+  operation({ query, operationName, variables }: Asked, limits: DocumentLimits): Operation | Errors {
+    const known = this.#read(query, limits);
+    if (!('document' in known)) return known;
+    const operation = getOperationAST(known.document, operationName);
+    const cost = operation == null ? undefined : known.costs.get(operation);
+    if (operation == null || cost === undefined) return [new GraphQLError('There is no such operation.')];
+    const error = tooCostly(cost, variables, limits);
+    return error === null ? { document: known.document, kind: operation.operation, known, cost } : [error];
+  }
+
+  #read(query: unknown, limits: DocumentLimits): Known | Errors {
     if (typeof query !== 'string') return [new GraphQLError('There is no query.')];
-    const known = this.#documents.get(query);
-    if (known !== undefined) return known;
     try {
-      const document = parse(query, { maxTokens: TOKENS_MAX });
-      const errors = validate(this.#schema, document, this.#rules);
-      if (errors.length > 0) return errors;
-      if (query.length <= KEPT_LENGTH_MAX) this.#documents.set(query, document);
-      return document;
+      const known = this.#documents.get(query) ?? this.#learn(query, limits);
+      if (!('document' in known)) return known;
+      const error = overAny(known, limits);
+      return error === null ? known : [error];
     } catch (error) {
       if (error instanceof GraphQLError) return [error];
       if (error instanceof RangeError) return [new GraphQLError(TOO_NESTED)];
       throw error;
     }
   }
+
+  #learn(query: string, limits: DocumentLimits): Known | Errors {
+    const schema = this.#schema;
+    const scanned = scan(query, limits);
+    if (scanned instanceof GraphQLError) return [scanned];
+    this.#parsed += 1;
+    const document = parse(query);
+    const weights = weigh(document, limits);
+    const introspects = introspectionIn(document);
+    const over = overAny({ tokens: scanned, weights, introspects }, limits);
+    if (over !== null) return [over];
+
+    this.#validated += 1;
+    if (weights.cyclic) return validate(schema, document, [NoFragmentCyclesRule]);
+    const errors = validate(schema, document, undefined, {
+      maxErrors: MISTAKES_MAX,
+      hideSuggestions: !limits.introspection,
+    });
+    if (errors.length > 0) return errors;
+    const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
+    const costs = new Map(operations.map((operation) => [operation, costOf(schema, document, operation)]));
+    const known = { document, tokens: scanned, weights, introspects, costs };
+    this.#documents.set(query, known);
+    return known;
+  }
+}
+
+/** Whether these variables make it cost more than is allowed, and of what. */
+export function tooCostly(
+  { cost, representations }: OperationCost,
+  variables: Variables,
+  limits: DocumentLimits,
+): GraphQLError | null {
+  const represented = representations.reduce<number>((sum, size) => sum + lengthWith(size, variables), 0);
+  if (represented > limits.representations) {
+    return overLimit('representations', limits.representations, represented);
+  }
+  const all = total(cost, variables);
+  return all > limits.cost ? overLimit('cost', limits.cost, all) : null;
+}
+
+/** What was learned under looser limits is known, and still not for everybody. */
+function overAny(
+  { tokens, weights, introspects }: Pick<Known, 'tokens' | 'weights' | 'introspects'>,
+  limits: DocumentLimits,
+): GraphQLError | null {
+  if (tokens > limits.tokens) return overLimit('tokens', limits.tokens, tokens);
+  const over = tooHeavy(weights, limits);
+  if (over !== null) return over;
+  return introspects === null || limits.introspection ? null : noIntrospection(introspects);
+}
+
+function introspectionIn(document: DocumentNode): string | null {
+  let found: string | null = null;
+  visit(document, {
+    Field({ name: { value } }) {
+      if (!INTROSPECTION.has(value)) return undefined;
+      found = value;
+      return BREAK;
+    },
+  });
+  return found;
+}
+
+function noIntrospection(field: string): GraphQLError {
+  return new GraphQLError(`The schema is not shown here: ${field} is not allowed.`);
 }

@@ -6,6 +6,7 @@ import { Refusal } from '../../domain/refusals.ts';
 
 /** The parser follows brackets with its own calls, and there is an end to those. */
 export const TOO_NESTED = 'There are too many brackets in each other.';
+const MESSAGE_LENGTH_MAX = 500;
 
 /**
  * What the outside sees of an error, the same through every door: a refusal with its code and data, a mistake in the
@@ -21,18 +22,8 @@ export function toPublicError(error: unknown, logger: Log): GraphQLFormattedErro
   if (cause instanceof Refusal) {
     return { message: cause.message, ...where, extensions: { code: cause.code, ...cause.data } };
   }
-  if (
-    cause instanceof RangeError &&
-    error instanceof GraphQLError &&
-    error.extensions['code'] === 'GRAPHQL_PARSE_FAILED'
-  ) {
-    return { message: TOO_NESTED, extensions: { code: 'BAD_USER_INPUT' } };
-  }
-  if (error instanceof GraphQLError && error.originalError === undefined) {
-    return { message: error.message, ...where, extensions: { code: 'BAD_USER_INPUT' } };
-  }
-  if (error instanceof GraphQLError && isBadInput(error)) {
-    return { message: error.message, ...where, extensions: { code: 'BAD_USER_INPUT' } };
+  if (error instanceof GraphQLError && (error.originalError === undefined || isBadInput(error))) {
+    return { message: clipped(error.message), ...where, extensions: { code: 'BAD_USER_INPUT' } };
   }
   if (cause instanceof DeadlineExceeded) {
     logger.warn({ err: cause }, 'a deadline passed');
@@ -42,6 +33,11 @@ export function toPublicError(error: unknown, logger: Log): GraphQLFormattedErro
   const id = randomUUID();
   logger.error({ err: cause, id, path: place.path }, 'a fault');
   return { message: `Something went wrong on our side (${id}).`, ...where, extensions: { code: 'INTERNAL', id } };
+}
+
+/** GraphQL repeats what it did not like, however long that is. */
+function clipped(message: string): string {
+  return message.length <= MESSAGE_LENGTH_MAX ? message : `${message.slice(0, MESSAGE_LENGTH_MAX)}…`;
 }
 
 function originalOf(error: unknown): unknown {

@@ -1,42 +1,19 @@
-import {
-  getOperationAST,
-  GraphQLError,
-  type DocumentNode,
-  type ExecutionResult,
-  type FormattedExecutionResult,
-  type OperationTypeNode,
-} from 'graphql';
+import type { ExecutionResult, FormattedExecutionResult, GraphQLError } from 'graphql';
 import type { OperationContext } from './context.ts';
-import type { Documents } from './documents.ts';
-import { toGraphQLError, toPublicError } from './errors.ts';
-import type { Log } from '../../kit/log.ts';
+import { toPublicError } from './errors.ts';
 
-type Errors = readonly GraphQLError[];
-
-export interface Operation {
-  readonly document: DocumentNode;
-  readonly kind: `${OperationTypeNode}`;
-}
-
-/** The operation that a request names, or what is wrong with it. For doors that Apollo Server does not stand in. */
-export function operationOf(
-  documents: Documents,
-  { query, operationName }: { readonly query?: unknown; readonly operationName?: string | null | undefined },
-  logger: Log,
-): Operation | Errors {
-  const document = documents.read(query);
-  if (!('kind' in document)) return document.map((error) => toGraphQLError(error, logger));
-  const operation = getOperationAST(document, operationName);
-  if (operation == null) return [toGraphQLError(new GraphQLError('There is no such operation.'), logger)];
-  return { document, kind: operation.operation };
-}
+/** Of variables that do not fit, so many mistakes are told. */
+export const EXECUTION = { maxCoercionErrors: 10 } as const;
 
 /**
  * What goes out of one result, at the moment it does: rights may have gone while an event was being resolved. The last event of
  * an ended subscription goes out all the same.
  */
 export async function delivered(
-  { data = null, errors }: { readonly data?: ExecutionResult['data']; readonly errors?: Errors | undefined },
+  {
+    data = null,
+    errors,
+  }: { readonly data?: ExecutionResult['data']; readonly errors?: readonly GraphQLError[] | undefined },
   { by, running, services: { standings, logger } }: OperationContext,
 ): Promise<FormattedExecutionResult> {
   try {

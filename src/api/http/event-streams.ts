@@ -5,7 +5,8 @@ import { Refusal } from '../../domain/refusals.ts';
 import type { OperationContext, Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
-import { delivered, operationOf } from '../graphql/execution.ts';
+import { delivered, EXECUTION } from '../graphql/execution.ts';
+import { limitsFor } from '../graphql/limits.ts';
 import { type OperationRequest, requestOf } from './operation-request.ts';
 import type { Origins } from './origins.ts';
 
@@ -42,23 +43,23 @@ export class EventStreams {
   }
 
   /** Who takes JSON as well gets a stream for a subscription only: a query or mutation has one answer. */
-  wantedBy(request: FastifyRequest): boolean {
+  wantedBy(request: FastifyRequest, context: OperationContext): boolean {
     const { accept } = request.headers;
     if (accept === undefined || !accept.includes(EVENTS)) return false;
-    return !JSON_TYPES.test(accept) || this.#kindOf(requestOf(request)) === 'subscription';
+    return !JSON_TYPES.test(accept) || this.#kindOf(requestOf(request), context) === 'subscription';
   }
 
   /**
    * Refuses with FORBIDDEN pages of other sites, as for a WebSocket; with BAD_USER_INPUT what is no request, or would change
    * something by a GET; and with AUTHORITY_UNAVAILABLE those who come while we go.
    */
-  admit(request: FastifyRequest): void {
+  admit(request: FastifyRequest, context: OperationContext): void {
     if (!this.#origins.allow(request.headers)) {
       throw new Refusal('FORBIDDEN', 'Pages of this origin get no events.', { reason: 'origin' });
     }
     const asked = requestOf(request);
     if (asked === null) throw new Refusal('BAD_USER_INPUT', 'Send one GraphQL request, as application/json or by GET.');
-    if (request.method !== 'POST' && this.#kindOf(asked) === 'mutation') {
+    if (request.method !== 'POST' && this.#kindOf(asked, context) === 'mutation') {
       throw new Refusal('BAD_USER_INPUT', 'A mutation needs a POST.');
     }
     if (!this.#closing) return;
@@ -99,8 +100,8 @@ export class EventStreams {
     );
   }
 
-  #kindOf(asked: OperationRequest | null): string | null {
-    const operation = operationOf(this.#documents, asked ?? {}, this.#services.logger);
+  #kindOf(asked: OperationRequest | null, context: OperationContext): string | null {
+    const operation = this.#documents.operation(asked ?? {}, limitsFor(context));
     return 'kind' in operation ? operation.kind : null;
   }
 
@@ -108,11 +109,20 @@ export class EventStreams {
     asked: OperationRequest | null,
     contextValue: OperationContext,
   ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, void>> {
-    const operation = operationOf(this.#documents, asked ?? {}, this.#services.logger);
+    const limits = limitsFor(contextValue);
+    const operation = this.#documents.operation(asked ?? {}, limits);
     if (!('kind' in operation)) return { errors: operation };
     const { document, kind } = operation;
     const { operationName = null, variables = null } = asked ?? {};
-    const args = { schema: this.#schema, document, operationName, variableValues: variables, contextValue };
+    const args = {
+      schema: this.#schema,
+      document,
+      operationName,
+      variableValues: variables,
+      contextValue,
+      hideSuggestions: !limits.introspection,
+      options: EXECUTION,
+    };
     return kind === 'subscription' ? subscribe(args) : execute(args);
   }
 

@@ -32,16 +32,17 @@ export function addGraphqlRoute(
     url: '/graphql',
     handler: async (request, reply) => {
       let context: OperationContext;
-      const isStream = streams.wantedBy(request);
+      let isStream: boolean;
       try {
-        if (isStream) streams.admit(request);
         context = contextNow(request, services) ?? (await contextOf(request, services, origins));
+        isStream = streams.wantedBy(request, context);
+        if (isStream) streams.admit(request, context);
       } catch (error) {
         reply.header('cache-control', PRIVATE);
         return refuse(reply, error, services);
       }
       if (isStream) return streams.serve(request, reply, context);
-      const query = known.find(request);
+      const query = known.find(request, context);
       if (query !== null) {
         const body = await known.answer(query, context);
         if (body !== null) {
@@ -74,7 +75,7 @@ async function answer(
   if (response.body.kind !== 'complete') throw new Error('incremental delivery is not enabled');
   const status = response.status ?? 200;
   // Apollo Server writes errors first.
-  if (status === 200 && response.body.string.startsWith('{"data":')) known.learn(request, response.headers);
+  if (status === 200 && response.body.string.startsWith('{"data":')) known.learn(request, context, response.headers);
   return send(reply, status, response.headers, response.body.string, context.cookies?.answer);
 }
 

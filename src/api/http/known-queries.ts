@@ -1,22 +1,17 @@
 import type { FastifyRequest } from 'fastify';
-import {
-  execute,
-  getOperationAST,
-  Kind,
-  OperationTypeNode,
-  type DocumentNode,
-  type ExecutionResult,
-  type GraphQLSchema,
-} from 'graphql';
+import { execute, type DocumentNode, type ExecutionResult, type GraphQLSchema } from 'graphql';
 import { BoundedMap } from '../../kit/bounded-map.ts';
+import type { DocumentLimits } from '../../kit/limits.ts';
 import type { Log } from '../../kit/log.ts';
 import type { OperationContext } from '../graphql/context.ts';
-import type { Documents } from '../graphql/documents.ts';
+import { type Documents, type Operation, tooCostly } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
+import { EXECUTION } from '../graphql/execution.ts';
+import { limitsFor } from '../graphql/limits.ts';
 
 const KNOWN_MAX = 1_000;
-/** Longer queries are rare, and a thousand of them must not fill our memory. */
-const LENGTH_MAX = 16_384;
+/** Of all that are known; they may be the same documents that are kept for every door. */
+const TOKENS_MAX = 200_000;
 
 /** A query that Apollo Server has answered: it found nothing wrong with the text, nor with what the client accepts. */
 export interface KnownQuery {
@@ -30,8 +25,10 @@ export interface KnownQuery {
 type Asked = Pick<FastifyRequest, 'method' | 'headers' | 'body'>;
 
 interface Learned {
-  readonly document: DocumentNode;
+  readonly operation: Operation;
   readonly headers: ReadonlyMap<string, string>;
+  /** It keeps to these. To others it may not. */
+  readonly limits: DocumentLimits;
 }
 
 /**
@@ -42,7 +39,10 @@ export class KnownQueries {
   readonly #schema: GraphQLSchema;
   readonly #documents: Documents;
   readonly #logger: Log;
-  readonly #known = new BoundedMap<string, Learned>(KNOWN_MAX);
+  readonly #known = new BoundedMap<string, Learned>(KNOWN_MAX, {
+    weightOf: ({ operation }) => operation.known.tokens,
+    weightMax: TOKENS_MAX,
+  });
 
   constructor(parts: { schema: GraphQLSchema; documents: Documents; logger: Log }) {
     this.#schema = parts.schema;
@@ -50,24 +50,25 @@ export class KnownQueries {
     this.#logger = parts.logger;
   }
 
-  /** The query of this request if it is known, and null otherwise. */
-  find(asked: Asked): KnownQuery | null {
+  /** The query of this request if it is known and may be asked with these variables, and null otherwise. */
+  find(asked: Asked, context: OperationContext): KnownQuery | null {
     const plain = plainOf(asked);
     if (plain === null) return null;
     const learned = this.#known.get(keyOf(asked, plain.query));
-    if (learned === undefined) return null;
-    return { ...learned, variables: plain.variables, operationName: plain.operationName };
+    if (learned === undefined || learned.limits !== limitsFor(context)) return null;
+    const { operation, headers, limits } = learned;
+    if (!operation.cost.isFixed && tooCostly(operation.cost, plain.variables, limits) !== null) return null;
+    return { document: operation.document, headers, variables: plain.variables, operationName: plain.operationName };
   }
 
   /** Remembers a query that was answered with status 200 and without errors. */
-  learn(asked: Asked, headers: ReadonlyMap<string, string>): void {
+  learn(asked: Asked, context: OperationContext, headers: ReadonlyMap<string, string>): void {
     const plain = plainOf(asked);
-    if (plain === null || plain.query.length > LENGTH_MAX) return;
-    const document = this.#documents.read(plain.query);
-    if (!('kind' in document)) return;
-    const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
-    if (operations.length !== 1 || getOperationAST(document)?.operation !== OperationTypeNode.QUERY) return;
-    this.#known.set(keyOf(asked, plain.query), { document, headers });
+    if (plain === null) return;
+    const limits = limitsFor(context);
+    const operation = this.#documents.operation(plain, limits);
+    if (!('kind' in operation) || operation.known.costs.size !== 1 || operation.kind !== 'query') return;
+    this.#known.set(keyOf(asked, plain.query), { operation, headers, limits });
   }
 
   /** The body of the answer; null when the variables do not fit, which Apollo Server then says in its own words. */
@@ -78,6 +79,7 @@ export class KnownQueries {
       contextValue,
       variableValues: known.variables,
       operationName: known.operationName,
+      options: EXECUTION,
     });
     return 'then' in result ? result.then((each) => this.#bodyOf(each)) : this.#bodyOf(result);
   }

@@ -1,12 +1,12 @@
 import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
-import { Refusal } from '../../domain/refusals.ts';
+import { badInput, Refusal } from '../../domain/refusals.ts';
 import type { KeyRing } from '../../domain/tokens/key-ring.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { Secret } from '../../kit/secret.ts';
+import { withoutAuth } from '../graphql/sdl.ts';
 import { refuse } from './graphql-route.ts';
 
-const BODY_BYTES_MAX = 256 * 1_024;
 const JWKS_MAX_AGE_SECONDS = 60;
 
 export interface ServerParts {
@@ -18,6 +18,7 @@ export interface ServerParts {
   readonly readiness: () => Readonly<Record<string, boolean>>;
   /** What is wrong with it that need not keep requests away. */
   readonly warnings: () => readonly string[];
+  readonly bodyBytes: number;
   /** The subgraph's SDL; null keeps it private. */
   readonly sdl: string | null;
 }
@@ -30,10 +31,11 @@ export function createServer({
   logger,
   readiness,
   warnings,
+  bodyBytes,
   sdl,
 }: ServerParts): FastifyInstance {
   const server = fastify({
-    bodyLimit: BODY_BYTES_MAX,
+    bodyLimit: bodyBytes,
     forceCloseConnections: 'idle',
     requestTimeout: 30_000,
     keepAliveTimeout: 65_000,
@@ -73,7 +75,15 @@ export function createServer({
     return reply.type(metrics.contentType).send(await metrics.render());
   });
 
-  if (sdl !== null) server.get('/sdl', (_request, reply) => reply.type('text/plain; charset=utf-8').send(sdl));
+  if (sdl !== null) {
+    server.get('/sdl', ({ query }, reply) => {
+      const { auth } = query as Readonly<Record<string, unknown>>;
+      if (auth !== undefined && auth !== 'none') {
+        return refuse(reply, badInput('auth', 'auth can be none, which leaves its directives out.'), { logger });
+      }
+      return reply.type('text/plain; charset=utf-8').send(auth === undefined ? sdl : withoutAuth(sdl));
+    });
+  }
 
   return server;
 }

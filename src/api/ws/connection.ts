@@ -6,7 +6,7 @@ import { Refusal } from '../../domain/refusals.ts';
 import type { Timer } from '../../kit/clock.ts';
 import type { WebSocket } from 'ws';
 import type { OperationContext, Renewable, Services } from '../graphql/context.ts';
-import type { Operation } from '../graphql/execution.ts';
+import type { Operation } from '../graphql/documents.ts';
 
 export const CLOSE = {
   REVOKED: 4401,

@@ -7,7 +7,8 @@ import { OperationContext, type Services } from '../graphql/context.ts';
 import { requestOrigin } from '../http/request-origin.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toGraphQLError, toPublicError } from '../graphql/errors.ts';
-import { delivered, operationOf } from '../graphql/execution.ts';
+import { delivered, EXECUTION } from '../graphql/execution.ts';
+import { limitsFor } from '../graphql/limits.ts';
 import { CLOSE, type Connection } from './connection.ts';
 import { connectionCredential, operationCredential } from './identity.ts';
 
@@ -42,14 +43,12 @@ export function protocolOptions(
     const own = operationCredential(extensions);
     const by = await identification.identify(own ?? connection.credential);
     if (by.kind === 'user') services.activity.touch(by.credential.sessionId, 'websocket');
-    const operation = operationOf(documents, { query, operationName }, logger);
+    const contextValue = new OperationContext(services, by, originOf(extra), { connection });
+    const limits = limitsFor(contextValue);
+    const operation = documents.operation({ query, operationName, variables }, limits);
     if (isErrors(operation)) return operation;
     // Closed while it was identified: nothing more is executed for this client.
     if (connection.closing) return [new GraphQLError('The socket is closing.')];
-    const contextValue = new OperationContext(services, by, originOf(extra), {
-      connection,
-      cookiesElsewhere: own === null && connection.byCookie,
-    });
     connection.started(id, operation.kind, contextValue);
     return {
       schema,
@@ -57,6 +56,8 @@ export function protocolOptions(
       operationName: operationName ?? null,
       variableValues: variables ?? {},
       contextValue,
+      hideSuggestions: !limits.introspection,
+      options: EXECUTION,
     };
   }
 
