@@ -78,7 +78,7 @@ test(
 );
 
 test(
-  'a refresh token that was replaced before everything was killed is known as such after it, and ends its family',
+  'AC-14: a refresh token that was replaced before everything was killed is known as such after it, and ends its family',
   async () => {
     await load.reached(CLIENTS);
     await load.stop();

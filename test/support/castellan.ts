@@ -58,25 +58,35 @@ export interface Castellans {
 
 /**
  * @param instances how many Castellans run; 1 uses no Redis unless asked to
- * @param options what to override in the parts, and `settings` in the configuration that the environment would give
+ * @param options what to override in the parts, and `settings` in the configuration that the environment would give; `clocks`,
+ * one for each instance; `through`, which makes the address by which they reach their database
  */
 export async function startCastellans(
   instances: number,
   {
     redis = instances > 1,
     settings = {},
+    clocks = [],
+    through = (url) => url,
     ...overrides
-  }: Overrides & { redis?: boolean; settings?: Partial<Config> } = {},
+  }: Overrides & {
+    redis?: boolean;
+    settings?: Partial<Config>;
+    clocks?: readonly Clock[];
+    through?: (databaseUrl: string) => string;
+  } = {},
 ): Promise<Castellans> {
   const database = await createDatabase();
-  const config: Config = { ...testConfig(database.url, redis ? redisUrl() : undefined), ...settings };
+  const config: Config = { ...testConfig(through(database.url), redis ? redisUrl() : undefined), ...settings };
   const logger = overrides.logger ?? createLog('silent');
   const mails: Mail[] = [];
   const mailer: Mailer = { send: async (mail) => void mails.push(mail), close: () => Promise.resolve() };
   const apps: App[] = [];
   const clients: Client[] = [];
   for (let n = 0; n < instances; n += 1)
-    apps.push(await createApp(config, { poolMax: 5, mailer, ...overrides, logger }));
+    apps.push(
+      await createApp(config, { poolMax: 5, mailer, ...overrides, ...(clocks[n] && { clock: clocks[n] }), logger }),
+    );
 
   const at = (instance = 0): App => {
     const app = apps[instance];
