@@ -38,6 +38,8 @@ import { Unlocking } from './domain/authentication/unlocking.ts';
 import { Identification } from './domain/authentication/identification.ts';
 import { SecondFactors } from './domain/authentication/second-factors.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
+import { InstanceShare } from './domain/limits/instance-share.ts';
+import { OperationLimits } from './domain/limits/operation-limits.ts';
 import { Drainer } from './domain/outbox/drainer.ts';
 import { Engines } from './domain/policy/engines.ts';
 import { Policies } from './domain/policy/policies.ts';
@@ -292,6 +294,8 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const permissionAnalytics = new PermissionAnalytics({ rollups, store, engines, policy });
   const sessionAnalytics = new SessionAnalytics({ store, drainer, policy, clock });
 
+  const share = new InstanceShare({ clock, instances: () => tail.instances });
+
   const services: Services = {
     users,
     userChanges,
@@ -299,6 +303,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     passwordChanges,
     unlocking: new Unlocking({ authority, policy, guard }),
     accountRequests: new AddressLimit(config.accountRequestsPerAddress, clock),
+    operationLimits: new OperationLimits({ settings: config, share }),
     scopes,
     roles,
     customRoles,

@@ -41,11 +41,14 @@ export function protocolOptions(
     const { connection } = extra;
     const by = await identification.identify(operationCredential(extensions) ?? connection.credential);
     if (by.kind === 'user') services.activity.touch(by.credential.sessionId, 'websocket');
+    const from = originOf(extra);
+    const allowance = services.operationLimits.admit(by, from.address);
+    if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
     const operation = operationOf(documents, { query, operationName }, logger);
     if (isErrors(operation)) return operation;
     // Closed while it was identified: nothing more is executed for this client.
     if (connection.closing) return [new GraphQLError('The socket is closing.')];
-    const contextValue = new OperationContext(services, by, originOf(extra), { connection });
+    const contextValue = new OperationContext(services, by, from, { connection });
     connection.started(id, operation.kind, contextValue);
     return {
       schema,

@@ -1,6 +1,6 @@
 import { BoundedMap } from '../../kit/bounded-map.ts';
 import type { Clock } from '../../kit/clock.ts';
-import { type Asked, decide, type Taken } from './rate-limits.ts';
+import { type Asked, decide, type Taken, type Window } from './rate-limits.ts';
 
 interface Count {
   used: number;
@@ -27,9 +27,8 @@ export class WindowCounts {
   take({ subject, windows, cost }: Asked): Taken {
     const now = this.#clock.monotonicMs();
     const found = windows.map((window) => {
-      const key = `${subject} ${window.name} ${window.of} ${window.seconds}`;
-      const known = this.#counts.get(key);
-      const count = known !== undefined && now < known.endsAtMs ? known : null;
+      const key = keyOf(subject, window);
+      const count = this.#count(key, now);
       const endsAtMs = count?.endsAtMs ?? now + window.seconds * 1_000;
       return { key, window, count, used: count?.used ?? 0, endsAtMs, endsInMs: endsAtMs - now };
     });
@@ -41,4 +40,19 @@ export class WindowCounts {
     }
     return taken;
   }
+
+  /** Whether one of these windows has begun and is not over. */
+  isCounting({ subject, windows }: Asked): boolean {
+    const now = this.#clock.monotonicMs();
+    return windows.some((window) => this.#count(keyOf(subject, window), now) !== null);
+  }
+
+  #count(key: string, now: number): Count | null {
+    const count = this.#counts.get(key);
+    return count !== undefined && now < count.endsAtMs ? count : null;
+  }
+}
+
+function keyOf(subject: string, { name, of, seconds }: Window): string {
+  return `${subject} ${name} ${of} ${seconds}`;
 }

@@ -3,15 +3,15 @@ import type { Clock } from '../../kit/clock.ts';
 import { DeadlineExceeded, withDeadline } from '../../kit/deadline.ts';
 import { isAnswer, isPassing } from './redis-refusals.ts';
 
-const ANSWER_MS = 100;
 const RETRY_MS = 20;
 
 /**
- * Questions to the nodes of Redis. Every one ends within 100 ms, with null where the node of its key has not answered. A node
+ * Questions to the nodes of Redis. Every one ends within the given time, with null where the node of its key has not answered. A node
  * that has failed to is not waited for any more until it answers again: while it is silent, one question at a time is sent to
  * find out, and nobody waits for that either.
  */
 export class RedisQuestions {
+  readonly #answerMs: number;
   readonly #nodeOf: (key: string) => string | null;
   /** When our own event loop was late, it reads what has arrived before it finds Redis too slow. */
   readonly #clock: Clock;
@@ -19,7 +19,13 @@ export class RedisQuestions {
   readonly #silent = new Map<string, number>();
   #closed = false;
 
-  constructor(parts: { redis: Redis | Cluster; nodeOf: (key: string) => string | null; clock: Clock }) {
+  constructor(parts: {
+    redis: Redis | Cluster;
+    nodeOf: (key: string) => string | null;
+    answerMs: number;
+    clock: Clock;
+  }) {
+    this.#answerMs = parts.answerMs;
     this.#nodeOf = parts.nodeOf;
     const { clock } = parts;
     this.#clock = {
@@ -46,7 +52,7 @@ export class RedisQuestions {
     }
     const answer = this.#insist(question);
     try {
-      return await withDeadline(this.#clock, answer, ANSWER_MS, 'Redis');
+      return await withDeadline(this.#clock, answer, this.#answerMs, 'Redis');
     } catch (error) {
       if (error instanceof DeadlineExceeded) this.#listen(node, answer);
       else if (!isAnswer(error)) this.#silent.set(node, this.#silent.get(node) ?? 0);
@@ -56,7 +62,7 @@ export class RedisQuestions {
 
   /** Asks again, within the same time, what the node cannot answer for the moment. */
   async #insist<T>(question: () => Promise<T>): Promise<T> {
-    const deadlineMs = this.#clock.monotonicMs() + ANSWER_MS;
+    const deadlineMs = this.#clock.monotonicMs() + this.#answerMs;
     for (;;) {
       try {
         return await question();

@@ -15,6 +15,10 @@ import { RedisRateLimits } from './redis-rate-limits.ts';
 import { Outage } from './redis-outage.ts';
 
 const CHECK_MS = 500;
+/** What the cache does not have by then is read from PostgreSQL. */
+const CACHE_ANSWER_MS = 100;
+/** Without an answer instances go by their shares, which is coarser: so it is worth waiting for a little longer. */
+const LIMITS_ANSWER_MS = 300;
 
 export interface RedisConnection {
   readonly cache: Cache;
@@ -39,14 +43,21 @@ export function openRedis(parts: { url: Secret; clock: Clock; logger: Log }): Re
   const outage = new Outage(parts.logger);
   const { commands, subscriber, nodeOf, ping } =
     place.kind === 'cluster' ? connectCluster(place, outage, clock) : connectServer(place, outage, clock);
-  const questions = new RedisQuestions({ redis: commands, nodeOf, clock });
-  const cache = new RedisCache({ redis: commands, questions });
+  const asking = { redis: commands, nodeOf, clock };
+  const cache = new RedisCache({
+    redis: commands,
+    questions: new RedisQuestions({ ...asking, answerMs: CACHE_ANSWER_MS }),
+  });
+  const rateLimits = new RedisRateLimits({
+    redis: commands,
+    questions: new RedisQuestions({ ...asking, answerMs: LIMITS_ANSWER_MS }),
+  });
   const hints = new RedisHints({ publisher: commands, subscriber, clock });
 
   return {
     cache,
     hints,
-    rateLimits: new RedisRateLimits({ redis: commands, questions }),
+    rateLimits,
     async check() {
       if (commands.status !== 'ready') return false;
       return withDeadline(clock, ping(), CHECK_MS, 'Redis').then(
