@@ -39,6 +39,8 @@ import { SecondFactors } from './domain/authentication/second-factors.ts';
 import { SessionProofs } from './domain/authentication/session-proofs.ts';
 import { StepUps } from './domain/authentication/step-ups.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
+import { InstanceShare } from './domain/limits/instance-share.ts';
+import { OperationLimits } from './domain/limits/operation-limits.ts';
 import { Drainer } from './domain/outbox/drainer.ts';
 import { EventFeeds } from './domain/outbox/event-feeds.ts';
 import { Engines } from './domain/policy/engines.ts';
@@ -337,6 +339,8 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const permissionAnalytics = new PermissionAnalytics({ rollups, store, engines, policy });
   const sessionAnalytics = new SessionAnalytics({ store, drainer, policy, clock });
 
+  const share = new InstanceShare({ clock, instances: () => tail.instances });
+
   const services: Services = {
     users,
     userChanges,
@@ -344,6 +348,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     passwordChanges,
     unlocking: new Unlocking({ authority, policy, guard }),
     accountRequests: new AddressLimit(config.accountRequestsPerAddress, clock),
+    operationLimits: new OperationLimits({ settings: config, share }),
     scopes,
     roles,
     customRoles,
@@ -374,7 +379,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     proxies: new TrustedProxies(config.trustedProxies),
     tail,
     live,
-      limits: config.limits,
+    limits: config.limits,
     clock,
     logger,
   };

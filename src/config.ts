@@ -42,6 +42,9 @@ export interface Config {
   readonly wrongPasswordsPerAddress: number;
   readonly accountRequestsPerAddress: number;
   readonly limits: Limits;
+  /** How many operations a user may begin, and one network from which nobody in particular asks; no rates are no limit. */
+  readonly userRates: readonly Rate[];
+  readonly anonymousRates: readonly Rate[];
   readonly metricsToken: Secret | null;
   readonly logLevel: LogLevel;
   readonly accessTokenSeconds: number;
@@ -56,6 +59,12 @@ export interface Config {
   readonly feedSeconds: number;
   readonly refreshGraceSeconds: number;
   readonly keyPublishSeconds: number;
+}
+
+/** At most so many within so many seconds. */
+interface Rate {
+  readonly max: number;
+  readonly seconds: number;
 }
 
 const HOUR = 3_600;
@@ -151,6 +160,26 @@ const documentLimits = (defaults: DocumentLimits) =>
         return z.NEVER;
       }
     });
+const SECONDS_IN = { s: 1, m: 60, h: HOUR, d: DAY } as const;
+const RATE = /^([1-9]\d{0,8})\/([1-9]\d{0,4})([smhd])$/;
+const RATES_MAX = 4;
+
+/** `off`, or rates such as `100/10s,10000/1h`. */
+const rates = z
+  .string()
+  .refine((text) => text === 'off' || text.split(',').every((part) => RATE.test(part.trim())), {
+    error: 'must be off, or list rates such as 100/10s,10000/1h',
+  })
+  .transform((text) => (text === 'off' ? [] : text.split(',').map((part) => rateOf(part.trim()))))
+  .refine((all) => all.length <= RATES_MAX && new Set(all.map(({ seconds }) => seconds)).size === all.length, {
+    error: `must list at most ${RATES_MAX} rates, each over another time`,
+  })
+  .refine((all) => all.every(({ seconds }) => seconds <= DAY), { error: 'must list rates over a day at most' });
+
+function rateOf(text: string): Rate {
+  const [, max, times, unit] = RATE.exec(text) ?? [];
+  return { max: Number(max), seconds: Number(times) * SECONDS_IN[unit as keyof typeof SECONDS_IN] };
+}
 
 /** What a hash of a password costs at least: OWASP's floor for argon2id. */
 const STRENGTH_MIN = { memoryKib: 19_456, passes: 2 };
@@ -203,6 +232,8 @@ const environment = z.object({
   SIGN_UP: z.enum(['open', 'closed'], { error: 'must be open or closed' }).default('closed'),
   ARGON2_MEMORY_KIB: between(STRENGTH_MIN.memoryKib, 1_048_576).default(STRENGTH_MIN.memoryKib),
   ARGON2_PASSES: between(STRENGTH_MIN.passes, 16).default(STRENGTH_MIN.passes),
+  RATE_LIMIT_USERS: rates.default([{ max: 1_000, seconds: 10 }]),
+  RATE_LIMIT_ANONYMOUS: rates.default([{ max: 300, seconds: 10 }]),
   METRICS_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
@@ -254,6 +285,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     wrongPasswordsPerAddress: 100,
     accountRequestsPerAddress: 20,
     limits: limitsOf(data, production),
+    userRates: data.RATE_LIMIT_USERS,
+    anonymousRates: data.RATE_LIMIT_ANONYMOUS,
     metricsToken: secretOrNull(data.METRICS_TOKEN),
     logLevel: data.LOG_LEVEL,
     accessTokenSeconds: 300,

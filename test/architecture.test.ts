@@ -88,7 +88,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
 
 /** Below are what those above may use. Concepts of one row do not use each other. */
 const ORDER: readonly (readonly string[])[] = [
-  ['authority', 'principals', 'outbox'],
+  ['authority', 'principals', 'outbox', 'limits'],
   ['policy'],
   ['analytics', 'scopes'],
   ['users', 'service-accounts'],

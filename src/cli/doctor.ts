@@ -31,8 +31,8 @@ export async function examine(env: Environment): Promise<Report> {
   }));
   const problems = [...wrong, ...(await Promise.all(checksOf(config, named))).flat()];
   const lines = settings.flatMap(({ variable, purpose, value, given }) => [
-    `${variable.padEnd(19)} ${value ?? '(see below)'}${given ? '' : ' (default)'}`,
-    `${' '.repeat(20)}${purpose}`,
+    `${variable.padEnd(20)} ${value ?? '(see below)'}${given ? '' : ' (default)'}`,
+    `${' '.repeat(21)}${purpose}`,
   ]);
   const verdict = problems.map(({ variable, message }) => `${variable} ${message}`);
   return {

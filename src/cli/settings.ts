@@ -126,6 +126,16 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ passwordStrength }) => String(passwordStrength.passes),
   },
   {
+    variable: 'RATE_LIMIT_USERS',
+    purpose: 'how many operations a user may begin, over all instances: off, or rates such as 100/10s,10000/1h',
+    show: ({ userRates }) => rates(userRates),
+  },
+  {
+    variable: 'RATE_LIMIT_ANONYMOUS',
+    purpose: 'the same for all of one network who are not signed in',
+    show: ({ anonymousRates }) => rates(anonymousRates),
+  },
+  {
     variable: 'METRICS_TOKEN',
     purpose: 'the bearer token that /metrics asks for',
     show: ({ metricsToken }) => metricsToken?.toString() ?? 'none: /metrics is open',
@@ -149,6 +159,10 @@ function redisPlace(url: Secret | null): string | null {
   if (place.kind === 'server') return `${scheme}://${list([place.server])}${database}`;
   if (place.kind === 'cluster') return `Redis Cluster: ${scheme}://${list(place.nodes)}`;
   return `Sentinel: ${scheme}+sentinel://${list(place.sentinels)}/${place.master}${database}`;
+}
+
+function rates(all: Config['userRates']): string {
+  return all.map(({ max, seconds }) => `${max}/${seconds}s`).join(',') || 'off';
 }
 
 function list(endpoints: readonly Endpoint[]): string {

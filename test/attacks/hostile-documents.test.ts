@@ -120,7 +120,7 @@ function watchResolvers(): { readonly asked: readonly string[]; readonly stop: (
       enumerable: true,
       get() {
         asked.push(name);
-        return value as unknown;
+        return value;
       },
     });
   }
@@ -177,12 +177,12 @@ describe('what Castellan is for keeps to the limits', () => {
   test('a gateway asks for 500 users with their roles, and the whole schema is read', async () => {
     const them = Array.from({ length: 500 }, () => ({ __typename: 'User', id: bob.id }));
     const query =
-      'query ($them: [_Any!]!) { _entities(representations: $them) { ... on User { id name roles { name } } } }';
-    const { data } = await castellans.ask<{ _entities: readonly object[] }>(query, {
+      'query ($them: [_Any!]!) { them: _entities(representations: $them) { ... on User { id name roles { name } } } }';
+    const { data } = await castellans.ask<{ them: readonly object[] }>(query, {
       variables: { them },
       token: bob.accessToken,
     });
-    expect(data?._entities.length).toBe(500);
+    expect(data?.them.length).toBe(500);
     const introspection = await castellans.ask(
       '{ __schema { types { fields { type { ofType { ofType { ofType { ofType { ofType { ofType { ofType { name } } } } } } } } } } } }',
     );

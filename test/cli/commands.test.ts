@@ -168,7 +168,7 @@ describe('castellan doctor', () => {
     const told = Object.entries(shown).map(async ([url, place]) => {
       const { code, stdout } = await castellan(['doctor'], { REDIS_URL: url });
       expect(code).toBe(1);
-      expect(stdout.split('\n')).toContain(`REDIS_URL           ${place}`);
+      expect(stdout.split('\n')).toContain(`REDIS_URL            ${place}`);
       expect(stdout).toContain('\nREDIS_URL cannot be used: no answer within 3 s');
       expect(stdout).not.toContain('hunter2');
     });

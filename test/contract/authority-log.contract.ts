@@ -62,11 +62,11 @@ const LAWS: Readonly<Record<string, Law>> = {
 
   'poll: entries after `applied` in order, at most `limit`, and head and epoch with them': async ({ log, append }) => {
     const { poll, epoch } = await join(log);
-    expect(await poll()).toEqual({ epoch, head: 0, oldest: 1, registered: true, entries: [] });
+    expect(await poll()).toEqual({ epoch, head: 0, oldest: 1, registered: true, instances: 1, entries: [] });
     for (const target of ['a', 'b', 'c', 'd']) await append(target, target === 'b' ? 'revoked' : 'changed');
     for (const heartbeat of [false, true]) {
       const { entries, ...reply } = await poll({ applied: 1, limit: 2, heartbeat });
-      expect(reply).toEqual({ epoch, head: 4, oldest: 1, registered: true });
+      expect(reply).toEqual({ epoch, head: 4, oldest: 1, registered: true, instances: 1 });
       expect(entries).toMatchObject([
         { seq: 2, target: 'b', kind: 'revoked', userId: null, reason: 'test' },
         { seq: 3, target: 'c', kind: 'changed' },
@@ -94,6 +94,18 @@ const LAWS: Readonly<Record<string, Law>> = {
     expect((await log.standing()).members).toEqual([{ instanceId, applied: 1 }]);
     await poll({ applied: 2, heartbeat: true });
     expect((await log.standing()).members).toEqual([{ instanceId, applied: 2 }]);
+  },
+
+  'poll: how many instances there are that are not marked': async ({ log, age }) => {
+    const one = await join(log);
+    const other = await join(log);
+    for (const heartbeat of [false, true]) expect(await one.poll({ heartbeat })).toMatchObject({ instances: 2 });
+    await age(7);
+    await other.poll({ heartbeat: true });
+    await log.markSilent(6_000);
+    expect(await other.poll()).toMatchObject({ instances: 1 });
+    await log.leave(other.instanceId);
+    expect(await one.poll()).toMatchObject({ instances: 0 });
   },
 
   'poll: progress made in another history, or beyond the head, is written as 0': async ({ log, append }) => {

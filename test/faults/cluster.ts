@@ -157,6 +157,9 @@ export class Instance {
         KEY_ENCRYPTION_KEY: 'a secret for fault tests that is long enough',
         ADMIN_PASSWORD: PASSWORD,
         LOG_LEVEL: 'warn',
+        // Probes ask without pause.
+        RATE_LIMIT_USERS: 'off',
+        RATE_LIMIT_ANONYMOUS: 'off',
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

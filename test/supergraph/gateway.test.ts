@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { composeServices } from '@theguild/federation-composition';
 import { parse } from 'graphql';
 import { readSchemaText } from '../../src/api/graphql/sdl.ts';
-import { codesOf, post, startCastellans, until, type Castellans, type SignedInUser } from '../support/castellan.ts';
+import { codesOf, post, startCastellans, type Castellans, type SignedInUser } from '../support/castellan.ts';
 import { untilFollowed } from '../support/session-events.ts';
 import { openStream } from '../support/event-stream.ts';
 import { DOCUMENTS_SDL, portOf, serveDocuments } from './documents.ts';

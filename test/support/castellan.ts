@@ -168,6 +168,9 @@ export function testConfig(databaseUrl: string, redis: string | undefined): Conf
     KEY_ENCRYPTION_KEY: 'a secret for tests that is long enough',
     ADMIN_PASSWORD: PASSWORD,
     LOG_LEVEL: 'silent',
+    // Tests ask more than anybody would.
+    RATE_LIMIT_USERS: 'off',
+    RATE_LIMIT_ANONYMOUS: 'off',
   });
   // Whoever edits the policies meanwhile must not change what is tested.
   return { ...config, policiesWatched: false };

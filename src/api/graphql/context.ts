@@ -9,6 +9,7 @@ import type { Origin } from '../../domain/authentication/origin.ts';
 import type { PasswordChanges } from '../../domain/authentication/password-changes.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { StepUps } from '../../domain/authentication/step-ups.ts';
+import type { OperationLimits } from '../../domain/limits/operation-limits.ts';
 import type { Drainer } from '../../domain/outbox/drainer.ts';
 import type { EventFeeds } from '../../domain/outbox/event-feeds.ts';
 import type { Unlocking } from '../../domain/authentication/unlocking.ts';
@@ -51,6 +52,7 @@ export interface Services {
   readonly unlocking: Unlocking;
   /** How often one network asks for accounts and passwords. */
   readonly accountRequests: AddressLimit;
+  readonly operationLimits: OperationLimits;
   readonly scopes: Scopes;
   readonly roles: Roles;
   readonly customRoles: CustomRoles;

@@ -12,7 +12,7 @@ const REQUEST_HEADERS = [
   'x-castellan-min-position',
   'x-csrf-token',
 ].join(', ');
-const ANSWER_HEADERS = 'retry-after, www-authenticate';
+const ANSWER_HEADERS = 'ratelimit, ratelimit-policy, retry-after, www-authenticate';
 /** Browsers ask again after this long. */
 const PREFLIGHT_SECONDS = 600;
 

@@ -66,12 +66,19 @@ export class EventStreams {
     throw new Refusal('AUTHORITY_UNAVAILABLE', 'This instance is going away. Try again.', { retryAfterSeconds: 1 });
   }
 
-  async serve(request: FastifyRequest, reply: FastifyReply, context: OperationContext): Promise<FastifyReply> {
+  /** @param headers to be sent beside those of every stream */
+  async serve(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    context: OperationContext,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<FastifyReply> {
     const result = await this.#run(requestOf(request), context);
     const { raw } = reply;
     reply.hijack();
     const cookies = context.cookies?.answer ?? [];
     raw.writeHead(200, {
+      ...headers,
       'content-type': `${EVENTS}; charset=utf-8`,
       'cache-control': 'private, no-store',
       // Some proxies would collect the events otherwise.

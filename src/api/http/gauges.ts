@@ -6,7 +6,18 @@ import type { Services } from '../graphql/context.ts';
 /** What can be read of the parts whenever somebody asks for metrics. */
 export function observe(
   metrics: Metrics,
-  { tail, standings, sessionStates, live, policyFiles, rollups, activity, cleaner, eventFeeds }: Services,
+  {
+    tail,
+    standings,
+    sessionStates,
+    live,
+    policyFiles,
+    rollups,
+    activity,
+    cleaner,
+    eventFeeds,
+    operationLimits,
+  }: Services,
   open: { readonly sockets: () => number; readonly streams: () => number },
 ): void {
   metrics.gauge(
@@ -50,6 +61,11 @@ export function observe(
     'password_hashes_refused_total',
     'Passwords that were not hashed because too many others were.',
     () => hashing.figures.refused,
+  );
+  metrics.counter(
+    'operations_limited_total',
+    'Operations that were refused since there were too many.',
+    () => operationLimits.refused,
   );
   metrics.gauge('activity_pending', 'Sessions whose last use is not written yet.', () => activity.pending);
   metrics.gauge('cleaning_behind', '1 while what has ended is more than one round removes.', () =>

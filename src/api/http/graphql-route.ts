@@ -8,7 +8,10 @@ import type { Metrics } from '../../kit/metrics.ts';
 import type { EventStreams } from './event-streams.ts';
 import { contextNow, contextOf } from './identity.ts';
 import type { KnownQueries } from './known-queries.ts';
+import { limitHeaders } from './limit-headers.ts';
 import type { Origins } from './origins.ts';
+
+type Headers = Readonly<Record<string, string>>;
 
 const PRIVATE = 'private, no-store';
 
@@ -33,24 +36,28 @@ export function addGraphqlRoute(
     handler: async (request, reply) => {
       let context: OperationContext;
       let isStream: boolean;
+      let limits: Headers = {};
       try {
         context = contextNow(request, services) ?? (await contextOf(request, services, origins));
+        const allowance = services.operationLimits.admit(context.by, context.from.address);
+        limits = limitHeaders(allowance);
+        if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
         isStream = streams.wantedBy(request, context);
         if (isStream) streams.admit(request, context);
       } catch (error) {
-        reply.header('cache-control', PRIVATE);
+        reply.headers({ 'cache-control': PRIVATE, ...limits });
         return refuse(reply, error, services);
       }
-      if (isStream) return streams.serve(request, reply, context);
+      if (isStream) return streams.serve(request, reply, context, limits);
       const query = known.find(request, context);
       if (query !== null) {
         const body = await known.answer(query, context);
         if (body !== null) {
           (body.startsWith('{"data":') ? answered : failed).inc();
-          return send(reply, 200, query.headers, body);
+          return send(reply, 200, query.headers, body, limits);
         }
       }
-      return answer(apollo, known, request, reply, context);
+      return answer(apollo, known, request, reply, context, limits);
     },
   });
 }
@@ -61,6 +68,7 @@ async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
   context: OperationContext,
+  limits: Headers,
 ): Promise<FastifyReply> {
   const { method, headers, url, body } = request;
   const question = url.indexOf('?');
@@ -76,7 +84,7 @@ async function answer(
   const status = response.status ?? 200;
   // Apollo Server writes errors first.
   if (status === 200 && response.body.string.startsWith('{"data":')) known.learn(request, context, response.headers);
-  return send(reply, status, response.headers, response.body.string, context.cookies?.answer);
+  return send(reply, status, response.headers, response.body.string, limits, context.cookies?.answer);
 }
 
 /** Past Fastify, which would look at every header again. */
@@ -85,9 +93,10 @@ function send(
   status: number,
   headers: ReadonlyMap<string, string>,
   text: string,
+  limits: Headers,
   cookies: readonly string[] = [],
 ): FastifyReply {
-  const all: OutgoingHttpHeaders = {};
+  const all: OutgoingHttpHeaders = { ...limits };
   for (const [name, value] of headers) all[name] = value;
   if (cookies.length > 0) all['set-cookie'] = [...cookies];
   all['cache-control'] = PRIVATE;

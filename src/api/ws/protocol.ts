@@ -43,9 +43,15 @@ export function protocolOptions(
     const own = operationCredential(extensions);
     const by = await identification.identify(own ?? connection.credential);
     if (by.kind === 'user') services.activity.touch(by.credential.sessionId, 'websocket');
-    const contextValue = new OperationContext(services, by, originOf(extra), { connection });
-    const limits = limitsFor(contextValue);
-    const operation = documents.operation({ query, operationName, variables }, limits);
+    const from = originOf(extra);
+    const allowance = services.operationLimits.admit(by, from.address);
+    if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
+    const contextValue = new OperationContext(services, by, from, {
+      connection,
+      cookiesElsewhere: own === null && connection.byCookie,
+    });
+    const documentLimits = limitsFor(contextValue);
+    const operation = documents.operation({ query, operationName, variables }, documentLimits);
     if (isErrors(operation)) return operation;
     // Closed while it was identified: nothing more is executed for this client.
     if (connection.closing) return [new GraphQLError('The socket is closing.')];
@@ -56,7 +62,7 @@ export function protocolOptions(
       operationName: operationName ?? null,
       variableValues: variables ?? {},
       contextValue,
-      hideSuggestions: !limits.introspection,
+      hideSuggestions: !documentLimits.introspection,
       options: EXECUTION,
     };
   }

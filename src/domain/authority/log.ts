@@ -45,6 +45,8 @@ export interface PollReply {
   readonly oldest: number;
   /** Whether this instance's row is there and was not marked for collection, in that same snapshot. */
   readonly registered: boolean;
+  /** How many instances there were that are not marked, in that same snapshot. */
+  readonly instances: number;
   readonly entries: readonly LogEntry[];
 }
 

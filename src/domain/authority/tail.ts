@@ -38,6 +38,7 @@ export class Tail {
   #instanceId = randomUUID();
   #epoch = '';
   #applied = 0;
+  #instances = 1;
   #tombstones = new Tombstones(0);
   #leaseUntil = -Infinity;
   #wallOffset = 0;
@@ -70,6 +71,11 @@ export class Tail {
   /** The position up to which this instance has applied the log. */
   get position(): Position {
     return { epoch: this.#epoch, seq: this.#applied };
+  }
+
+  /** How many instances there are, as the last poll found; a new one is heard of with the next heartbeat. */
+  get instances(): number {
+    return Math.max(1, this.#instances);
   }
 
   get tombstones(): Tombstones {
@@ -212,6 +218,7 @@ export class Tail {
       limit: POLL_LIMIT,
       heartbeat,
     });
+    this.#instances = reply.instances;
     if (await this.#lostThread(reply)) return true;
 
     await this.#apply(reply.entries);

@@ -1,5 +1,7 @@
 import type { Cache } from '../../domain/authority/cache.ts';
 import type { Acknowledgement, HintListener, Hints } from '../../domain/authority/hints.ts';
+import type { Asked, RateLimits, Taken } from '../../domain/limits/rate-limits.ts';
+import { WindowCounts } from '../../domain/limits/window-counts.ts';
 import { BoundedMap } from '../../kit/bounded-map.ts';
 import type { Clock } from '../../kit/clock.ts';
 
@@ -9,6 +11,7 @@ const VALUE_BYTES_MAX = 256 * 1024;
 export interface MemoryHub {
   /** Shared by everyone who holds the hub; closing it changes nothing for the others. */
   readonly cache: Cache;
+  readonly rateLimits: RateLimits;
   /** The hints of one more instance. */
   openHints(): Hints;
 }
@@ -16,7 +19,11 @@ export interface MemoryHub {
 /** What instances in one process share in place of Redis. README.md lists every difference. */
 export function createMemoryHub(clock: Clock): MemoryHub {
   const everyone = new Set<MemoryHints>();
-  return { cache: new MemoryCache(clock), openHints: () => new MemoryHints(everyone) };
+  return {
+    cache: new MemoryCache(clock),
+    rateLimits: new MemoryRateLimits(clock),
+    openHints: () => new MemoryHints(everyone),
+  };
 }
 
 /** At most 10 000 values of at most 256 KiB; the least recently used one goes first. */
@@ -51,6 +58,18 @@ class MemoryCache implements Cache {
     if (this.#clock.monotonicMs() < entry.expiresAtMs) return entry.value;
     this.#entries.delete(key);
     return null;
+  }
+}
+
+class MemoryRateLimits implements RateLimits {
+  readonly #counts: WindowCounts;
+
+  constructor(clock: Clock) {
+    this.#counts = new WindowCounts(clock);
+  }
+
+  async take(asked: Asked): Promise<Taken> {
+    return this.#counts.take(asked);
   }
 }
 

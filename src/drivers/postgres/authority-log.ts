@@ -19,12 +19,14 @@ interface PollRow extends LogRow {
   readonly head: string;
   readonly oldest: string | null;
   readonly registered: boolean;
+  readonly instances: number;
 }
 
 /** One snapshot in one statement. The head joins every row, and one row comes even when there is no entry. */
 const READ = `
   select h.epoch, h.seq as head, (select min(seq) from authority_log) as oldest,
     exists (select from instances where id = $1 and state = 'active') as registered,
+    (select count(*)::int from instances where state = 'active') as instances,
     l.seq, l.target, l.kind, l.user_id, l.reason, l.at
   from authority_head h
   left join lateral (
@@ -43,7 +45,7 @@ const BEAT = `
     from authority_head h where h.id = 1 and i.id = $1 and i.state = 'active'
     returning i.id
   ), snapshot as (${READ})
-  select s.epoch, s.head, s.oldest, s.registered and exists (select from beat) as registered,
+  select s.epoch, s.head, s.oldest, s.registered and exists (select from beat) as registered, s.instances,
     s.seq, s.target, s.kind, s.user_id, s.reason, s.at
   from snapshot s order by s.seq`;
 
@@ -93,6 +95,7 @@ export function createAuthorityLog(query: Query): AuthorityLog {
         head,
         oldest: first.oldest === null ? head + 1 : Number(first.oldest),
         registered: first.registered,
+        instances: first.instances,
         entries: rows.filter((row) => row.seq !== null).map(toLogEntry),
       };
     },

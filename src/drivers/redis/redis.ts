@@ -1,5 +1,6 @@
 import type { Cache } from '../../domain/authority/cache.ts';
 import type { Hints } from '../../domain/authority/hints.ts';
+import type { RateLimits } from '../../domain/limits/rate-limits.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { withDeadline } from '../../kit/deadline.ts';
 import type { Log } from '../../kit/log.ts';
@@ -9,21 +10,28 @@ import { RedisCache } from './redis-cache.ts';
 import { connectCluster } from './redis-cluster.ts';
 import { connectServer, disconnect } from './redis-connection.ts';
 import { RedisHints } from './redis-hints.ts';
+import { RedisQuestions } from './redis-questions.ts';
+import { RedisRateLimits } from './redis-rate-limits.ts';
 import { Outage } from './redis-outage.ts';
 
 const CHECK_MS = 500;
+/** What the cache does not have by then is read from PostgreSQL. */
+const CACHE_ANSWER_MS = 100;
+/** Without an answer instances go by their shares, which is coarser: so it is worth waiting for a little longer. */
+const LIMITS_ANSWER_MS = 300;
 
 export interface RedisConnection {
   readonly cache: Cache;
   readonly hints: Hints;
+  readonly rateLimits: RateLimits;
   /** Whether the server, or every node of the cluster that holds keys, answered a PING within 500 ms. Never throws. */
   check(): Promise<boolean>;
-  /** Ends cache, hints and their connections, within a few seconds whatever the servers do. */
+  /** Ends cache, limits, hints and their connections, within a few seconds whatever the servers do. */
   close(): Promise<void>;
 }
 
 /**
- * Cache and hints over one Redis server, a cluster, or the master that sentinels name. Returns before it is connected,
+ * Cache, limits and hints over one Redis server, a cluster, or the master that sentinels name. Returns before it is connected,
  * and goes on whatever becomes of the servers: while one is away its reads miss and news may be lost; when it is back, or
  * another has taken over, everything works again by itself.
  *
@@ -35,12 +43,21 @@ export function openRedis(parts: { url: Secret; clock: Clock; logger: Log }): Re
   const outage = new Outage(parts.logger);
   const { commands, subscriber, nodeOf, ping } =
     place.kind === 'cluster' ? connectCluster(place, outage, clock) : connectServer(place, outage, clock);
-  const cache = new RedisCache({ redis: commands, nodeOf, clock });
+  const asking = { redis: commands, nodeOf, clock };
+  const cache = new RedisCache({
+    redis: commands,
+    questions: new RedisQuestions({ ...asking, answerMs: CACHE_ANSWER_MS }),
+  });
+  const rateLimits = new RedisRateLimits({
+    redis: commands,
+    questions: new RedisQuestions({ ...asking, answerMs: LIMITS_ANSWER_MS }),
+  });
   const hints = new RedisHints({ publisher: commands, subscriber, clock });
 
   return {
     cache,
     hints,
+    rateLimits,
     async check() {
       if (commands.status !== 'ready') return false;
       return withDeadline(clock, ping(), CHECK_MS, 'Redis').then(

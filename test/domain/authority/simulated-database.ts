@@ -156,6 +156,7 @@ export class Database {
       head: this.head,
       oldest: this.#log[0]?.seq ?? this.head + 1,
       registered: isActive(),
+      instances: [...this.#instances.values()].filter(({ state }) => state === 'active').length,
       entries,
     };
     if (!heartbeat) return answer(reply);
