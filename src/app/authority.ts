@@ -1,0 +1,72 @@
+import type { Foundation } from '../app/foundation.ts';
+import { Acknowledgements } from '../domain/authority/acknowledgements.ts';
+import { Authority } from '../domain/authority/authority.ts';
+import { LiveOperations } from '../domain/authority/live.ts';
+import { Membership } from '../domain/authority/membership.ts';
+import { Receipts } from '../domain/authority/receipts.ts';
+import { Tail } from '../domain/authority/tail.ts';
+import { Drainer } from '../domain/outbox/drainer.ts';
+import { EventFeeds } from '../domain/outbox/event-feeds.ts';
+import { Engines } from '../domain/policy/engines.ts';
+import { Standings } from '../domain/policy/standings.ts';
+import { countSessions, REVOKED } from '../domain/sessions/session-counts.ts';
+import { SessionStates } from '../domain/sessions/session-states.ts';
+import { KeyRing } from '../domain/tokens/key-ring.ts';
+
+/** What makes a revocation true, running: the log's tail and lease, what is known of principals, events, and the key ring. */
+export async function startAuthority({ config, clock, timing, logger, metrics, cleanup, ...foundation }: Foundation) {
+  const { keys, store, log, cache, hints } = foundation;
+  const acknowledgements = new Acknowledgements(keys);
+  const tail = new Tail({ log, hints, acknowledgements, clock, timing, logger });
+  const engines = new Engines(store.bundles);
+  const labelled = { snapshots: store.snapshots, cache, keys, tail, clock, logger };
+  const sessionStates = new SessionStates(labelled);
+  const standings = new Standings({ engines, sessions: sessionStates, ...labelled });
+  const live = new LiveOperations({ clock, logger });
+  tail.listen({ applied: (entries) => live.applied(entries), reset: () => live.reset() });
+  const receipts = new Receipts({ log, acknowledgements, clock, timing });
+  const drainer: Drainer = new Drainer({
+    store,
+    clock,
+    logger,
+    everyMs: timing.pollMs,
+    drained: countSessions,
+    numbered: (seq) => eventFeeds.announce(seq),
+  });
+  const eventFeeds = new EventFeeds({
+    outbox: store.outbox,
+    drainer,
+    tail,
+    hints,
+    clock,
+    logger,
+    everyMs: timing.pollMs,
+    takesAway: ({ kind }) => kind === REVOKED,
+  });
+  const authority = new Authority({
+    store,
+    log,
+    tail,
+    receipts,
+    clock,
+    timing,
+    recheck: (by) => standings.recheck(by),
+    settled: ({ enforced, waitedMs }) =>
+      metrics.receiptSeconds.observe({ enforced: String(enforced) }, waitedMs / 1_000),
+    committed: () => drainer.soon(),
+  });
+  const membership = new Membership({ log, clock, timing, logger });
+
+  const { accessTokenSeconds } = config;
+  const keyRing = new KeyRing({ store, keys, clock, logger, accessTokenSeconds });
+  await keyRing.open();
+  cleanup.add('the key ring', () => keyRing.close());
+  tail.listen({ applied: (entries) => keyRing.applied(entries), reset: () => keyRing.reset() });
+  await tail.start();
+  cleanup.add('the tail of the authority log', () => tail.stop());
+  membership.start();
+  cleanup.add('the membership', () => membership.stop());
+  return { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing };
+}
+
+export type AuthorityParts = Awaited<ReturnType<typeof startAuthority>>;

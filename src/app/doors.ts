@@ -1,0 +1,57 @@
+import type { AddressInfo } from 'node:net';
+import { createApollo } from '../api/graphql/apollo.ts';
+import type { Services } from '../api/graphql/context.ts';
+import { Documents } from '../api/graphql/documents.ts';
+import { createSchema } from '../api/graphql/schema.ts';
+import { readSchemaText } from '../api/graphql/sdl.ts';
+import { addCors } from '../api/http/cors.ts';
+import { EventStreams } from '../api/http/event-streams.ts';
+import { observe } from '../api/http/gauges.ts';
+import { addGraphqlRoute } from '../api/http/graphql-route.ts';
+import { KnownQueries } from '../api/http/known-queries.ts';
+import { addOauthRoutes } from '../api/http/oauth.ts';
+import { Origins } from '../api/http/origins.ts';
+import { createServer } from '../api/http/server.ts';
+import { serveSockets } from '../api/ws/sockets.ts';
+import type { AuthorityParts } from '../app/authority.ts';
+import type { Foundation } from '../app/foundation.ts';
+
+/** Opens HTTP, WebSocket and server-sent events, and listens. */
+export async function openDoors(
+  { config, metrics, logger, cleanup }: Foundation,
+  { keyRing }: Pick<AuthorityParts, 'keyRing'>,
+  services: Services,
+) {
+  const { tail, policyFiles } = services;
+  const schema = createSchema();
+  const documents = new Documents(schema);
+  const { introspection } = config.limits.documents;
+  const server = createServer({
+    keyRing,
+    metrics,
+    metricsToken: config.metricsToken,
+    logger,
+    readiness: () => ({ authority: tail.inForce() }),
+    warnings: () => (policyFiles.usable ? [] : ['policy']),
+    bodyBytes: config.limits.bodyBytes,
+    sdl: introspection ? readSchemaText() : null,
+  });
+  const apollo = createApollo({ schema, documents, httpServer: server.server, introspection, metrics, logger });
+  await apollo.start();
+  const known = new KnownQueries({ schema, documents, logger });
+  const origins = new Origins(config.allowedOrigins);
+  addCors(server, origins);
+  addOauthRoutes(server, { services, issuer: config.issuer });
+  const streams = new EventStreams({ schema, documents, services, origins });
+  addGraphqlRoute(server, { apollo, services, known, streams, origins, metrics });
+  const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins });
+  observe(metrics, services, { sockets: () => sockets.count, streams: () => streams.count });
+
+  await server.listen({ host: config.host, port: config.port });
+  cleanup.add('the HTTP server', () => server.close());
+  cleanup.add('Apollo Server', () => apollo.stop());
+  cleanup.add('the event streams', () => streams.close());
+  cleanup.add('the sockets', () => sockets.close());
+  const { port } = server.server.address() as AddressInfo; // it listens on TCP
+  return { documents, url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}` };
+}

@@ -1,0 +1,132 @@
+import { join } from 'node:path';
+import type { Cleanup } from '../app/cleanup.ts';
+import type { Config } from '../config.ts';
+import { Rollups } from '../domain/analytics/rollups.ts';
+import type { Cache } from '../domain/authority/cache.ts';
+import type { Hints } from '../domain/authority/hints.ts';
+import type { AuthorityLog } from '../domain/authority/log.ts';
+import { TIMING, type Timing } from '../domain/authority/timing.ts';
+import type { PolicyFile } from '../domain/policy/parse.ts';
+import type { PolicyFolder } from '../domain/roles/policy-files.ts';
+import type { Store } from '../domain/store.ts';
+import type { Mailer } from '../domain/users/mail.ts';
+import { openMailOutbox } from '../drivers/files/mail-outbox.ts';
+import { readCaseFiles, readPolicyFiles } from '../drivers/files/policies.ts';
+import { secretFromFile } from '../drivers/files/secret-file.ts';
+import { createMemoryHub, type MemoryHub } from '../drivers/memory/memory.ts';
+import { createAuthorityLog } from '../drivers/postgres/authority-log.ts';
+import { openDatabase, type Database } from '../drivers/postgres/database.ts';
+import { startEmbedded } from '../drivers/postgres/embedded.ts';
+import { migrate } from '../drivers/postgres/migrate.ts';
+import { createStore } from '../drivers/postgres/store.ts';
+import { openRedis } from '../drivers/redis/redis.ts';
+import { openSmtp } from '../drivers/smtp/smtp.ts';
+import { systemClock, type Clock } from '../kit/clock.ts';
+import type { Log } from '../kit/log.ts';
+import { Metrics } from '../kit/metrics.ts';
+import { Keys, Secret } from '../kit/secret.ts';
+
+/** What the house stands on. */
+export interface Foundation {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly timing: Timing;
+  readonly logger: Log;
+  readonly metrics: Metrics;
+  readonly cleanup: Cleanup;
+  readonly keys: Keys;
+  readonly database: Database;
+  readonly store: Store;
+  readonly log: AuthorityLog;
+  readonly cache: Cache;
+  readonly hints: Hints;
+  readonly openMailer: () => Mailer;
+  readonly rollups: Rollups;
+  /** The policy files and their cases as they were at the start, and as they are now. */
+  readonly folder: PolicyFolder;
+  readonly readPolicies: () => Promise<PolicyFolder>;
+}
+
+/** What a test, a demonstration or an embedding program may bring instead of our own. */
+export interface Overrides {
+  readonly clock?: Clock;
+  readonly logger?: Log;
+  readonly timing?: Timing;
+  readonly policyFiles?: readonly PolicyFile[];
+  /** Shared by several apps of one process, in place of Redis. */
+  readonly memoryHub?: MemoryHub;
+  readonly poolMax?: number;
+  /** In place of the mail server, or of files. */
+  readonly mailer?: Mailer;
+}
+
+/** Opens the database and the cache, in this order, and leaves to `cleanup` how they are closed. */
+export async function openFoundation(
+  config: Config,
+  overrides: Overrides,
+  logger: Log,
+  cleanup: Cleanup,
+): Promise<Foundation> {
+  const clock = overrides.clock ?? systemClock;
+  // First, since nothing can be done without them.
+  const folder = await readPolicies(config, overrides);
+  const keys = new Keys(config.keyEncryptionKeys ?? [await secretFromFile(join(config.dataDir, 'key-encryption-key'))]);
+
+  const databaseUrl = config.databaseUrl ?? (await startDatabase(config, cleanup));
+  await migrate(databaseUrl.reveal());
+  const database = await openDatabase({ url: databaseUrl, poolMax: overrides.poolMax ?? 10, logger });
+  cleanup.add('PostgreSQL', () => database.close());
+  const store = createStore(database);
+  const rollups = new Rollups({ store, clock, logger });
+  rollups.start();
+  // After all that counts has stopped.
+  cleanup.add('the roll-ups', () => rollups.close());
+  // No other process can be using an embedded server, so whoever is listed died.
+  if (config.databaseUrl === null) await database.query('instances-clear', 'delete from instances', []);
+
+  const { cache, openHints, closeCache } = openCache(config, overrides, clock, logger);
+  cleanup.add('the cache', closeCache);
+  return {
+    config,
+    clock,
+    timing: overrides.timing ?? TIMING,
+    logger,
+    metrics: new Metrics(),
+    cleanup,
+    keys,
+    database,
+    store,
+    log: createAuthorityLog(database.query),
+    cache,
+    hints: openHints(),
+    openMailer: () => overrides.mailer ?? openMailer(config, clock),
+    rollups,
+    folder,
+    readPolicies: () => readPolicies(config, overrides),
+  };
+}
+
+async function startDatabase({ dataDir }: Config, cleanup: Cleanup): Promise<Secret> {
+  const embedded = await startEmbedded({ dataDir: join(dataDir, 'postgres') });
+  cleanup.add('the embedded PostgreSQL server', () => embedded.stop());
+  return new Secret(embedded.url);
+}
+
+async function readPolicies({ policiesDir }: Config, { policyFiles }: Overrides): Promise<PolicyFolder> {
+  if (policyFiles !== undefined) return { files: policyFiles, cases: [] };
+  return { files: await readPolicyFiles(policiesDir), cases: await readCaseFiles(policiesDir) };
+}
+
+function openCache({ redisUrl }: Config, { memoryHub }: Overrides, clock: Clock, logger: Log) {
+  if (redisUrl === null || memoryHub !== undefined) {
+    const hub = memoryHub ?? createMemoryHub(clock);
+    return { cache: hub.cache, openHints: () => hub.openHints(), closeCache: () => {} };
+  }
+  const redis = openRedis({ url: redisUrl, clock, logger });
+  return { cache: redis.cache, openHints: () => redis.hints, closeCache: () => redis.close() };
+}
+
+function openMailer({ smtpUrl, mailFrom: from, dataDir }: Config, clock: Clock): Mailer {
+  if (smtpUrl !== null) return openSmtp({ url: smtpUrl, from, clock });
+  return openMailOutbox({ folder: join(dataDir, 'mail'), from, clock });
+}

@@ -1,0 +1,194 @@
+import { availableParallelism } from 'node:os';
+import { TrustedProxies } from '../api/http/request-origin.ts';
+import type { AuthorityParts } from '../app/authority.ts';
+import type { Foundation } from '../app/foundation.ts';
+import { DecisionCounts } from '../domain/analytics/decision-counts.ts';
+import { PermissionAnalytics } from '../domain/analytics/permission-analytics.ts';
+import { AddressLimit } from '../domain/authentication/address-limit.ts';
+import { Authentication } from '../domain/authentication/authentication.ts';
+import { DeviceTokens } from '../domain/authentication/device-tokens.ts';
+import { Identification } from '../domain/authentication/identification.ts';
+import { PasswordChanges } from '../domain/authentication/password-changes.ts';
+import { SecondFactors } from '../domain/authentication/second-factors.ts';
+import { SessionProofs } from '../domain/authentication/session-proofs.ts';
+import { SignInGuard } from '../domain/authentication/sign-in-guard.ts';
+import { StepUps } from '../domain/authentication/step-ups.ts';
+import { SuccessorEraser } from '../domain/authentication/successor-eraser.ts';
+import { Unlocking } from '../domain/authentication/unlocking.ts';
+import { InstanceShare } from '../domain/limits/instance-share.ts';
+import { OperationLimits } from '../domain/limits/operation-limits.ts';
+import { Policies } from '../domain/policy/policies.ts';
+import { Policy } from '../domain/policy/policy.ts';
+import { CustomRoles } from '../domain/roles/custom-roles.ts';
+import { EffectivePermissions } from '../domain/roles/effective-permissions.ts';
+import { Grants } from '../domain/roles/grants.ts';
+import { PolicyChanges } from '../domain/roles/policy-changes.ts';
+import { PolicyFiles } from '../domain/roles/policy-files.ts';
+import { Roles } from '../domain/roles/roles.ts';
+import { Scopes } from '../domain/scopes/scopes.ts';
+import { Activity } from '../domain/sessions/activity.ts';
+import { Cleaner } from '../domain/sessions/cleaner.ts';
+import { SessionAnalytics } from '../domain/sessions/session-analytics.ts';
+import { SessionEnder } from '../domain/sessions/session-ender.ts';
+import { Sessions } from '../domain/sessions/sessions.ts';
+import { AccessTokens } from '../domain/tokens/access-tokens.ts';
+import { CsrfTokens } from '../domain/tokens/csrf-tokens.ts';
+import { RefreshTokens } from '../domain/tokens/refresh-tokens.ts';
+import { SigningKeys } from '../domain/tokens/signing-keys.ts';
+import { AccountTokens } from '../domain/users/account-tokens.ts';
+import { Errands } from '../domain/users/errands.ts';
+import { hashing } from '../domain/users/hashing.ts';
+import { Notices } from '../domain/users/notices.ts';
+import { SignUps } from '../domain/users/sign-ups.ts';
+import { UserChanges } from '../domain/users/user-changes.ts';
+import { Users } from '../domain/users/users.ts';
+
+/** Everything that can be asked of the house, with the policy of its files in force. */
+export async function createUseCases(foundation: Foundation, parts: AuthorityParts) {
+  const { config, clock, logger, cleanup, keys, store, rollups, openMailer, folder, readPolicies } = foundation;
+  const { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing } = parts;
+  hashing.atOnce = availableParallelism();
+  const policy = new Policy(new DecisionCounts(rollups), clock);
+  const policies = new Policies({
+    bundles: store.bundles,
+    population: store.population,
+    engines,
+    standings,
+    policy,
+  });
+  const errands = new Errands({ store, keys, clock, logger });
+  const notices = new Notices({ errands, settings: config });
+  const users = new Users({ store, authority, policy, standings, settings: config, clock });
+  const userChanges = new UserChanges({ authority, policy, notices, clock });
+  const scopes = new Scopes({ store, authority, policy, clock });
+  const roles = new Roles({ store, policy });
+  const customRoles = new CustomRoles({ authority, policy, clock });
+  const grants = new Grants({ store, authority, policy, clock });
+  const sessions = new Sessions({ store, authority, policy, clock });
+  const accessTokens = new AccessTokens({ keyRing, settings: config, clock });
+  const activity = new Activity({ store, clock, logger });
+  activity.start();
+  cleanup.add('what is known of activity', () => activity.stop());
+  const cleaner = new Cleaner({ store, settings: config, clock, logger });
+  cleaner.start();
+  cleanup.add('the cleaner', () => cleaner.stop());
+  const sessionEnder = new SessionEnder({
+    store,
+    profiles: config.sessionProfiles,
+    clock,
+    logger,
+    ended: () => drainer.soon(),
+  });
+  sessionEnder.start();
+  cleanup.add('the look for sessions that have ended', () => sessionEnder.stop());
+  await eventFeeds.start();
+  cleanup.add('the feeds of events', () => eventFeeds.stop());
+  drainer.start();
+  cleanup.add('the drainer of the outbox', () => drainer.stop());
+  const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
+  const refreshTokens = new RefreshTokens(keys);
+  const proofs = new SessionProofs({ accessTokens, refreshTokens, settings: config, clock });
+  const secondFactors = new SecondFactors({
+    store,
+    authority,
+    sessions,
+    proofs,
+    keys,
+    notices,
+    settings: config,
+    clock,
+  });
+  const deviceTokens = new DeviceTokens(keys, clock);
+  const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
+  const identification = new Identification({ sessions: sessionStates, tail, standings, accessTokens, clock });
+  const authentication = new Authentication({
+    store,
+    authority,
+    identification,
+    sessionStates,
+    accessTokens,
+    refreshTokens,
+    secondFactors,
+    guard,
+    deviceTokens,
+    notices,
+    settings: config,
+    clock,
+  });
+  const stepUps = new StepUps({ store, authority, guard, secondFactors, proofs, settings: config });
+  const tokens = new AccountTokens(keys);
+  const accounts = { store, authority, errands, notices, tokens, settings: config, clock };
+  const signUps = new SignUps({ ...accounts, users });
+  const passwordChanges = new PasswordChanges({ ...accounts, sessions, guard });
+  const mailer = openMailer();
+  cleanup.add('the mailer', () => mailer.close());
+  errands.start({
+    mail: (mail) => mailer.send(mail),
+    signUp: (signUp, id) => signUps.carryOut(signUp, id),
+    passwordReset: (reset, id) => passwordChanges.carryOut(reset, id),
+  });
+  cleanup.add('the errands', () => errands.stop());
+  const eraser = new SuccessorEraser({ store, settings: config, clock, logger });
+  eraser.start();
+  cleanup.add('the eraser of successors', () => eraser.stop());
+
+  const policyChanges = new PolicyChanges({ bundles: store.bundles, authority, engines, policy });
+  const policyFiles = new PolicyFiles({
+    source: readPolicies,
+    bundles: store.bundles,
+    authority,
+    engines,
+    changes: policyChanges,
+    logger,
+  });
+  await engines.load(await policyFiles.adopt(folder));
+
+  const permissionAnalytics = new PermissionAnalytics({ rollups, store, engines, policy });
+  const sessionAnalytics = new SessionAnalytics({ store, drainer, policy, clock });
+
+  const share = new InstanceShare({ clock, instances: () => tail.instances });
+
+  return {
+    errands,
+    users,
+    userChanges,
+    signUps,
+    passwordChanges,
+    unlocking: new Unlocking({ authority, policy, guard }),
+    accountRequests: new AddressLimit(config.accountRequestsPerAddress, clock),
+    operationLimits: new OperationLimits({ settings: config, share }),
+    scopes,
+    roles,
+    customRoles,
+    grants,
+    effectivePermissions: new EffectivePermissions({ store, standings, engines }),
+    sessions,
+    sessionStates,
+    activity,
+    cleaner,
+    authentication,
+    identification,
+    secondFactors,
+    stepUps,
+    refreshTokens,
+    csrfTokens: new CsrfTokens(keys),
+    signingKeys,
+    policy,
+    policies,
+    policyChanges,
+    policyFiles,
+    permissionAnalytics,
+    sessionAnalytics,
+    sessionEnder,
+    drainer,
+    eventFeeds,
+    rollups,
+    standings,
+    proxies: new TrustedProxies(config.trustedProxies),
+    tail,
+    live,
+    limits: config.limits,
+    clock,
+    logger,
+  };
+}
