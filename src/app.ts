@@ -52,6 +52,7 @@ import { PolicyChanges } from './domain/roles/policy-changes.ts';
 import { PolicyFiles, type PolicyFolder } from './domain/roles/policy-files.ts';
 import { Roles } from './domain/roles/roles.ts';
 import { Scopes } from './domain/scopes/scopes.ts';
+import { ServiceAccounts } from './domain/service-accounts/service-accounts.ts';
 import { Activity } from './domain/sessions/activity.ts';
 import { Cleaner } from './domain/sessions/cleaner.ts';
 import { SessionAnalytics } from './domain/sessions/session-analytics.ts';
@@ -225,6 +226,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const notices = new Notices({ errands, settings: config });
   const users = new Users({ store, authority, policy, settings: config, clock });
   const userChanges = new UserChanges({ authority, policy, notices, clock });
+  const serviceAccounts = new ServiceAccounts({ store, authority, policy, clock });
   const scopes = new Scopes({ store, authority, policy, clock });
   const roles = new Roles({ store, policy });
   const customRoles = new CustomRoles({ authority, policy, clock });
@@ -299,6 +301,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     passwordChanges,
     unlocking: new Unlocking({ authority, policy, guard }),
     accountRequests: new AddressLimit(config.accountRequestsPerAddress, clock),
+    serviceAccounts,
     scopes,
     roles,
     customRoles,

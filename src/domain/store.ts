@@ -16,6 +16,7 @@ import type { CleaningWriter } from './sessions/cleaner.ts';
 import type { SessionFactsReader } from './sessions/session-counts.ts';
 import type { EndingWriter } from './sessions/session-ender.ts';
 import type { LevelReader, LevelWriter } from './sessions/session-levels.ts';
+import type { ServiceAccount, ServiceAccountReader, ServiceAccountWriter } from './service-accounts/service-account.ts';
 import type { Session, SessionReader, SessionWriter } from './sessions/session.ts';
 import type { SigningKeyReader, SigningKeyWriter } from './tokens/signing-key.ts';
 import type { AccountTokenWriter } from './users/account-tokens.ts';
@@ -29,6 +30,7 @@ import type { User, UserReader, UserWriter } from './users/user.ts';
 export interface Store {
   readonly scopes: ScopeReader & Pages<Scope>;
   readonly users: UserReader & Pages<User>;
+  readonly serviceAccounts: ServiceAccountReader & Pages<ServiceAccount>;
   readonly roles: RoleReader & Pages<Role>;
   readonly grants: GrantReader;
   readonly sessions: SessionReader & Pages<Session>;
@@ -58,6 +60,7 @@ export interface CommittedWork<T> {
 export interface Transaction {
   readonly scopes: ScopeWriter;
   readonly users: UserWriter;
+  readonly serviceAccounts: ServiceAccountWriter;
   readonly roles: RoleWriter;
   readonly grants: GrantWriter;
   readonly sessions: SessionWriter;
@@ -87,7 +90,7 @@ export interface Transaction {
 /** The effect fence: what makes a change by someone whose rights were taken away meanwhile fail. */
 export interface Fence {
   /**
-   * Locks principal rows in ascending order of id: `change` ones against each other, `share` ones against changes.
+   * Locks rows of users and service accounts in ascending order of id: `change` ones against each other, `share` ones against changes.
    * An id in both is locked in the stronger mode. Missing rows are passed over. The policy in force comes last: with
    * `share` it cannot change until the end of the transaction, with `change` nobody else shares or changes it. One that
    * is shared is not locked to be changed later: two that did so would wait for each other.
@@ -121,7 +124,7 @@ export interface PrincipalSnapshot {
 }
 
 export interface PrincipalInputs {
-  readonly record: User;
+  readonly record: User | ServiceAccount;
   /** Without those that expired, and those in a suspended scope. */
   readonly grants: readonly HeldGrant[];
   /** The ids of the home scope and all above it. */

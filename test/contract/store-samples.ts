@@ -2,6 +2,7 @@ import { newId, ID_PREFIXES, type IdKind } from '../../src/kit/ids.ts';
 import type { Grant, Role } from '../../src/domain/roles/role.ts';
 import type { Session } from '../../src/domain/sessions/session.ts';
 import { parentPath, type Scope, scopePaths } from '../../src/domain/scopes/scope.ts';
+import type { ServiceAccount } from '../../src/domain/service-accounts/service-account.ts';
 import type { User } from '../../src/domain/users/user.ts';
 
 /** A while ago. */
@@ -28,6 +29,22 @@ export function aUser(values: Partial<User> = {}): User {
     createdAt: INSTANT,
     emailVerified: true,
     metadata: '{}',
+    ...values,
+    scope,
+    scopes: scopePaths(scope),
+  };
+}
+
+export function aServiceAccount(values: Partial<ServiceAccount> = {}): ServiceAccount {
+  const scope = values.scope ?? null;
+  return {
+    __typename: 'ServiceAccount',
+    id: anId('svc'),
+    name: 'Gateway',
+    status: 'active',
+    roles: [],
+    suspended: false,
+    createdAt: INSTANT,
     ...values,
     scope,
     scopes: scopePaths(scope),

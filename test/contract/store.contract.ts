@@ -7,6 +7,7 @@ import { RECORD_LAWS } from './store-records.contract.ts';
 import { OUTBOX_LAWS } from './store-outbox.contract.ts';
 import { ROLLUP_LAWS } from './store-rollups.contract.ts';
 import { CUSTOM_ROLE_LAW_GROUPS } from './store-roles.contract.ts';
+import { SERVICE_ACCOUNT_LAWS } from './store-service-accounts.contract.ts';
 import { SCOPE_LAWS } from './store-scopes.contract.ts';
 import { SESSION_LAW_GROUPS } from './store-sessions.contract.ts';
 import { addScopes, addUser, addUsers, holding, type Law, type OpenStore, passes, waits } from './store-steps.ts';
@@ -444,6 +445,7 @@ const ALL_LAWS = {
   ...RECORD_LAWS,
   ...FACTOR_LAWS,
   ...ACCOUNT_LAW_GROUPS,
+  ...SERVICE_ACCOUNT_LAWS,
   ...SCOPE_LAWS,
   ...SESSION_LAW_GROUPS,
   ...CUSTOM_ROLE_LAW_GROUPS,

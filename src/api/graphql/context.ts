@@ -21,6 +21,7 @@ import type { PolicyChanges } from '../../domain/roles/policy-changes.ts';
 import type { PolicyFiles } from '../../domain/roles/policy-files.ts';
 import type { Roles } from '../../domain/roles/roles.ts';
 import type { Scopes } from '../../domain/scopes/scopes.ts';
+import type { ServiceAccounts } from '../../domain/service-accounts/service-accounts.ts';
 import type { Activity } from '../../domain/sessions/activity.ts';
 import type { Cleaner } from '../../domain/sessions/cleaner.ts';
 import type { SessionAnalytics } from '../../domain/sessions/session-analytics.ts';
@@ -47,6 +48,7 @@ export interface Services {
   readonly unlocking: Unlocking;
   /** How often one network asks for accounts and passwords. */
   readonly accountRequests: AddressLimit;
+  readonly serviceAccounts: ServiceAccounts;
   readonly scopes: Scopes;
   readonly roles: Roles;
   readonly customRoles: CustomRoles;

@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
 import type { User as UserRecord } from '../../domain/users/user.ts';
+import type { ServiceAccount as ServiceAccountRecord } from '../../domain/service-accounts/service-account.ts';
 import type { Scope as ScopeRecord } from '../../domain/scopes/scope.ts';
 import type { Role as RoleRecord, Grant as GrantRecord } from '../../domain/roles/role.ts';
 import type { PolicyInForce as PolicyRecord } from '../../domain/policy/policies.ts';
@@ -103,6 +104,13 @@ export type Query = {
   scope?: Maybe<Scope>;
   /** The scopes you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
   scopes: ScopeConnection;
+  /** Null when there is no such service account, or none that you may read. */
+  serviceAccount?: Maybe<ServiceAccount>;
+  /**
+   * The service accounts you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that
+   * field.
+   */
+  serviceAccounts: ServiceAccountConnection;
   /** Null when there is no such session, or none that you may read. */
   session?: Maybe<Session>;
   /** The sessions you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
@@ -183,6 +191,19 @@ export type QueryScopesArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   filter?: InputMaybe<ScopeFilter>;
   orderBy?: InputMaybe<ScopeOrder>;
+};
+
+
+export type QueryServiceAccountArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryServiceAccountsArgs = {
+  first: Scalars['Int']['input'];
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<ServiceAccountFilter>;
+  orderBy?: InputMaybe<ServiceAccountOrder>;
 };
 
 
@@ -274,6 +295,14 @@ export type Mutation = {
   disableTotp: DisableTotpPayload;
   /** Ends all older ones. `code` is the app's. */
   regenerateRecoveryCodes: RegenerateRecoveryCodesPayload;
+  /** It holds no role and has no key yet. */
+  createServiceAccount: CreateServiceAccountPayload;
+  /** Shuts it out: none of its keys and sockets is honoured until it is enabled again. */
+  disableServiceAccount: DisableServiceAccountPayload;
+  /** Lets it in again, with the keys that it had. */
+  enableServiceAccount: EnableServiceAccountPayload;
+  /** Erases it: roles are taken away and every key ends. The id is never used again. */
+  deleteServiceAccount: DeleteServiceAccountPayload;
   /**
    * MfaRequired for a user with a second factor: then `verifyMfa` starts the session. Over HTTP with the header
    * `X-Castellan-Cookies: 1`, the tokens go into cookies.
@@ -444,6 +473,26 @@ export type MutationDisableTotpArgs = {
 
 export type MutationRegenerateRecoveryCodesArgs = {
   code: Scalars['String']['input'];
+};
+
+
+export type MutationCreateServiceAccountArgs = {
+  input: CreateServiceAccountInput;
+};
+
+
+export type MutationDisableServiceAccountArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type MutationEnableServiceAccountArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type MutationDeleteServiceAccountArgs = {
+  id: Scalars['ID']['input'];
 };
 
 
@@ -1080,7 +1129,7 @@ export type DeleteScopePayload = {
 };
 
 /** A field you may not read is null, with a FORBIDDEN error at its path. */
-export type User = {
+export type User = Principal & {
   __typename?: 'User';
   /** Whether signing in takes a second factor. For the user itself and for whoever may read its status. */
   mfaEnabled?: Maybe<Scalars['Boolean']['output']>;
@@ -1154,6 +1203,94 @@ export type RegenerateRecoveryCodesPayload = {
   __typename?: 'RegenerateRecoveryCodesPayload';
   /** Shown here and never again. */
   recoveryCodes: Array<Scalars['String']['output']>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+/** Who may act: a user, a service account, or an API key of one of them. */
+export type Principal = {
+  id: Scalars['ID']['output'];
+};
+
+/** Acts for a program, with an API key. It has no password and no sessions, and holds roles as a user does. */
+export type ServiceAccount = Principal & {
+  __typename?: 'ServiceAccount';
+  id: Scalars['ID']['output'];
+  name?: Maybe<Scalars['String']['output']>;
+  status?: Maybe<ServiceAccountStatus>;
+  /** The path of the home scope. */
+  scope?: Maybe<Scalars['String']['output']>;
+  /** The paths of the home scope and all above it, from the root: what rules bound to a scope go by. */
+  scopes?: Maybe<Array<Scalars['String']['output']>>;
+  /** Whether the home scope or one above it is suspended: then it is shut out. */
+  suspended?: Maybe<Scalars['Boolean']['output']>;
+  /** Roles granted to it, without what they inherit. */
+  roles?: Maybe<Array<Role>>;
+  grants?: Maybe<Array<Grant>>;
+  createdAt?: Maybe<Scalars['DateTime']['output']>;
+};
+
+export type ServiceAccountStatus =
+  | 'active'
+  | 'disabled';
+
+/** All of it must hold. */
+export type ServiceAccountFilter = {
+  status?: InputMaybe<ServiceAccountStatus>;
+  /** The path of a scope: their home is there or below. */
+  within?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type ServiceAccountOrder = {
+  field: ServiceAccountOrderField;
+  direction: OrderDirection;
+};
+
+export type ServiceAccountOrderField =
+  | 'createdAt'
+  | 'name';
+
+export type ServiceAccountConnection = {
+  __typename?: 'ServiceAccountConnection';
+  edges: Array<ServiceAccountEdge>;
+  pageInfo: PageInfo;
+};
+
+export type ServiceAccountEdge = {
+  __typename?: 'ServiceAccountEdge';
+  cursor: Scalars['String']['output'];
+  node: ServiceAccount;
+};
+
+export type CreateServiceAccountInput = {
+  name: Scalars['String']['input'];
+  /** The path or the id of the home scope. */
+  scope?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type CreateServiceAccountPayload = {
+  __typename?: 'CreateServiceAccountPayload';
+  serviceAccount: ServiceAccount;
+  position: Scalars['String']['output'];
+};
+
+export type DisableServiceAccountPayload = {
+  __typename?: 'DisableServiceAccountPayload';
+  serviceAccount: ServiceAccount;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type EnableServiceAccountPayload = {
+  __typename?: 'EnableServiceAccountPayload';
+  serviceAccount: ServiceAccount;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type DeleteServiceAccountPayload = {
+  __typename?: 'DeleteServiceAccountPayload';
+  id: Scalars['ID']['output'];
   receipt: Receipt;
   position: Scalars['String']['output'];
 };
@@ -1543,6 +1680,8 @@ export type FederationTypes = {
   Role: Role;
   Scope: Scope;
   User: User;
+  Principal: Principal;
+  ServiceAccount: ServiceAccount;
   Session: Session;
 };
 
@@ -1557,6 +1696,12 @@ export type FederationReferenceTypes = {
   User:
     ( { __typename: 'User' }
     & GraphQLRecursivePick<FederationTypes['User'], {"id":true}> );
+  Principal:
+    ( { __typename: 'Principal' }
+    & GraphQLRecursivePick<FederationTypes['Principal'], {"id":true}> );
+  ServiceAccount:
+    ( { __typename: 'ServiceAccount' }
+    & GraphQLRecursivePick<FederationTypes['ServiceAccount'], {"id":true}> );
   Session:
     ( { __typename: 'Session' }
     & GraphQLRecursivePick<FederationTypes['Session'], {"id":true}> );
@@ -1585,6 +1730,13 @@ export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
   ;
 };
 
+/** Mapping of interface types */
+export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
+  Principal:
+    | ( UserRecord )
+    | ( ServiceAccountRecord )
+  ;
+};
 
 /** Mapping between all available schema types and the resolvers types */
 export type ResolversTypes = {
@@ -1678,6 +1830,19 @@ export type ResolversTypes = {
   ConfirmTotpEnrollmentPayload: ResolverTypeWrapper<ConfirmTotpEnrollmentPayload>;
   DisableTotpPayload: ResolverTypeWrapper<DisableTotpPayload>;
   RegenerateRecoveryCodesPayload: ResolverTypeWrapper<RegenerateRecoveryCodesPayload>;
+  Principal: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Principal']>;
+  ServiceAccount: ResolverTypeWrapper<ServiceAccountRecord>;
+  ServiceAccountStatus: ServiceAccountStatus;
+  ServiceAccountFilter: ServiceAccountFilter;
+  ServiceAccountOrder: ServiceAccountOrder;
+  ServiceAccountOrderField: ServiceAccountOrderField;
+  ServiceAccountConnection: ResolverTypeWrapper<Omit<ServiceAccountConnection, 'edges'> & { edges: Array<ResolversTypes['ServiceAccountEdge']> }>;
+  ServiceAccountEdge: ResolverTypeWrapper<Omit<ServiceAccountEdge, 'node'> & { node: ResolversTypes['ServiceAccount'] }>;
+  CreateServiceAccountInput: CreateServiceAccountInput;
+  CreateServiceAccountPayload: ResolverTypeWrapper<Omit<CreateServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
+  DisableServiceAccountPayload: ResolverTypeWrapper<Omit<DisableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
+  EnableServiceAccountPayload: ResolverTypeWrapper<Omit<EnableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
+  DeleteServiceAccountPayload: ResolverTypeWrapper<DeleteServiceAccountPayload>;
   Session: ResolverTypeWrapper<SessionRecord>;
   Device: ResolverTypeWrapper<Device>;
   DeviceKind: DeviceKind;
@@ -1803,6 +1968,17 @@ export type ResolversParentTypes = {
   ConfirmTotpEnrollmentPayload: ConfirmTotpEnrollmentPayload;
   DisableTotpPayload: DisableTotpPayload;
   RegenerateRecoveryCodesPayload: RegenerateRecoveryCodesPayload;
+  Principal: ResolversInterfaceTypes<ResolversParentTypes>['Principal'];
+  ServiceAccount: ServiceAccountRecord;
+  ServiceAccountFilter: ServiceAccountFilter;
+  ServiceAccountOrder: ServiceAccountOrder;
+  ServiceAccountConnection: Omit<ServiceAccountConnection, 'edges'> & { edges: Array<ResolversParentTypes['ServiceAccountEdge']> };
+  ServiceAccountEdge: Omit<ServiceAccountEdge, 'node'> & { node: ResolversParentTypes['ServiceAccount'] };
+  CreateServiceAccountInput: CreateServiceAccountInput;
+  CreateServiceAccountPayload: Omit<CreateServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
+  DisableServiceAccountPayload: Omit<DisableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
+  EnableServiceAccountPayload: Omit<EnableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
+  DeleteServiceAccountPayload: DeleteServiceAccountPayload;
   Session: SessionRecord;
   Device: Device;
   SessionFilter: SessionFilter;
@@ -1881,6 +2057,8 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   roles?: Resolver<ResolversTypes['RoleConnection'], ParentType, ContextType, RequireFields<QueryRolesArgs, 'first'>>;
   scope?: Resolver<Maybe<ResolversTypes['Scope']>, ParentType, ContextType, Partial<QueryScopeArgs>>;
   scopes?: Resolver<ResolversTypes['ScopeConnection'], ParentType, ContextType, RequireFields<QueryScopesArgs, 'first'>>;
+  serviceAccount?: Resolver<Maybe<ResolversTypes['ServiceAccount']>, ParentType, ContextType, RequireFields<QueryServiceAccountArgs, 'id'>>;
+  serviceAccounts?: Resolver<ResolversTypes['ServiceAccountConnection'], ParentType, ContextType, RequireFields<QueryServiceAccountsArgs, 'first'>>;
   session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType, RequireFields<QuerySessionArgs, 'id'>>;
   sessions?: Resolver<ResolversTypes['SessionConnection'], ParentType, ContextType, RequireFields<QuerySessionsArgs, 'first'>>;
   signingKeys?: Resolver<Array<ResolversTypes['SigningKey']>, ParentType, ContextType>;
@@ -1914,6 +2092,10 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   confirmTotpEnrollment?: Resolver<ResolversTypes['ConfirmTotpEnrollmentPayload'], ParentType, ContextType, RequireFields<MutationConfirmTotpEnrollmentArgs, 'code'>>;
   disableTotp?: Resolver<ResolversTypes['DisableTotpPayload'], ParentType, ContextType, RequireFields<MutationDisableTotpArgs, 'code'>>;
   regenerateRecoveryCodes?: Resolver<ResolversTypes['RegenerateRecoveryCodesPayload'], ParentType, ContextType, RequireFields<MutationRegenerateRecoveryCodesArgs, 'code'>>;
+  createServiceAccount?: Resolver<ResolversTypes['CreateServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationCreateServiceAccountArgs, 'input'>>;
+  disableServiceAccount?: Resolver<ResolversTypes['DisableServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationDisableServiceAccountArgs, 'id'>>;
+  enableServiceAccount?: Resolver<ResolversTypes['EnableServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationEnableServiceAccountArgs, 'id'>>;
+  deleteServiceAccount?: Resolver<ResolversTypes['DeleteServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationDeleteServiceAccountArgs, 'id'>>;
   signIn?: Resolver<ResolversTypes['SignInResult'], ParentType, ContextType, RequireFields<MutationSignInArgs, 'input'>>;
   refreshSession?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, Partial<MutationRefreshSessionArgs>>;
   renewConnection?: Resolver<ResolversTypes['RenewConnectionPayload'], ParentType, ContextType, RequireFields<MutationRenewConnectionArgs, 'accessToken'>>;
@@ -2309,6 +2491,7 @@ export type UserResolvers<ContextType = OperationContext, ParentType extends Res
   createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   emailVerified?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
   metadata?: Resolver<Maybe<ResolversTypes['Metadata']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type MfaRequiredResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MfaRequired'] = ResolversParentTypes['MfaRequired']> = {
@@ -2338,6 +2521,58 @@ export type DisableTotpPayloadResolvers<ContextType = OperationContext, ParentTy
 
 export type RegenerateRecoveryCodesPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RegenerateRecoveryCodesPayload'] = ResolversParentTypes['RegenerateRecoveryCodesPayload']> = {
   recoveryCodes?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type PrincipalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Principal'] = ResolversParentTypes['Principal'], FederationReferenceType extends FederationReferenceTypes['Principal'] = FederationReferenceTypes['Principal']> = {
+  __resolveType: TypeResolveFn<'User' | 'ServiceAccount', ParentType, ContextType>;
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Principal']> | FederationReferenceType, FederationReferenceType, ContextType>;
+};
+
+export type ServiceAccountResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ServiceAccount'] = ResolversParentTypes['ServiceAccount'], FederationReferenceType extends FederationReferenceTypes['ServiceAccount'] = FederationReferenceTypes['ServiceAccount']> = {
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['ServiceAccount']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  status?: Resolver<Maybe<ResolversTypes['ServiceAccountStatus']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
+  suspended?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  roles?: Resolver<Maybe<Array<ResolversTypes['Role']>>, ParentType, ContextType>;
+  grants?: Resolver<Maybe<Array<ResolversTypes['Grant']>>, ParentType, ContextType>;
+  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ServiceAccountConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ServiceAccountConnection'] = ResolversParentTypes['ServiceAccountConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['ServiceAccountEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type ServiceAccountEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ServiceAccountEdge'] = ResolversParentTypes['ServiceAccountEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['ServiceAccount'], ParentType, ContextType>;
+};
+
+export type CreateServiceAccountPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['CreateServiceAccountPayload'] = ResolversParentTypes['CreateServiceAccountPayload']> = {
+  serviceAccount?: Resolver<ResolversTypes['ServiceAccount'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DisableServiceAccountPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DisableServiceAccountPayload'] = ResolversParentTypes['DisableServiceAccountPayload']> = {
+  serviceAccount?: Resolver<ResolversTypes['ServiceAccount'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type EnableServiceAccountPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['EnableServiceAccountPayload'] = ResolversParentTypes['EnableServiceAccountPayload']> = {
+  serviceAccount?: Resolver<ResolversTypes['ServiceAccount'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DeleteServiceAccountPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DeleteServiceAccountPayload'] = ResolversParentTypes['DeleteServiceAccountPayload']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
@@ -2577,6 +2812,14 @@ export type Resolvers<ContextType = OperationContext> = {
   ConfirmTotpEnrollmentPayload?: ConfirmTotpEnrollmentPayloadResolvers<ContextType>;
   DisableTotpPayload?: DisableTotpPayloadResolvers<ContextType>;
   RegenerateRecoveryCodesPayload?: RegenerateRecoveryCodesPayloadResolvers<ContextType>;
+  Principal?: PrincipalResolvers<ContextType>;
+  ServiceAccount?: ServiceAccountResolvers<ContextType>;
+  ServiceAccountConnection?: ServiceAccountConnectionResolvers<ContextType>;
+  ServiceAccountEdge?: ServiceAccountEdgeResolvers<ContextType>;
+  CreateServiceAccountPayload?: CreateServiceAccountPayloadResolvers<ContextType>;
+  DisableServiceAccountPayload?: DisableServiceAccountPayloadResolvers<ContextType>;
+  EnableServiceAccountPayload?: EnableServiceAccountPayloadResolvers<ContextType>;
+  DeleteServiceAccountPayload?: DeleteServiceAccountPayloadResolvers<ContextType>;
   Session?: SessionResolvers<ContextType>;
   Device?: DeviceResolvers<ContextType>;
   SessionConnection?: SessionConnectionResolvers<ContextType>;

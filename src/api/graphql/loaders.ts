@@ -4,12 +4,15 @@ import type { Lineage } from '../../domain/roles/lineage.ts';
 import type { Grant, Role } from '../../domain/roles/role.ts';
 import type { Scope } from '../../domain/scopes/scope.ts';
 import type { Session } from '../../domain/sessions/session.ts';
+import type { ServiceAccount } from '../../domain/service-accounts/service-account.ts';
+import { type Clock, toInstant } from '../../kit/clock.ts';
 import type { User } from '../../domain/users/user.ts';
 import type { Services } from './context.ts';
 
 /** Records by id, batched into one statement per type and step. What the principal may not read loads as null. */
 export interface Loaders {
   readonly users: DataLoader<string, User | null>;
+  readonly serviceAccounts: DataLoader<string, ServiceAccount | null>;
   readonly scopes: DataLoader<string, Scope | null>;
   readonly roles: DataLoader<string, Role | null>;
   /** Where roles stand among the others. */
@@ -24,11 +27,13 @@ export interface Loaders {
 /** All the checks that one operation may ask, and more than any page has. */
 const BATCH_MAX = 1_000;
 
-export function createLoaders(by: Principal, { users, scopes, roles, sessions, secondFactors }: Services): Loaders {
+export function createLoaders(by: Principal, services: Services): Loaders {
+  const { users, serviceAccounts, scopes, roles, sessions, secondFactors } = services;
   const options = { maxBatchSize: BATCH_MAX };
   const roleLoader = new DataLoader<string, Role | null>((ids) => roles.findMany(by, ids), options);
   return {
     users: new DataLoader((ids) => users.findMany(by, ids), options),
+    serviceAccounts: new DataLoader((ids) => serviceAccounts.findMany(by, ids), options),
     scopes: new DataLoader((ids) => scopes.findMany(by, ids), options),
     roles: roleLoader,
     lineages: new DataLoader((ids) => roles.lineagesOf(by, ids), options),
@@ -47,4 +52,12 @@ export function createLoaders(by: Principal, { users, scopes, roles, sessions, s
 export async function loadReadable<T>(loader: DataLoader<string, T | null>, ids: readonly string[]): Promise<T[]> {
   const records = await Promise.all(ids.map((id) => loader.load(id)));
   return records.filter((record) => record !== null);
+}
+
+/** The roles that a principal holds now, of what may be read. The caller has shown that its roles may be. */
+export async function loadHeldRoles(loaders: Loaders, principalId: string, clock: Clock): Promise<Role[]> {
+  const now = toInstant(clock.now());
+  const grants = await loaders.grantsOf.load(principalId);
+  const held = grants.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+  return loadReadable(loaders.roles, [...new Set(held.map(({ roleId }) => roleId))]);
 }

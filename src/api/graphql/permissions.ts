@@ -10,6 +10,7 @@ const CHECKS_MAX = 1_000;
 /** Subjects whose records are kept here: what anybody says about them is not believed. */
 const OWN_SUBJECTS: ReadonlySet<string> = new Set([
   'User',
+  'ServiceAccount',
   'Scope',
   'Role',
   'Session',
@@ -133,6 +134,7 @@ export async function findSubject(
 ): Promise<SubjectRecord | null> {
   if (id === null) return { __typename: subject, id: '' };
   if (subject === 'User') return loaders.users.load(id);
+  if (subject === 'ServiceAccount') return loaders.serviceAccounts.load(id);
   if (subject === 'Scope') return loaders.scopes.load(id);
   if (subject === 'Role') return loaders.roles.load(id);
   if (subject === 'Session') return loaders.sessions.load(id);

@@ -10,6 +10,7 @@ import { Attributes, AttributeValue, DateTime, Metadata, PackedRules } from './s
 import { readSchemaText } from './sdl.ts';
 import { scopes } from './scopes.ts';
 import { secondFactors } from './second-factors.ts';
+import { serviceAccounts } from './service-accounts.ts';
 import { sessions } from './sessions.ts';
 import { signingKeys } from './signing-keys.ts';
 import { users } from './users.ts';
@@ -20,6 +21,7 @@ const MODULES: readonly ResolverMap[] = [
   { Attributes, AttributeValue, DateTime, Metadata, PackedRules },
   users,
   accounts,
+  serviceAccounts,
   scopes,
   roles,
   sessions,
@@ -69,7 +71,7 @@ function unknownResolvers(schema: GraphQLSchema, resolvers: ResolverMap): readon
   });
 }
 
-/** An entity without a reference resolver would echo what the caller claims about it. */
+/** An entity, or an interface of some, without a reference resolver would echo what the caller claims about it. */
 function missingReferences(schema: GraphQLSchema, resolvers: ResolverMap): readonly string[] {
   return entityNames(schema)
     .filter(
@@ -96,7 +98,8 @@ function refuseMalformedRepresentations(schema: GraphQLSchema): void {
 
 function entityNames(schema: GraphQLSchema): readonly string[] {
   return Object.values(schema.getTypeMap())
-    .filter((type) => isObjectType(type) && isEntity(type.astNode, type.extensionASTNodes))
+    .filter((type) => isObjectType(type) || isInterfaceType(type))
+    .filter((type) => isEntity(type.astNode, type.extensionASTNodes))
     .map(({ name }) => name);
 }
 

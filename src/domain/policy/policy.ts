@@ -55,7 +55,7 @@ export class Policy {
     if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
     const rule = decision.rule === null ? {} : { rule: decision.rule };
     if (action === 'create') throw new Refusal('FORBIDDEN', decision.reason, rule);
-    if (!this.decide(by, 'read', subject).allowed) throw notFound(subject.__typename.toLowerCase(), subject.id);
+    if (!this.decide(by, 'read', subject).allowed) throw notFound(inWords(subject), subject.id);
     throw new Refusal('FORBIDDEN', decision.reason, { id: subject.id, ...rule });
   }
 
@@ -111,7 +111,7 @@ export class Policy {
   field<T extends SubjectRecord, K extends keyof T & string>(by: Principal, record: T, field: K): T[K] {
     const decision = this.decide(by, 'read', record, field);
     if (decision.allowed) return record[field];
-    throw new Refusal('FORBIDDEN', `You may not read ${field} of this ${record.__typename.toLowerCase()}.`, {
+    throw new Refusal('FORBIDDEN', `You may not read ${field} of this ${inWords(record)}.`, {
       ...(decision.rule !== null && { rule: decision.rule }),
     });
   }
@@ -120,4 +120,9 @@ export class Policy {
   readable<T extends SubjectRecord>(by: Principal, record: T | null): T | null {
     return record !== null && this.decide(by, 'read', record).allowed ? record : null;
   }
+}
+
+/** What a record is called in a message: `service account`. */
+function inWords({ __typename: type }: SubjectRecord): string {
+  return type.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase();
 }

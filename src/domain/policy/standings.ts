@@ -133,7 +133,8 @@ export class Standings {
     const isOver = ({ expiresAt }: HeldGrant) => expiresAt !== null && expiresAt <= now;
     const grants = read.some(isOver) ? read.filter((grant) => !isOver(grant)) : read;
     const engine = await this.#engines.load(policyVersion);
-    const facts = { id: record.id, email: record.email, scope: record.scope, kind: 'user' };
+    const own = record.__typename === 'User' ? { email: record.email, kind: 'user' } : { kind: 'service' };
+    const facts = { id: record.id, scope: record.scope, ...own };
     const expiries = grants.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
     return {
       record,

@@ -4,7 +4,8 @@ import { toLogEntry, type LogRow } from './authority-log.ts';
 import type { Query } from './database.ts';
 import { grantScopeIdsSql, heldSql, toHeld } from './held-grants.ts';
 import { suspendedSql } from './scope-store.ts';
-import { toUser, USER_COLUMNS, USER_TABLES, type UserSqlRow } from './user-store.ts';
+import { toServiceAccount } from './service-account-store.ts';
+import { principalTables, toUser, USER_COLUMNS, USER_TABLES, type UserSqlRow } from './user-store.ts';
 
 interface PopulationRow extends UserSqlRow {
   readonly grants: readonly HeldGrant[];
@@ -27,7 +28,7 @@ const PRINCIPALS = `
   left join lateral (
     select ${USER_COLUMNS}, ${heldSql('u.id')} as grants, home.lineage as home_ids,
       ${grantScopeIdsSql('u.id')} as grant_scope_ids
-    from ${USER_TABLES} where u.id = any($1)
+    from ${principalTables()} where u.id = any($1)
   ) u on true
   where h.id = 1`;
 
@@ -42,7 +43,7 @@ export function createSnapshotReader(query: Query): SnapshotReader {
         .filter((row) => row.id !== null)
         .map((row) => {
           const inputs: PrincipalInputs = {
-            record: toUser(row),
+            record: row.kind === 'service' ? toServiceAccount(row) : toUser(row),
             grants: toHeld(row.grants),
             homeIds: row.home_ids ?? [],
             grantScopeIds: row.grant_scope_ids,

@@ -16,6 +16,11 @@ import { AuditEntryRow } from './rows.ts';
 import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
 import { createActivityWriter } from './session-care.ts';
 import { createEndingWriter, createLevelReader, createLevelWriter, createSessionFacts } from './session-counts.ts';
+import {
+  createServiceAccountPages,
+  createServiceAccountReader,
+  createServiceAccountWriter,
+} from './service-account-store.ts';
 import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
 import { createFeedReader, createPopulationReader, createSnapshotReader } from './snapshots.ts';
@@ -26,6 +31,7 @@ export function createStore({ orm, query }: Database): Store {
   const fresh = (): EntityManager => orm.em.fork();
   return {
     users: translating({ ...createUserReader(query), ...createUserPages(query) }),
+    serviceAccounts: translating({ ...createServiceAccountReader(query), ...createServiceAccountPages(query) }),
     scopes: translating({ ...createScopeReader(query), ...createScopePages(query) }),
     roles: translating({ ...createRoleReader(query), ...createRolePages(query) }),
     grants: translating(createGrantReader(query)),
@@ -56,6 +62,7 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
   const query = queryIn(em);
   return {
     users: createUserWriter(em),
+    serviceAccounts: createServiceAccountWriter(query),
     scopes: translating(createScopeWriter(query)),
     roles: translating(createRoleWriter(query)),
     grants: translating(createGrantWriter(query)),

@@ -1,0 +1,69 @@
+import type { ServiceAccount } from '../../domain/service-accounts/service-account.ts';
+import type { User } from '../../domain/users/user.ts';
+import { isId } from '../../kit/ids.ts';
+import { readField } from './fields.ts';
+import type { Resolvers } from './generated.ts';
+import { loadHeldRoles, type Loaders } from './loaders.ts';
+
+export const serviceAccounts: Resolvers = {
+  Query: {
+    serviceAccount: (_, { id }, { loaders }) => loaders.serviceAccounts.load(id),
+    serviceAccounts: (_, args, { by, services }) => services.serviceAccounts.list(by, args),
+  },
+
+  Mutation: {
+    createServiceAccount: async (_, { input }, { by, services }) => {
+      const { value, position } = await services.serviceAccounts.create(by, input);
+      return { serviceAccount: value, position };
+    },
+
+    disableServiceAccount: async (_, { id }, { by, services }) => {
+      const { value, receipt } = await services.serviceAccounts.disable(by, id);
+      return { serviceAccount: value, receipt, position: receipt.position };
+    },
+
+    enableServiceAccount: async (_, { id }, { by, services }) => {
+      const { value, receipt } = await services.serviceAccounts.enable(by, id);
+      return { serviceAccount: value, receipt, position: receipt.position };
+    },
+
+    deleteServiceAccount: async (_, { id }, { by, services }) => {
+      const { receipt } = await services.serviceAccounts.delete(by, id);
+      return { id, receipt, position: receipt.position };
+    },
+  },
+
+  Principal: {
+    __resolveType: ({ __typename }) => __typename,
+    __resolveReference: ({ id }: { readonly id: string }, { loaders }) => loadPrincipal(loaders, id),
+  },
+
+  ServiceAccount: {
+    __resolveReference: async ({ id }, { loaders }) => loaders.serviceAccounts.load(id),
+    name: readField('name'),
+    status: readField('status'),
+    scope: readField('scope'),
+    scopes: (account, _args, { by, policy }) => {
+      policy.field(by, account, 'scope');
+      return [...account.scopes];
+    },
+    suspended: (account, _args, { by, policy }) => {
+      policy.field(by, account, 'status');
+      return account.suspended;
+    },
+    createdAt: readField('createdAt'),
+    grants: async (account, _args, { by, policy, loaders }) => {
+      policy.field(by, account, 'roles');
+      return [...(await loaders.grantsOf.load(account.id))];
+    },
+    roles: async (account, _args, { by, policy, loaders, services }) => {
+      policy.field(by, account, 'roles');
+      return loadHeldRoles(loaders, account.id, services.clock);
+    },
+  },
+};
+
+/** Whichever kind the id is of; null where it may not be read. */
+export function loadPrincipal({ users, serviceAccounts }: Loaders, id: string): Promise<User | ServiceAccount | null> {
+  return isId('serviceAccount', id) ? serviceAccounts.load(id) : users.load(id);
+}
