@@ -18,6 +18,9 @@ import { TrustedProxies } from './api/http/request-origin.ts';
 import { createServer } from './api/http/server.ts';
 import { serveSockets } from './api/ws/sockets.ts';
 import { ConfigError, type Config } from './config.ts';
+import { ApiKeys } from './domain/api-keys/api-keys.ts';
+import { KeyStates } from './domain/api-keys/key-states.ts';
+import { KeyUses } from './domain/api-keys/key-uses.ts';
 import { DecisionCounts } from './domain/analytics/decision-counts.ts';
 import { PermissionAnalytics } from './domain/analytics/permission-analytics.ts';
 import { Rollups } from './domain/analytics/rollups.ts';
@@ -36,6 +39,7 @@ import { PasswordChanges } from './domain/authentication/password-changes.ts';
 import { SignInGuard } from './domain/authentication/sign-in-guard.ts';
 import { Unlocking } from './domain/authentication/unlocking.ts';
 import { Identification } from './domain/authentication/identification.ts';
+import { KeyIdentification } from './domain/authentication/key-identification.ts';
 import { SecondFactors } from './domain/authentication/second-factors.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
 import { Drainer } from './domain/outbox/drainer.ts';
@@ -187,6 +191,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const tail = new Tail({ log, hints: openHints(), acknowledgements, clock, timing, logger });
   const engines = new Engines(store.bundles);
   const standings = new Standings({ snapshots: store.snapshots, engines, cache, keys, tail, clock, logger });
+  const keyStates = new KeyStates({ snapshots: store.snapshots, cache, keys, tail, clock, logger });
   const live = new LiveOperations({ clock, logger });
   const feeds = new UserFeeds({ feed: store.feed, tail });
   tail.listen({ applied: (entries) => live.applied(entries), reset: () => live.reset() });
@@ -198,7 +203,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     receipts,
     clock,
     timing,
-    recheck: (by) => standings.recheck(by),
+    recheck: (by) => identification.recheck(by),
     settled: ({ enforced, waitedMs }) =>
       metrics.receiptSeconds.observe({ enforced: String(enforced) }, waitedMs / 1_000),
   });
@@ -227,6 +232,8 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const users = new Users({ store, authority, policy, settings: config, clock });
   const userChanges = new UserChanges({ authority, policy, notices, clock });
   const serviceAccounts = new ServiceAccounts({ store, authority, policy, clock });
+  const environment = config.production ? 'live' : 'dev';
+  const apiKeys = new ApiKeys({ store, authority, policy, keys, environment, clock });
   const scopes = new Scopes({ store, authority, policy, clock });
   const roles = new Roles({ store, policy });
   const customRoles = new CustomRoles({ authority, policy, clock });
@@ -236,6 +243,9 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const activity = new Activity({ store, clock, logger });
   activity.start();
   cleanup.add('what is known of activity', () => activity.stop());
+  const keyUses = new KeyUses({ store, clock, logger });
+  keyUses.start();
+  cleanup.add('what is known of the use of keys', () => keyUses.stop());
   const cleaner = new Cleaner({ store, settings: config, clock, logger });
   cleaner.start();
   cleanup.add('the cleaner', () => cleaner.stop());
@@ -250,7 +260,14 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const secondFactors = new SecondFactors({ store, authority, sessions, keys, notices, settings: config, clock });
   const deviceTokens = new DeviceTokens(keys, clock);
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
-  const identification = new Identification({ snapshots: store.snapshots, tail, standings, accessTokens, clock });
+  const identification = new Identification({
+    snapshots: store.snapshots,
+    tail,
+    standings,
+    accessTokens,
+    apiKeys: new KeyIdentification({ states: keyStates, standings, tail, clock }),
+    clock,
+  });
   const authentication = new Authentication({
     store,
     authority,
@@ -302,6 +319,9 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     unlocking: new Unlocking({ authority, policy, guard }),
     accountRequests: new AddressLimit(config.accountRequestsPerAddress, clock),
     serviceAccounts,
+    apiKeys,
+    keyUses,
+    keyStates,
     scopes,
     roles,
     customRoles,

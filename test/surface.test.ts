@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { isInterfaceType, isObjectType, parse, type GraphQLObjectType } from 'graphql';
 import { buildSchema, createSchema } from '../src/api/graphql/schema.ts';
-import { aGrant, aRole, aScope, aServiceAccount, aSession, aUser } from './contract/store-samples.ts';
+import { aGrant, anApiKey, aRole, aScope, aServiceAccount, aSession, aUser } from './contract/store-samples.ts';
 import { readFolder, ROOT, type SourceFile } from './support/source-files.ts';
 
 /** That nothing is promised in the public contract which is not there, or which no test ever asks for. */
@@ -22,6 +22,7 @@ const ROOTS = ['Query', 'Mutation', 'Subscription'].map((name) => SCHEMA.getType
 const RECORDS: Readonly<Record<string, object>> = {
   User: aUser(),
   ServiceAccount: aServiceAccount(),
+  ApiKey: anApiKey({ ownerId: '' }),
   Scope: aScope('acme'),
   Role: aRole(),
   Session: aSession(),

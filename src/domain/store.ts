@@ -1,4 +1,5 @@
 import type { RollupReader, RollupWriter } from './analytics/rollup-store.ts';
+import type { ApiKey, ApiKeyInputs, ApiKeyReader, ApiKeyWriter } from './api-keys/api-key.ts';
 import type { AuthorityChange } from './authority/log.ts';
 import type { LogEntry } from './authority/log.ts';
 import type { AuditWriter } from './audit/entry.ts';
@@ -28,6 +29,7 @@ import type { User, UserReader, UserWriter } from './users/user.ts';
  * write or a silent revocation does not compile. test/contract/store.contract.ts holds every driver to these words.
  */
 export interface Store {
+  readonly apiKeys: ApiKeyReader & Pages<ApiKey>;
   readonly scopes: ScopeReader & Pages<Scope>;
   readonly users: UserReader & Pages<User>;
   readonly serviceAccounts: ServiceAccountReader & Pages<ServiceAccount>;
@@ -58,6 +60,7 @@ export interface CommittedWork<T> {
 }
 
 export interface Transaction {
+  readonly apiKeys: ApiKeyWriter;
   readonly scopes: ScopeWriter;
   readonly users: UserWriter;
   readonly serviceAccounts: ServiceAccountWriter;
@@ -103,8 +106,8 @@ export interface Fence {
   /** Epoch and head of the log. What is read after it in this transaction is at least as new. */
   head(): Promise<{ readonly epoch: string; readonly seq: number }>;
   /**
-   * Whether the log has anything about one of `dependencies` after `asOf`, or a revocation of one of `credentials` after
-   * `label`. A statement of its own, after {@link lock}: one that locks and looks at once would look at the state from
+   * Whether the log has anything about one of `dependencies` after `asOf`, a revocation of one of `credentials` after `label`, or
+   * anything about one of `sources` after that: what the credential was read from. A statement of its own, after {@link lock}: one that locks and looks at once would look at the state from
    * before it waited for the lock.
    */
   outdated(basis: {
@@ -112,6 +115,7 @@ export interface Fence {
     readonly asOf: number;
     readonly credentials: readonly string[];
     readonly label: number;
+    readonly sources?: readonly string[];
   }): Promise<boolean>;
 }
 
@@ -136,6 +140,12 @@ export interface PrincipalInputs {
 export interface SnapshotReader {
   /** The principals with these ids, without the missing ones. One snapshot. */
   principals(ids: readonly string[]): Promise<PrincipalSnapshot>;
+  /** What decides about the keys with these ids, without the missing ones; with the ids of their owners' home scopes and all above. One snapshot. */
+  apiKeys(ids: readonly string[]): Promise<{
+    readonly epoch: string;
+    readonly asOf: number;
+    readonly keys: ReadonlyMap<string, ApiKeyInputs & { readonly homeIds: readonly string[] }>;
+  }>;
   /** Whether the session is live, and the log position of the snapshot that says so. */
   session(id: string): Promise<{ readonly epoch: string; readonly asOf: number; readonly live: boolean }>;
 }

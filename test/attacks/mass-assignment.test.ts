@@ -45,6 +45,14 @@ const INPUTS: Readonly<Record<string, Place>> = {
     operation: 'mutation ($it: CreateServiceAccountInput!) { createServiceAccount(input: $it) { position } }',
     honest: { name: 'Eve' },
   },
+  CreateApiKeyInput: {
+    operation: 'mutation ($it: CreateApiKeyInput!) { createApiKey(input: $it) { position } }',
+    honest: { name: 'Eve', serviceAccountId: 'svc_none' },
+  },
+  UpdateApiKeyInput: {
+    operation: 'mutation ($it: UpdateApiKeyInput!) { updateApiKey(id: "key_none", input: $it) { position } }',
+    honest: { name: 'Eve' },
+  },
   CreateRoleInput: {
     operation: 'mutation ($it: CreateRoleInput!) { createRole(input: $it) { role { id } } }',
     honest: { name: 'eve', inherits: ['role_none'] },
@@ -85,6 +93,8 @@ const INPUTS: Readonly<Record<string, Place>> = {
   UserOrder: list('users', 'orderBy', 'UserOrder'),
   ServiceAccountFilter: list('serviceAccounts', 'filter', 'ServiceAccountFilter'),
   ServiceAccountOrder: list('serviceAccounts', 'orderBy', 'ServiceAccountOrder'),
+  ApiKeyFilter: list('apiKeys', 'filter', 'ApiKeyFilter'),
+  ApiKeyOrder: list('apiKeys', 'orderBy', 'ApiKeyOrder'),
   SessionFilter: list('sessions', 'filter', 'SessionFilter'),
   SessionOrder: list('sessions', 'orderBy', 'SessionOrder'),
   RoleFilter: list('roles', 'filter', 'RoleFilter'),

@@ -1,4 +1,5 @@
 import { newId, ID_PREFIXES, type IdKind } from '../../src/kit/ids.ts';
+import type { ApiKey } from '../../src/domain/api-keys/api-key.ts';
 import type { Grant, Role } from '../../src/domain/roles/role.ts';
 import type { Session } from '../../src/domain/sessions/session.ts';
 import { parentPath, type Scope, scopePaths } from '../../src/domain/scopes/scope.ts';
@@ -48,6 +49,31 @@ export function aServiceAccount(values: Partial<ServiceAccount> = {}): ServiceAc
     ...values,
     scope,
     scopes: scopePaths(scope),
+  };
+}
+
+export function anApiKey(values: Partial<ApiKey> & Pick<ApiKey, 'ownerId'>): ApiKey {
+  const id = anId('key');
+  return {
+    __typename: 'ApiKey',
+    id,
+    name: 'Deployment',
+    prefix: `ck_dev_${id.slice(4)}`,
+    lastFour: 'wxyz',
+    unrestricted: true,
+    permissions: [],
+    addressRanges: [],
+    allowedOrigins: [],
+    readOnly: false,
+    createdAt: INSTANT,
+    createdBy: values.ownerId,
+    expiresAt: null,
+    revokedAt: null,
+    revokedReason: null,
+    lastUsedAt: null,
+    scope: null,
+    scopes: [],
+    ...values,
   };
 }
 

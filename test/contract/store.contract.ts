@@ -231,32 +231,33 @@ const FENCE_LAWS: Readonly<Record<string, Law>> = {
     });
   },
 
-  'is outdated by anything about a dependency after `asOf`, and by a revocation of a credential after `label`': async ({
-    store,
-    log,
-  }) => {
-    const [changed, revoked] = [anId('user'), anId('sess')];
-    await store.transaction(async (tx) => {
-      await tx.authority.append({ target: changed, kind: 'changed', userId: null, reason: 'test' });
-      await tx.authority.append({ target: revoked, kind: 'revoked', userId: null, reason: 'test' });
-    });
-    const { head } = await log.standing();
-    const [changedAt, revokedAt] = [head - 1, head];
-    const none = { dependencies: [], asOf: 0, credentials: [], label: 0 };
-    const table = [
-      [{ ...none, dependencies: ['policy', changed], asOf: changedAt - 1 }, true],
-      [{ ...none, dependencies: [changed], asOf: changedAt }, false],
-      [{ ...none, dependencies: [revoked], asOf: revokedAt - 1 }, true],
-      [{ ...none, credentials: [anId('sess'), revoked], label: revokedAt - 1 }, true],
-      [{ ...none, credentials: [revoked], label: revokedAt }, false],
-      [{ ...none, credentials: [changed], label: changedAt - 1 }, false],
-      [{ ...none, dependencies: [anId('user')], credentials: [anId('sess')] }, false],
-      [none, false],
-    ] as const;
-    await store.transaction(async (tx) => {
-      for (const [basis, expected] of table) expect([basis, await tx.fence.outdated(basis)]).toEqual([basis, expected]);
-    });
-  },
+  'is outdated by anything about a dependency after `asOf` or a source after `label`, and by a revocation of a credential after that':
+    async ({ store, log }) => {
+      const [changed, revoked] = [anId('user'), anId('sess')];
+      await store.transaction(async (tx) => {
+        await tx.authority.append({ target: changed, kind: 'changed', userId: null, reason: 'test' });
+        await tx.authority.append({ target: revoked, kind: 'revoked', userId: null, reason: 'test' });
+      });
+      const { head } = await log.standing();
+      const [changedAt, revokedAt] = [head - 1, head];
+      const none = { dependencies: [], asOf: 0, credentials: [], label: 0 };
+      const table = [
+        [{ ...none, dependencies: ['policy', changed], asOf: changedAt - 1 }, true],
+        [{ ...none, dependencies: [changed], asOf: changedAt }, false],
+        [{ ...none, dependencies: [revoked], asOf: revokedAt - 1 }, true],
+        [{ ...none, credentials: [anId('sess'), revoked], label: revokedAt - 1 }, true],
+        [{ ...none, credentials: [revoked], label: revokedAt }, false],
+        [{ ...none, credentials: [changed], label: changedAt - 1 }, false],
+        [{ ...none, sources: [anId('key'), changed], label: changedAt - 1 }, true],
+        [{ ...none, sources: [changed], label: changedAt }, false],
+        [{ ...none, dependencies: [anId('user')], credentials: [anId('sess')] }, false],
+        [none, false],
+      ] as const;
+      await store.transaction(async (tx) => {
+        for (const [basis, expected] of table)
+          expect([basis, await tx.fence.outdated(basis)]).toEqual([basis, expected]);
+      });
+    },
 
   'after the lock, sees what was committed while it waited for it': async (opened) => {
     const { id } = await addUser(opened.store);

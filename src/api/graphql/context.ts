@@ -1,5 +1,8 @@
 import type { PermissionAnalytics } from '../../domain/analytics/permission-analytics.ts';
 import type { Rollups } from '../../domain/analytics/rollups.ts';
+import type { ApiKeys } from '../../domain/api-keys/api-keys.ts';
+import type { KeyStates } from '../../domain/api-keys/key-states.ts';
+import type { KeyUses } from '../../domain/api-keys/key-uses.ts';
 import type { UserFeeds } from '../../domain/authority/user-feeds.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
@@ -49,6 +52,9 @@ export interface Services {
   /** How often one network asks for accounts and passwords. */
   readonly accountRequests: AddressLimit;
   readonly serviceAccounts: ServiceAccounts;
+  readonly apiKeys: ApiKeys;
+  readonly keyUses: KeyUses;
+  readonly keyStates: KeyStates;
   readonly scopes: Scopes;
   readonly roles: Roles;
   readonly customRoles: CustomRoles;

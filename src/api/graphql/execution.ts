@@ -37,10 +37,10 @@ export function operationOf(
  */
 export async function delivered(
   { data = null, errors }: { readonly data?: ExecutionResult['data']; readonly errors?: Errors | undefined },
-  { by, running, services: { standings, logger } }: OperationContext,
+  { by, running, services: { identification, logger } }: OperationContext,
 ): Promise<FormattedExecutionResult> {
   try {
-    if (running !== null && !running.ended) await standings.recheck(by);
+    if (running !== null && !running.ended) await identification.recheck(by);
   } catch (error) {
     return { errors: [toPublicError(error, logger)] };
   }

@@ -1,6 +1,7 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
 import type { User as UserRecord } from '../../domain/users/user.ts';
 import type { ServiceAccount as ServiceAccountRecord } from '../../domain/service-accounts/service-account.ts';
+import type { ApiKey as ApiKeyRecord } from '../../domain/api-keys/api-key.ts';
 import type { Scope as ScopeRecord } from '../../domain/scopes/scope.ts';
 import type { Role as RoleRecord, Grant as GrantRecord } from '../../domain/roles/role.ts';
 import type { PolicyInForce as PolicyRecord } from '../../domain/policy/policies.ts';
@@ -85,6 +86,10 @@ export type Query = {
   permissionAnalytics: PermissionAnalytics;
   /** What happened to the sessions of all users. For whoever may read Analytics everywhere. */
   sessionAnalytics: SessionAnalytics;
+  /** Null when there is no such key, or none that you may read. */
+  apiKey?: Maybe<ApiKey>;
+  /** The keys you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
+  apiKeys: ApiKeyConnection;
   /** May you do this? About a subject you may not read, the answer is the same as about one that does not exist. */
   viewerCan: Decision;
   /** Several questions at once, answered in their order; at most 1000. */
@@ -136,6 +141,19 @@ export type QueryPermissionAnalyticsArgs = {
 
 export type QuerySessionAnalyticsArgs = {
   range: AnalyticsRange;
+};
+
+
+export type QueryApiKeyArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryApiKeysArgs = {
+  first: Scalars['Int']['input'];
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<ApiKeyFilter>;
+  orderBy?: InputMaybe<ApiKeyOrder>;
 };
 
 
@@ -249,6 +267,13 @@ export type Mutation = {
   changePassword: ChangePasswordPayload;
   /** Forgets the wrong passwords and codes of a user who has to wait for them, or is locked. */
   unlockUser: UnlockUserPayload;
+  /** For yourself or for a service account. An API key makes keys for service accounts alone, and none with more than it has. */
+  createApiKey: CreateApiKeyPayload;
+  updateApiKey: UpdateApiKeyPayload;
+  /** Gives it another secret. The current one is good for so long yet, at most 30 days. */
+  rotateApiKey: RotateApiKeyPayload;
+  /** Ends it: nothing that shows it is honoured any more. */
+  revokeApiKey: RevokeApiKeyPayload;
   /**
    * Puts these files in force in place of the expected version, once they have no problem and answer these decision tables as
    * they say. CONFLICT, with the version in force, when it is another one. Files that are in force already change nothing, and
@@ -384,6 +409,28 @@ export type MutationChangePasswordArgs = {
 
 
 export type MutationUnlockUserArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type MutationCreateApiKeyArgs = {
+  input: CreateApiKeyInput;
+};
+
+
+export type MutationUpdateApiKeyArgs = {
+  id: Scalars['ID']['input'];
+  input: UpdateApiKeyInput;
+};
+
+
+export type MutationRotateApiKeyArgs = {
+  id: Scalars['ID']['input'];
+  overlapSeconds: Scalars['Int']['input'];
+};
+
+
+export type MutationRevokeApiKeyArgs = {
   id: Scalars['ID']['input'];
 };
 
@@ -756,6 +803,145 @@ export type SessionBucket = {
   started: Scalars['Float']['output'];
   refreshed: Scalars['Float']['output'];
   ended: Scalars['Float']['output'];
+};
+
+/** A long-lived secret of a program, which acts as its owner with it: `X-API-Key: ck_…`. The secret is shown once. */
+export type ApiKey = Principal & {
+  __typename?: 'ApiKey';
+  id: Scalars['ID']['output'];
+  name?: Maybe<Scalars['String']['output']>;
+  /** The user or service account it acts as; null when you may not read that. */
+  owner?: Maybe<Principal>;
+  /** The part of it that is no secret, and the last four characters of its current secret. */
+  prefix: Scalars['String']['output'];
+  lastFour: Scalars['String']['output'];
+  /**
+   * What of its owner's rights it has, each written `user:disable`; null is all of them. Whatever is written here, it may never do
+   * more than its owner may at that moment.
+   */
+  permissions?: Maybe<Array<Scalars['String']['output']>>;
+  /** The ranges of addresses it is good from; none is from everywhere. */
+  addressRanges: Array<Scalars['String']['output']>;
+  /** The origins of pages it is good in; none is in all, and outside of pages. */
+  allowedOrigins: Array<Scalars['String']['output']>;
+  /** Whether it can change nothing. */
+  readOnly: Scalars['Boolean']['output'];
+  createdAt?: Maybe<Scalars['DateTime']['output']>;
+  /** The id of who made it. */
+  createdBy: Scalars['ID']['output'];
+  expiresAt?: Maybe<Scalars['DateTime']['output']>;
+  revokedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Why it ended: revoked, owner_deleted. */
+  revokedReason?: Maybe<Scalars['String']['output']>;
+  /** A few seconds behind. Null before the first use. */
+  lastUsedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Its secrets, the newest first. While one replaces another, both are good. */
+  versions: Array<ApiKeyVersion>;
+  /** The path of its owner's home scope, and the paths of that and all above it: what rules bound to a scope go by. */
+  scope?: Maybe<Scalars['String']['output']>;
+  scopes?: Maybe<Array<Scalars['String']['output']>>;
+};
+
+/** One secret of a key. */
+export type ApiKeyVersion = {
+  __typename?: 'ApiKeyVersion';
+  number: Scalars['Int']['output'];
+  lastFour: Scalars['String']['output'];
+  createdAt: Scalars['DateTime']['output'];
+  /** Until when it is good; null for the newest, which is good as long as the key. */
+  validUntil?: Maybe<Scalars['DateTime']['output']>;
+  /** A few seconds behind. Null before the first use. */
+  lastUsedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Whether it has been replaced, the newest is in use, and nobody has used this one for an hour. */
+  safeToRetire: Scalars['Boolean']['output'];
+};
+
+/** All of it must hold. */
+export type ApiKeyFilter = {
+  ownerId?: InputMaybe<Scalars['ID']['input']>;
+  /** Whether they are neither revoked nor at their end. */
+  live?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Nobody has used them since, or ever. */
+  unusedSince?: InputMaybe<Scalars['DateTime']['input']>;
+  expiresBefore?: InputMaybe<Scalars['DateTime']['input']>;
+  /** A key that was found somewhere, or the part of one that is no secret: whose is it? */
+  prefix?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type ApiKeyOrder = {
+  field: ApiKeyOrderField;
+  direction: OrderDirection;
+};
+
+export type ApiKeyOrderField =
+  | 'createdAt'
+  | 'name';
+
+export type ApiKeyConnection = {
+  __typename?: 'ApiKeyConnection';
+  edges: Array<ApiKeyEdge>;
+  pageInfo: PageInfo;
+};
+
+export type ApiKeyEdge = {
+  __typename?: 'ApiKeyEdge';
+  cursor: Scalars['String']['output'];
+  node: ApiKey;
+};
+
+export type CreateApiKeyInput = {
+  name: Scalars['String']['input'];
+  /** Whose key it is to be. Without it, it is yours. */
+  serviceAccountId?: InputMaybe<Scalars['ID']['input']>;
+  /** Each written `user:disable`. Without any it has all that its owner may. */
+  permissions?: InputMaybe<Array<Scalars['String']['input']>>;
+  /** Addresses or ranges of them, such as 10.0.0.0/8 or 2001:db8::/32. */
+  addressRanges?: InputMaybe<Array<Scalars['String']['input']>>;
+  /** Such as https://app.example.com. */
+  allowedOrigins?: InputMaybe<Array<Scalars['String']['input']>>;
+  readOnly?: InputMaybe<Scalars['Boolean']['input']>;
+  expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+/** What is absent stays. Null lifts a limit: of permissions, that is all that its owner may. */
+export type UpdateApiKeyInput = {
+  name?: InputMaybe<Scalars['String']['input']>;
+  permissions?: InputMaybe<Array<Scalars['String']['input']>>;
+  addressRanges?: InputMaybe<Array<Scalars['String']['input']>>;
+  allowedOrigins?: InputMaybe<Array<Scalars['String']['input']>>;
+  readOnly?: InputMaybe<Scalars['Boolean']['input']>;
+  expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+export type CreateApiKeyPayload = {
+  __typename?: 'CreateApiKeyPayload';
+  apiKey: ApiKey;
+  /** The key itself. It is shown here and never again. */
+  secret: Scalars['String']['output'];
+  position: Scalars['String']['output'];
+};
+
+export type UpdateApiKeyPayload = {
+  __typename?: 'UpdateApiKeyPayload';
+  apiKey: ApiKey;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RotateApiKeyPayload = {
+  __typename?: 'RotateApiKeyPayload';
+  apiKey: ApiKey;
+  /** The key itself, anew. It is shown here and never again. */
+  secret: Scalars['String']['output'];
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RevokeApiKeyPayload = {
+  __typename?: 'RevokeApiKeyPayload';
+  apiKey: ApiKey;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
 };
 
 /** The answer to "may X do Y on Z?", with what decided it. */
@@ -1677,6 +1863,7 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 
 /** Mapping of federation types */
 export type FederationTypes = {
+  ApiKey: ApiKey;
   Role: Role;
   Scope: Scope;
   User: User;
@@ -1687,6 +1874,9 @@ export type FederationTypes = {
 
 /** Mapping of federation reference types */
 export type FederationReferenceTypes = {
+  ApiKey:
+    ( { __typename: 'ApiKey' }
+    & GraphQLRecursivePick<FederationTypes['ApiKey'], {"id":true}> );
   Role:
     ( { __typename: 'Role' }
     & GraphQLRecursivePick<FederationTypes['Role'], {"id":true}> );
@@ -1733,6 +1923,7 @@ export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   Principal:
+    | ( ApiKeyRecord )
     | ( UserRecord )
     | ( ServiceAccountRecord )
   ;
@@ -1773,6 +1964,19 @@ export type ResolversTypes = {
   SessionProtocolCount: ResolverTypeWrapper<SessionProtocolCount>;
   SessionLengths: ResolverTypeWrapper<SessionLengths>;
   SessionBucket: ResolverTypeWrapper<SessionBucket>;
+  ApiKey: ResolverTypeWrapper<ApiKeyRecord>;
+  ApiKeyVersion: ResolverTypeWrapper<ApiKeyVersion>;
+  ApiKeyFilter: ApiKeyFilter;
+  ApiKeyOrder: ApiKeyOrder;
+  ApiKeyOrderField: ApiKeyOrderField;
+  ApiKeyConnection: ResolverTypeWrapper<Omit<ApiKeyConnection, 'edges'> & { edges: Array<ResolversTypes['ApiKeyEdge']> }>;
+  ApiKeyEdge: ResolverTypeWrapper<Omit<ApiKeyEdge, 'node'> & { node: ResolversTypes['ApiKey'] }>;
+  CreateApiKeyInput: CreateApiKeyInput;
+  UpdateApiKeyInput: UpdateApiKeyInput;
+  CreateApiKeyPayload: ResolverTypeWrapper<Omit<CreateApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  UpdateApiKeyPayload: ResolverTypeWrapper<Omit<UpdateApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  RotateApiKeyPayload: ResolverTypeWrapper<Omit<RotateApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  RevokeApiKeyPayload: ResolverTypeWrapper<Omit<RevokeApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
   Decision: ResolverTypeWrapper<Decision>;
   AbilityRules: ResolverTypeWrapper<AbilityRules>;
   PackedRules: ResolverTypeWrapper<Scalars['PackedRules']['output']>;
@@ -1915,6 +2119,18 @@ export type ResolversParentTypes = {
   SessionProtocolCount: SessionProtocolCount;
   SessionLengths: SessionLengths;
   SessionBucket: SessionBucket;
+  ApiKey: ApiKeyRecord;
+  ApiKeyVersion: ApiKeyVersion;
+  ApiKeyFilter: ApiKeyFilter;
+  ApiKeyOrder: ApiKeyOrder;
+  ApiKeyConnection: Omit<ApiKeyConnection, 'edges'> & { edges: Array<ResolversParentTypes['ApiKeyEdge']> };
+  ApiKeyEdge: Omit<ApiKeyEdge, 'node'> & { node: ResolversParentTypes['ApiKey'] };
+  CreateApiKeyInput: CreateApiKeyInput;
+  UpdateApiKeyInput: UpdateApiKeyInput;
+  CreateApiKeyPayload: Omit<CreateApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  UpdateApiKeyPayload: Omit<UpdateApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  RotateApiKeyPayload: Omit<RotateApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  RevokeApiKeyPayload: Omit<RevokeApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
   Decision: Decision;
   AbilityRules: AbilityRules;
   PackedRules: Scalars['PackedRules']['output'];
@@ -2047,6 +2263,8 @@ export type PageInfoResolvers<ContextType = OperationContext, ParentType extends
 export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   permissionAnalytics?: Resolver<ResolversTypes['PermissionAnalytics'], ParentType, ContextType, RequireFields<QueryPermissionAnalyticsArgs, 'range'>>;
   sessionAnalytics?: Resolver<ResolversTypes['SessionAnalytics'], ParentType, ContextType, RequireFields<QuerySessionAnalyticsArgs, 'range'>>;
+  apiKey?: Resolver<Maybe<ResolversTypes['ApiKey']>, ParentType, ContextType, RequireFields<QueryApiKeyArgs, 'id'>>;
+  apiKeys?: Resolver<ResolversTypes['ApiKeyConnection'], ParentType, ContextType, RequireFields<QueryApiKeysArgs, 'first'>>;
   viewerCan?: Resolver<ResolversTypes['Decision'], ParentType, ContextType, RequireFields<QueryViewerCanArgs, 'action' | 'subject'>>;
   viewerCanMany?: Resolver<Array<ResolversTypes['Decision']>, ParentType, ContextType, RequireFields<QueryViewerCanManyArgs, 'checks'>>;
   viewerAbility?: Resolver<ResolversTypes['AbilityRules'], ParentType, ContextType>;
@@ -2074,6 +2292,10 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   resetPassword?: Resolver<ResolversTypes['ResetPasswordPayload'], ParentType, ContextType, RequireFields<MutationResetPasswordArgs, 'token' | 'newPassword'>>;
   changePassword?: Resolver<ResolversTypes['ChangePasswordPayload'], ParentType, ContextType, RequireFields<MutationChangePasswordArgs, 'currentPassword' | 'newPassword'>>;
   unlockUser?: Resolver<ResolversTypes['UnlockUserPayload'], ParentType, ContextType, RequireFields<MutationUnlockUserArgs, 'id'>>;
+  createApiKey?: Resolver<ResolversTypes['CreateApiKeyPayload'], ParentType, ContextType, RequireFields<MutationCreateApiKeyArgs, 'input'>>;
+  updateApiKey?: Resolver<ResolversTypes['UpdateApiKeyPayload'], ParentType, ContextType, RequireFields<MutationUpdateApiKeyArgs, 'id' | 'input'>>;
+  rotateApiKey?: Resolver<ResolversTypes['RotateApiKeyPayload'], ParentType, ContextType, RequireFields<MutationRotateApiKeyArgs, 'id' | 'overlapSeconds'>>;
+  revokeApiKey?: Resolver<ResolversTypes['RevokeApiKeyPayload'], ParentType, ContextType, RequireFields<MutationRevokeApiKeyArgs, 'id'>>;
   applyPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationApplyPolicyArgs, 'files' | 'expectedVersion'>>;
   reloadPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType>;
   rollbackPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationRollbackPolicyArgs, 'version' | 'expectedVersion'>>;
@@ -2223,6 +2445,73 @@ export type SessionBucketResolvers<ContextType = OperationContext, ParentType ex
   started?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   refreshed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   ended?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type ApiKeyResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKey'] = ResolversParentTypes['ApiKey'], FederationReferenceType extends FederationReferenceTypes['ApiKey'] = FederationReferenceTypes['ApiKey']> = {
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['ApiKey']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  owner?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+  prefix?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  lastFour?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  permissions?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
+  addressRanges?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  allowedOrigins?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  readOnly?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  createdBy?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  expiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  revokedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  revokedReason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  lastUsedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  versions?: Resolver<Array<ResolversTypes['ApiKeyVersion']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ApiKeyVersionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyVersion'] = ResolversParentTypes['ApiKeyVersion']> = {
+  number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  lastFour?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  validUntil?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  lastUsedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  safeToRetire?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type ApiKeyConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyConnection'] = ResolversParentTypes['ApiKeyConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['ApiKeyEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type ApiKeyEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyEdge'] = ResolversParentTypes['ApiKeyEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+};
+
+export type CreateApiKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['CreateApiKeyPayload'] = ResolversParentTypes['CreateApiKeyPayload']> = {
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  secret?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type UpdateApiKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UpdateApiKeyPayload'] = ResolversParentTypes['UpdateApiKeyPayload']> = {
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RotateApiKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RotateApiKeyPayload'] = ResolversParentTypes['RotateApiKeyPayload']> = {
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  secret?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RevokeApiKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeApiKeyPayload'] = ResolversParentTypes['RevokeApiKeyPayload']> = {
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type DecisionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Decision'] = ResolversParentTypes['Decision']> = {
@@ -2526,7 +2815,7 @@ export type RegenerateRecoveryCodesPayloadResolvers<ContextType = OperationConte
 };
 
 export type PrincipalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Principal'] = ResolversParentTypes['Principal'], FederationReferenceType extends FederationReferenceTypes['Principal'] = FederationReferenceTypes['Principal']> = {
-  __resolveType: TypeResolveFn<'User' | 'ServiceAccount', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'ApiKey' | 'User' | 'ServiceAccount', ParentType, ContextType>;
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Principal']> | FederationReferenceType, FederationReferenceType, ContextType>;
 };
 
@@ -2768,6 +3057,14 @@ export type Resolvers<ContextType = OperationContext> = {
   SessionProtocolCount?: SessionProtocolCountResolvers<ContextType>;
   SessionLengths?: SessionLengthsResolvers<ContextType>;
   SessionBucket?: SessionBucketResolvers<ContextType>;
+  ApiKey?: ApiKeyResolvers<ContextType>;
+  ApiKeyVersion?: ApiKeyVersionResolvers<ContextType>;
+  ApiKeyConnection?: ApiKeyConnectionResolvers<ContextType>;
+  ApiKeyEdge?: ApiKeyEdgeResolvers<ContextType>;
+  CreateApiKeyPayload?: CreateApiKeyPayloadResolvers<ContextType>;
+  UpdateApiKeyPayload?: UpdateApiKeyPayloadResolvers<ContextType>;
+  RotateApiKeyPayload?: RotateApiKeyPayloadResolvers<ContextType>;
+  RevokeApiKeyPayload?: RevokeApiKeyPayloadResolvers<ContextType>;
   Decision?: DecisionResolvers<ContextType>;
   AbilityRules?: AbilityRulesResolvers<ContextType>;
   PackedRules?: GraphQLScalarType;

@@ -1,6 +1,11 @@
 import type { LiveOperation } from '../../domain/authority/live.ts';
 import { formatPosition } from '../../domain/authority/position.ts';
-import { type Principal, revocationTargets, type UserPrincipal } from '../../domain/principals/principal.ts';
+import {
+  dependenciesOf,
+  type Principal,
+  revocationTargets,
+  type UserPrincipal,
+} from '../../domain/principals/principal.ts';
 import { Refusal, type RefusalCode } from '../../domain/refusals.ts';
 import type { Timer } from '../../kit/clock.ts';
 import type { OperationContext } from './context.ts';
@@ -84,7 +89,7 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
   }
 
   get dependencies(): readonly string[] {
-    return this.#by.standing.dependencies;
+    return dependenciesOf(this.#by);
   }
 
   get by(): UserPrincipal {
@@ -145,7 +150,11 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
   }
 
   revoked(seq: number): Promise<void> {
-    this.refuse(new Refusal('SESSION_REVOKED', 'This session has been revoked. Sign in again.'), seq);
+    const isKey = this.#by.credential.key !== null;
+    const message = isKey
+      ? 'This API key has been revoked, or its owner is shut out.'
+      : 'This session has been revoked. Sign in again.';
+    this.refuse(new Refusal('SESSION_REVOKED', message), seq);
     return this.#flushed.promise;
   }
 
@@ -194,7 +203,7 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
       const asked = this.#by;
       const isRenewed = (): boolean => this.#by.credential !== asked.credential;
       try {
-        const now = requireUser(await this.#context.services.standings.recheck(asked));
+        const now = requireUser(await this.#context.services.identification.recheck(asked));
         if (!isRenewed()) return now;
       } catch (error) {
         if (!isRenewed()) throw error;
@@ -203,7 +212,7 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
   }
 
   #follow(now: UserPrincipal): void {
-    if (now.standing !== this.#by.standing) this.#go(now);
+    if (now.standing !== this.#by.standing || now.credential !== this.#by.credential) this.#go(now);
   }
 
   #go(now: UserPrincipal): void {
@@ -243,12 +252,16 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
     this.#wake?.();
   }
 
-  /** Checks again when the token expires or a grant does, whichever comes first. */
+  /** Checks again when the credential expires or a grant does, whichever comes first. */
   #schedule(): void {
     this.#expiry?.cancel();
     const { clock } = this.#context.services;
     const untilMs = Math.min(this.#by.credential.expiresAtMs, this.#by.standing.validUntilMs);
-    this.#expiry = clock.after(Math.max(0, untilMs - clock.now()) + 1, () => this.#recheck());
+    this.#expiry = clock.after(Math.max(0, untilMs - clock.now()) + 1, () => {
+      // No timer is as long as an API key may be good.
+      if (clock.now() < untilMs) this.#schedule();
+      else this.#recheck();
+    });
   }
 
   #close(): void {

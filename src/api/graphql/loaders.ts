@@ -1,4 +1,6 @@
 import DataLoader from 'dataloader';
+import type { ApiKey, ApiKeyVersion } from '../../domain/api-keys/api-key.ts';
+import { isId } from '../../kit/ids.ts';
 import type { Principal } from '../../domain/principals/principal.ts';
 import type { Lineage } from '../../domain/roles/lineage.ts';
 import type { Grant, Role } from '../../domain/roles/role.ts';
@@ -13,6 +15,9 @@ import type { Services } from './context.ts';
 export interface Loaders {
   readonly users: DataLoader<string, User | null>;
   readonly serviceAccounts: DataLoader<string, ServiceAccount | null>;
+  readonly apiKeys: DataLoader<string, ApiKey | null>;
+  /** The secrets of a key that the caller has shown to be readable. */
+  readonly keyVersionsOf: DataLoader<string, readonly ApiKeyVersion[]>;
   readonly scopes: DataLoader<string, Scope | null>;
   readonly roles: DataLoader<string, Role | null>;
   /** Where roles stand among the others. */
@@ -28,12 +33,14 @@ export interface Loaders {
 const BATCH_MAX = 1_000;
 
 export function createLoaders(by: Principal, services: Services): Loaders {
-  const { users, serviceAccounts, scopes, roles, sessions, secondFactors } = services;
+  const { users, serviceAccounts, apiKeys, scopes, roles, sessions, secondFactors } = services;
   const options = { maxBatchSize: BATCH_MAX };
   const roleLoader = new DataLoader<string, Role | null>((ids) => roles.findMany(by, ids), options);
   return {
     users: new DataLoader((ids) => users.findMany(by, ids), options),
     serviceAccounts: new DataLoader((ids) => serviceAccounts.findMany(by, ids), options),
+    apiKeys: new DataLoader((ids) => apiKeys.findMany(by, ids), options),
+    keyVersionsOf: new DataLoader((ids) => apiKeys.versionsOf(ids), options),
     scopes: new DataLoader((ids) => scopes.findMany(by, ids), options),
     roles: roleLoader,
     lineages: new DataLoader((ids) => roles.lineagesOf(by, ids), options),
@@ -60,4 +67,13 @@ export async function loadHeldRoles(loaders: Loaders, principalId: string, clock
   const grants = await loaders.grantsOf.load(principalId);
   const held = grants.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
   return loadReadable(loaders.roles, [...new Set(held.map(({ roleId }) => roleId))]);
+}
+
+/** Whichever kind of principal the id is of; null where it may not be read. */
+export function loadPrincipal(
+  { users, serviceAccounts, apiKeys }: Loaders,
+  id: string,
+): Promise<User | ServiceAccount | ApiKey | null> {
+  if (isId('apiKey', id)) return apiKeys.load(id);
+  return isId('serviceAccount', id) ? serviceAccounts.load(id) : users.load(id);
 }

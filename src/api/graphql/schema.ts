@@ -2,6 +2,7 @@ import { buildSubgraphSchema } from '@apollo/subgraph';
 import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { badInput } from '../../domain/refusals.ts';
 import { accounts } from './accounts.ts';
+import { apiKeys } from './api-keys.ts';
 import { analytics } from './analytics.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
@@ -22,6 +23,7 @@ const MODULES: readonly ResolverMap[] = [
   users,
   accounts,
   serviceAccounts,
+  apiKeys,
   scopes,
   roles,
   sessions,

@@ -1,9 +1,6 @@
-import type { ServiceAccount } from '../../domain/service-accounts/service-account.ts';
-import type { User } from '../../domain/users/user.ts';
-import { isId } from '../../kit/ids.ts';
 import { readField } from './fields.ts';
 import type { Resolvers } from './generated.ts';
-import { loadHeldRoles, type Loaders } from './loaders.ts';
+import { loadHeldRoles, loadPrincipal } from './loaders.ts';
 
 export const serviceAccounts: Resolvers = {
   Query: {
@@ -62,8 +59,3 @@ export const serviceAccounts: Resolvers = {
     },
   },
 };
-
-/** Whichever kind the id is of; null where it may not be read. */
-export function loadPrincipal({ users, serviceAccounts }: Loaders, id: string): Promise<User | ServiceAccount | null> {
-  return isId('serviceAccount', id) ? serviceAccounts.load(id) : users.load(id);
-}

@@ -2,7 +2,7 @@ import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import { formatPosition, type Position } from '../authority/position.ts';
-import { SYSTEM } from '../principals/principal.ts';
+import { demandSession, SYSTEM } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import { ACTIVITY_LOSS_MS } from '../sessions/activity.ts';
 import { readClient, readDevice } from '../sessions/device.ts';
@@ -220,7 +220,7 @@ export class Authentication {
     if (this.#refreshTokens.isOne(token)) return this.#end(this.#refreshTokens.parse(token), 'signed_out');
     const by = await this.#identification.identify({ kind: 'accessToken', token });
     if (by.kind !== 'user') throw notValid();
-    return this.#end({ userId: by.id, sessionId: by.credential.sessionId }, 'signed_out');
+    return this.#end({ userId: by.id, sessionId: demandSession(by).credential.sessionId }, 'signed_out');
   }
 
   /** Whether nobody has used the session for too long. What is written lags a little behind, and is believed for as long. */

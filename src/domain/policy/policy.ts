@@ -1,4 +1,4 @@
-import type { Decision, DecisionEngine, Principal, SubjectRecord } from '../principals/principal.ts';
+import type { Decision, DecisionEngine, Principal, SubjectRecord, UserPrincipal } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
 import { ALL, type Filter, NONE } from './filter.ts';
 import { covers } from './scope-paths.ts';
@@ -75,17 +75,24 @@ export class Policy {
     if (by.kind !== 'user') return by;
     const { engine, facts, grants } = by.standing;
     const holding = grants.filter((grant) => covers(grant.scope, scope));
-    return { ...by, standing: { ...by.standing, grants: holding, ability: engine.ability(facts, holding) } };
+    return {
+      ...by,
+      standing: { ...by.standing, grants: holding, ability: engine.ability(facts, holding, permissionsOf(by)) },
+    };
   }
 
   /**
    * Refuses, with FORBIDDEN, to give away what the principal lacks: everything that these roles allow in their scopes, it must
-   * be allowed itself.
+   * be allowed itself; or only what these permissions name of it, unless they are null.
    */
-  demandHolds(by: Principal, grants: readonly { readonly role: string; readonly scope: string | null }[]): void {
+  demandHolds(
+    by: Principal,
+    grants: readonly { readonly role: string; readonly scope: string | null }[],
+    permissions: readonly string[] | null = null,
+  ): void {
     if (by.kind !== 'user') return;
     const { engine, facts, ability } = by.standing;
-    const [lacks] = engine.lacking(ability, engine.ability(facts, grants));
+    const [lacks] = engine.lacking(ability, engine.ability(facts, grants, permissions));
     if (lacks === undefined) return;
     throw new Refusal(
       'FORBIDDEN',
@@ -120,6 +127,11 @@ export class Policy {
   readable<T extends SubjectRecord>(by: Principal, record: T | null): T | null {
     return record !== null && this.decide(by, 'read', record).allowed ? record : null;
   }
+}
+
+/** What of its owner's rights an API key has; null is all of them. */
+function permissionsOf({ credential: { key } }: UserPrincipal): readonly string[] | null {
+  return key?.permissions ?? null;
 }
 
 /** What a record is called in a message: `service account`. */

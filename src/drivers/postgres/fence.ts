@@ -37,12 +37,13 @@ export function createFence(query: Query): Fence {
       return { epoch: row.epoch, seq: Number(row.seq) };
     },
 
-    async outdated({ dependencies, asOf, credentials, label }) {
+    async outdated({ dependencies, asOf, credentials, label, sources = [] }) {
       const [row] = await query<{ outdated: boolean }>(
         'fence-outdated',
         `select exists (select from authority_log where target = any($1) and seq > $2)
-             or exists (select from authority_log where target = any($3) and seq > $4 and kind = 'revoked') as outdated`,
-        [dependencies, asOf, credentials, label],
+             or exists (select from authority_log where target = any($3) and seq > $4 and kind = 'revoked')
+             or exists (select from authority_log where target = any($5) and seq > $4) as outdated`,
+        [dependencies, asOf, credentials, label, sources],
       );
       return row?.outdated ?? true;
     },

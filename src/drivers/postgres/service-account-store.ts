@@ -8,7 +8,7 @@ import { instant, type Query } from './database.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
 import { scopeIdSql } from './scope-store.ts';
-import { PRINCIPAL_COLUMNS, type PrincipalSqlRow, principalTables, USER_SQL } from './user-store.ts';
+import { endKeysOf, PRINCIPAL_COLUMNS, type PrincipalSqlRow, principalTables, USER_SQL } from './user-store.ts';
 
 const TABLES = principalTables(`kind = 'service'`);
 
@@ -89,6 +89,7 @@ export function createServiceAccountWriter(query: Query): ServiceAccountWriter {
         'update grants set revoked_at = $2 where principal_id = $1 and revoked_at is null',
         [id, at],
       );
+      await endKeysOf(query, id, at);
       await query(
         'service-account-erase',
         `update users set name = '', scope_id = null, status = 'disabled', deleted_at = $2 where id = $1`,

@@ -1,5 +1,6 @@
 import type { HeldGrant } from '../../domain/principals/principal.ts';
 import type { FeedReader, PopulationReader, PrincipalInputs, SnapshotReader } from '../../domain/store.ts';
+import { readApiKeys } from './api-key-store.ts';
 import { toLogEntry, type LogRow } from './authority-log.ts';
 import type { Query } from './database.ts';
 import { grantScopeIdsSql, heldSql, toHeld } from './held-grants.ts';
@@ -57,6 +58,8 @@ export function createSnapshotReader(query: Query): SnapshotReader {
         principals: new Map(principals),
       };
     },
+
+    apiKeys: (ids) => readApiKeys(query, ids),
 
     async session(id) {
       const [row] = await query<{ epoch: string; as_of: string; live: boolean }>(

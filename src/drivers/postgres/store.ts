@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { AuditEntry, AuditWriter } from '../../domain/audit/entry.ts';
 import type { Store, Transaction } from '../../domain/store.ts';
 import { createAccountTokenWriter, createErrandWriter, createPasswordGuessWriter } from './account-store.ts';
+import { createApiKeyPages, createApiKeyReader, createApiKeyWriter } from './api-key-store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { createChallengeWriter } from './challenge-store.ts';
 import { createCleaningWriter } from './cleaning.ts';
@@ -32,6 +33,7 @@ export function createStore({ orm, query }: Database): Store {
   return {
     users: translating({ ...createUserReader(query), ...createUserPages(query) }),
     serviceAccounts: translating({ ...createServiceAccountReader(query), ...createServiceAccountPages(query) }),
+    apiKeys: translating({ ...createApiKeyReader(query), ...createApiKeyPages(query) }),
     scopes: translating({ ...createScopeReader(query), ...createScopePages(query) }),
     roles: translating({ ...createRoleReader(query), ...createRolePages(query) }),
     grants: translating(createGrantReader(query)),
@@ -63,6 +65,7 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
   return {
     users: createUserWriter(em),
     serviceAccounts: createServiceAccountWriter(query),
+    apiKeys: createApiKeyWriter(query),
     scopes: translating(createScopeWriter(query)),
     roles: translating(createRoleWriter(query)),
     grants: translating(createGrantWriter(query)),

@@ -203,6 +203,7 @@ export function createUserWriter(em: EntityManager): UserWriter {
       }
       const gone = 'update grants set revoked_at = $2 where principal_id = $1 and revoked_at is null';
       await query('user-erase-grants', gone, [id, at]);
+      await endKeysOf(query, id, at);
       await query(
         'user-erase-sessions',
         `update sessions set user_agent = null, address = null, address_key = null, browser = null, os = null, label = null,
@@ -217,6 +218,16 @@ export function createUserWriter(em: EntityManager): UserWriter {
       );
     },
   };
+}
+
+/** The keys of whoever is erased end, and what they were called is erased with them. */
+export async function endKeysOf(query: Query, ownerId: string, at: string): Promise<void> {
+  await query(
+    'erase-keys',
+    `update api_keys set name = '', revoked_reason = case when revoked_at is null then 'owner_deleted' else revoked_reason end,
+       revoked_at = coalesce(revoked_at, $2) where owner_id = $1`,
+    [ownerId, at],
+  );
 }
 
 function columnsOf({ id, email, name, status, scope }: User): readonly unknown[] {
