@@ -39,6 +39,7 @@ import { PasswordChanges } from './domain/authentication/password-changes.ts';
 import { SignInGuard } from './domain/authentication/sign-in-guard.ts';
 import { Unlocking } from './domain/authentication/unlocking.ts';
 import { Identification } from './domain/authentication/identification.ts';
+import { Introspection } from './domain/authentication/introspection.ts';
 import { KeyIdentification } from './domain/authentication/key-identification.ts';
 import { SecondFactors } from './domain/authentication/second-factors.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
@@ -260,12 +261,13 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const secondFactors = new SecondFactors({ store, authority, sessions, keys, notices, settings: config, clock });
   const deviceTokens = new DeviceTokens(keys, clock);
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
+  const keyIdentification = new KeyIdentification({ states: keyStates, standings, tail, clock });
   const identification = new Identification({
     snapshots: store.snapshots,
     tail,
     standings,
     accessTokens,
-    apiKeys: new KeyIdentification({ states: keyStates, standings, tail, clock }),
+    apiKeys: keyIdentification,
     clock,
   });
   const authentication = new Authentication({
@@ -331,6 +333,14 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     cleaner,
     authentication,
     identification,
+    introspection: new Introspection({
+      identification,
+      apiKeys: keyIdentification,
+      authentication,
+      refreshTokens,
+      standings,
+      policy,
+    }),
     secondFactors,
     refreshTokens,
     csrfTokens: new CsrfTokens(keys),
@@ -368,7 +378,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const known = new KnownQueries({ schema, documents, logger });
   const origins = new Origins(config.allowedOrigins);
   addCors(server, origins);
-  addOauthRoutes(server, { services, issuer: config.issuer });
+  addOauthRoutes(server, { services, issuing: config });
   const streams = new EventStreams({ schema, documents, services, origins });
   addGraphqlRoute(server, { apollo, services, known, streams, origins, metrics });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins });

@@ -9,6 +9,7 @@ import { newId } from '../../src/kit/ids.ts';
 import { Keys, Secret } from '../../src/kit/secret.ts';
 import { apiKeysOn, came, IN, outWith, REVOKE_KEY, ROTATE_KEY, UPDATE_KEY } from '../support/api-keys.ts';
 import { IN_FORCE, INSTANCES } from '../support/asking.ts';
+import { startRedisServer, type RedisServer } from '../support/redis-server.ts';
 import {
   askOver,
   type Castellans,
@@ -16,7 +17,6 @@ import {
   collect,
   post,
   recordStatements,
-  redisUrl,
   type SignedInUser,
   startCastellans,
 } from '../support/castellan.ts';
@@ -29,6 +29,7 @@ const SUBSCRIPTION = `subscription {
   permissionsChanged { __typename ... on PermissionsChanged { rules } ... on AccessEnded { code reason position } }
 }`;
 
+let redis: RedisServer;
 let castellans: Castellans;
 let alice: SignedInUser;
 let bob: SignedInUser;
@@ -39,11 +40,16 @@ const { done, createKey, withKey, onEvery, addAccount } = apiKeysOn(
 );
 
 beforeAll(async () => {
-  castellans = await startCastellans(3);
+  // A Redis of our own: its commands are counted.
+  redis = await startRedisServer();
+  castellans = await startCastellans(3, { settings: { redisUrl: new Secret(redis.url) } });
   [alice, bob] = [await castellans.signUp('alice', ['administrator']), await castellans.signUp('bob')];
 });
 
-afterAll(() => castellans?.close());
+afterAll(async () => {
+  await castellans?.close();
+  await redis?.stop();
+});
 
 const hashOf = (text: string): string => hash('sha256', text, 'base64url');
 const urlOf = (instance: number): string => castellans.apps[instance]?.url ?? '';
@@ -230,7 +236,7 @@ describe('AC-49c: who guesses at keys', () => {
 });
 
 test('a warm request with a key asks neither PostgreSQL nor Redis for anything', async () => {
-  const client = new Redis(redisUrl());
+  const client = new Redis(redis.url);
   const { secret } = await createKey(bob, { permissions: ['user:read'], addressRanges: ['127.0.0.0/8', '::1'] });
   expect(await onEvery(secret)).toEqual(IN);
   const commands = async () => {
@@ -395,9 +401,9 @@ describe('what is kept of a key', () => {
       const rows = await castellans.rows<{ row: string }>(`select t::text as row from ${name} t`);
       texts.push(...rows.map(({ row }) => row));
     }
-    const redis = new Redis(redisUrl());
-    for (const key of await redis.keys(`castellan:api-key:*`)) texts.push(key, (await redis.get(key)) ?? '');
-    redis.disconnect();
+    const client = new Redis(redis.url);
+    for (const key of await client.keys(`castellan:api-key:*`)) texts.push(key, (await client.get(key)) ?? '');
+    client.disconnect();
     const everything = texts.join('\n');
     expect(everything).toContain(apiKey.id);
     for (const each of [secret, rotated.secret]) {

@@ -113,7 +113,7 @@ const ENTITIES = `query ($representations: [_Any!]!) {
     ... on User { id email name status scope createdAt roles { name } grants { scope } }
     ... on Role { id name description managed inherits { id } }
     ... on Scope { id name path state: status createdAt parent { id } }
-    ... on ServiceAccount { id name status scope createdAt roles { name } grants { scope } }
+    ... on ServiceAccount { id name accountStatus: status scope createdAt roles { name } grants { scope } }
     ... on ApiKey { id label: name prefix createdAt expiresAt owner { id } permissions }
     ... on Session { id createdAt expiresAt userAgent address user { id email } }
   }
@@ -125,7 +125,7 @@ const ORDINARY: Readonly<Record<string, string>> = {
   Role: 'query ($id: ID!) { it: role(id: $id) { __typename id name description managed inherits { id } } }',
   Scope: 'query ($id: ID!) { it: scope(id: $id) { __typename id name path state: status createdAt parent { id } } }',
   ServiceAccount: `query ($id: ID!) { it: serviceAccount(id: $id) {
-    __typename id name status scope createdAt roles { name } grants { scope } } }`,
+    __typename id name accountStatus: status scope createdAt roles { name } grants { scope } } }`,
   ApiKey: `query ($id: ID!) { it: apiKey(id: $id) {
     __typename id label: name prefix createdAt expiresAt owner { id } permissions } }`,
   Session: `query ($id: ID!) { it: session(id: $id) {

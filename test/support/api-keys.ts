@@ -3,10 +3,7 @@ import { askingOn, INSTANCES, onEveryInstance } from './asking.ts';
 import { type Answer, type Castellans, codesOf, type SignedInUser } from './castellan.ts';
 import { addGrant } from './people.ts';
 
-const VERSION = 'number lastFour createdAt validUntil lastUsedAt safeToRetire';
-export const KEY = `id name prefix lastFour permissions addressRanges allowedOrigins readOnly createdAt createdBy expiresAt
-  revokedAt revokedReason lastUsedAt scope scopes versions { ${VERSION} }
-  owner { __typename id ... on User { email } ... on ServiceAccount { name } }`;
+const KEY = 'id prefix permissions';
 const RECEIPT = 'receipt { enforced instances acknowledged } position';
 export const CREATE_KEY = `mutation ($input: CreateApiKeyInput!) {
   createApiKey(input: $input) { apiKey { ${KEY} } secret position }
@@ -18,21 +15,10 @@ export const ROTATE_KEY = `mutation ($id: ID!, $overlapSeconds: Int!) {
   rotateApiKey(id: $id, overlapSeconds: $overlapSeconds) { apiKey { ${KEY} } secret ${RECEIPT} }
 }`;
 export const REVOKE_KEY = `mutation ($id: ID!) { revokeApiKey(id: $id) { apiKey { ${KEY} } ${RECEIPT} } }`;
-export const READ_KEY = `query ($id: ID!) { apiKey(id: $id) { ${KEY} } }`;
 
 export interface KeyData {
   readonly id: string;
   readonly prefix: string;
-  readonly lastFour: string;
-  readonly permissions: readonly string[] | null;
-  readonly lastUsedAt: string | null;
-  readonly versions: readonly {
-    readonly number: number;
-    readonly lastFour: string;
-    readonly validUntil: string | null;
-    readonly lastUsedAt: string | null;
-    readonly safeToRetire: boolean;
-  }[];
 }
 
 export interface Issued {

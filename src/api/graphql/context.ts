@@ -9,6 +9,7 @@ import type { Tail } from '../../domain/authority/tail.ts';
 import type { AddressLimit } from '../../domain/authentication/address-limit.ts';
 import type { Authentication } from '../../domain/authentication/authentication.ts';
 import type { Identification } from '../../domain/authentication/identification.ts';
+import type { Introspection } from '../../domain/authentication/introspection.ts';
 import type { Origin } from '../../domain/authentication/origin.ts';
 import type { PasswordChanges } from '../../domain/authentication/password-changes.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
@@ -64,6 +65,7 @@ export interface Services {
   readonly cleaner: Cleaner;
   readonly authentication: Authentication;
   readonly identification: Identification;
+  readonly introspection: Introspection;
   readonly secondFactors: SecondFactors;
   readonly refreshTokens: RefreshTokens;
   readonly csrfTokens: CsrfTokens;

@@ -213,6 +213,25 @@ export class Authentication {
   }
 
   /**
+   * The session that this refresh token would go on with. It is not used by that. Refuses one that would be refused, and tells
+   * nobody that it was shown.
+   */
+  async sessionOfRefreshToken(token: string): Promise<Session> {
+    const presented = this.#refreshTokens.parse(token);
+    const { value } = await this.#store.transaction(async (tx) => {
+      const user = await tx.users.find(presented.userId);
+      const found = await tx.sessions.findWithRefresh(presented.sessionId);
+      if (user === null || found === null || found.session.userId !== user.id) throw notValid();
+      if (!isActive(user) || found.session.revokedAt !== null) throw revoked();
+      if (found.session.expiresAt <= this.#now() || this.#isIdle(found)) throw ended();
+      const { session, refresh } = found;
+      if (refresh.currentHash === presented.hash || this.#withinGrace(presented, refresh) !== null) return session;
+      throw revoked();
+    });
+    return value;
+  }
+
+  /**
    * Ends the session that an access or refresh token of ours stands for, with the receipt, so that none of its tokens is good
    * any more. Refuses what is no token of ours, or of a session that has ended.
    */

@@ -7,11 +7,11 @@ import type { Standings } from '../policy/standings.ts';
 import type { KeyOrigin, Principal, ShownKey, UserPrincipal } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 
-/** An API key as it was shown, and from where. */
+/** An API key as it was shown, and from where; null when somebody else asks about it. */
 export interface ShownApiKey {
   readonly kind: 'apiKey';
   readonly text: string;
-  readonly from: KeyOrigin;
+  readonly from: KeyOrigin | null;
 }
 
 /** Which key, by which of its secrets, from where: all that is remembered of one that was right. */
@@ -90,7 +90,7 @@ export class KeyIdentification {
     const secret = versions.find(({ number }) => number === version);
     const expiresAtMs = secret === undefined ? 0 : Math.min(endOf(expiresAt), endOf(secret.validUntil));
     if (this.#clock.now() >= expiresAtMs) throw expired();
-    state.places.demand(from);
+    if (from !== null) state.places.demand(from);
 
     const owner = this.#standings.warm(ownerId);
     if (owner === null) return null;

@@ -134,7 +134,8 @@ export interface ShownKey {
   readonly allowedOrigins: readonly string[];
   readonly expiresAt: Instant | null;
   readonly readOnly: boolean;
-  readonly from: KeyOrigin;
+  /** Null when somebody else asks about it. */
+  readonly from: KeyOrigin | null;
 }
 
 /** The proof a principal came with: a session's, or an API key of its own. */
