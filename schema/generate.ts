@@ -29,6 +29,8 @@ export async function generate(): Promise<string> {
     },
     mappers: {
       User: '../../domain/users/user.ts#User as UserRecord',
+      ServiceAccount: '../../domain/service-accounts/service-account.ts#ServiceAccount as ServiceAccountRecord',
+      ApiKey: '../../domain/api-keys/api-key.ts#ApiKey as ApiKeyRecord',
       Scope: '../../domain/scopes/scope.ts#Scope as ScopeRecord',
       Role: '../../domain/roles/role.ts#Role as RoleRecord',
       Grant: '../../domain/roles/role.ts#Grant as GrantRecord',

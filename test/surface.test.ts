@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { isInterfaceType, isObjectType, parse, type GraphQLObjectType } from 'graphql';
 import { buildSchema, createSchema } from '../src/api/graphql/schema.ts';
-import { aGrant, aRole, aScope, aSession, aUser } from './contract/store-samples.ts';
+import { aGrant, anApiKey, aRole, aScope, aServiceAccount, aSession, aUser } from './contract/store-samples.ts';
 import { readFolder, ROOT, type SourceFile } from './support/source-files.ts';
 
 /** That nothing is promised in the public contract which is not there, or which no test ever asks for. */
@@ -21,6 +21,8 @@ const ROOTS = ['Query', 'Mutation', 'Subscription'].map((name) => SCHEMA.getType
 /** One record of each kind that stands behind a type of the same name. A field is one of its properties or has a resolver. */
 const RECORDS: Readonly<Record<string, object>> = {
   User: aUser(),
+  ServiceAccount: aServiceAccount(),
+  ApiKey: anApiKey({ ownerId: '' }),
   Scope: aScope('acme'),
   Role: aRole(),
   Session: aSession(),

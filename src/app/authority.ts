@@ -1,4 +1,8 @@
 import type { Foundation } from '../app/foundation.ts';
+import { AccessTokens } from '../domain/tokens/access-tokens.ts';
+import { KeyStates } from '../domain/api-keys/key-states.ts';
+import { KeyIdentification } from '../domain/authentication/key-identification.ts';
+import { Identification } from '../domain/authentication/identification.ts';
 import { Acknowledgements } from '../domain/authority/acknowledgements.ts';
 import { Authority } from '../domain/authority/authority.ts';
 import { LiveOperations } from '../domain/authority/live.ts';
@@ -21,6 +25,7 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
   const engines = new Engines(store.bundles);
   const labelled = { snapshots: store.snapshots, cache, keys, tail, clock, logger };
   const sessionStates = new SessionStates(labelled);
+  const keyStates = new KeyStates(labelled);
   const standings = new Standings({ engines, sessions: sessionStates, ...labelled });
   const live = new LiveOperations({ clock, logger });
   tail.listen({ applied: (entries) => live.applied(entries), reset: () => live.reset() });
@@ -50,7 +55,7 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
     receipts,
     clock,
     timing,
-    recheck: (by) => standings.recheck(by),
+    recheck: (by) => identification.recheck(by),
     settled: ({ enforced, waitedMs }) =>
       metrics.receiptSeconds.observe({ enforced: String(enforced) }, waitedMs / 1_000),
     committed: () => drainer.soon(),
@@ -66,7 +71,31 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
   cleanup.add('the tail of the authority log', () => tail.stop());
   membership.start();
   cleanup.add('the membership', () => membership.stop());
-  return { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing };
+  const accessTokens = new AccessTokens({ keyRing, settings: config, clock });
+  const keyIdentification = new KeyIdentification({ states: keyStates, standings, tail, clock });
+  const identification: Identification = new Identification({
+    sessions: sessionStates,
+    tail,
+    standings,
+    accessTokens,
+    apiKeys: keyIdentification,
+    clock,
+  });
+  return {
+    authority,
+    tail,
+    engines,
+    sessionStates,
+    keyStates,
+    standings,
+    live,
+    drainer,
+    eventFeeds,
+    keyRing,
+    accessTokens,
+    keyIdentification,
+    identification,
+  };
 }
 
 export type AuthorityParts = Awaited<ReturnType<typeof startAuthority>>;

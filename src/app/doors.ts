@@ -41,7 +41,7 @@ export async function openDoors(
   const known = new KnownQueries({ schema, documents, logger });
   const origins = new Origins(config.allowedOrigins);
   addCors(server, origins);
-  addOauthRoutes(server, { services, issuer: config.issuer });
+  addOauthRoutes(server, { services, issuing: config });
   const streams = new EventStreams({ schema, documents, services, origins });
   addGraphqlRoute(server, { apollo, services, known, streams, origins, metrics });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins });

@@ -7,7 +7,6 @@ import { PermissionAnalytics } from '../domain/analytics/permission-analytics.ts
 import { AddressLimit } from '../domain/authentication/address-limit.ts';
 import { Authentication } from '../domain/authentication/authentication.ts';
 import { DeviceTokens } from '../domain/authentication/device-tokens.ts';
-import { Identification } from '../domain/authentication/identification.ts';
 import { PasswordChanges } from '../domain/authentication/password-changes.ts';
 import { SecondFactors } from '../domain/authentication/second-factors.ts';
 import { SessionProofs } from '../domain/authentication/session-proofs.ts';
@@ -27,11 +26,14 @@ import { PolicyFiles } from '../domain/roles/policy-files.ts';
 import { Roles } from '../domain/roles/roles.ts';
 import { Scopes } from '../domain/scopes/scopes.ts';
 import { Activity } from '../domain/sessions/activity.ts';
+import { ApiKeys } from '../domain/api-keys/api-keys.ts';
+import { KeyUses } from '../domain/api-keys/key-uses.ts';
+import { Introspection } from '../domain/authentication/introspection.ts';
+import { ServiceAccounts } from '../domain/service-accounts/service-accounts.ts';
 import { Cleaner } from '../domain/sessions/cleaner.ts';
 import { SessionAnalytics } from '../domain/sessions/session-analytics.ts';
 import { SessionEnder } from '../domain/sessions/session-ender.ts';
 import { Sessions } from '../domain/sessions/sessions.ts';
-import { AccessTokens } from '../domain/tokens/access-tokens.ts';
 import { CsrfTokens } from '../domain/tokens/csrf-tokens.ts';
 import { RefreshTokens } from '../domain/tokens/refresh-tokens.ts';
 import { SigningKeys } from '../domain/tokens/signing-keys.ts';
@@ -47,6 +49,7 @@ import { Users } from '../domain/users/users.ts';
 export async function createUseCases(foundation: Foundation, parts: AuthorityParts) {
   const { config, clock, logger, cleanup, keys, store, rollups, openMailer, folder, readPolicies } = foundation;
   const { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing } = parts;
+  const { keyStates, accessTokens, identification, keyIdentification } = parts;
   hashing.atOnce = availableParallelism();
   const policy = new Policy(new DecisionCounts(rollups), clock);
   const policies = new Policies({
@@ -60,15 +63,20 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const notices = new Notices({ errands, settings: config });
   const users = new Users({ store, authority, policy, standings, settings: config, clock });
   const userChanges = new UserChanges({ authority, policy, notices, clock });
+  const serviceAccounts = new ServiceAccounts({ store, authority, policy, clock });
+  const environment = config.production ? 'live' : 'dev';
+  const apiKeys = new ApiKeys({ store, authority, policy, keys, environment, clock });
   const scopes = new Scopes({ store, authority, policy, clock });
   const roles = new Roles({ store, policy });
   const customRoles = new CustomRoles({ authority, policy, clock });
   const grants = new Grants({ store, authority, policy, clock });
   const sessions = new Sessions({ store, authority, policy, clock });
-  const accessTokens = new AccessTokens({ keyRing, settings: config, clock });
   const activity = new Activity({ store, clock, logger });
   activity.start();
   cleanup.add('what is known of activity', () => activity.stop());
+  const keyUses = new KeyUses({ store, clock, logger });
+  keyUses.start();
+  cleanup.add('what is known of the use of keys', () => keyUses.stop());
   const cleaner = new Cleaner({ store, settings: config, clock, logger });
   cleaner.start();
   cleanup.add('the cleaner', () => cleaner.stop());
@@ -100,7 +108,6 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   });
   const deviceTokens = new DeviceTokens(keys, clock);
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
-  const identification = new Identification({ sessions: sessionStates, tail, standings, accessTokens, clock });
   const authentication = new Authentication({
     store,
     authority,
@@ -156,6 +163,10 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     passwordChanges,
     unlocking: new Unlocking({ authority, policy, guard }),
     accountRequests: new AddressLimit(config.accountRequestsPerAddress, clock),
+    serviceAccounts,
+    apiKeys,
+    keyUses,
+    keyStates,
     operationLimits: new OperationLimits({ settings: config, share }),
     scopes,
     roles,
@@ -168,6 +179,14 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     cleaner,
     authentication,
     identification,
+    introspection: new Introspection({
+      identification,
+      apiKeys: keyIdentification,
+      authentication,
+      refreshTokens,
+      standings,
+      policy,
+    }),
     secondFactors,
     stepUps,
     refreshTokens,

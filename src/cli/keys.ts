@@ -1,4 +1,5 @@
 import { readConfig } from '../config.ts';
+import { resealApiKeys } from '../domain/api-keys/reseal-keys.ts';
 import { resealFactors } from '../domain/authentication/reseal-factors.ts';
 import { resealSigningKeys, type SigningKeyRecord } from '../domain/tokens/signing-keys.ts';
 import { openDatabase } from '../drivers/postgres/database.ts';
@@ -55,8 +56,9 @@ export async function resealKeys(env: Environment): Promise<Report> {
       return opened === null ? null : keys.seal('signing-keys', opened, kid);
     });
     const factors = await resealFactors(store, keys);
-    const line = `${count} signing keys and the second factors of ${factors} users are sealed under the current secret.`;
-    return { ok: true, lines: [line], facts: { resealed: count, secondFactors: factors } };
+    const apiKeys = await resealApiKeys(store, keys);
+    const line = `${count} signing keys, the second factors of ${factors} users and ${apiKeys} API keys are sealed under the current secret.`;
+    return { ok: true, lines: [line], facts: { resealed: count, secondFactors: factors, apiKeys } };
   } finally {
     await database.close();
   }

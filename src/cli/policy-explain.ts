@@ -123,8 +123,10 @@ async function memberOf({ users, snapshots }: Store, name: string) {
   const found = name.includes('@') ? ((await users.findByEmail(name))?.user ?? null) : await users.find(name);
   const { principals } = await snapshots.principals(found === null ? [] : [found.id]);
   const held = found === null ? undefined : principals.get(found.id);
-  if (held === undefined) throw new NotThere(`There is no user ${name} in this database. Check --principal.`);
-  return { user: held.record, grants: held.grants };
+  if (found === null || held === undefined) {
+    throw new NotThere(`There is no user ${name} in this database. Check --principal.`);
+  }
+  return { user: found, grants: held.grants };
 }
 
 /** The record of this id, unless it is described; null for what Castellan keeps no records of. */

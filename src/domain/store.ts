@@ -1,4 +1,5 @@
 import type { RollupReader, RollupWriter } from './analytics/rollup-store.ts';
+import type { ApiKey, ApiKeyInputs, ApiKeyReader, ApiKeyWriter } from './api-keys/api-key.ts';
 import type { AuthorityChange } from './authority/log.ts';
 import type { AuditWriter } from './audit/entry.ts';
 import type { ChallengeWriter } from './authentication/challenges.ts';
@@ -16,6 +17,7 @@ import type { SessionFactsReader } from './sessions/session-counts.ts';
 import type { EndingWriter } from './sessions/session-ender.ts';
 import type { SessionInputs } from './sessions/session-states.ts';
 import type { LevelReader, LevelWriter } from './sessions/session-levels.ts';
+import type { ServiceAccount, ServiceAccountReader, ServiceAccountWriter } from './service-accounts/service-account.ts';
 import type { Session, SessionReader, SessionWriter } from './sessions/session.ts';
 import type { SigningKeyReader, SigningKeyWriter } from './tokens/signing-key.ts';
 import type { AccountTokenWriter } from './users/account-tokens.ts';
@@ -27,8 +29,10 @@ import type { User, UserReader, UserWriter } from './users/user.ts';
  * write or a silent revocation does not compile. test/contract/store.contract.ts holds every driver to these words.
  */
 export interface Store {
+  readonly apiKeys: ApiKeyReader & Pages<ApiKey>;
   readonly scopes: ScopeReader & Pages<Scope>;
   readonly users: UserReader & Pages<User>;
+  readonly serviceAccounts: ServiceAccountReader & Pages<ServiceAccount>;
   readonly roles: RoleReader & Pages<Role>;
   readonly grants: GrantReader;
   readonly sessions: SessionReader & Pages<Session>;
@@ -55,8 +59,10 @@ export interface CommittedWork<T> {
 }
 
 export interface Transaction {
+  readonly apiKeys: ApiKeyWriter;
   readonly scopes: ScopeWriter;
   readonly users: UserWriter;
+  readonly serviceAccounts: ServiceAccountWriter;
   readonly roles: RoleWriter;
   readonly grants: GrantWriter;
   readonly sessions: SessionWriter;
@@ -86,7 +92,7 @@ export interface Transaction {
 /** The effect fence: what makes a change by someone whose rights were taken away meanwhile fail. */
 export interface Fence {
   /**
-   * Locks principal rows in ascending order of id: `change` ones against each other, `share` ones against changes.
+   * Locks rows of users and service accounts in ascending order of id: `change` ones against each other, `share` ones against changes.
    * An id in both is locked in the stronger mode. Missing rows are passed over. The policy in force comes last: with
    * `share` it cannot change until the end of the transaction, with `change` nobody else shares or changes it. One that
    * is shared is not locked to be changed later: two that did so would wait for each other.
@@ -99,8 +105,9 @@ export interface Fence {
   /** Epoch and head of the log. What is read after it in this transaction is at least as new. */
   head(): Promise<{ readonly epoch: string; readonly seq: number }>;
   /**
-   * Whether the log has anything about one of `dependencies` after `asOf`, or about the session after its own `asOf`, or a
-   * revocation of one of `credentials` after `label`. A statement of its own, after {@link lock}: one that locks and looks at once would look at the state from
+   * Whether the log has anything about one of `dependencies` after `asOf`, or about the session after its own `asOf`, a
+   * revocation of one of `credentials` after `label`, or anything about one of `sources` after that: what the credential was
+   * read from. A statement of its own, after {@link lock}: one that locks and looks at once would look at the state from
    * before it waited for the lock.
    */
   outdated(basis: {
@@ -109,6 +116,7 @@ export interface Fence {
     readonly session: { readonly id: string; readonly asOf: number } | null;
     readonly credentials: readonly string[];
     readonly label: number;
+    readonly sources?: readonly string[];
   }): Promise<boolean>;
 }
 
@@ -121,7 +129,7 @@ export interface PrincipalSnapshot {
 }
 
 export interface PrincipalInputs {
-  readonly record: User;
+  readonly record: User | ServiceAccount;
   /** Without those that expired, and those in a suspended scope. */
   readonly grants: readonly HeldGrant[];
   /** Those in a suspended scope: they allow nothing, but their roles are among the record's. Without those that expired. */
@@ -144,6 +152,12 @@ export interface SnapshotReader {
   principals(ids: readonly string[]): Promise<PrincipalSnapshot>;
   /** What decides about the sessions with these ids, without the missing ones. One snapshot. */
   sessions(ids: readonly string[]): Promise<SessionSnapshot>;
+  /** What decides about the keys with these ids, without the missing ones; with the ids of their owners' home scopes and all above. One snapshot. */
+  apiKeys(ids: readonly string[]): Promise<{
+    readonly epoch: string;
+    readonly asOf: number;
+    readonly keys: ReadonlyMap<string, ApiKeyInputs & { readonly homeIds: readonly string[] }>;
+  }>;
 }
 
 /** Somebody whom a change of policy may give or take something. */

@@ -40,6 +40,7 @@ export class Secret {
 export type KeyPurpose =
   | 'account-tokens'
   | 'acknowledgements'
+  | 'api-keys'
   | 'cache'
   | 'challenges'
   | 'csrf-tokens'

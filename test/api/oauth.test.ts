@@ -85,6 +85,7 @@ test('the metadata (RFC 8414) name what is there', async () => {
   for (const [name, status] of [
     ['jwks_uri', 200],
     ['revocation_endpoint', 404],
+    ['introspection_endpoint', 404],
   ] as const) {
     const url = metadata[name] ?? '';
     expect(url.startsWith(origin)).toBe(true);

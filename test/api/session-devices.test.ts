@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { addressKey, parseAddressRange } from '../../src/domain/sessions/address-range.ts';
+import { addressKey, parseAddressRange } from '../../src/domain/address-range.ts';
 import { readDevice } from '../../src/domain/sessions/device.ts';
 import { Refusal } from '../../src/domain/refusals.ts';
 import {

@@ -115,6 +115,8 @@ const ENTITIES = `query ($representations: [_Any!]!) {
     ... on User { id email name status scope createdAt roles { name } grants { scope } }
     ... on Role { id name description managed inherits { id } }
     ... on Scope { id name path state: status createdAt parent { id } }
+    ... on ServiceAccount { id name accountStatus: status scope createdAt roles { name } grants { scope } }
+    ... on ApiKey { id label: name prefix createdAt expiresAt owner { id } permissions }
     ... on Session { id createdAt expiresAt userAgent address user { id email } }
   }
 }`;
@@ -124,19 +126,27 @@ const ORDINARY: Readonly<Record<string, string>> = {
     __typename id email name status scope createdAt roles { name } grants { scope } } }`,
   Role: 'query ($id: ID!) { it: role(id: $id) { __typename id name description managed inherits { id } } }',
   Scope: 'query ($id: ID!) { it: scope(id: $id) { __typename id name path state: status createdAt parent { id } } }',
+  ServiceAccount: `query ($id: ID!) { it: serviceAccount(id: $id) {
+    __typename id name accountStatus: status scope createdAt roles { name } grants { scope } } }`,
+  ApiKey: `query ($id: ID!) { it: apiKey(id: $id) {
+    __typename id label: name prefix createdAt expiresAt owner { id } permissions } }`,
   Session: `query ($id: ID!) { it: session(id: $id) {
     __typename id createdAt expiresAt userAgent address user { id email } } }`,
 };
 
 /** Every record that there is an entity of: mine, somebody else's, and none. */
 function representations(): readonly { readonly __typename: string; readonly id: string }[] {
-  const { bob, mallory, gus, memberRoleId, scopeIds } = tenants;
+  const { bob, mallory, gus, memberRoleId, scopeIds, serviceAccountId, apiKeyIds } = tenants;
   return [
     ...[bob, mallory, gus].flatMap(({ id, sessionId }) => [
       { __typename: 'User', id },
       { __typename: 'Session', id: sessionId },
     ]),
     { __typename: 'Role', id: memberRoleId },
+    { __typename: 'ServiceAccount', id: serviceAccountId },
+    { __typename: 'ServiceAccount', id: bob.id },
+    ...apiKeyIds.map((id) => ({ __typename: 'ApiKey', id })),
+    { __typename: 'User', id: serviceAccountId },
     ...scopeIds.map((id) => ({ __typename: 'Scope', id })),
     { __typename: 'Scope', id: bob.id },
     { __typename: 'User', id: NO_USER },
@@ -154,7 +164,7 @@ const callers = (): readonly (SignedInUser | null)[] => {
 
 describe('AC-52: _entities', () => {
   test('is asked about every type that has a key', () => {
-    const keyed = [...readSchemaText().matchAll(/type (\w+) @key/g)].map(([, name = '']) => name);
+    const keyed = [...readSchemaText().matchAll(/type (\w+)(?: implements \w+)? @key/g)].map(([, name = '']) => name);
     expect(keyed.toSorted()).toEqual(Object.keys(ORDINARY).toSorted());
   });
 

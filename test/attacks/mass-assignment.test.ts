@@ -41,6 +41,18 @@ const INPUTS: Readonly<Record<string, Place>> = {
     operation: 'mutation ($it: CreateUserInput!) { createUser(input: $it) { user { id } } }',
     honest: { email: 'eve@tenants.example', name: 'Eve' },
   },
+  CreateServiceAccountInput: {
+    operation: 'mutation ($it: CreateServiceAccountInput!) { createServiceAccount(input: $it) { position } }',
+    honest: { name: 'Eve' },
+  },
+  CreateApiKeyInput: {
+    operation: 'mutation ($it: CreateApiKeyInput!) { createApiKey(input: $it) { position } }',
+    honest: { name: 'Eve', serviceAccountId: 'svc_none' },
+  },
+  UpdateApiKeyInput: {
+    operation: 'mutation ($it: UpdateApiKeyInput!) { updateApiKey(id: "key_none", input: $it) { position } }',
+    honest: { name: 'Eve' },
+  },
   CreateRoleInput: {
     operation: 'mutation ($it: CreateRoleInput!) { createRole(input: $it) { role { id } } }',
     honest: { name: 'eve', inherits: ['role_none'] },
@@ -79,6 +91,10 @@ const INPUTS: Readonly<Record<string, Place>> = {
   },
   UserFilter: list('users', 'filter', 'UserFilter'),
   UserOrder: list('users', 'orderBy', 'UserOrder'),
+  ServiceAccountFilter: list('serviceAccounts', 'filter', 'ServiceAccountFilter'),
+  ServiceAccountOrder: list('serviceAccounts', 'orderBy', 'ServiceAccountOrder'),
+  ApiKeyFilter: list('apiKeys', 'filter', 'ApiKeyFilter'),
+  ApiKeyOrder: list('apiKeys', 'orderBy', 'ApiKeyOrder'),
   SessionFilter: list('sessions', 'filter', 'SessionFilter'),
   SessionOrder: list('sessions', 'orderBy', 'SessionOrder'),
   RoleFilter: list('roles', 'filter', 'RoleFilter'),

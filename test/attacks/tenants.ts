@@ -1,3 +1,4 @@
+import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import { readPolicyFiles } from '../../src/drivers/files/policies.ts';
 import { type Castellans, PASSWORD, type SignedInUser, startCastellans } from '../support/castellan.ts';
 import { addGrant, addUser } from '../support/people.ts';
@@ -18,6 +19,9 @@ export interface Tenants {
   /** The id of a grant of bob's. */
   readonly grantId: string;
   readonly memberRoleId: string;
+  /** Of a service account of acme, and of two keys: that one's, and bob's. */
+  readonly serviceAccountId: string;
+  readonly apiKeyIds: readonly string[];
   /** Of acme, acme/platform and globex. */
   readonly scopeIds: readonly string[];
 }
@@ -49,6 +53,7 @@ export async function openTenants(): Promise<Tenants> {
     bob.id,
   );
   const scopes = await castellans.rows<{ id: string }>('select id from scopes order by path');
+  const { serviceAccountId, apiKeyIds } = await addKeys(castellans, bob);
   if (grant === undefined) throw new Error('bob is a member');
   return {
     castellans,
@@ -60,6 +65,8 @@ export async function openTenants(): Promise<Tenants> {
     gus,
     grantId: grant.id,
     memberRoleId: grant.role,
+    serviceAccountId,
+    apiKeyIds,
     scopeIds: scopes.map(({ id }) => id),
   };
 }
@@ -72,4 +79,16 @@ async function signUpAt(castellans: Castellans, name: string, scope: string, rol
   const id = await addUser(app, { email, name, scope, password: PASSWORD, roles: ['member'] });
   if (role !== undefined) await addGrant(app, { principalId: id, role, scope });
   return { id, ...(await castellans.signIn(email)) };
+}
+
+async function addKeys(castellans: Castellans, { accessToken: token }: SignedInUser) {
+  const services = castellans.apps[0]?.services;
+  const { value: account } = (await services?.serviceAccounts.create(SYSTEM, { name: 'gateway', scope: 'acme' })) ?? {};
+  const serviceAccountId = account?.id ?? '';
+  const made = await services?.apiKeys.create(SYSTEM, { name: 'of a gateway', serviceAccountId });
+  const own = await castellans.ask<{ createApiKey: { apiKey: { id: string } } }>(
+    `mutation { createApiKey(input: { name: "of bob" }) { apiKey { id } } }`,
+    { token },
+  );
+  return { serviceAccountId, apiKeyIds: [made?.value.apiKey.id ?? '', own.data?.createApiKey.apiKey.id ?? ''] };
 }

@@ -1,7 +1,9 @@
 import { newId, ID_PREFIXES, type IdKind } from '../../src/kit/ids.ts';
+import type { ApiKey } from '../../src/domain/api-keys/api-key.ts';
 import type { Grant, Role } from '../../src/domain/roles/role.ts';
 import type { Session } from '../../src/domain/sessions/session.ts';
 import { parentPath, type Scope, scopePaths } from '../../src/domain/scopes/scope.ts';
+import type { ServiceAccount } from '../../src/domain/service-accounts/service-account.ts';
 import type { User } from '../../src/domain/users/user.ts';
 
 /** A while ago. */
@@ -31,6 +33,47 @@ export function aUser(values: Partial<User> = {}): User {
     ...values,
     scope,
     scopes: scopePaths(scope),
+  };
+}
+
+export function aServiceAccount(values: Partial<ServiceAccount> = {}): ServiceAccount {
+  const scope = values.scope ?? null;
+  return {
+    __typename: 'ServiceAccount',
+    id: anId('svc'),
+    name: 'Gateway',
+    status: 'active',
+    roles: [],
+    suspended: false,
+    createdAt: INSTANT,
+    ...values,
+    scope,
+    scopes: scopePaths(scope),
+  };
+}
+
+export function anApiKey(values: Partial<ApiKey> & Pick<ApiKey, 'ownerId'>): ApiKey {
+  const id = anId('key');
+  return {
+    __typename: 'ApiKey',
+    id,
+    name: 'Deployment',
+    prefix: `ck_dev_${id.slice(4)}`,
+    lastFour: 'wxyz',
+    unrestricted: true,
+    permissions: [],
+    addressRanges: [],
+    allowedOrigins: [],
+    readOnly: false,
+    createdAt: INSTANT,
+    createdBy: values.ownerId,
+    expiresAt: null,
+    revokedAt: null,
+    revokedReason: null,
+    lastUsedAt: null,
+    scope: null,
+    scopes: [],
+    ...values,
   };
 }
 

@@ -8,6 +8,7 @@ import { RECORD_LAWS } from './store-records.contract.ts';
 import { OUTBOX_LAWS } from './store-outbox.contract.ts';
 import { ROLLUP_LAWS } from './store-rollups.contract.ts';
 import { CUSTOM_ROLE_LAW_GROUPS } from './store-roles.contract.ts';
+import { SERVICE_ACCOUNT_LAWS } from './store-service-accounts.contract.ts';
 import { SCOPE_LAWS } from './store-scopes.contract.ts';
 import { SESSION_LAW_GROUPS } from './store-sessions.contract.ts';
 import { addScopes, addUser, addUsers, holding, type Law, type OpenStore, passes, waits } from './store-steps.ts';
@@ -231,7 +232,7 @@ const FENCE_LAWS: Readonly<Record<string, Law>> = {
     });
   },
 
-  'is outdated by anything about a dependency after `asOf` or about the session after its own, and by a revocation of a credential after `label`':
+  'is outdated by anything about a dependency after `asOf`, about the session after its own or a source after `label`, and by a revocation of a credential after that':
     async ({ store, log }) => {
       const [changed, revoked] = [anId('user'), anId('sess')];
       await store.transaction(async (tx) => {
@@ -251,6 +252,8 @@ const FENCE_LAWS: Readonly<Record<string, Law>> = {
         [{ ...none, asOf: head, session: { id: changed, asOf: changedAt - 1 } }, true],
         [{ ...none, asOf: 0, session: { id: changed, asOf: changedAt } }, false],
         [{ ...none, session: { id: anId('sess'), asOf: 0 } }, false],
+        [{ ...none, sources: [anId('key'), changed], label: changedAt - 1 }, true],
+        [{ ...none, sources: [changed], label: changedAt }, false],
         [{ ...none, dependencies: [anId('user')], credentials: [anId('sess')] }, false],
         [none, false],
       ] as const;
@@ -435,6 +438,7 @@ const ALL_LAWS = {
   ...RECORD_LAWS,
   ...FACTOR_LAWS,
   ...ACCOUNT_LAW_GROUPS,
+  ...SERVICE_ACCOUNT_LAWS,
   ...SCOPE_LAWS,
   ...SESSION_LAW_GROUPS,
   ...CUSTOM_ROLE_LAW_GROUPS,

@@ -3,7 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client } from 'pg';
 import { Migration0001 } from '../../migrations/0001-first-tables.ts';
-import { addressKey } from '../../src/domain/sessions/address-range.ts';
+import { addressKey } from '../../src/domain/address-range.ts';
 import { migrate } from '../../src/drivers/postgres/migrate.ts';
 import { isId } from '../../src/kit/ids.ts';
 import { createDatabase, runOn, type TestDatabase } from '../support/database.ts';

@@ -4,15 +4,17 @@ import type { Pages } from '../../src/domain/pages.ts';
 import { Engine } from '../../src/domain/policy/engine.ts';
 import { ELEMENT, type Filter, not, type OrderOperator } from '../../src/domain/policy/filter.ts';
 import { parseBundle } from '../../src/domain/policy/parse.ts';
-import { ADDRESS_KEY } from '../../src/domain/sessions/address-range.ts';
+import { ADDRESS_KEY } from '../../src/domain/address-range.ts';
 import type { SubjectRecord } from '../../src/domain/principals/principal.ts';
 import { filterSql, Parameters } from '../../src/drivers/postgres/policy-sql.ts';
 import { ROLE_SQL } from '../../src/drivers/postgres/role-store.ts';
 import { SCOPE_SQL } from '../../src/drivers/postgres/scope-store.ts';
+import { API_KEY_SQL } from '../../src/drivers/postgres/api-key-store.ts';
+import { SERVICE_ACCOUNT_SQL } from '../../src/drivers/postgres/service-account-store.ts';
 import { SESSION_SQL } from '../../src/drivers/postgres/session-store.ts';
 import { USER_SQL } from '../../src/drivers/postgres/user-store.ts';
 import { EMAIL_FOLDED, GRANTED_ROLE_IDS, SEARCH_TEXT } from '../../src/domain/users/user.ts';
-import { aRole, aScope, aSession, aUser } from '../contract/store-samples.ts';
+import { anApiKey, aRole, aScope, aServiceAccount, aSession, aUser } from '../contract/store-samples.ts';
 import { addScopes } from '../contract/store-steps.ts';
 import { holds } from '../domain/policy/filter-reading.ts';
 import { openTestStore, type TestStore } from '../support/store.ts';
@@ -187,6 +189,8 @@ describe('a condition in SQL is what it is of the record', () => {
 describe('the statement', () => {
   test.each([
     ['User', USER_SQL, { ...aUser(), [EMAIL_FOLDED]: '', [GRANTED_ROLE_IDS]: [], [SEARCH_TEXT]: '' }],
+    ['ApiKey', API_KEY_SQL, anApiKey({ ownerId: '' })],
+    ['ServiceAccount', SERVICE_ACCOUNT_SQL, aServiceAccount()],
     ['Session', SESSION_SQL, { ...aSession(), [ADDRESS_KEY]: '' }],
     ['Role', ROLE_SQL, aRole()],
     ['Scope', SCOPE_SQL, aScope('acme')],

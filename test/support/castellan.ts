@@ -43,7 +43,13 @@ export interface Castellans {
     options?: { variables?: object; token?: string; instance?: number; headers?: Record<string, string> },
   ): Promise<Answer<T>>;
   /** A graphql-ws client that connects when it is first used, with the token in `connection_init`. */
-  connect(options: { token?: string; instance?: number; onClosed?: (code: number) => void }): Client;
+  connect(options: {
+    token?: string;
+    /** In place of a token. */
+    apiKey?: string;
+    instance?: number;
+    onClosed?: (code: number) => void;
+  }): Client;
   /** Scopes at these paths, with all above them, where there are none yet. */
   addScopes(...paths: readonly string[]): Promise<void>;
   /** Creates an active user holding these roles everywhere, and signs in. */
@@ -105,12 +111,15 @@ export async function startCastellans(
         ...headers,
       }),
 
-    connect({ token, instance = 0, onClosed }) {
+    connect({ token, apiKey, instance = 0, onClosed }) {
       const client = createClient({
         url: `${at(instance).url.replace('http', 'ws')}/graphql`,
         webSocketImpl: WebSocket,
         retryAttempts: 0,
-        connectionParams: token === undefined ? {} : { authorization: `Bearer ${token}` },
+        connectionParams: {
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+          ...(apiKey !== undefined && { 'X-API-Key': apiKey }),
+        },
         ...(onClosed !== undefined && { on: { closed: (event) => onClosed((event as { code: number }).code) } }),
       });
       clients.push(client);

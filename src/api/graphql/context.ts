@@ -1,10 +1,14 @@
 import type { PermissionAnalytics } from '../../domain/analytics/permission-analytics.ts';
 import type { Rollups } from '../../domain/analytics/rollups.ts';
+import type { ApiKeys } from '../../domain/api-keys/api-keys.ts';
+import type { KeyStates } from '../../domain/api-keys/key-states.ts';
+import type { KeyUses } from '../../domain/api-keys/key-uses.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
 import type { AddressLimit } from '../../domain/authentication/address-limit.ts';
 import type { Authentication } from '../../domain/authentication/authentication.ts';
 import type { Identification } from '../../domain/authentication/identification.ts';
+import type { Introspection } from '../../domain/authentication/introspection.ts';
 import type { Origin } from '../../domain/authentication/origin.ts';
 import type { PasswordChanges } from '../../domain/authentication/password-changes.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
@@ -24,6 +28,7 @@ import type { PolicyChanges } from '../../domain/roles/policy-changes.ts';
 import type { PolicyFiles } from '../../domain/roles/policy-files.ts';
 import type { Roles } from '../../domain/roles/roles.ts';
 import type { Scopes } from '../../domain/scopes/scopes.ts';
+import type { ServiceAccounts } from '../../domain/service-accounts/service-accounts.ts';
 import type { Activity } from '../../domain/sessions/activity.ts';
 import type { Cleaner } from '../../domain/sessions/cleaner.ts';
 import type { SessionAnalytics } from '../../domain/sessions/session-analytics.ts';
@@ -53,6 +58,10 @@ export interface Services {
   /** How often one network asks for accounts and passwords. */
   readonly accountRequests: AddressLimit;
   readonly operationLimits: OperationLimits;
+  readonly serviceAccounts: ServiceAccounts;
+  readonly apiKeys: ApiKeys;
+  readonly keyUses: KeyUses;
+  readonly keyStates: KeyStates;
   readonly scopes: Scopes;
   readonly roles: Roles;
   readonly customRoles: CustomRoles;
@@ -64,6 +73,7 @@ export interface Services {
   readonly cleaner: Cleaner;
   readonly authentication: Authentication;
   readonly identification: Identification;
+  readonly introspection: Introspection;
   readonly secondFactors: SecondFactors;
   readonly stepUps: StepUps;
   readonly refreshTokens: RefreshTokens;

@@ -14,10 +14,10 @@ export async function delivered(
     data = null,
     errors,
   }: { readonly data?: ExecutionResult['data']; readonly errors?: readonly GraphQLError[] | undefined },
-  { by, running, services: { standings, logger } }: OperationContext,
+  { by, running, services: { identification, logger } }: OperationContext,
 ): Promise<FormattedExecutionResult> {
   try {
-    if (running !== null && !running.ended) await standings.recheck(by);
+    if (running !== null && !running.ended) await identification.recheck(by);
   } catch (error) {
     return { errors: [toPublicError(error, logger)] };
   }

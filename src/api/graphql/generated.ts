@@ -1,5 +1,7 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
 import type { User as UserRecord } from '../../domain/users/user.ts';
+import type { ServiceAccount as ServiceAccountRecord } from '../../domain/service-accounts/service-account.ts';
+import type { ApiKey as ApiKeyRecord } from '../../domain/api-keys/api-key.ts';
 import type { Scope as ScopeRecord } from '../../domain/scopes/scope.ts';
 import type { Role as RoleRecord, Grant as GrantRecord } from '../../domain/roles/role.ts';
 import type { Permission as PermissionRecord, PermissionSource as PermissionSourceRecord } from '../../domain/roles/effective-permissions.ts';
@@ -88,6 +90,10 @@ export type Query = {
   permissionAnalytics: PermissionAnalytics;
   /** What happened to the sessions of all users. For whoever may read Analytics everywhere. */
   sessionAnalytics: SessionAnalytics;
+  /** Null when there is no such key, or none that you may read. */
+  apiKey?: Maybe<ApiKey>;
+  /** The keys you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
+  apiKeys: ApiKeyConnection;
   /** May you do this? About a subject you may not read, the answer is the same as about one that does not exist. */
   viewerCan: Decision;
   /** Several questions at once, answered in their order; at most 1000. */
@@ -107,6 +113,13 @@ export type Query = {
   scope?: Maybe<Scope>;
   /** The scopes you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
   scopes: ScopeConnection;
+  /** Null when there is no such service account, or none that you may read. */
+  serviceAccount?: Maybe<ServiceAccount>;
+  /**
+   * The service accounts you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that
+   * field.
+   */
+  serviceAccounts: ServiceAccountConnection;
   /** Null when there is no such session, or none that you may read. */
   session?: Maybe<Session>;
   /** The sessions you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
@@ -132,6 +145,19 @@ export type QueryPermissionAnalyticsArgs = {
 
 export type QuerySessionAnalyticsArgs = {
   range: AnalyticsRange;
+};
+
+
+export type QueryApiKeyArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryApiKeysArgs = {
+  first: Scalars['Int']['input'];
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<ApiKeyFilter>;
+  orderBy?: InputMaybe<ApiKeyOrder>;
 };
 
 
@@ -190,6 +216,19 @@ export type QueryScopesArgs = {
 };
 
 
+export type QueryServiceAccountArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryServiceAccountsArgs = {
+  first: Scalars['Int']['input'];
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<ServiceAccountFilter>;
+  orderBy?: InputMaybe<ServiceAccountOrder>;
+};
+
+
 export type QuerySessionArgs = {
   id: Scalars['ID']['input'];
 };
@@ -232,6 +271,13 @@ export type Mutation = {
   changePassword: ChangePasswordPayload;
   /** Forgets the wrong passwords and codes of a user who has to wait for them, or is locked. */
   unlockUser: UnlockUserPayload;
+  /** For yourself or for a service account. An API key makes keys for service accounts alone, and none with more than it has. */
+  createApiKey: CreateApiKeyPayload;
+  updateApiKey: UpdateApiKeyPayload;
+  /** Gives it another secret. The current one is good for so long yet, at most 30 days. */
+  rotateApiKey: RotateApiKeyPayload;
+  /** Ends it: nothing that shows it is honoured any more. */
+  revokeApiKey: RevokeApiKeyPayload;
   /**
    * Puts these files in force in place of the expected version, once they have no problem and answer these decision tables as
    * they say. CONFLICT, with the version in force, when it is another one. Files that are in force already change nothing, and
@@ -289,6 +335,14 @@ export type Mutation = {
   disableTotp: DisableTotpPayload;
   /** Ends all older ones. `code` is the app's. */
   regenerateRecoveryCodes: RegenerateRecoveryCodesPayload;
+  /** It holds no role and has no key yet. */
+  createServiceAccount: CreateServiceAccountPayload;
+  /** Shuts it out: none of its keys and sockets is honoured until it is enabled again. */
+  disableServiceAccount: DisableServiceAccountPayload;
+  /** Lets it in again, with the keys that it had. */
+  enableServiceAccount: EnableServiceAccountPayload;
+  /** Erases it: roles are taken away and every key ends. The id is never used again. */
+  deleteServiceAccount: DeleteServiceAccountPayload;
   /**
    * MfaRequired for a user with a second factor: then `verifyMfa` starts the session. Over HTTP with the header
    * `X-Castellan-Cookies: 1`, the tokens go into cookies.
@@ -370,6 +424,28 @@ export type MutationChangePasswordArgs = {
 
 
 export type MutationUnlockUserArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type MutationCreateApiKeyArgs = {
+  input: CreateApiKeyInput;
+};
+
+
+export type MutationUpdateApiKeyArgs = {
+  id: Scalars['ID']['input'];
+  input: UpdateApiKeyInput;
+};
+
+
+export type MutationRotateApiKeyArgs = {
+  id: Scalars['ID']['input'];
+  overlapSeconds: Scalars['Int']['input'];
+};
+
+
+export type MutationRevokeApiKeyArgs = {
   id: Scalars['ID']['input'];
 };
 
@@ -464,6 +540,26 @@ export type MutationDisableTotpArgs = {
 
 export type MutationRegenerateRecoveryCodesArgs = {
   code: Scalars['String']['input'];
+};
+
+
+export type MutationCreateServiceAccountArgs = {
+  input: CreateServiceAccountInput;
+};
+
+
+export type MutationDisableServiceAccountArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type MutationEnableServiceAccountArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type MutationDeleteServiceAccountArgs = {
+  id: Scalars['ID']['input'];
 };
 
 
@@ -732,6 +828,145 @@ export type SessionBucket = {
   ended: Scalars['Float']['output'];
 };
 
+/** A long-lived secret of a program, which acts as its owner with it: `X-API-Key: ck_…`. The secret is shown once. */
+export type ApiKey = Principal & {
+  __typename?: 'ApiKey';
+  id: Scalars['ID']['output'];
+  name?: Maybe<Scalars['String']['output']>;
+  /** The user or service account it acts as; null when you may not read that. */
+  owner?: Maybe<Principal>;
+  /** The part of it that is no secret, and the last four characters of its current secret. */
+  prefix: Scalars['String']['output'];
+  lastFour: Scalars['String']['output'];
+  /**
+   * What of its owner's rights it has, each written `user:disable`; null is all of them. Whatever is written here, it may never do
+   * more than its owner may at that moment.
+   */
+  permissions?: Maybe<Array<Scalars['String']['output']>>;
+  /** The ranges of addresses it is good from; none is from everywhere. */
+  addressRanges: Array<Scalars['String']['output']>;
+  /** The origins of pages it is good in; none is in all, and outside of pages. */
+  allowedOrigins: Array<Scalars['String']['output']>;
+  /** Whether it can change nothing. */
+  readOnly: Scalars['Boolean']['output'];
+  createdAt?: Maybe<Scalars['DateTime']['output']>;
+  /** The id of who made it. */
+  createdBy: Scalars['ID']['output'];
+  expiresAt?: Maybe<Scalars['DateTime']['output']>;
+  revokedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Why it ended: revoked, owner_deleted. */
+  revokedReason?: Maybe<Scalars['String']['output']>;
+  /** A few seconds behind. Null before the first use. */
+  lastUsedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Its secrets, the newest first. While one replaces another, both are good. */
+  versions: Array<ApiKeyVersion>;
+  /** The path of its owner's home scope, and the paths of that and all above it: what rules bound to a scope go by. */
+  scope?: Maybe<Scalars['String']['output']>;
+  scopes?: Maybe<Array<Scalars['String']['output']>>;
+};
+
+/** One secret of a key. */
+export type ApiKeyVersion = {
+  __typename?: 'ApiKeyVersion';
+  number: Scalars['Int']['output'];
+  lastFour: Scalars['String']['output'];
+  createdAt: Scalars['DateTime']['output'];
+  /** Until when it is good; null for the newest, which is good as long as the key. */
+  validUntil?: Maybe<Scalars['DateTime']['output']>;
+  /** A few seconds behind. Null before the first use. */
+  lastUsedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Whether it has been replaced, the newest is in use, and nobody has used this one for an hour. */
+  safeToRetire: Scalars['Boolean']['output'];
+};
+
+/** All of it must hold. */
+export type ApiKeyFilter = {
+  ownerId?: InputMaybe<Scalars['ID']['input']>;
+  /** Whether they are neither revoked nor at their end. */
+  live?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Nobody has used them since, or ever. */
+  unusedSince?: InputMaybe<Scalars['DateTime']['input']>;
+  expiresBefore?: InputMaybe<Scalars['DateTime']['input']>;
+  /** A key that was found somewhere, or the part of one that is no secret: whose is it? */
+  prefix?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type ApiKeyOrder = {
+  field: ApiKeyOrderField;
+  direction: OrderDirection;
+};
+
+export type ApiKeyOrderField =
+  | 'createdAt'
+  | 'name';
+
+export type ApiKeyConnection = {
+  __typename?: 'ApiKeyConnection';
+  edges: Array<ApiKeyEdge>;
+  pageInfo: PageInfo;
+};
+
+export type ApiKeyEdge = {
+  __typename?: 'ApiKeyEdge';
+  cursor: Scalars['String']['output'];
+  node: ApiKey;
+};
+
+export type CreateApiKeyInput = {
+  name: Scalars['String']['input'];
+  /** Whose key it is to be. Without it, it is yours. */
+  serviceAccountId?: InputMaybe<Scalars['ID']['input']>;
+  /** Each written `user:disable`. Without any it has all that its owner may. */
+  permissions?: InputMaybe<Array<Scalars['String']['input']>>;
+  /** Addresses or ranges of them, such as 10.0.0.0/8 or 2001:db8::/32. */
+  addressRanges?: InputMaybe<Array<Scalars['String']['input']>>;
+  /** Such as https://app.example.com. */
+  allowedOrigins?: InputMaybe<Array<Scalars['String']['input']>>;
+  readOnly?: InputMaybe<Scalars['Boolean']['input']>;
+  expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+/** What is absent stays. Null lifts a limit: of permissions, that is all that its owner may. */
+export type UpdateApiKeyInput = {
+  name?: InputMaybe<Scalars['String']['input']>;
+  permissions?: InputMaybe<Array<Scalars['String']['input']>>;
+  addressRanges?: InputMaybe<Array<Scalars['String']['input']>>;
+  allowedOrigins?: InputMaybe<Array<Scalars['String']['input']>>;
+  readOnly?: InputMaybe<Scalars['Boolean']['input']>;
+  expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+export type CreateApiKeyPayload = {
+  __typename?: 'CreateApiKeyPayload';
+  apiKey: ApiKey;
+  /** The key itself. It is shown here and never again. */
+  secret: Scalars['String']['output'];
+  position: Scalars['String']['output'];
+};
+
+export type UpdateApiKeyPayload = {
+  __typename?: 'UpdateApiKeyPayload';
+  apiKey: ApiKey;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RotateApiKeyPayload = {
+  __typename?: 'RotateApiKeyPayload';
+  apiKey: ApiKey;
+  /** The key itself, anew. It is shown here and never again. */
+  secret: Scalars['String']['output'];
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RevokeApiKeyPayload = {
+  __typename?: 'RevokeApiKeyPayload';
+  apiKey: ApiKey;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
 /** An action on a subject type that rules allow or deny somebody, and where that comes from. A deny wins over every allow. */
 export type Permission = {
   __typename?: 'Permission';
@@ -769,7 +1004,7 @@ export type PermissionSource = {
 };
 
 /** A field you may not read is null, with a FORBIDDEN error at its path. */
-export type User = {
+export type User = Principal & {
   __typename?: 'User';
   /**
    * What the user may do and why, by the grants that count now: not those that have ended, and not those in a suspended scope.
@@ -1266,6 +1501,94 @@ export type RegenerateRecoveryCodesPayload = {
   position: Scalars['String']['output'];
 };
 
+/** Who may act: a user, a service account, or an API key of one of them. */
+export type Principal = {
+  id: Scalars['ID']['output'];
+};
+
+/** Acts for a program, with an API key. It has no password and no sessions, and holds roles as a user does. */
+export type ServiceAccount = Principal & {
+  __typename?: 'ServiceAccount';
+  id: Scalars['ID']['output'];
+  name?: Maybe<Scalars['String']['output']>;
+  status?: Maybe<ServiceAccountStatus>;
+  /** The path of the home scope. */
+  scope?: Maybe<Scalars['String']['output']>;
+  /** The paths of the home scope and all above it, from the root: what rules bound to a scope go by. */
+  scopes?: Maybe<Array<Scalars['String']['output']>>;
+  /** Whether the home scope or one above it is suspended: then it is shut out. */
+  suspended?: Maybe<Scalars['Boolean']['output']>;
+  /** Roles granted to it, without what they inherit. */
+  roles?: Maybe<Array<Role>>;
+  grants?: Maybe<Array<Grant>>;
+  createdAt?: Maybe<Scalars['DateTime']['output']>;
+};
+
+export type ServiceAccountStatus =
+  | 'active'
+  | 'disabled';
+
+/** All of it must hold. */
+export type ServiceAccountFilter = {
+  status?: InputMaybe<ServiceAccountStatus>;
+  /** The path of a scope: their home is there or below. */
+  within?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type ServiceAccountOrder = {
+  field: ServiceAccountOrderField;
+  direction: OrderDirection;
+};
+
+export type ServiceAccountOrderField =
+  | 'createdAt'
+  | 'name';
+
+export type ServiceAccountConnection = {
+  __typename?: 'ServiceAccountConnection';
+  edges: Array<ServiceAccountEdge>;
+  pageInfo: PageInfo;
+};
+
+export type ServiceAccountEdge = {
+  __typename?: 'ServiceAccountEdge';
+  cursor: Scalars['String']['output'];
+  node: ServiceAccount;
+};
+
+export type CreateServiceAccountInput = {
+  name: Scalars['String']['input'];
+  /** The path or the id of the home scope. */
+  scope?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type CreateServiceAccountPayload = {
+  __typename?: 'CreateServiceAccountPayload';
+  serviceAccount: ServiceAccount;
+  position: Scalars['String']['output'];
+};
+
+export type DisableServiceAccountPayload = {
+  __typename?: 'DisableServiceAccountPayload';
+  serviceAccount: ServiceAccount;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type EnableServiceAccountPayload = {
+  __typename?: 'EnableServiceAccountPayload';
+  serviceAccount: ServiceAccount;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type DeleteServiceAccountPayload = {
+  __typename?: 'DeleteServiceAccountPayload';
+  id: Scalars['ID']['output'];
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
 /** One signed-in device. */
 export type Session = {
   __typename?: 'Session';
@@ -1679,14 +2002,20 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 
 /** Mapping of federation types */
 export type FederationTypes = {
+  ApiKey: ApiKey;
   User: User;
   Role: Role;
   Scope: Scope;
+  Principal: Principal;
+  ServiceAccount: ServiceAccount;
   Session: Session;
 };
 
 /** Mapping of federation reference types */
 export type FederationReferenceTypes = {
+  ApiKey:
+    ( { __typename: 'ApiKey' }
+    & GraphQLRecursivePick<FederationTypes['ApiKey'], {"id":true}> );
   User:
     ( { __typename: 'User' }
     & GraphQLRecursivePick<FederationTypes['User'], {"id":true}> );
@@ -1696,6 +2025,12 @@ export type FederationReferenceTypes = {
   Scope:
     ( { __typename: 'Scope' }
     & GraphQLRecursivePick<FederationTypes['Scope'], {"id":true}> );
+  Principal:
+    ( { __typename: 'Principal' }
+    & GraphQLRecursivePick<FederationTypes['Principal'], {"id":true}> );
+  ServiceAccount:
+    ( { __typename: 'ServiceAccount' }
+    & GraphQLRecursivePick<FederationTypes['ServiceAccount'], {"id":true}> );
   Session:
     ( { __typename: 'Session' }
     & GraphQLRecursivePick<FederationTypes['Session'], {"id":true}> );
@@ -1727,6 +2062,14 @@ export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
   ;
 };
 
+/** Mapping of interface types */
+export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
+  Principal:
+    | ( ApiKeyRecord )
+    | ( UserRecord )
+    | ( ServiceAccountRecord )
+  ;
+};
 
 /** Mapping between all available schema types and the resolvers types */
 export type ResolversTypes = {
@@ -1763,6 +2106,19 @@ export type ResolversTypes = {
   SessionProtocolCount: ResolverTypeWrapper<SessionProtocolCount>;
   SessionLengths: ResolverTypeWrapper<SessionLengths>;
   SessionBucket: ResolverTypeWrapper<SessionBucket>;
+  ApiKey: ResolverTypeWrapper<ApiKeyRecord>;
+  ApiKeyVersion: ResolverTypeWrapper<ApiKeyVersion>;
+  ApiKeyFilter: ApiKeyFilter;
+  ApiKeyOrder: ApiKeyOrder;
+  ApiKeyOrderField: ApiKeyOrderField;
+  ApiKeyConnection: ResolverTypeWrapper<Omit<ApiKeyConnection, 'edges'> & { edges: Array<ResolversTypes['ApiKeyEdge']> }>;
+  ApiKeyEdge: ResolverTypeWrapper<Omit<ApiKeyEdge, 'node'> & { node: ResolversTypes['ApiKey'] }>;
+  CreateApiKeyInput: CreateApiKeyInput;
+  UpdateApiKeyInput: UpdateApiKeyInput;
+  CreateApiKeyPayload: ResolverTypeWrapper<Omit<CreateApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  UpdateApiKeyPayload: ResolverTypeWrapper<Omit<UpdateApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  RotateApiKeyPayload: ResolverTypeWrapper<Omit<RotateApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  RevokeApiKeyPayload: ResolverTypeWrapper<Omit<RevokeApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
   Permission: ResolverTypeWrapper<PermissionRecord>;
   PermissionCondition: ResolverTypeWrapper<PermissionCondition>;
   PermissionSource: ResolverTypeWrapper<PermissionSourceRecord>;
@@ -1826,6 +2182,19 @@ export type ResolversTypes = {
   StepUpPayload: ResolverTypeWrapper<Omit<StepUpPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   DisableTotpPayload: ResolverTypeWrapper<DisableTotpPayload>;
   RegenerateRecoveryCodesPayload: ResolverTypeWrapper<RegenerateRecoveryCodesPayload>;
+  Principal: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Principal']>;
+  ServiceAccount: ResolverTypeWrapper<ServiceAccountRecord>;
+  ServiceAccountStatus: ServiceAccountStatus;
+  ServiceAccountFilter: ServiceAccountFilter;
+  ServiceAccountOrder: ServiceAccountOrder;
+  ServiceAccountOrderField: ServiceAccountOrderField;
+  ServiceAccountConnection: ResolverTypeWrapper<Omit<ServiceAccountConnection, 'edges'> & { edges: Array<ResolversTypes['ServiceAccountEdge']> }>;
+  ServiceAccountEdge: ResolverTypeWrapper<Omit<ServiceAccountEdge, 'node'> & { node: ResolversTypes['ServiceAccount'] }>;
+  CreateServiceAccountInput: CreateServiceAccountInput;
+  CreateServiceAccountPayload: ResolverTypeWrapper<Omit<CreateServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
+  DisableServiceAccountPayload: ResolverTypeWrapper<Omit<DisableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
+  EnableServiceAccountPayload: ResolverTypeWrapper<Omit<EnableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
+  DeleteServiceAccountPayload: ResolverTypeWrapper<DeleteServiceAccountPayload>;
   Session: ResolverTypeWrapper<SessionRecord>;
   Device: ResolverTypeWrapper<Device>;
   DeviceKind: DeviceKind;
@@ -1901,6 +2270,18 @@ export type ResolversParentTypes = {
   SessionProtocolCount: SessionProtocolCount;
   SessionLengths: SessionLengths;
   SessionBucket: SessionBucket;
+  ApiKey: ApiKeyRecord;
+  ApiKeyVersion: ApiKeyVersion;
+  ApiKeyFilter: ApiKeyFilter;
+  ApiKeyOrder: ApiKeyOrder;
+  ApiKeyConnection: Omit<ApiKeyConnection, 'edges'> & { edges: Array<ResolversParentTypes['ApiKeyEdge']> };
+  ApiKeyEdge: Omit<ApiKeyEdge, 'node'> & { node: ResolversParentTypes['ApiKey'] };
+  CreateApiKeyInput: CreateApiKeyInput;
+  UpdateApiKeyInput: UpdateApiKeyInput;
+  CreateApiKeyPayload: Omit<CreateApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  UpdateApiKeyPayload: Omit<UpdateApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  RotateApiKeyPayload: Omit<RotateApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  RevokeApiKeyPayload: Omit<RevokeApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
   Permission: PermissionRecord;
   PermissionCondition: PermissionCondition;
   PermissionSource: PermissionSourceRecord;
@@ -1960,6 +2341,17 @@ export type ResolversParentTypes = {
   StepUpPayload: Omit<StepUpPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   DisableTotpPayload: DisableTotpPayload;
   RegenerateRecoveryCodesPayload: RegenerateRecoveryCodesPayload;
+  Principal: ResolversInterfaceTypes<ResolversParentTypes>['Principal'];
+  ServiceAccount: ServiceAccountRecord;
+  ServiceAccountFilter: ServiceAccountFilter;
+  ServiceAccountOrder: ServiceAccountOrder;
+  ServiceAccountConnection: Omit<ServiceAccountConnection, 'edges'> & { edges: Array<ResolversParentTypes['ServiceAccountEdge']> };
+  ServiceAccountEdge: Omit<ServiceAccountEdge, 'node'> & { node: ResolversParentTypes['ServiceAccount'] };
+  CreateServiceAccountInput: CreateServiceAccountInput;
+  CreateServiceAccountPayload: Omit<CreateServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
+  DisableServiceAccountPayload: Omit<DisableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
+  EnableServiceAccountPayload: Omit<EnableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
+  DeleteServiceAccountPayload: DeleteServiceAccountPayload;
   Session: SessionRecord;
   Device: Device;
   SessionFilter: SessionFilter;
@@ -2031,6 +2423,8 @@ export type PageInfoResolvers<ContextType = OperationContext, ParentType extends
 export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   permissionAnalytics?: Resolver<ResolversTypes['PermissionAnalytics'], ParentType, ContextType, RequireFields<QueryPermissionAnalyticsArgs, 'range'>>;
   sessionAnalytics?: Resolver<ResolversTypes['SessionAnalytics'], ParentType, ContextType, RequireFields<QuerySessionAnalyticsArgs, 'range'>>;
+  apiKey?: Resolver<Maybe<ResolversTypes['ApiKey']>, ParentType, ContextType, RequireFields<QueryApiKeyArgs, 'id'>>;
+  apiKeys?: Resolver<ResolversTypes['ApiKeyConnection'], ParentType, ContextType, RequireFields<QueryApiKeysArgs, 'first'>>;
   viewerCan?: Resolver<ResolversTypes['Decision'], ParentType, ContextType, RequireFields<QueryViewerCanArgs, 'action' | 'subject'>>;
   viewerCanMany?: Resolver<Array<ResolversTypes['Decision']>, ParentType, ContextType, RequireFields<QueryViewerCanManyArgs, 'checks'>>;
   viewerAbility?: Resolver<ResolversTypes['AbilityRules'], ParentType, ContextType>;
@@ -2041,6 +2435,8 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   roles?: Resolver<ResolversTypes['RoleConnection'], ParentType, ContextType, RequireFields<QueryRolesArgs, 'first'>>;
   scope?: Resolver<Maybe<ResolversTypes['Scope']>, ParentType, ContextType, Partial<QueryScopeArgs>>;
   scopes?: Resolver<ResolversTypes['ScopeConnection'], ParentType, ContextType, RequireFields<QueryScopesArgs, 'first'>>;
+  serviceAccount?: Resolver<Maybe<ResolversTypes['ServiceAccount']>, ParentType, ContextType, RequireFields<QueryServiceAccountArgs, 'id'>>;
+  serviceAccounts?: Resolver<ResolversTypes['ServiceAccountConnection'], ParentType, ContextType, RequireFields<QueryServiceAccountsArgs, 'first'>>;
   session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType, RequireFields<QuerySessionArgs, 'id'>>;
   sessions?: Resolver<ResolversTypes['SessionConnection'], ParentType, ContextType, RequireFields<QuerySessionsArgs, 'first'>>;
   signingKeys?: Resolver<Array<ResolversTypes['SigningKey']>, ParentType, ContextType>;
@@ -2056,6 +2452,10 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   resetPassword?: Resolver<ResolversTypes['ResetPasswordPayload'], ParentType, ContextType, RequireFields<MutationResetPasswordArgs, 'token' | 'newPassword'>>;
   changePassword?: Resolver<ResolversTypes['ChangePasswordPayload'], ParentType, ContextType, RequireFields<MutationChangePasswordArgs, 'currentPassword' | 'newPassword'>>;
   unlockUser?: Resolver<ResolversTypes['UnlockUserPayload'], ParentType, ContextType, RequireFields<MutationUnlockUserArgs, 'id'>>;
+  createApiKey?: Resolver<ResolversTypes['CreateApiKeyPayload'], ParentType, ContextType, RequireFields<MutationCreateApiKeyArgs, 'input'>>;
+  updateApiKey?: Resolver<ResolversTypes['UpdateApiKeyPayload'], ParentType, ContextType, RequireFields<MutationUpdateApiKeyArgs, 'id' | 'input'>>;
+  rotateApiKey?: Resolver<ResolversTypes['RotateApiKeyPayload'], ParentType, ContextType, RequireFields<MutationRotateApiKeyArgs, 'id' | 'overlapSeconds'>>;
+  revokeApiKey?: Resolver<ResolversTypes['RevokeApiKeyPayload'], ParentType, ContextType, RequireFields<MutationRevokeApiKeyArgs, 'id'>>;
   applyPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationApplyPolicyArgs, 'files' | 'expectedVersion'>>;
   reloadPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType>;
   rollbackPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationRollbackPolicyArgs, 'version' | 'expectedVersion'>>;
@@ -2075,6 +2475,10 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   confirmTotpEnrollment?: Resolver<ResolversTypes['ConfirmTotpEnrollmentPayload'], ParentType, ContextType, RequireFields<MutationConfirmTotpEnrollmentArgs, 'code'>>;
   disableTotp?: Resolver<ResolversTypes['DisableTotpPayload'], ParentType, ContextType, RequireFields<MutationDisableTotpArgs, 'code'>>;
   regenerateRecoveryCodes?: Resolver<ResolversTypes['RegenerateRecoveryCodesPayload'], ParentType, ContextType, RequireFields<MutationRegenerateRecoveryCodesArgs, 'code'>>;
+  createServiceAccount?: Resolver<ResolversTypes['CreateServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationCreateServiceAccountArgs, 'input'>>;
+  disableServiceAccount?: Resolver<ResolversTypes['DisableServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationDisableServiceAccountArgs, 'id'>>;
+  enableServiceAccount?: Resolver<ResolversTypes['EnableServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationEnableServiceAccountArgs, 'id'>>;
+  deleteServiceAccount?: Resolver<ResolversTypes['DeleteServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationDeleteServiceAccountArgs, 'id'>>;
   signIn?: Resolver<ResolversTypes['SignInResult'], ParentType, ContextType, RequireFields<MutationSignInArgs, 'input'>>;
   refreshSession?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, Partial<MutationRefreshSessionArgs>>;
   renewConnection?: Resolver<ResolversTypes['RenewConnectionPayload'], ParentType, ContextType, RequireFields<MutationRenewConnectionArgs, 'accessToken'>>;
@@ -2204,6 +2608,73 @@ export type SessionBucketResolvers<ContextType = OperationContext, ParentType ex
   ended?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
 };
 
+export type ApiKeyResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKey'] = ResolversParentTypes['ApiKey'], FederationReferenceType extends FederationReferenceTypes['ApiKey'] = FederationReferenceTypes['ApiKey']> = {
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['ApiKey']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  owner?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+  prefix?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  lastFour?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  permissions?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
+  addressRanges?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  allowedOrigins?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  readOnly?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  createdBy?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  expiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  revokedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  revokedReason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  lastUsedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  versions?: Resolver<Array<ResolversTypes['ApiKeyVersion']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ApiKeyVersionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyVersion'] = ResolversParentTypes['ApiKeyVersion']> = {
+  number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  lastFour?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  validUntil?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  lastUsedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  safeToRetire?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type ApiKeyConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyConnection'] = ResolversParentTypes['ApiKeyConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['ApiKeyEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type ApiKeyEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyEdge'] = ResolversParentTypes['ApiKeyEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+};
+
+export type CreateApiKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['CreateApiKeyPayload'] = ResolversParentTypes['CreateApiKeyPayload']> = {
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  secret?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type UpdateApiKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UpdateApiKeyPayload'] = ResolversParentTypes['UpdateApiKeyPayload']> = {
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RotateApiKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RotateApiKeyPayload'] = ResolversParentTypes['RotateApiKeyPayload']> = {
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  secret?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RevokeApiKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeApiKeyPayload'] = ResolversParentTypes['RevokeApiKeyPayload']> = {
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type PermissionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Permission'] = ResolversParentTypes['Permission']> = {
   action?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -2243,6 +2714,7 @@ export type UserResolvers<ContextType = OperationContext, ParentType extends Res
   createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   emailVerified?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
   metadata?: Resolver<Maybe<ResolversTypes['Metadata']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type DecisionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Decision'] = ResolversParentTypes['Decision']> = {
@@ -2546,6 +3018,58 @@ export type RegenerateRecoveryCodesPayloadResolvers<ContextType = OperationConte
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type PrincipalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Principal'] = ResolversParentTypes['Principal'], FederationReferenceType extends FederationReferenceTypes['Principal'] = FederationReferenceTypes['Principal']> = {
+  __resolveType: TypeResolveFn<'ApiKey' | 'User' | 'ServiceAccount', ParentType, ContextType>;
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Principal']> | FederationReferenceType, FederationReferenceType, ContextType>;
+};
+
+export type ServiceAccountResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ServiceAccount'] = ResolversParentTypes['ServiceAccount'], FederationReferenceType extends FederationReferenceTypes['ServiceAccount'] = FederationReferenceTypes['ServiceAccount']> = {
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['ServiceAccount']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  status?: Resolver<Maybe<ResolversTypes['ServiceAccountStatus']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
+  suspended?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  roles?: Resolver<Maybe<Array<ResolversTypes['Role']>>, ParentType, ContextType>;
+  grants?: Resolver<Maybe<Array<ResolversTypes['Grant']>>, ParentType, ContextType>;
+  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ServiceAccountConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ServiceAccountConnection'] = ResolversParentTypes['ServiceAccountConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['ServiceAccountEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type ServiceAccountEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ServiceAccountEdge'] = ResolversParentTypes['ServiceAccountEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['ServiceAccount'], ParentType, ContextType>;
+};
+
+export type CreateServiceAccountPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['CreateServiceAccountPayload'] = ResolversParentTypes['CreateServiceAccountPayload']> = {
+  serviceAccount?: Resolver<ResolversTypes['ServiceAccount'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DisableServiceAccountPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DisableServiceAccountPayload'] = ResolversParentTypes['DisableServiceAccountPayload']> = {
+  serviceAccount?: Resolver<ResolversTypes['ServiceAccount'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type EnableServiceAccountPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['EnableServiceAccountPayload'] = ResolversParentTypes['EnableServiceAccountPayload']> = {
+  serviceAccount?: Resolver<ResolversTypes['ServiceAccount'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DeleteServiceAccountPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DeleteServiceAccountPayload'] = ResolversParentTypes['DeleteServiceAccountPayload']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type SessionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Session'] = ResolversParentTypes['Session'], FederationReferenceType extends FederationReferenceTypes['Session'] = FederationReferenceTypes['Session']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Session']> | FederationReferenceType, FederationReferenceType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
@@ -2761,6 +3285,14 @@ export type Resolvers<ContextType = OperationContext> = {
   SessionProtocolCount?: SessionProtocolCountResolvers<ContextType>;
   SessionLengths?: SessionLengthsResolvers<ContextType>;
   SessionBucket?: SessionBucketResolvers<ContextType>;
+  ApiKey?: ApiKeyResolvers<ContextType>;
+  ApiKeyVersion?: ApiKeyVersionResolvers<ContextType>;
+  ApiKeyConnection?: ApiKeyConnectionResolvers<ContextType>;
+  ApiKeyEdge?: ApiKeyEdgeResolvers<ContextType>;
+  CreateApiKeyPayload?: CreateApiKeyPayloadResolvers<ContextType>;
+  UpdateApiKeyPayload?: UpdateApiKeyPayloadResolvers<ContextType>;
+  RotateApiKeyPayload?: RotateApiKeyPayloadResolvers<ContextType>;
+  RevokeApiKeyPayload?: RevokeApiKeyPayloadResolvers<ContextType>;
   Permission?: PermissionResolvers<ContextType>;
   PermissionCondition?: PermissionConditionResolvers<ContextType>;
   PermissionSource?: PermissionSourceResolvers<ContextType>;
@@ -2810,6 +3342,14 @@ export type Resolvers<ContextType = OperationContext> = {
   StepUpPayload?: StepUpPayloadResolvers<ContextType>;
   DisableTotpPayload?: DisableTotpPayloadResolvers<ContextType>;
   RegenerateRecoveryCodesPayload?: RegenerateRecoveryCodesPayloadResolvers<ContextType>;
+  Principal?: PrincipalResolvers<ContextType>;
+  ServiceAccount?: ServiceAccountResolvers<ContextType>;
+  ServiceAccountConnection?: ServiceAccountConnectionResolvers<ContextType>;
+  ServiceAccountEdge?: ServiceAccountEdgeResolvers<ContextType>;
+  CreateServiceAccountPayload?: CreateServiceAccountPayloadResolvers<ContextType>;
+  DisableServiceAccountPayload?: DisableServiceAccountPayloadResolvers<ContextType>;
+  EnableServiceAccountPayload?: EnableServiceAccountPayloadResolvers<ContextType>;
+  DeleteServiceAccountPayload?: DeleteServiceAccountPayloadResolvers<ContextType>;
   Session?: SessionResolvers<ContextType>;
   Device?: DeviceResolvers<ContextType>;
   SessionConnection?: SessionConnectionResolvers<ContextType>;

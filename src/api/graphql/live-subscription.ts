@@ -1,6 +1,11 @@
 import type { LiveOperation } from '../../domain/authority/live.ts';
 import { formatPosition } from '../../domain/authority/position.ts';
-import { type Principal, revocationTargets, type UserPrincipal } from '../../domain/principals/principal.ts';
+import {
+  dependenciesOf,
+  type Principal,
+  revocationTargets,
+  type UserPrincipal,
+} from '../../domain/principals/principal.ts';
 import { Refusal, type RefusalCode } from '../../domain/refusals.ts';
 import type { Timer } from '../../kit/clock.ts';
 import type { OperationContext } from './context.ts';
@@ -98,7 +103,7 @@ export class LiveSubscription<E extends Placed>
   }
 
   get dependencies(): readonly string[] {
-    return this.#by.standing.dependencies;
+    return dependenciesOf(this.#by);
   }
 
   get by(): UserPrincipal {
@@ -168,7 +173,11 @@ export class LiveSubscription<E extends Placed>
   }
 
   revoked(seq: number): Promise<void> {
-    this.refuse(new Refusal('SESSION_REVOKED', 'This session has been revoked. Sign in again.'), seq);
+    const isKey = this.#by.credential.key !== null;
+    const message = isKey
+      ? 'This API key has been revoked, or its owner is shut out.'
+      : 'This session has been revoked. Sign in again.';
+    this.refuse(new Refusal('SESSION_REVOKED', message), seq);
     return this.#flushed.promise;
   }
 
@@ -217,7 +226,7 @@ export class LiveSubscription<E extends Placed>
       const asked = this.#by;
       const isRenewed = (): boolean => this.#by.credential !== asked.credential;
       try {
-        const now = requireUser(await this.#context.services.standings.recheck(asked));
+        const now = requireUser(await this.#context.services.identification.recheck(asked));
         if (!isRenewed()) return now;
       } catch (error) {
         if (!isRenewed()) throw error;
@@ -226,7 +235,8 @@ export class LiveSubscription<E extends Placed>
   }
 
   #follow(now: UserPrincipal): void {
-    if (now.standing !== this.#by.standing || now.session !== this.#by.session) this.#go(now);
+    const { standing, session, credential } = this.#by;
+    if (now.standing !== standing || now.session !== session || now.credential !== credential) this.#go(now);
   }
 
   #go(now: UserPrincipal): void {
@@ -270,12 +280,16 @@ export class LiveSubscription<E extends Placed>
     this.#wake?.();
   }
 
-  /** Checks again when the token expires or a grant does, whichever comes first. */
+  /** Checks again when the credential expires or a grant does, whichever comes first. */
   #schedule(): void {
     this.#expiry?.cancel();
     const { clock } = this.#context.services;
     const untilMs = Math.min(this.#by.credential.expiresAtMs, this.#by.standing.validUntilMs);
-    this.#expiry = clock.after(Math.max(0, untilMs - clock.now()) + 1, () => this.#recheck());
+    this.#expiry = clock.after(Math.max(0, untilMs - clock.now()) + 1, () => {
+      // No timer is as long as an API key may be good.
+      if (clock.now() < untilMs) this.#schedule();
+      else this.#recheck();
+    });
   }
 
   #close(): void {

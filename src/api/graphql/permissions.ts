@@ -1,5 +1,10 @@
 import { formatPosition, parsePosition, sameEpoch } from '../../domain/authority/position.ts';
-import type { Principal, SubjectRecord, UserPrincipal } from '../../domain/principals/principal.ts';
+import {
+  dependenciesOf,
+  type Principal,
+  type SubjectRecord,
+  type UserPrincipal,
+} from '../../domain/principals/principal.ts';
 import { badInput } from '../../domain/refusals.ts';
 import type { OperationContext } from './context.ts';
 import type { CheckInput, PermissionsChanged, PermissionsEvent, Resolvers } from './generated.ts';
@@ -10,6 +15,8 @@ const CHECKS_MAX = 1_000;
 /** Subjects whose records are kept here: what anybody says about them is not believed. */
 const OWN_SUBJECTS: ReadonlySet<string> = new Set([
   'User',
+  'ServiceAccount',
+  'ApiKey',
   'Scope',
   'Role',
   'Session',
@@ -46,7 +53,7 @@ export const permissions: Resolvers = {
             const { by } = subscription;
             const rules = rulesOf(by, context);
             sent = JSON.stringify([rules.rules, rules.policyVersion]);
-            if (typeof after === 'string' && hasChangedSince(after, by.standing.dependencies, context)) {
+            if (typeof after === 'string' && hasChangedSince(after, dependenciesOf(by), context)) {
               sent = '';
               push(by, subscription);
             }
@@ -134,6 +141,8 @@ export async function findSubject(
 ): Promise<SubjectRecord | null> {
   if (id === null) return { __typename: subject, id: '' };
   if (subject === 'User') return loaders.users.load(id);
+  if (subject === 'ServiceAccount') return loaders.serviceAccounts.load(id);
+  if (subject === 'ApiKey') return loaders.apiKeys.load(id);
   if (subject === 'Scope') return loaders.scopes.load(id);
   if (subject === 'Role') return loaders.roles.load(id);
   if (subject === 'Session') return loaders.sessions.load(id);

@@ -2,6 +2,7 @@ import { buildSubgraphSchema } from '@apollo/subgraph';
 import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { badInput } from '../../domain/refusals.ts';
 import { accounts } from './accounts.ts';
+import { apiKeys } from './api-keys.ts';
 import { analytics } from './analytics.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
@@ -11,6 +12,7 @@ import { readSchemaText } from './sdl.ts';
 import { scopes } from './scopes.ts';
 import { secondFactors } from './second-factors.ts';
 import { sessionEvents } from './session-events.ts';
+import { serviceAccounts } from './service-accounts.ts';
 import { sessions } from './sessions.ts';
 import { signingKeys } from './signing-keys.ts';
 import { users } from './users.ts';
@@ -21,6 +23,8 @@ const MODULES: readonly ResolverMap[] = [
   { Attributes, AttributeValue, DateTime, Metadata, PackedRules },
   users,
   accounts,
+  serviceAccounts,
+  apiKeys,
   scopes,
   roles,
   sessions,
@@ -71,7 +75,7 @@ function unknownResolvers(schema: GraphQLSchema, resolvers: ResolverMap): readon
   });
 }
 
-/** An entity without a reference resolver would echo what the caller claims about it. */
+/** An entity, or an interface of some, without a reference resolver would echo what the caller claims about it. */
 function missingReferences(schema: GraphQLSchema, resolvers: ResolverMap): readonly string[] {
   return entityNames(schema)
     .filter(
@@ -98,7 +102,8 @@ function refuseMalformedRepresentations(schema: GraphQLSchema): void {
 
 function entityNames(schema: GraphQLSchema): readonly string[] {
   return Object.values(schema.getTypeMap())
-    .filter((type) => isObjectType(type) && isEntity(type.astNode, type.extensionASTNodes))
+    .filter((type) => isObjectType(type) || isInterfaceType(type))
+    .filter((type) => isEntity(type.astNode, type.extensionASTNodes))
     .map(({ name }) => name);
 }
 

@@ -1,8 +1,7 @@
 import { metadataOf } from '../../domain/users/metadata.ts';
 import { readField } from './fields.ts';
-import { toInstant } from '../../kit/clock.ts';
 import type { Resolvers } from './generated.ts';
-import { loadReadable } from './loaders.ts';
+import { loadHeldRoles } from './loaders.ts';
 
 export const users: Resolvers = {
   Query: {
@@ -65,10 +64,7 @@ export const users: Resolvers = {
     },
     roles: async (user, _args, { by, policy, loaders, services }) => {
       policy.field(by, user, 'roles');
-      const now = toInstant(services.clock.now());
-      const grants = await loaders.grantsOf.load(user.id);
-      const held = grants.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
-      return loadReadable(loaders.roles, [...new Set(held.map(({ roleId }) => roleId))]);
+      return loadHeldRoles(loaders, user.id, services.clock);
     },
   },
 };

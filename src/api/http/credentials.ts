@@ -1,16 +1,20 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Credential } from '../../domain/authentication/identification.ts';
+import type { KeyOrigin } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 
 const BEARER = /^Bearer +([^\s]+)$/i;
 
-/** The one credential in the headers. Two kinds at once are refused, since it would be unclear who acts. */
-export function credentialOf(headers: IncomingHttpHeaders): Credential {
+/**
+ * The one credential in the headers. Two kinds at once are refused, since it would be unclear who acts.
+ * @param from where it came from; asked for an API key alone
+ */
+export function credentialOf(headers: IncomingHttpHeaders, from: () => KeyOrigin): Credential {
   const { authorization } = headers;
   const apiKey = headers['x-api-key'];
   if (apiKey !== undefined) {
     refuseTwoKinds(headers);
-    throw new Refusal('UNAUTHENTICATED', 'This API key is not valid.');
+    return { kind: 'apiKey', text: String(apiKey), from: from() };
   }
   return authorization === undefined ? { kind: 'none' } : { kind: 'accessToken', token: bearerOf(authorization) };
 }

@@ -1,8 +1,9 @@
 import type { FastifyRequest } from 'fastify';
 import { parsePosition } from '../../domain/authority/position.ts';
-import type { Principal } from '../../domain/principals/principal.ts';
+import { demandSession, type KeyOrigin, type Principal } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
+import { noteUse } from '../graphql/uses.ts';
 import { credentialOf, refuseTwoKinds } from './credentials.ts';
 import type { Origins } from './origins.ts';
 import { requestOrigin } from './request-origin.ts';
@@ -16,9 +17,7 @@ export function contextNow(request: FastifyRequest, services: Services): Operati
   const { headers } = request;
   if (headers['x-castellan-min-position'] !== undefined || headers.cookie !== undefined) return null;
   if (headers['x-castellan-cookies'] !== undefined) return null;
-  const credential = credentialOf(headers);
-  if (credential.kind !== 'accessToken') return null;
-  const by = services.identification.identifyWarm(credential.token);
+  const by = services.identification.identifyNow(credentialOf(headers, () => keyOriginOf(request, services)));
   return by === null ? null : contextFor(by, request, services);
 }
 
@@ -35,7 +34,7 @@ export async function contextOf(
   }
   const cookies = SessionCookies.of(headers);
   if (cookies === null) {
-    const by = await services.identification.identify(credentialOf(headers));
+    const by = await services.identification.identify(credentialOf(headers, () => keyOriginOf(request, services)));
     return contextFor(by, request, services);
   }
   refuseTwoKinds(headers, { cookie: true });
@@ -46,7 +45,7 @@ export async function contextOf(
   const by = await services.identification.identify(cookies.credential);
   // A GET can change nothing, and its answer is read by nobody but the pages that are allowed to.
   if (by.kind === 'user' && method !== 'GET') {
-    services.csrfTokens.demand(by.credential.sessionId, cookies.csrfToken);
+    services.csrfTokens.demand(demandSession(by).credential.sessionId, cookies.csrfToken);
   }
   return contextFor(by, request, services, { cookies });
 }
@@ -57,8 +56,13 @@ function contextFor(
   services: Services,
   carried: { readonly cookies?: SessionCookies } = {},
 ): OperationContext {
-  if (by.kind === 'user') services.activity.touch(by.credential.sessionId, isStream(request) ? 'sse' : 'http');
+  noteUse(by, isStream(request) ? 'sse' : 'http', services);
   return new OperationContext(services, by, requestOrigin(request.headers, request.ip, services.proxies), carried);
+}
+
+/** From where an API key was shown. */
+export function keyOriginOf({ headers, ip }: Pick<FastifyRequest, 'headers' | 'ip'>, { proxies }: Services): KeyOrigin {
+  return { address: proxies.clientOf(headers, ip), origin: headers.origin ?? null };
 }
 
 function isStream({ headers }: FastifyRequest): boolean {

@@ -1,18 +1,20 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { REFUSALS, Refusal } from '../../domain/refusals.ts';
 import type { Services } from '../graphql/context.ts';
 import { refuse } from './graphql-route.ts';
+import { answerIntrospection, type Issuing } from './introspect.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
 const FORM_BYTES_MAX = 16_384;
 /** Gateways read the metadata when they start. */
 const METADATA_MAX_AGE_SECONDS = 300;
 
-/** What OAuth has a standard for: metadata (RFC 8414) and revocation (RFC 7009). Signing in is GraphQL's. */
+/** What OAuth has a standard for: metadata (RFC 8414), revocation (RFC 7009), introspection (RFC 7662). Signing in is GraphQL's. */
 export function addOauthRoutes(
   server: FastifyInstance,
-  { services, issuer }: { readonly services: Pick<Services, 'authentication' | 'logger'>; readonly issuer: string },
+  { services, issuing }: { readonly services: Services; readonly issuing: Issuing },
 ): void {
+  const { issuer } = issuing;
   const at = (path: string): string => new URL(path, issuer).href;
 
   server.get('/.well-known/oauth-authorization-server', (_request, reply) =>
@@ -21,6 +23,7 @@ export function addOauthRoutes(
       jwks_uri: at('/.well-known/jwks.json'),
       revocation_endpoint: at('/oauth/revoke'),
       revocation_endpoint_auth_methods_supported: ['none'],
+      introspection_endpoint: at('/oauth/introspect'),
       response_types_supported: [],
       grant_types_supported: [],
     }),
@@ -34,12 +37,8 @@ export function addOauthRoutes(
     // Whoever has a token may end what it stands for; no other right is needed, and there is nothing else it could name.
     scope.post('/oauth/revoke', async (request, reply) => {
       reply.header('cache-control', 'private, no-store');
-      const tokens = request.body instanceof URLSearchParams ? request.body.getAll('token') : [];
-      const [token = '', ...more] = tokens;
-      if (token === '' || more.length > 0) {
-        const description = `Send one token as ${FORM}: token=…`;
-        return reply.code(400).send({ error: 'invalid_request', error_description: description });
-      }
+      const token = tokenIn(request);
+      if (token === null) return refuseRequest(reply);
       try {
         await services.authentication.revokeToken(token);
       } catch (error) {
@@ -49,6 +48,23 @@ export function addOauthRoutes(
       }
       return reply.code(200).send();
     });
+
+    scope.post('/oauth/introspect', async (request, reply) => {
+      reply.header('cache-control', 'private, no-store');
+      const token = tokenIn(request);
+      return token === null ? refuseRequest(reply) : answerIntrospection(request, reply, { token, services, issuing });
+    });
     done();
   });
+}
+
+/** The one token of a form; null where there is none, or more. */
+function tokenIn({ body }: FastifyRequest): string | null {
+  const [token = '', ...more] = body instanceof URLSearchParams ? body.getAll('token') : [];
+  return token === '' || more.length > 0 ? null : token;
+}
+
+function refuseRequest(reply: FastifyReply): FastifyReply {
+  const description = `Send one token as ${FORM}: token=…`;
+  return reply.code(400).send({ error: 'invalid_request', error_description: description });
 }

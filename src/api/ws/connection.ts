@@ -1,7 +1,12 @@
 import type { LiveOperation } from '../../domain/authority/live.ts';
 import type { Credential } from '../../domain/authentication/identification.ts';
 import { overtaken } from '../../domain/authority/labelled.ts';
-import { type Principal, revocationTargets, type UserPrincipal } from '../../domain/principals/principal.ts';
+import {
+  isSameCredential,
+  type Principal,
+  revocationTargets,
+  type UserPrincipal,
+} from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import type { Timer } from '../../kit/clock.ts';
 import type { WebSocket } from 'ws';
@@ -95,7 +100,7 @@ export class Connection implements LiveOperation, Renewable {
   started(operationId: string, kind: Operation['kind'], context: OperationContext): void {
     this.#running.set(operationId, { kind, context });
     const { by } = context;
-    if (by.kind === 'user' && by.credential.sessionId !== this.#owner?.credential.sessionId) this.#shared = true;
+    if (by.kind === 'user' && (this.#owner === null || !isSameCredential(by, this.#owner))) this.#shared = true;
   }
 
   completed(operationId: string): void {
@@ -181,6 +186,8 @@ export class Connection implements LiveOperation, Renewable {
     const { clock } = this.#services;
     this.#expiry?.cancel();
     this.#expiry = clock.after(Math.max(0, expiresAtMs - clock.now()) + 1, () => {
+      // No timer is as long as an API key may be good.
+      if (clock.now() < expiresAtMs) return this.#expireAt(expiresAtMs);
       if (this.#shared) return;
       this.#leave(CLOSE.EXPIRED, 'TOKEN_EXPIRED').catch(() => this.#socket.terminate());
     });
@@ -188,5 +195,5 @@ export class Connection implements LiveOperation, Renewable {
 }
 
 function isOfSameSession(one: Principal, other: UserPrincipal): boolean {
-  return one.kind === 'user' && one.id === other.id && one.credential.sessionId === other.credential.sessionId;
+  return one.kind === 'user' && isSameCredential(one, other);
 }

@@ -2,22 +2,22 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { credentialOf, refuseTwoKinds } from '../http/credentials.ts';
 import { accessCookieOf } from '../http/session-cookies.ts';
+import type { KeyOrigin } from '../../domain/principals/principal.ts';
 import type { Credential } from '../../domain/authentication/identification.ts';
 
 const text = z.string().nullish();
-const headersSchema = z
-  .object({ authorization: text, Authorization: text, 'x-api-key': text, 'X-API-Key': text })
-  .nullish();
+const credentials = { authorization: text, Authorization: text, 'x-api-key': text, 'X-API-Key': text };
+const headersSchema = z.object(credentials).nullish();
 
 /** Where clients and gateways put a token in `connection_init`. */
 const initSchema = z
   .object({
-    authorization: text,
-    Authorization: text,
+    ...credentials,
     token: text,
+    apiKey: text,
     csrfToken: text,
     headers: headersSchema,
-    connectionParams: z.object({ token: text, authorization: text }).nullish(),
+    connectionParams: z.object({ token: text, authorization: text, apiKey: text }).nullish(),
   })
   .nullish();
 
@@ -41,40 +41,77 @@ export interface ConnectionCredential {
 /**
  * The credential of the connection: its `connection_init` payload first, and else the headers of its upgrade. Browsers send
  * cookies with every upgrade, so a token in the payload wins over one; a `csrfToken` there says that the cookie is meant.
+ * @param from where it came from; asked for an API key alone
  */
-export function connectionCredential(init: unknown, headers: IncomingHttpHeaders): ConnectionCredential {
+export function connectionCredential(
+  init: unknown,
+  headers: IncomingHttpHeaders,
+  from: () => KeyOrigin,
+): ConnectionCredential {
   const { success, data } = initSchema.safeParse(init);
   if (!success) return { credential: UNREADABLE, csrfToken: null };
-  const found =
-    data?.authorization ??
-    data?.Authorization ??
-    data?.token ??
-    authorizationIn(data?.headers) ??
-    data?.connectionParams?.token ??
-    data?.connectionParams?.authorization;
+  const nested = shownIn(data?.headers);
+  const params = data?.connectionParams;
+  const shown: Shown = {
+    authorization:
+      data?.authorization ??
+      data?.Authorization ??
+      data?.token ??
+      nested.authorization ??
+      params?.token ??
+      params?.authorization ??
+      null,
+    apiKey: data?.['x-api-key'] ?? data?.['X-API-Key'] ?? data?.apiKey ?? nested.apiKey ?? params?.apiKey ?? null,
+  };
   const csrfToken = data?.csrfToken ?? null;
-  if (csrfToken === null && typeof found === 'string') return { credential: fromText(found), csrfToken: null };
+  const own = credentialIn(shown, from);
+  if (csrfToken === null && own !== null) return { credential: own, csrfToken: null };
   const cookie = accessCookieOf(headers);
-  if (cookie === null) return { credential: csrfToken === null ? credentialOf(headers) : UNREADABLE, csrfToken: null };
-  if (typeof found === 'string') refuseTwoKinds({ ...headers, authorization: found }, { cookie: true });
-  refuseTwoKinds(headers, { cookie: true });
+  if (cookie === null) {
+    return { credential: csrfToken === null ? credentialOf(headers, from) : UNREADABLE, csrfToken: null };
+  }
+  const { authorization, 'x-api-key': apiKey } = headers;
+  refuseTwoKinds(
+    headersOf({ authorization: shown.authorization ?? authorization ?? null, apiKey: shown.apiKey ?? apiKey }),
+    {
+      cookie: true,
+    },
+  );
   return { credential: { kind: 'accessToken', token: cookie }, csrfToken: csrfToken ?? '' };
 }
 
 /** The credential that came with one operation, or null when it is the connection's. */
-export function operationCredential(extensions: unknown): Credential | null {
+export function operationCredential(extensions: unknown, from: () => KeyOrigin): Credential | null {
   const { success, data } = operationSchema.safeParse(extensions);
   if (!success) return UNREADABLE;
-  const found = authorizationIn(data?.headers) ?? data?.jwt?.token?.value;
-  return typeof found === 'string' ? fromText(found) : null;
+  const { authorization, apiKey } = shownIn(data?.headers);
+  return credentialIn({ authorization: authorization ?? data?.jwt?.token?.value ?? null, apiKey }, from);
 }
 
-/** Refuses API keys as the headers of a request do. */
-function authorizationIn(headers: z.infer<typeof headersSchema>): string | null {
-  const authorization = headers?.authorization ?? headers?.Authorization ?? null;
-  const apiKey = headers?.['x-api-key'] ?? headers?.['X-API-Key'] ?? null;
-  if (apiKey !== null) credentialOf({ 'x-api-key': apiKey, ...(authorization !== null && { authorization }) });
-  return authorization;
+/** What stands in the places where each kind may. */
+interface Shown {
+  readonly authorization: string | null;
+  readonly apiKey: string | string[] | null | undefined;
+}
+
+function shownIn(headers: z.infer<typeof headersSchema>): Shown {
+  return {
+    authorization: headers?.authorization ?? headers?.Authorization ?? null,
+    apiKey: headers?.['x-api-key'] ?? headers?.['X-API-Key'] ?? null,
+  };
+}
+
+/** Refuses two kinds at once, as the headers of a request do. */
+function credentialIn(shown: Shown, from: () => KeyOrigin): Credential | null {
+  if (shown.apiKey !== null && shown.apiKey !== undefined) return credentialOf(headersOf(shown), from);
+  return shown.authorization === null ? null : fromText(shown.authorization);
+}
+
+function headersOf({ authorization, apiKey }: Shown): IncomingHttpHeaders {
+  return {
+    ...(authorization !== null && { authorization }),
+    ...(apiKey !== null && apiKey !== undefined && { 'x-api-key': apiKey }),
+  };
 }
 
 function fromText(token: string): Credential {

@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { execute, GraphQLError, subscribe, type ExecutionArgs, type GraphQLSchema } from 'graphql';
 import type { ServerOptions, SubscribePayload } from 'graphql-ws';
+import { demandSession, type KeyOrigin } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil } from '../../kit/clock.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
+import { noteUse } from '../graphql/uses.ts';
 import { requestOrigin } from '../http/request-origin.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toGraphQLError, toPublicError } from '../graphql/errors.ts';
@@ -30,7 +32,13 @@ export function protocolOptions(
   documents: Documents,
   services: Services,
 ): ServerOptions<InitPayload, Extra> {
-  const { clock, identification, csrfTokens, logger, standings } = services;
+  const { clock, identification, csrfTokens, logger } = services;
+  const keyOrigin =
+    ({ request: { headers, socket } }: Extra) =>
+    (): KeyOrigin => ({
+      address: services.proxies.clientOf(headers, socket.remoteAddress ?? null),
+      origin: headers.origin ?? null,
+    });
   const originOf = ({ request: { headers, socket } }: Extra) =>
     requestOrigin(headers, socket.remoteAddress ?? null, services.proxies);
 
@@ -40,9 +48,9 @@ export function protocolOptions(
     { query, operationName, variables, extensions }: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { connection } = extra;
-    const own = operationCredential(extensions);
+    const own = operationCredential(extensions, keyOrigin(extra));
     const by = await identification.identify(own ?? connection.credential);
-    if (by.kind === 'user') services.activity.touch(by.credential.sessionId, 'websocket');
+    noteUse(by, 'websocket', services);
     const from = originOf(extra);
     const allowance = services.operationLimits.admit(by, from.address);
     if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
@@ -70,17 +78,20 @@ export function protocolOptions(
   return {
     connectionInitWaitTimeout: INIT_WAIT_MS,
 
-    async onConnect({ extra: { connection, request }, connectionParams }) {
+    async onConnect({ extra, connectionParams }) {
+      const { connection, request } = extra;
       try {
-        const { credential, csrfToken } = connectionCredential(connectionParams, request.headers);
+        const { credential, csrfToken } = connectionCredential(connectionParams, request.headers, keyOrigin(extra));
         const by = await identification.identify(credential);
-        if (by.kind === 'user' && csrfToken !== null) csrfTokens.demand(by.credential.sessionId, csrfToken);
+        if (by.kind === 'user' && csrfToken !== null)
+          csrfTokens.demand(demandSession(by).credential.sessionId, csrfToken);
         connection.credential = credential;
         connection.byCookie = csrfToken !== null;
         connection.opened(by);
         // Asked again now that a revocation would find the connection: one may have come in between.
-        await standings.recheck(by);
-        return by.kind === 'user' ? { expiresIn: secondsUntil(by.credential.expiresAtMs, clock) } : true;
+        await identification.recheck(by);
+        const endsAtMs = by.kind === 'user' ? by.credential.expiresAtMs : Infinity;
+        return endsAtMs === Infinity ? true : { expiresIn: secondsUntil(endsAtMs, clock) };
       } catch (error) {
         if (!(error instanceof Refusal)) {
           logger.error({ err: error }, 'a connection could not be opened');

@@ -2,7 +2,7 @@ import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import { formatPosition, type Position } from '../authority/position.ts';
-import { SYSTEM } from '../principals/principal.ts';
+import { demandSession, SYSTEM } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import { ACTIVITY_LOSS_MS } from '../sessions/activity.ts';
 import { readClient, readDevice } from '../sessions/device.ts';
@@ -217,6 +217,25 @@ export class Authentication {
   }
 
   /**
+   * The session that this refresh token would go on with. It is not used by that. Refuses one that would be refused, and tells
+   * nobody that it was shown.
+   */
+  async sessionOfRefreshToken(token: string): Promise<Session> {
+    const presented = this.#refreshTokens.parse(token);
+    const { value } = await this.#store.transaction(async (tx) => {
+      const user = await tx.users.find(presented.userId);
+      const found = await tx.sessions.findWithRefresh(presented.sessionId);
+      if (user === null || found === null || found.session.userId !== user.id) throw notValid();
+      if (!isActive(user) || found.session.revokedAt !== null) throw revoked();
+      if (found.session.expiresAt <= this.#now() || this.#isIdle(found)) throw ended();
+      const { session, refresh } = found;
+      if (refresh.currentHash === presented.hash || this.#withinGrace(presented, refresh) !== null) return session;
+      throw revoked();
+    });
+    return value;
+  }
+
+  /**
    * Ends the session that an access or refresh token of ours stands for, with the receipt, so that none of its tokens is good
    * any more. Refuses what is no token of ours, or of a session that has ended.
    */
@@ -224,7 +243,7 @@ export class Authentication {
     if (this.#refreshTokens.isOne(token)) return this.#end(this.#refreshTokens.parse(token), 'signed_out');
     const by = await this.#identification.identify({ kind: 'accessToken', token });
     if (by.kind !== 'user') throw notValid();
-    return this.#end({ userId: by.id, sessionId: by.credential.sessionId }, 'signed_out');
+    return this.#end({ userId: by.id, sessionId: demandSession(by).credential.sessionId }, 'signed_out');
   }
 
   /** Whether nobody has used the session for too long. What is written lags a little behind, and is believed for as long. */

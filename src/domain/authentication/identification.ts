@@ -6,9 +6,13 @@ import { ANONYMOUS, type Principal, type Standing, type UserPrincipal } from '..
 import { Refusal } from '../refusals.ts';
 import type { SessionState, SessionStates } from '../sessions/session-states.ts';
 import type { AccessClaims, AccessTokens } from '../tokens/access-tokens.ts';
+import type { KeyIdentification, ShownApiKey } from './key-identification.ts';
 
 /** What was shown at the door, unverified. */
-export type Credential = { readonly kind: 'none' } | { readonly kind: 'accessToken'; readonly token: string };
+export type Credential =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'accessToken'; readonly token: string }
+  | ShownApiKey;
 
 /** From a credential to who acts. */
 export class Identification {
@@ -16,6 +20,7 @@ export class Identification {
   readonly #standings: Standings;
   readonly #sessions: SessionStates;
   readonly #accessTokens: AccessTokens;
+  readonly #apiKeys: KeyIdentification;
   readonly #clock: Clock;
 
   constructor(parts: {
@@ -23,12 +28,14 @@ export class Identification {
     tail: Tail;
     standings: Standings;
     accessTokens: AccessTokens;
+    apiKeys: KeyIdentification;
     clock: Clock;
   }) {
     this.#tail = parts.tail;
     this.#standings = parts.standings;
     this.#sessions = parts.sessions;
     this.#accessTokens = parts.accessTokens;
+    this.#apiKeys = parts.apiKeys;
     this.#clock = parts.clock;
   }
 
@@ -41,7 +48,24 @@ export class Identification {
       await this.#tail.awaitForce();
       return ANONYMOUS;
     }
+    if (credential.kind === 'apiKey')
+      return this.#apiKeys.identifyWarm(credential) ?? this.#apiKeys.identify(credential);
     return this.identifyWarm(credential.token) ?? this.#identifyCold(credential.token);
+  }
+
+  /** Who this is, if everything about them is known here and in force; null sends the caller the long way. */
+  identifyNow(credential: Credential): UserPrincipal | null {
+    if (credential.kind === 'none') return null;
+    return credential.kind === 'apiKey' ? this.#apiKeys.identifyWarm(credential) : this.identifyWarm(credential.token);
+  }
+
+  /**
+   * The same principal as it is now: under a valid lease, with its credential good and its standing current. Refuses as
+   * {@link identify} does. Whoever goes on after a wait asks again.
+   */
+  async recheck(by: Principal): Promise<Principal> {
+    const key = by.kind === 'user' ? by.credential.key : null;
+    return by.kind === 'user' && key !== null ? this.#apiKeys.recheck(by, key) : this.#standings.recheck(by);
   }
 
   /** The principal, if everything about it is known here and in force; null sends the caller the long way. */
@@ -102,6 +126,7 @@ function principalOf(claims: AccessClaims, standing: Standing, session: SessionS
     session,
     credential: {
       sessionId: claims.sessionId,
+      key: null,
       targets: [claims.sessionId, claims.userId, claims.kid],
       epoch: claims.position.epoch,
       label: claims.position.seq,

@@ -1,6 +1,6 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
-import { sessionIdOf, SYSTEM, type Principal } from '../principals/principal.ts';
+import { demandSession, sessionIdOf, SYSTEM, type Principal } from '../principals/principal.ts';
 import { badInput, Refusal } from '../refusals.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -55,9 +55,9 @@ export class PasswordChanges {
     by: Principal,
     input: { readonly currentPassword: string; readonly newPassword: string },
   ): Promise<Enforced<readonly Session[]>> {
-    if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
+    const { standing } = demandSession(by);
     const { passwordStrength } = this.#settings;
-    checkNewPassword(input.newPassword, by.standing.record as User, 'newPassword'); // the record of a user principal is a User
+    checkNewPassword(input.newPassword, standing.record as User, 'newPassword'); // the record of a user principal is a User
     const current = await this.#store.users.passwordHash(by.id);
     const isRight = () => verifyPassword(input.currentPassword, current, passwordStrength);
     return this.#guard.again(by.id, wrongCurrent, isRight, async (cleared) => {

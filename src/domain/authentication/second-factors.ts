@@ -2,7 +2,7 @@ import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Keys } from '../../kit/secret.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
-import { sessionIdOf, type Principal, type UserPrincipal } from '../principals/principal.ts';
+import { demandSession, sessionIdOf, type Principal, type UserPrincipal } from '../principals/principal.ts';
 import { demandProof, type Proof } from '../principals/proof.ts';
 import { Refusal } from '../refusals.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -90,7 +90,7 @@ export class SecondFactors {
    * CONFLICT when there is one that counts, and with MFA_REQUIRED a session that has proven nothing for a quarter of an hour.
    */
   async begin(by: Principal): Promise<Written<Enrollment>> {
-    const { id } = demandUser(by);
+    const { id } = demandSession(by);
     const secret = newTotpSecret();
     const { position } = await this.#authority.write(by, { change: [id] }, async (tx, actor) => {
       demandProof(actor, TO_ENROLL, this.#clock);
@@ -98,7 +98,7 @@ export class SecondFactors {
       if (!begun) throw new Refusal('CONFLICT', 'You have an authenticator app. Disable it first.');
       await tx.audit.append({ ...authorOf(actor), action: 'totp.begin', subjectId: id });
     });
-    const { email } = recordOf(demandUser(by));
+    const { email } = recordOf(demandSession(by));
     // A colon would end the issuer's name early, so it is the host without a port.
     const uri = totpUri(secret, email, new URL(this.#settings.issuer).hostname);
     return { value: { secret, uri }, position };
@@ -217,9 +217,9 @@ export class SecondFactors {
     by: Principal,
     work: (tx: Transaction, actor: UserPrincipal) => Promise<T | Refusal>,
   ): Promise<Enforced<T>> {
-    const { id } = demandUser(by);
+    const { id } = demandSession(by);
     const { value, receipt } = await this.#authority.change(by, { change: [id] }, (tx, actor) =>
-      work(tx, demandUser(actor)),
+      work(tx, demandSession(actor)),
     );
     if (value instanceof Refusal) throw value;
     return { value, receipt };
@@ -244,11 +244,6 @@ async function confirmedFactor(tx: Transaction, userId: string): Promise<TotpFac
 
 function recordOf({ standing }: UserPrincipal): User {
   return standing.record as User; // the record of a user principal is a User
-}
-
-function demandUser(by: Principal): UserPrincipal {
-  if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
-  return by;
 }
 
 function authorOf(actor: Principal): { readonly by: string; readonly sessionId: string | null } {

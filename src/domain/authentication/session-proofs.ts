@@ -1,6 +1,6 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import type { Position } from '../authority/position.ts';
-import type { UserPrincipal } from '../principals/principal.ts';
+import { demandSession, type UserPrincipal } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { SessionProfiles } from '../sessions/profiles.ts';
 import type { Session } from '../sessions/session.ts';
@@ -50,15 +50,16 @@ export class SessionProofs {
    * at once, without grace: who had a copy of one must not rise with its owner. A level is never lowered, and the session lasts
    * no longer than one that begins at its level now.
    */
-  async note(tx: Transaction, actor: UserPrincipal, by: 'password' | MfaMethod): Promise<Proven> {
+  async note(tx: Transaction, by: UserPrincipal, what: 'password' | MfaMethod): Promise<Proven> {
+    const { id, credential } = demandSession(by);
     // The head first: the token must not vouch for anything newer than the rows it rests on.
     const position = await tx.fence.head();
-    const user = await tx.users.find(actor.id);
-    const found = await tx.sessions.find(actor.credential.sessionId);
+    const user = await tx.users.find(id);
+    const found = await tx.sessions.find(credential.sessionId);
     if (user === null || !isActive(user) || found === null || found.revokedAt !== null) throw revoked();
 
     const now = this.#clock.now();
-    const aal = by === 'password' ? found.aal : 2;
+    const aal = what === 'password' ? found.aal : 2;
     const lifeEndsMs = now + this.#settings.sessionProfiles[aal].lifeSeconds * 1_000;
     const session: Session = {
       ...found,
@@ -74,7 +75,7 @@ export class SessionProofs {
       action: 'session.step_up',
       subjectId: session.id,
       before: { aal: found.aal },
-      after: { aal, by },
+      after: { aal, by: what },
     });
     await tx.authority.append({ target: session.id, kind: 'changed', userId: user.id, reason: 'step_up' });
     return { session, refresh, position };

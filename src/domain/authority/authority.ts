@@ -112,6 +112,7 @@ export class Authority {
     let actor: Principal = by;
     for (let tries = 1; ; tries += 1) {
       try {
+        demandWriter(actor);
         const done = await this.#store.transaction(async (tx) => {
           await this.#fence(tx, actor, locks);
           return work(tx, actor);
@@ -144,6 +145,7 @@ export class Authority {
       credentials: [...credential.targets, ...standing.homeIds],
       // A label from the future is nobody's but a forger's: it must not pass by what is coming.
       label: Math.min(credential.label, this.#tail.position.seq),
+      sources: credential.key === null ? [] : [credential.key.id],
     });
     if (outdated) throw new Outdated();
   }
@@ -189,4 +191,10 @@ export class Authority {
       await promise;
     }
   }
+}
+
+/** An API key may be good for reading alone. */
+function demandWriter(by: Principal): void {
+  if (by.kind !== 'user' || by.credential.key?.readOnly !== true) return;
+  throw new Refusal('FORBIDDEN', 'This API key is good for reading only.', { reason: 'read_only' });
 }

@@ -12,6 +12,7 @@ import { explain, type Explanation } from './explain.ts';
 import { type CompiledRule, Compiler, type GrantFacts } from './compiler.ts';
 import { nearest } from './nearest.ts';
 import type { Need, Situation } from './needs.ts';
+import { permissionOf, permissionsOf } from './narrowing.ts';
 import { label } from './problems.ts';
 import { makeRecord, type MadeRecord } from './record.ts';
 import { type PlainRule, RoleSet, typeOf } from './role-set.ts';
@@ -44,11 +45,16 @@ export class Engine {
   readonly #decisions: ReadonlyMap<Rule, Decision>;
   readonly #ruleOf: ReadonlyMap<Decision, Rule>;
   readonly #denials: ReadonlyMap<string, ReadonlyMap<string, Decision>>;
+  /** For those who come with some of their permissions only. */
+  readonly #lacking = new Map<string, Decision>();
+  /** All that the policy knows, as they are written: `user:disable`. */
+  readonly permissions: ReadonlySet<string>;
   readonly #nobody: Decision;
   readonly #unreadable: Decision;
 
   constructor(bundle: Bundle) {
     this.bundle = bundle;
+    this.permissions = permissionsOf(bundle.subjects.values());
     const rules = [...bundle.roles.values()].flatMap((role) => role.rules);
     this.#decisions = new Map(rules.map((rule) => [rule, this.#decisionOf(rule)]));
     this.#compiler = new Compiler(bundle, this.#decisions);
@@ -67,9 +73,16 @@ export class Engine {
     return this.bundle.version;
   }
 
-  /** What these grants allow this principal. Roles the policy does not know add nothing: they may have been removed. */
-  ability(principal: PrincipalFacts, grants: readonly GrantFacts[]): BoundAbility {
-    return new BoundAbility(this.#roleSet(grants), templateValues(principal));
+  /**
+   * What these grants allow this principal, and of that only what these permissions name unless they are null. Roles the policy
+   * does not know add nothing: they may have been removed.
+   */
+  ability(
+    principal: PrincipalFacts,
+    grants: readonly GrantFacts[],
+    permissions: readonly string[] | null = null,
+  ): BoundAbility {
+    return new BoundAbility(this.#roleSet(grants, permissions), templateValues(principal));
   }
 
   /**
@@ -81,12 +94,13 @@ export class Engine {
     if (typeof subject !== 'object' || subject === null) return this.#refusal(action, subject, field);
     if (field !== undefined && !this.#hasField(subject, field)) return this.#refusal(action, typeOf(subject), field);
 
-    const group = this.#ownRoleSet(ability).group(typeOf(subject), action);
-    if (group === undefined) return this.#denialOf(action, subject);
+    const roleSet = this.#ownRoleSet(ability);
+    const group = roleSet.group(typeOf(subject), action);
+    if (group === undefined) return this.#denialOf(action, subject, roleSet.permissions);
     try {
       // Read by the names that the rules mention, which are names of attributes.
       const found = group.find(subject as SubjectRecord & Attributes, ability, field);
-      return found === null ? this.#denialOf(action, subject) : found.decision;
+      return found === null ? this.#denialOf(action, subject, roleSet.permissions) : found.decision;
     } catch {
       // A record from outside may hold objects that cannot be compared. What cannot be decided is denied.
       return this.#unreadable;
@@ -207,18 +221,20 @@ export class Engine {
   }
 
   #ownRoleSet({ roleSet }: BoundAbility): RoleSet {
-    return roleSet.compiler === this.#compiler ? roleSet : this.#roleSet(roleSet.grants);
+    return roleSet.compiler === this.#compiler ? roleSet : this.#roleSet(roleSet.grants, roleSet.permissions);
   }
 
-  #roleSet(grants: readonly GrantFacts[]): RoleSet {
+  #roleSet(grants: readonly GrantFacts[], permissions: readonly string[] | null = null): RoleSet {
     // A scope that is neither a path nor null is a mistake, and must not come to mean everywhere.
     const sound = grants.filter(({ scope }) => scope === null || typeof scope === 'string');
-    const key = [...new Set(sound.map(({ role, scope }) => JSON.stringify([role, scope])))].toSorted().join();
+    const held = [...new Set(sound.map(({ role, scope }) => JSON.stringify([role, scope])))].toSorted().join();
+    // A text that is no grant's begins the list, so that a set of grants alone never has the same key.
+    const key = permissions === null ? held : `only ${JSON.stringify([...new Set(permissions)].toSorted())},${held}`;
     const known = this.#roleSets.get(key);
     if (known !== undefined) return known;
 
     const copies = sound.map(({ role, scope }) => ({ role, scope }));
-    const roleSet = new RoleSet(key, copies, this.#compiler);
+    const roleSet = new RoleSet(key, copies, this.#compiler, permissions);
     this.#roleSets.set(key, roleSet);
     for (const oldest of this.#roleSets.keys()) {
       if (this.#roleSets.size <= roleSetsMax) break;
@@ -233,9 +249,21 @@ export class Engine {
   }
 
   /** The answer where no rule applies, with the reason that helps most. Fields were looked at before. */
-  #denialOf(action: string, subject: SubjectRecord): Decision {
+  #denialOf(action: string, subject: SubjectRecord, permissions: readonly string[] | null): Decision {
     const { __typename: type } = subject;
+    if (permissions !== null) {
+      const permission = permissionOf(action, type);
+      if (this.permissions.has(permission) && !permissions.includes(permission)) return this.#lackOf(permission);
+    }
     return this.#denials.get(type)?.get(action) ?? this.#refusal(action, type, undefined);
+  }
+
+  #lackOf(permission: string): Decision {
+    const known = this.#lacking.get(permission);
+    if (known !== undefined) return known;
+    const denial = this.#denial(`This API key does not have the permission ${permission}.`);
+    this.#lacking.set(permission, denial);
+    return denial;
   }
 
   #refusal(action: unknown, type: unknown, field: unknown): Decision {

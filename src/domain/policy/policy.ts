@@ -1,5 +1,5 @@
 import type { Clock } from '../../kit/clock.ts';
-import type { Decision, DecisionEngine, Principal, SubjectRecord } from '../principals/principal.ts';
+import type { Decision, DecisionEngine, Principal, SubjectRecord, UserPrincipal } from '../principals/principal.ts';
 import { demandProof, lacksProof, type Proof } from '../principals/proof.ts';
 import { notFound, Refusal } from '../refusals.ts';
 import { ALL, type Filter, NONE } from './filter.ts';
@@ -60,7 +60,7 @@ export class Policy {
     if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
     const rule = decision.rule === null ? {} : { rule: decision.rule };
     if (action === 'create') throw new Refusal('FORBIDDEN', decision.reason, rule);
-    if (!this.decide(by, 'read', subject).allowed) throw notFound(subject.__typename.toLowerCase(), subject.id);
+    if (!this.decide(by, 'read', subject).allowed) throw notFound(inWords(subject), subject.id);
     throw new Refusal('FORBIDDEN', decision.reason, { id: subject.id, ...rule });
   }
 
@@ -91,17 +91,24 @@ export class Policy {
     if (by.kind !== 'user') return by;
     const { engine, facts, grants } = by.standing;
     const holding = grants.filter((grant) => covers(grant.scope, scope));
-    return { ...by, standing: { ...by.standing, grants: holding, ability: engine.ability(facts, holding) } };
+    return {
+      ...by,
+      standing: { ...by.standing, grants: holding, ability: engine.ability(facts, holding, permissionsOf(by)) },
+    };
   }
 
   /**
    * Refuses, with FORBIDDEN, to give away what the principal lacks: everything that these roles allow in their scopes, it must
-   * be allowed itself.
+   * be allowed itself; or only what these permissions name of it, unless they are null.
    */
-  demandHolds(by: Principal, grants: readonly { readonly role: string; readonly scope: string | null }[]): void {
+  demandHolds(
+    by: Principal,
+    grants: readonly { readonly role: string; readonly scope: string | null }[],
+    permissions: readonly string[] | null = null,
+  ): void {
     if (by.kind !== 'user') return;
     const { engine, facts, ability } = by.standing;
-    const [lacks] = engine.lacking(ability, engine.ability(facts, grants));
+    const [lacks] = engine.lacking(ability, engine.ability(facts, grants, permissions));
     if (lacks === undefined) return;
     throw new Refusal(
       'FORBIDDEN',
@@ -127,7 +134,7 @@ export class Policy {
   field<T extends SubjectRecord, K extends keyof T & string>(by: Principal, record: T, field: K): T[K] {
     const decision = this.decide(by, 'read', record, field);
     if (decision.allowed) return record[field];
-    throw new Refusal('FORBIDDEN', `You may not read ${field} of this ${record.__typename.toLowerCase()}.`, {
+    throw new Refusal('FORBIDDEN', `You may not read ${field} of this ${inWords(record)}.`, {
       ...(decision.rule !== null && { rule: decision.rule }),
     });
   }
@@ -136,4 +143,14 @@ export class Policy {
   readable<T extends SubjectRecord>(by: Principal, record: T | null): T | null {
     return record !== null && this.decide(by, 'read', record).allowed ? record : null;
   }
+}
+
+/** What of its owner's rights an API key has; null is all of them. */
+function permissionsOf({ credential: { key } }: UserPrincipal): readonly string[] | null {
+  return key?.permissions ?? null;
+}
+
+/** What a record is called in a message: `service account`. */
+function inWords({ __typename: type }: SubjectRecord): string {
+  return type.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase();
 }

@@ -1,6 +1,7 @@
 import type { MongoQuery, RawRule } from '@casl/ability';
 import type { CompiledRule, Compiler, GrantFacts } from './compiler.ts';
 import { isUnbound } from './matching.ts';
+import { narrowed } from './narrowing.ts';
 import { toQuery } from './query.ts';
 import { RuleGroup } from './rule-group.ts';
 import type { TemplateValues } from './templates.ts';
@@ -12,16 +13,25 @@ export class RoleSet {
   /** Equal for equal sets of grants. */
   readonly key: string;
   readonly grants: readonly GrantFacts[];
+  /** The only ones that count, as they are written; null when all do. */
+  readonly permissions: readonly string[] | null;
   readonly compiler: Compiler;
   /** As CASL takes them: later ones go first, and denies are last. */
   readonly rules: readonly CompiledRule[];
   #groups: ReadonlyMap<string, ReadonlyMap<string, RuleGroup>> | undefined;
 
-  constructor(key: string, grants: readonly GrantFacts[], compiler: Compiler) {
+  constructor(
+    key: string,
+    grants: readonly GrantFacts[],
+    compiler: Compiler,
+    permissions: readonly string[] | null = null,
+  ) {
     this.key = key;
     this.grants = grants;
+    this.permissions = permissions;
     this.compiler = compiler;
-    this.rules = compiler.compile(grants);
+    const rules = compiler.compile(grants);
+    this.rules = permissions === null ? rules : narrowed(rules, permissions);
   }
 
   get version(): string {

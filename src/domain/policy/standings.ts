@@ -11,7 +11,6 @@ import type { HeldGrant, Principal, PrincipalRecord, ShownCredential, Standing }
 import { Refusal } from '../refusals.ts';
 import type { SessionStates } from '../sessions/session-states.ts';
 import type { PrincipalInputs, SnapshotReader } from '../store.ts';
-import type { User } from '../users/user.ts';
 import type { Engines } from './engines.ts';
 
 /** Standings kept in process. One takes a few hundred bytes beside its record: rules are shared per role set. */
@@ -179,7 +178,8 @@ export class Standings {
     const named = [...grants, ...dormant.filter((grant) => !isOver(grant))];
     const record = withRolesOf(inputs.record, named);
     const engine = await this.#engines.load(policyVersion);
-    const facts = { id: record.id, email: record.email, scope: record.scope, kind: 'user' };
+    const own = record.__typename === 'User' ? { email: record.email, kind: 'user' } : { kind: 'service' };
+    const facts = { id: record.id, scope: record.scope, ...own };
     const expiries = named.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
     return {
       record,
@@ -202,7 +202,7 @@ export class Standings {
 }
 
 /** The record with the roles of these grants and no others. */
-function withRolesOf(record: User, grants: readonly HeldGrant[]): User {
+function withRolesOf<R extends PrincipalInputs['record']>(record: R, grants: readonly HeldGrant[]): R {
   const held = new Set(grants.map(({ role }) => role));
   return record.roles.every((role) => held.has(role))
     ? record

@@ -1,5 +1,6 @@
 import type { Instant } from '../../kit/clock.ts';
 import type { Filter } from '../policy/filter.ts';
+import { Refusal } from '../refusals.ts';
 import type { SessionState } from '../sessions/session-states.ts';
 import type { Proof } from './proof.ts';
 
@@ -59,10 +60,16 @@ export interface LackingRule {
 /** A compiled policy, as those need it who only ask. */
 export interface DecisionEngine {
   readonly version: string;
-  /** The rules of these grants, bound to the principal. Rules are compiled once for each set of grants. */
+  /** Every permission that the policy knows, as it is written: `user:disable`. */
+  readonly permissions: ReadonlySet<string>;
+  /**
+   * The rules of these grants, bound to the principal, and of those only what these permissions name unless they are null or
+   * absent. Rules are compiled once for each set of grants and permissions.
+   */
   ability(
     principal: PrincipalFacts,
     grants: readonly { readonly role: string; readonly scope: string | null }[],
+    permissions?: readonly string[] | null,
   ): Ability;
   decide(ability: Ability, action: string, subject: SubjectRecord, field?: string): Decision;
   /** What is true of exactly the records of this type that {@link decide} allows the action on. */
@@ -114,10 +121,34 @@ export interface Standing {
   readonly validUntilMs: number;
 }
 
-/** The proof a principal came with. */
+/** From where a request with an API key came: the address of its client, and the origin of its page if there is one. */
+export interface KeyOrigin {
+  readonly address: string | null;
+  readonly origin: string | null;
+}
+
+/** The API key that a principal came with, as its row has it at the label of the credential. */
+export interface ShownKey {
+  readonly id: string;
+  /** Which of its secrets was shown. */
+  readonly version: number;
+  /** What of its owner's rights it has, written `user:disable`; null is all of them. */
+  readonly permissions: readonly string[] | null;
+  readonly addressRanges: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly expiresAt: Instant | null;
+  readonly readOnly: boolean;
+  /** Null when somebody else asks about it. */
+  readonly from: KeyOrigin | null;
+}
+
+/** The proof a principal came with: a session's, or an API key of its own. */
 export interface ShownCredential {
-  readonly sessionId: string;
-  /** Ids whose revocation takes this credential away: session, user, signing key. */
+  /** Null for an API key. */
+  readonly sessionId: string | null;
+  /** Null for a session. */
+  readonly key: ShownKey | null;
+  /** Ids whose revocation takes this credential away: session, user, signing key; or API key and owner. */
   readonly targets: readonly string[];
   /** The log position it vouches for, in this history: revocations at or below it were already considered. */
   readonly epoch: string;
@@ -126,6 +157,7 @@ export interface ShownCredential {
   readonly expiresAtMs: number;
 }
 
+/** A user, or a service account; which of them, says the record of its standing. */
 export interface UserPrincipal {
   readonly kind: 'user';
   readonly id: string;
@@ -148,6 +180,30 @@ export const SYSTEM: Principal = { kind: 'system', id: 'system' };
 /** Ids whose revocation takes away what this principal came with. */
 export function revocationTargets({ credential, standing }: UserPrincipal): readonly string[] {
   return standing.homeIds.length === 0 ? credential.targets : [...credential.targets, ...standing.homeIds];
+}
+
+/** Ids whose change may alter what this principal may do, or with what. */
+export function dependenciesOf({ credential: { key }, standing }: UserPrincipal): readonly string[] {
+  return key === null ? standing.dependencies : [...standing.dependencies, key.id];
+}
+
+/** Whether both came with the same session, or the same API key. */
+export function isSameCredential(one: UserPrincipal, other: UserPrincipal): boolean {
+  const [mine, theirs] = [one.credential, other.credential];
+  return one.id === other.id && mine.sessionId === theirs.sessionId && mine.key?.id === theirs.key?.id;
+}
+
+/**
+ * Who acts in a session. Refuses with FORBIDDEN whoever came with an API key: what a person signs in with, and may do only as
+ * a person, is no program's business.
+ */
+export function demandSession(by: Principal): UserPrincipal & { readonly credential: { readonly sessionId: string } } {
+  if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
+  const { sessionId } = by.credential;
+  if (sessionId !== null) return { ...by, credential: { ...by.credential, sessionId } };
+  throw new Refusal('FORBIDDEN', 'This takes a session: an API key cannot do it. Sign in.', {
+    reason: 'session_required',
+  });
 }
 
 /** The session behind a principal, for the record; null for those who have none. */

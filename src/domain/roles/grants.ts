@@ -7,8 +7,11 @@ import { demandNoGain, demandNoGift } from '../policy/no-gain.ts';
 import type { Policy } from '../policy/policy.ts';
 import { sessionIdOf, type Principal } from '../principals/principal.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
+import { noSuchScope } from '../scopes/home.ts';
 import { parseScope } from '../scopes/scope.ts';
+import type { ServiceAccount } from '../service-accounts/service-account.ts';
 import type { Store, Transaction } from '../store.ts';
+import type { User } from '../users/user.ts';
 import type { Grant, Role } from './role.ts';
 
 export interface NewGrant {
@@ -42,17 +45,17 @@ export class Grants {
     if (expiresAt !== null && expiresAt <= this.#now()) throw badInput('expiresAt', 'A grant ends in the future.');
 
     return this.#authority.change(by, { change: [input.principalId] }, async (tx, actor) => {
-      const user = await tx.users.find(input.principalId);
-      if (user === null) throw notFound('user', input.principalId);
-      // Before the role is looked for: that it is missing must not tell that the user is not.
-      this.#policy.demand(actor, 'grant', user);
+      const holder = await findHolder(tx, input.principalId);
+      if (holder === null) throw notFound(kindOf(input.principalId), input.principalId);
+      // Before the role is looked for: that it is missing must not tell that the holder is not.
+      this.#policy.demand(actor, 'grant', holder);
       const role = await tx.roles.find(input.roleId);
       if (role === null) throw notFound('role', input.roleId);
       this.#policy.demand(actor, 'grant', role);
       const path = await this.#pathOf(tx, actor, input.scope ?? null);
       // Who administers one scope must not give rights in another, or everywhere.
       const there = this.#policy.within(actor, path);
-      this.#policy.demand(there, 'grant', user);
+      this.#policy.demand(there, 'grant', holder);
       this.#policy.demand(there, 'grant', role);
       // Only now: whether it is there is told to those who may grant in it.
       if (path !== null && (await tx.scopes.findByPath(path)) === null) throw noSuchScope();
@@ -65,7 +68,7 @@ export class Grants {
       const grant: Grant = {
         __typename: 'Grant',
         id: newId('grant'),
-        principalId: user.id,
+        principalId: holder.id,
         roleId: role.id,
         scope: path,
         expiresAt,
@@ -74,8 +77,8 @@ export class Grants {
         revokedAt: null,
       };
       await tx.grants.add(grant);
-      await this.#record(tx, actor, 'role.grant', { subjectId: user.id, after: stateOf(grant, role) });
-      await tx.authority.append({ target: user.id, kind: 'changed', userId: user.id, reason: 'role_granted' });
+      await this.#record(tx, actor, 'role.grant', { subjectId: holder.id, after: stateOf(grant, role) });
+      await tx.authority.append({ target: holder.id, kind: 'changed', userId: holder.id, reason: 'role_granted' });
       return grant;
     });
   }
@@ -91,10 +94,10 @@ export class Grants {
 
     return this.#authority.change(by, { change: [found.principalId] }, async (tx, actor) => {
       const grant = await tx.grants.find(grantId);
-      const user = grant === null ? null : await tx.users.find(grant.principalId);
+      const holder = grant === null ? null : await findHolder(tx, grant.principalId);
       const role = grant === null ? null : await tx.roles.find(grant.roleId);
-      if (grant === null || user === null || role === null) throw notFound('grant', grantId);
-      if (!this.#policy.decide(actor, 'read', user).allowed) throw notFound('grant', grantId);
+      if (grant === null || holder === null || role === null) throw notFound('grant', grantId);
+      if (!this.#policy.decide(actor, 'read', holder).allowed) throw notFound('grant', grantId);
       this.#policy.demand(actor, 'revoke', role);
       // Who administers one scope must not take rights away in another, or everywhere.
       this.#policy.demand(this.#policy.within(actor, grant.scope), 'revoke', role);
@@ -102,13 +105,13 @@ export class Grants {
       if (grant.revokedAt !== null) return grant; // still waits: an earlier call may not be in force yet
 
       const revokedAt = this.#now();
-      const before = await tx.grants.heldBy(user.id);
+      const before = await tx.grants.heldBy(holder.id);
       await tx.grants.revoke(grantId, revokedAt);
-      if (user.roles.includes(ADMINISTRATOR)) await demandAdministrator(tx);
-      if (user.id === actor.id) await demandNoGain(tx, actor);
-      else await demandNoGift(tx, actor, { id: user.id, before });
-      await this.#record(tx, actor, 'role.revoke', { subjectId: user.id, before: stateOf(grant, role) });
-      await tx.authority.append({ target: user.id, kind: 'changed', userId: user.id, reason: 'role_revoked' });
+      if (holder.roles.includes(ADMINISTRATOR)) await demandAdministrator(tx);
+      if (holder.id === actor.id) await demandNoGain(tx, actor);
+      else await demandNoGift(tx, actor, { id: holder.id, before });
+      await this.#record(tx, actor, 'role.revoke', { subjectId: holder.id, before: stateOf(grant, role) });
+      await tx.authority.append({ target: holder.id, kind: 'changed', userId: holder.id, reason: 'role_revoked' });
       return { ...grant, revokedAt };
     });
   }
@@ -136,8 +139,13 @@ export class Grants {
   }
 }
 
-function noSuchScope(): Refusal {
-  return badInput('scope', 'There is no such scope. Create it first.');
+/** Users and service accounts hold roles alike. */
+function findHolder(tx: Transaction, id: string): Promise<User | ServiceAccount | null> {
+  return isId('serviceAccount', id) ? tx.serviceAccounts.find(id) : tx.users.find(id);
+}
+
+function kindOf(id: string): string {
+  return isId('serviceAccount', id) ? 'service account' : 'user';
 }
 
 function stateOf({ id, scope, expiresAt }: Grant, { id: roleId, name }: Role): AuditState {

@@ -71,7 +71,7 @@ export interface GrantReader {
   find(id: string): Promise<Grant | null>;
   /** All grants of these principals that were not revoked, expired ones included, oldest first, each with its role. One statement. */
   ofPrincipals(principalIds: readonly string[]): Promise<readonly RoleGrant[]>;
-  /** Whether anybody who is not shut out holds the role, or a custom one made of it, everywhere and without end. */
+  /** Whether any user who is not shut out holds the role, or a custom one made of it, everywhere and without end. */
   isHeld(roleId: string): Promise<boolean>;
   /** The names of the roles that anybody was granted at one of these paths and not below, with those that custom ones are made of. */
   rolesAt(paths: readonly string[]): Promise<readonly string[]>;

@@ -11,6 +11,8 @@ export interface CleaningWriter {
   begin(): Promise<boolean>;
   /** Removes sessions that ended before then, with what is known of them; how many. */
   sessions(before: Instant, limit: number): Promise<number>;
+  /** Removes API keys that were revoked or expired before then, with what is known of them; how many. */
+  apiKeys(before: Instant, limit: number): Promise<number>;
   /** Removes what sign-ups, mails and guesses at passwords have left: tokens that expired before `now`, and counts nobody added to since `before`, unless they have reached their end; how many. */
   accounts(now: Instant, before: Instant, limit: number): Promise<number>;
   /** Removes entries of the authority log from before then; how many. */
@@ -26,7 +28,7 @@ export interface CleaningWriter {
 }
 
 export interface CleaningSettings {
-  /** How long a session is shown after its end. */
+  /** How long a session, or an API key, is shown after its end. */
   readonly endedSessionSeconds: number;
   /** How long the authority log and the outbox are kept, for those who resume a feed. */
   readonly feedSeconds: number;
@@ -54,7 +56,7 @@ export class Cleaner {
   #timer: Timer | null = null;
   #running: Promise<void> = Promise.resolve();
   /** What this instance has removed since it started. */
-  readonly removed = { sessions: 0, accounts: 0, logEntries: 0, events: 0, challenges: 0, signingKeys: 0 };
+  readonly removed = { sessions: 0, apiKeys: 0, accounts: 0, logEntries: 0, events: 0, challenges: 0, signingKeys: 0 };
   /** Whether the last round left something for the next one. */
   behind = false;
   /** For how long the oldest of what the last round left, wherever it ran, should have been gone. */
@@ -92,18 +94,20 @@ export class Cleaner {
       guesses: toInstant(now - GUESSES_KEPT_MS),
     };
     const sessions = await this.#round((cleaning) => cleaning.sessions(before.sessions, BATCH));
+    const apiKeys = await this.#round((cleaning) => cleaning.apiKeys(before.sessions, BATCH));
     const accounts = await this.#round((cleaning) => cleaning.accounts(toInstant(now), before.guesses, BATCH));
     const logEntries = await this.#round((cleaning) => cleaning.log(before.log, BATCH));
     const events = await this.#round((cleaning) => cleaning.outbox(before.log, BATCH));
     const challenges = await this.#round((cleaning) => cleaning.challenges(before.challenges, BATCH));
     const signingKeys = await this.#round((cleaning) => cleaning.signingKeys(before.signingKeys, BATCH));
     this.removed.sessions += sessions.removed;
+    this.removed.apiKeys += apiKeys.removed;
     this.removed.logEntries += logEntries.removed;
     this.removed.accounts += accounts.removed;
     this.removed.events += events.removed;
     this.removed.challenges += challenges.removed;
     this.removed.signingKeys += signingKeys.removed;
-    const rounds = [sessions, accounts, logEntries, events, challenges, signingKeys];
+    const rounds = [sessions, apiKeys, accounts, logEntries, events, challenges, signingKeys];
     this.behind = rounds.some(({ behind }) => behind);
     const { value } = await this.#store.transaction(({ cleaning }) => cleaning.overdueSeconds(before));
     this.overdueSeconds = value;

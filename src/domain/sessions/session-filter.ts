@@ -1,7 +1,7 @@
 import type { Instant } from '../../kit/clock.ts';
 import { and, type Filter, not } from '../policy/filter.ts';
 import type { Condition } from '../policy/lists.ts';
-import { ADDRESS_KEY, parseAddressRange } from './address-range.ts';
+import { ADDRESS_KEY, parseAddressRange } from '../address-range.ts';
 import type { DeviceKind } from './device.ts';
 
 /** What sessions are narrowed by; all of it must hold. */

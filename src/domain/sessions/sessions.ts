@@ -3,7 +3,7 @@ import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import type { Connection, Orders, PageArguments } from '../pages.ts';
 import { listReadable, readableFilter } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
-import { sessionIdOf, type Principal } from '../principals/principal.ts';
+import { demandSession, sessionIdOf, type Principal } from '../principals/principal.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import type { Store, Transaction } from '../store.ts';
 import { parseLabel } from './device.ts';
@@ -53,13 +53,12 @@ export class Sessions {
 
   /** Ends the session that `by` acts in. */
   async signOut(by: Principal): Promise<Enforced<Session>> {
-    if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Nobody is signed in.');
-    return this.#end(by, by.credential.sessionId, 'signed_out');
+    return this.#end(by, demandSession(by).credential.sessionId, 'signed_out');
   }
 
   /** Ends all other sessions of the user who acts. */
   async revokeOthers(by: Principal): Promise<Enforced<readonly Session[]>> {
-    if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Nobody is signed in.');
+    demandSession(by);
     return this.#authority.change(by, { change: [by.id] }, (tx, actor) => this.endOthers(tx, actor, 'revoked'));
   }
 

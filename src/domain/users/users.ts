@@ -1,5 +1,5 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
-import { isId, newId } from '../../kit/ids.ts';
+import { newId } from '../../kit/ids.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import type { Connection, Orders, PageArguments } from '../pages.ts';
 import { ADMINISTRATOR, demandAdministrator } from '../policy/administrators.ts';
@@ -7,9 +7,9 @@ import { ALL, type Filter, NONE } from '../policy/filter.ts';
 import { type Condition, listReadable } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Standings } from '../policy/standings.ts';
-import { sessionIdOf, SYSTEM, type Principal } from '../principals/principal.ts';
+import { sessionIdOf, SYSTEM, type Principal, type PrincipalRecord } from '../principals/principal.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
-import { parseScope, type Scope, scopePaths } from '../scopes/scope.ts';
+import { findHome, HOMELESS, type Home, homeOf, noSuchScope } from '../scopes/home.ts';
 import type { Store, Transaction } from '../store.ts';
 import { checkNewPassword } from './new-passwords.ts';
 import { hashPassword, type PasswordStrength } from './passwords.ts';
@@ -52,10 +52,6 @@ const ORDERS: Orders = { createdAt: 'instant', name: 'text', email: 'text' };
 /** What every new user may do. A right that comes with being created needs no right to grant. */
 const DEFAULT_ROLE = 'member';
 
-type Home = Pick<User, 'scope' | 'scopes'>;
-
-const HOMELESS: Home = { scope: null, scopes: [] };
-
 /** What can be done with users. */
 export class Users {
   readonly #store: Store;
@@ -81,16 +77,17 @@ export class Users {
     this.#clock = parts.clock;
   }
 
-  /** The user who acts, from what this instance knows; null when nobody is signed in. No round trip. */
+  /** The user who acts, from what this instance knows; null when nobody is signed in, or no user. No round trip. */
   me(by: Principal): User | null {
-    if (by.kind !== 'user') return null;
-    return this.#policy.readable(by, by.standing.record as User); // the record of a user principal is a User
+    if (by.kind !== 'user' || by.standing.record.__typename !== 'User') return null;
+    return this.#policy.readable(by, by.standing.record as User); // its type says so
   }
 
   /** The users with these ids that `by` may read, in the order of the ids, null for the others; as `Standings.records` has them. */
   async findMany(by: Principal, ids: readonly string[]): Promise<readonly (User | null)[]> {
-    const records = await this.#standings.records(ids, (record) => this.#policy.decide(by, 'read', record).allowed);
-    return ids.map((id) => (records.get(id) as User | undefined) ?? null); // whoever has the id of a user has such a record
+    const readable = (record: PrincipalRecord) => isUser(record) && this.#policy.decide(by, 'read', record).allowed;
+    const records = await this.#standings.records(ids, readable);
+    return ids.map((id) => (records.get(id) as User | undefined) ?? null); // only those of users are readable here
   }
 
   /** A page of the users that `by` may read. */
@@ -108,7 +105,11 @@ export class Users {
     const user = this.#newUser(parseEmail(input.email), parseName(input.name));
     const password = input.password ?? null;
     if (password !== null) checkNewPassword(password, user);
-    const home = await this.#home(by, user, input.scope ?? null);
+    const home = await findHome(by, input.scope ?? null, {
+      policy: this.#policy,
+      scopes: this.#store.scopes,
+      demand: (place) => void this.#demandCreate(by, user, place),
+    });
     // Before the hash: it costs us more than asking costs a stranger.
     this.#demandCreate(by, user, homeOf(home));
     const passwordHash = password === null ? null : await hashPassword(password, this.#settings.passwordStrength);
@@ -192,20 +193,6 @@ export class Users {
     return there;
   }
 
-  /** The scope that this names. Whoever may not create the user there is refused before it is looked for. */
-  async #home(by: Principal, user: User, ref: string | null): Promise<Scope | null> {
-    if (ref === null) return null;
-    if (isId('scope', ref)) {
-      const scope = this.#policy.readable(by, await this.#store.scopes.find(ref));
-      if (scope === null) throw noSuchScope();
-      return scope;
-    }
-    this.#demandCreate(by, user, { scope: parseScope(ref), scopes: scopePaths(ref) });
-    const scope = await this.#store.scopes.findByPath(ref);
-    if (scope === null) throw noSuchScope();
-    return scope;
-  }
-
   /** Those who hold the role. Who does is not told to those who may not know of it. */
   async #holding(by: Principal, name: string): Promise<Filter> {
     const role = this.#policy.readable(by, await this.#store.roles.findByName(name));
@@ -247,14 +234,6 @@ export class Users {
   }
 }
 
-function homeOf(scope: Scope | null): Home {
-  return scope === null ? HOMELESS : { scope: scope.scope, scopes: scope.scopes };
-}
-
-function noSuchScope(): Refusal {
-  return badInput('scope', 'There is no such scope. Create it first.');
-}
-
 const SEARCH_LENGTH_MAX = 200;
 
 /** Without the character that stands between name and address, nothing is found that is in neither. */
@@ -276,4 +255,9 @@ function conditionsOf({ email, status, within, search }: UserFilter): readonly C
   }
   if (typeof within === 'string') add('scope', { kind: 'equals', attribute: 'scopes', value: within });
   return conditions;
+}
+
+/** Service accounts have standings as users do. */
+function isUser({ __typename }: PrincipalRecord): boolean {
+  return __typename === 'User';
 }

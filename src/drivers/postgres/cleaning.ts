@@ -19,6 +19,16 @@ export const REMOVALS = {
     )
     select count(*)::int as removed from removed`,
 
+  apiKeys: `with ended as (
+      select id from api_keys where least(revoked_at, expires_at) < $1 order by least(revoked_at, expires_at) limit $2
+      for update skip locked
+    ), removed as (
+      delete from api_keys where id = any(array(select id from ended)) returning id
+    ), forgotten as (
+      delete from api_key_uses where key_id = any(array(select id from removed))
+    )
+    select count(*)::int as removed from removed`,
+
   log: `with removed as (
       delete from authority_log where id = any(array(
         select id from authority_log where at < $1 and seq is not null order by at limit $2)) returning id
@@ -76,6 +86,7 @@ export function createCleaningWriter(query: Query): CleaningWriter {
   return {
     begin: () => lock('cleaning-begin', CLEANING_LOCK),
     sessions: (before, limit) => remove('sessions', [before, limit]),
+    apiKeys: (before, limit) => remove('apiKeys', [before, limit]),
     log: (before, limit) => remove('log', [before, limit]),
     outbox: (before, limit) => remove('outbox', [before, limit]),
     challenges: (before, limit) => remove('challenges', [before, limit]),

@@ -42,13 +42,14 @@ export function createFence(query: Query): Fence {
       return { epoch: row.epoch, seq: Number(row.seq) };
     },
 
-    async outdated({ dependencies, asOf, session, credentials, label }) {
+    async outdated({ dependencies, asOf, session, credentials, label, sources = [] }) {
       const [row] = await query<{ outdated: boolean }>(
         'fence-outdated',
         `select exists (select from authority_log where target = any($1) and seq > $2)
              or exists (select from authority_log where target = any($3) and seq > $4 and kind = 'revoked')
-             or exists (select from authority_log where target = $5 and seq > $6) as outdated`,
-        [dependencies, asOf, credentials, label, session?.id ?? null, session?.asOf ?? null],
+             or exists (select from authority_log where target = any($5) and seq > $4)
+             or exists (select from authority_log where target = $6 and seq > $7) as outdated`,
+        [dependencies, asOf, credentials, label, sources, session?.id ?? null, session?.asOf ?? null],
       );
       return row?.outdated ?? true;
     },

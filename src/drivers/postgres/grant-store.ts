@@ -63,7 +63,7 @@ export function createGrantReader(query: Query, lock = ''): GrantReader {
            select from role_closure closure join grants g on g.role_id = closure.role_id
            join users u on u.id = g.principal_id left join scopes home on home.id = u.scope_id
            where closure.held_id = $1 and g.scope_id is null and g.expires_at is null and g.revoked_at is null
-             and u.status = 'active' and not ${suspendedSql('home')}) as held`,
+             and u.kind = 'user' and u.status = 'active' and not ${suspendedSql('home')}) as held`,
         [roleId],
       );
       return row?.held ?? false;

@@ -11,6 +11,7 @@ import { Migration0008 } from '../../../migrations/0008-session-devices.ts';
 import { Migration0009 } from '../../../migrations/0009-outbox.ts';
 import { Migration0010 } from '../../../migrations/0010-accounts.ts';
 import { Migration0011 } from '../../../migrations/0011-cleaning-indexes.ts';
+import { Migration0013 } from '../../../migrations/0013-api-keys.ts';
 import { Migration0014 } from '../../../migrations/0014-session-events.ts';
 import { ROWS } from './rows.ts';
 
@@ -27,6 +28,7 @@ const MIGRATIONS = [
   Migration0009,
   Migration0010,
   Migration0011,
+  Migration0013,
   Migration0014,
 ];
 

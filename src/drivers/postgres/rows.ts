@@ -27,12 +27,15 @@ export const ScopeRow = defineEntity({
   },
 });
 
+/** Who may hold grants: users, and the service accounts among them. */
 export const UserRow = defineEntity({
   name: 'UserRow',
   tableName: 'users',
   properties: {
     id: p.text().primary(),
-    /** Null for whoever was deleted, and for them alone. */
+    /** `user` or `service`. */
+    kind: p.text().default('user'),
+    /** Null for service accounts, and for whoever was deleted. */
     email: p.text().nullable(),
     /** The address as it is compared: folded in case and composition. */
     emailFolded: p.text().nullable().unique(),
@@ -254,6 +257,57 @@ export const SigningKeyRow = defineEntity({
   },
 });
 
+export const ApiKeyRow = defineEntity({
+  name: 'ApiKeyRow',
+  tableName: 'api_keys',
+  properties: {
+    id: p.text().primary(),
+    owner: () => p.manyToOne(UserRow).mapToPk().index(),
+    environment: p.text(),
+    name: p.text(),
+    /** Null is everything that the owner may. */
+    permissions: p.array().nullable(),
+    addressRanges: p.array(),
+    allowedOrigins: p.array(),
+    readOnly: p.boolean(),
+    createdAt: instant(),
+    createdBy: p.text(),
+    expiresAt: instant().nullable(),
+    revokedAt: instant().nullable(),
+    revokedReason: p.text().nullable(),
+  },
+  indexes: [
+    { properties: ['createdAt', 'id'], name: 'api_keys_created_at_index' },
+    { properties: ['expiresAt', 'id'], name: 'api_keys_expires_at_index' },
+  ],
+});
+
+/** The secrets of a key: one, and for a while the one that it replaces. */
+export const ApiKeyVersionRow = defineEntity({
+  name: 'ApiKeyVersionRow',
+  tableName: 'api_key_versions',
+  properties: {
+    key: () => p.manyToOne(ApiKeyRow).mapToPk().primary().deleteRule('cascade'),
+    number: p.smallint().primary(),
+    /** The hash of the secret, sealed. */
+    sealedHash: p.text(),
+    lastFour: p.text(),
+    createdAt: instant(),
+    validUntil: instant().nullable(),
+  },
+});
+
+/** When each version was last used; written behind, and tied to keys by nothing but the id. */
+export const ApiKeyUseRow = defineEntity({
+  name: 'ApiKeyUseRow',
+  tableName: 'api_key_uses',
+  properties: {
+    keyId: p.text().primary(),
+    version: p.smallint().primary(),
+    lastUsedAt: instant(),
+  },
+});
+
 export const PolicyBundleRow = defineEntity({
   name: 'PolicyBundleRow',
   tableName: 'policy_bundles',
@@ -421,6 +475,9 @@ export const ROWS = [
   ErrandRow,
   PasswordGuessRow,
   SigningKeyRow,
+  ApiKeyRow,
+  ApiKeyVersionRow,
+  ApiKeyUseRow,
   PolicyBundleRow,
   PolicyHeadRow,
   AuditEntryRow,

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { ADDRESS_KEY, addressKey } from '../../domain/sessions/address-range.ts';
+import { ADDRESS_KEY, addressKey } from '../../domain/address-range.ts';
 import type { Session, SessionReader, SessionWriter } from '../../domain/sessions/session.ts';
 import type { Pages } from '../../domain/pages.ts';
 import { instant, instantOrNull, queryIn, type Query } from './database.ts';

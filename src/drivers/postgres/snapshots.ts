@@ -2,9 +2,11 @@ import type { HeldGrant } from '../../domain/principals/principal.ts';
 import type { PopulationReader, PrincipalInputs, SnapshotReader } from '../../domain/store.ts';
 import type { Session } from '../../domain/sessions/session.ts';
 import type { SessionInputs } from '../../domain/sessions/session-states.ts';
+import { readApiKeys } from './api-key-store.ts';
 import { instant, type Query } from './database.ts';
 import { grantScopeIdsSql, heldSql, toHeld } from './held-grants.ts';
-import { toUser, USER_COLUMNS, USER_TABLES, type UserSqlRow } from './user-store.ts';
+import { toServiceAccount } from './service-account-store.ts';
+import { principalTables, toUser, USER_COLUMNS, USER_TABLES, type UserSqlRow } from './user-store.ts';
 
 interface PopulationRow extends UserSqlRow {
   readonly grants: readonly HeldGrant[];
@@ -28,7 +30,7 @@ const PRINCIPALS = `
   left join lateral (
     select ${USER_COLUMNS}, ${heldSql('u.id')} as grants, ${heldSql('u.id', 'dormant')} as dormant,
       home.lineage as home_ids, ${grantScopeIdsSql('u.id')} as grant_scope_ids
-    from ${USER_TABLES} where u.id = any($1)
+    from ${principalTables()} where u.id = any($1)
   ) u on true
   where h.id = 1`;
 
@@ -68,7 +70,7 @@ export function createSnapshotReader(query: Query): SnapshotReader {
         .filter((row) => row.id !== null)
         .map((row) => {
           const inputs: PrincipalInputs = {
-            record: toUser(row),
+            record: row.kind === 'service' ? toServiceAccount(row) : toUser(row),
             grants: toHeld(row.grants),
             dormant: toHeld(row.dormant),
             homeIds: row.home_ids ?? [],
@@ -91,6 +93,8 @@ export function createSnapshotReader(query: Query): SnapshotReader {
       const sessions = rows.filter((row) => row.id !== null).map((row) => [row.id, toSessionInputs(row)] as const);
       return { epoch: first.epoch, asOf: Number(first.as_of), sessions: new Map(sessions) };
     },
+
+    apiKeys: (ids) => readApiKeys(query, ids),
   };
 }
 

@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { AuditEntry, AuditWriter } from '../../domain/audit/entry.ts';
 import type { Store, Transaction } from '../../domain/store.ts';
 import { createAccountTokenWriter, createErrandWriter, createPasswordGuessWriter } from './account-store.ts';
+import { createApiKeyPages, createApiKeyReader, createApiKeyWriter } from './api-key-store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { createChallengeWriter } from './challenge-store.ts';
 import { createCleaningWriter } from './cleaning.ts';
@@ -15,6 +16,11 @@ import { createRollupReader, createRollupWriter } from './rollup-store.ts';
 import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
 import { createActivityWriter } from './session-care.ts';
 import { createEndingWriter, createLevelReader, createLevelWriter, createSessionFacts } from './session-counts.ts';
+import {
+  createServiceAccountPages,
+  createServiceAccountReader,
+  createServiceAccountWriter,
+} from './service-account-store.ts';
 import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
 import { createPopulationReader, createSnapshotReader } from './snapshots.ts';
@@ -25,6 +31,8 @@ export function createStore({ orm, query }: Database): Store {
   const fresh = (): EntityManager => orm.em.fork();
   return {
     users: translating({ ...createUserReader(query), ...createUserPages(query) }),
+    serviceAccounts: translating({ ...createServiceAccountReader(query), ...createServiceAccountPages(query) }),
+    apiKeys: translating({ ...createApiKeyReader(query), ...createApiKeyPages(query) }),
     scopes: translating({ ...createScopeReader(query), ...createScopePages(query) }),
     roles: translating({ ...createRoleReader(query), ...createRolePages(query) }),
     grants: translating(createGrantReader(query)),
@@ -54,6 +62,8 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
   const query = queryIn(em);
   return {
     users: createUserWriter(em),
+    serviceAccounts: createServiceAccountWriter(query),
+    apiKeys: createApiKeyWriter(query),
     scopes: translating(createScopeWriter(query)),
     roles: translating(createRoleWriter(query)),
     grants: translating(createGrantWriter(query)),

@@ -17,18 +17,23 @@ import type { SubjectSql } from './policy-sql.ts';
 import { PasswordRow } from './rows.ts';
 import { scopeIdSql, scopesSql, suspendedSql } from './scope-store.ts';
 
-export interface UserSqlRow {
+/** What users and service accounts have in common. */
+export interface PrincipalSqlRow {
   readonly id: string;
-  readonly email: string;
+  readonly kind: 'user' | 'service';
   readonly name: string;
   readonly status: User['status'];
   readonly scope: string | null;
   readonly scopes: readonly string[] | null;
   readonly suspended: boolean;
   readonly created_at: string | Date;
+  readonly roles: readonly string[];
+}
+
+export interface UserSqlRow extends PrincipalSqlRow {
+  readonly email: string;
   readonly email_verified: boolean;
   readonly metadata: string;
-  readonly roles: readonly string[];
 }
 
 /** The names of all roles that the user `u` holds, those that custom ones are made of included; one may come twice. */
@@ -36,16 +41,22 @@ const ROLE_NAMES = `select held.name from grants g
     join role_closure closure on closure.role_id = g.role_id join roles held on held.id = closure.held_id
     where g.principal_id = u.id and g.revoked_at is null and (g.expires_at is null or g.expires_at > now())`;
 
-/** The tables that {@link USER_COLUMNS} and {@link USER_SQL} read, without those who were deleted. */
-export const USER_TABLES =
-  '(select * from users where deleted_at is null) u left join scopes home on home.id = u.scope_id';
+/** The tables that columns of principals are read from, without those who were deleted. */
+export function principalTables(condition = 'true'): string {
+  return `(select * from users where deleted_at is null and ${condition}) u left join scopes home on home.id = u.scope_id`;
+}
 
-export const USER_COLUMNS = `u.id, u.email, u.name, u.status, home.path as scope, home.paths as scopes,
-    ${suspendedSql('home')} as suspended, u.created_at, u.email_verified, u.metadata,
+export const PRINCIPAL_COLUMNS = `u.id, u.kind, u.name, u.status, home.path as scope, home.paths as scopes,
+    ${suspendedSql('home')} as suspended, u.created_at,
     array(select distinct name from (${ROLE_NAMES}) as names order by name) as roles`;
 
+/** The tables that {@link USER_COLUMNS} and {@link USER_SQL} read. */
+export const USER_TABLES = principalTables(`kind = 'user'`);
+
+export const USER_COLUMNS = `${PRINCIPAL_COLUMNS}, u.email, u.email_verified, u.metadata`;
+
 /** Everything a user's record has, the address as it is compared, and the ids of what was granted. */
-export const USER_SQL: SubjectSql = {
+export const USER_SQL = {
   id: { kind: 'text', sql: 'u.id' },
   email: { kind: 'text', sql: 'u.email' },
   [EMAIL_FOLDED]: { kind: 'text', sql: 'u.email_folded' },
@@ -64,7 +75,7 @@ export const USER_SQL: SubjectSql = {
   emailVerified: { kind: 'boolean', sql: 'u.email_verified' },
   metadata: { kind: 'text', sql: 'u.metadata' },
   [SEARCH_TEXT]: { kind: 'text', sql: 'u.search' },
-};
+} satisfies SubjectSql;
 
 export function createUserPages(query: Query): Pages<User> {
   return createPages<UserSqlRow, User>(query, {
@@ -192,6 +203,7 @@ export function createUserWriter(em: EntityManager): UserWriter {
       }
       const gone = 'update grants set revoked_at = $2 where principal_id = $1 and revoked_at is null';
       await query('user-erase-grants', gone, [id, at]);
+      await endKeysOf(query, id, at);
       await query(
         'user-erase-sessions',
         `update sessions set user_agent = null, address = null, address_key = null, browser = null, os = null, label = null,
@@ -206,6 +218,16 @@ export function createUserWriter(em: EntityManager): UserWriter {
       );
     },
   };
+}
+
+/** The keys of whoever is erased end, and what they were called is erased with them. */
+export async function endKeysOf(query: Query, ownerId: string, at: string): Promise<void> {
+  await query(
+    'erase-keys',
+    `update api_keys set name = '', revoked_reason = case when revoked_at is null then 'owner_deleted' else revoked_reason end,
+       revoked_at = coalesce(revoked_at, $2) where owner_id = $1`,
+    [ownerId, at],
+  );
 }
 
 function columnsOf({ id, email, name, status, scope }: User): readonly unknown[] {

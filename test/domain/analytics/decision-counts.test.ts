@@ -70,7 +70,7 @@ function principal(text: string): UserPrincipal {
     dependencies: [],
     validUntilMs: Infinity,
   };
-  const credential = { sessionId: '', targets: [], epoch: '', label: 0, expiresAtMs: Infinity };
+  const credential = { key: null, sessionId: '', targets: [], epoch: '', label: 0, expiresAtMs: Infinity };
   return { kind: 'user', id: 'user_1', standing, session: null, credential };
 }
 

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { badInput } from '../refusals.ts';
+import { badInput } from './refusals.ts';
 
 const { IPv4, IPv6 } = ipaddr;
 

@@ -1,0 +1,91 @@
+import type { Policy } from '../policy/policy.ts';
+import type { Standings } from '../policy/standings.ts';
+import type { Principal, Standing, UserPrincipal } from '../principals/principal.ts';
+import { Refusal, REFUSALS } from '../refusals.ts';
+import type { RefreshTokens } from '../tokens/refresh-tokens.ts';
+import type { Authentication } from './authentication.ts';
+import type { Identification } from './identification.ts';
+import type { KeyIdentification } from './key-identification.ts';
+
+/** What a token that is good now stands for. */
+export interface LiveToken {
+  readonly kind: 'access_token' | 'refresh_token' | 'api_key';
+  /** Whose it is. */
+  readonly ownerId: string;
+  /** Null for an API key, as its id is for the others. */
+  readonly sessionId: string | null;
+  readonly keyId: string | null;
+  /** What of its owner's rights an API key has; null is all of them. */
+  readonly permissions: readonly string[] | null;
+  /** Wall time in ms; Infinity when it does not end by itself. */
+  readonly expiresAtMs: number;
+}
+
+/** Tells service accounts whether a token that they were shown is good, and whose it is. Tokens are never used by that. */
+export class Introspection {
+  readonly #identification: Identification;
+  readonly #apiKeys: KeyIdentification;
+  readonly #authentication: Authentication;
+  readonly #refreshTokens: RefreshTokens;
+  readonly #standings: Standings;
+  readonly #policy: Policy;
+
+  constructor(parts: {
+    identification: Identification;
+    apiKeys: KeyIdentification;
+    authentication: Authentication;
+    refreshTokens: RefreshTokens;
+    standings: Standings;
+    policy: Policy;
+  }) {
+    this.#identification = parts.identification;
+    this.#apiKeys = parts.apiKeys;
+    this.#authentication = parts.authentication;
+    this.#refreshTokens = parts.refreshTokens;
+    this.#standings = parts.standings;
+    this.#policy = parts.policy;
+  }
+
+  /**
+   * What the token stands for; null for one that is expired, revoked, unknown, or of somebody about whom `by` may not ask. Refuses
+   * with UNAUTHENTICATED or FORBIDDEN those who may not ask about anybody, or are no service account.
+   */
+  async introspect(by: Principal, token: string): Promise<LiveToken | null> {
+    if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Show the API key of a service account.');
+    const isProgram = by.kind === 'user' && by.standing.record.__typename === 'ServiceAccount';
+    if (!isProgram || this.#policy.filter(by, 'introspect', 'Token').kind === 'none') {
+      throw new Refusal('FORBIDDEN', 'This is for service accounts that may introspect tokens.');
+    }
+    const found = await this.#find(token).catch((error: unknown) => {
+      // A token that is not good has no reason that is anybody's business.
+      if (error instanceof Refusal && REFUSALS[error.code].status < 500) return null;
+      throw error;
+    });
+    if (found === null) return null;
+    const { record, facts } = found.owner;
+    const scope = facts.scope ?? null;
+    const { scopes = [] } = record as { readonly scopes?: readonly string[] };
+    const about = { __typename: 'Token', id: '', ownerId: record.id, scope, scopes };
+    return this.#policy.decide(by, 'introspect', about).allowed ? found.token : null;
+  }
+
+  async #find(token: string): Promise<{ readonly token: LiveToken; readonly owner: Standing } | null> {
+    if (this.#refreshTokens.isOne(token)) {
+      const session = await this.#authentication.sessionOfRefreshToken(token);
+      const owner = await this.#standings.of(session.userId);
+      if (owner === null) return null;
+      const times = { expiresAtMs: Date.parse(session.expiresAt), permissions: null, keyId: null };
+      return { owner, token: { kind: 'refresh_token', ownerId: session.userId, sessionId: session.id, ...times } };
+    }
+    const by = token.startsWith('ck_')
+      ? await this.#apiKeys.identify({ kind: 'apiKey', text: token, from: null })
+      : await this.#identification.identify({ kind: 'accessToken', token });
+    return by.kind === 'user' ? { owner: by.standing, token: liveToken(by) } : null;
+  }
+}
+
+function liveToken({ id, credential: { sessionId, key, expiresAtMs } }: UserPrincipal): LiveToken {
+  const permissions = key?.permissions ?? null;
+  const kind = key === null ? 'access_token' : 'api_key';
+  return { kind, ownerId: id, sessionId, keyId: key?.id ?? null, permissions, expiresAtMs };
+}
