@@ -1,3 +1,5 @@
+import type { Bundle } from '../domain/policy/bundle.ts';
+import { proofText, stepUpChanges } from '../domain/policy/step-ups.ts';
 import type { Comparison } from './policy-diff.ts';
 import type { DiffGroup } from './policy-diff-groups.ts';
 import { clip, count, fit, short, some, wrap } from './policy-text.ts';
@@ -18,10 +20,19 @@ export function diffLines(
     ...wrap(`before  ${short(before.version)}  ${against}`),
     ...wrap(`after   ${short(after.version)}  ${folder}`),
     ...groups.flatMap((group) => ['', ...groupLines(group, population === 'cases' ? 'principal' : 'user', all)]),
+    ...stepUpLines(before, after),
     '',
     ...unread(groups, people),
     ...wrap(summary(groups, from, before.version === after.version)),
   ];
+}
+
+function stepUpLines(before: Bundle, after: Bundle): readonly string[] {
+  return stepUpChanges(before.subjects, after.subjects).flatMap(({ action, subject, ...proof }) => [
+    '',
+    ...wrap(`STEP UP ${action} ${subject}`),
+    ...wrap(`  before: ${proofText(proof.before)}; after: ${proofText(proof.after)}`),
+  ]);
 }
 
 function groupLines(group: DiffGroup, whom: string, all: boolean): readonly string[] {

@@ -1,4 +1,5 @@
 import type { Bundle } from '../domain/policy/bundle.ts';
+import { stepUpChanges } from '../domain/policy/step-ups.ts';
 import { previewOf } from '../domain/policy/preview.ts';
 import { readCaseFiles } from '../drivers/files/policies.ts';
 import type { Environment } from './environment.ts';
@@ -47,6 +48,8 @@ export function diffPolicy(folder: string, options: DiffOptions, env: Environmen
     const groups = groupChanges(changes, people, (action, subject) => rolesThatDiffer(bundles, action, subject));
     const gained = groups.some(({ effect }) => effect === 'gains');
     const lost = groups.some(({ effect }) => effect === 'loses');
+    const [{ subjects: subjectsBefore }, { subjects: subjectsAfter }] = bundles;
+    const stepUps = stepUpChanges(subjectsBefore, subjectsAfter);
     const failed = [
       ...(gained && options.failOnGain === true ? ['Somebody gains something, which --fail-on-gain refuses.'] : []),
       ...(lost && options.failOnLoss === true ? ['Somebody loses something, which --fail-on-loss refuses.'] : []),
@@ -54,7 +57,7 @@ export function diffPolicy(folder: string, options: DiffOptions, env: Environmen
     return {
       ok: failed.length === 0,
       lines: [...diffLines(comparison, folder, groups, options.all === true), ...failed],
-      facts: { before, after, population, asked, groups, refused: failed, problems: [] },
+      facts: { before, after, population, asked, groups, stepUps, refused: failed, problems: [] },
     };
   });
 }

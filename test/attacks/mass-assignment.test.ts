@@ -73,6 +73,10 @@ const INPUTS: Readonly<Record<string, Place>> = {
     operation: 'mutation ($it: SignUpInput!) { signUp(input: $it) { position } }',
     honest: { email: 'eve@tenants.example', name: 'Eve', password: 'a few unrelated words' },
   },
+  StepUpInput: {
+    operation: 'mutation ($it: StepUpInput!) { stepUp(input: $it) { position } }',
+    honest: { password: 'not the one of this user', code: '123456' },
+  },
   UpdateUserInput: {
     operation: 'mutation ($it: UpdateUserInput!) { updateUser(input: $it) { user { id } } }',
     honest: { id: 'user_none', name: 'Eve' },

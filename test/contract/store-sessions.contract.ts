@@ -33,6 +33,23 @@ const SESSION_LAWS: Readonly<Record<string, Law>> = {
     expect(found.map((session) => session?.label)).toEqual(['Zoë 🗝', null]);
   },
 
+  'prove: level, proof and end as they are now, and no refresh token but the new one is known': async (opened) => {
+    const { store } = opened;
+    const { ids, sessions } = await addSessions(opened, 2);
+    const [id = '', revoked = ''] = ids;
+    const rotation = { presentedHash: 'hash', nextHash: 'next', successor: 'sealed', at: INSTANT };
+    await store.transaction((tx) => tx.sessions.rotate({ sessionId: id, ...rotation }));
+    await store.transaction((tx) => tx.sessions.revoke(revoked, INSTANT, 'revoked'));
+    const proof = { aal: 2, authenticatedAt: NOW, expiresAt: '2030-01-02T00:00:00.000Z' } as const;
+    for (const session of sessions) {
+      await store.transaction((tx) => tx.sessions.prove({ ...session, ...proof, label: 'not this' }, 'proven'));
+    }
+    const { value } = await store.transaction((tx) => tx.sessions.findWithRefresh(id));
+    expect(value?.session).toEqual({ ...sessions[0], ...proof });
+    expect(value?.refresh).toEqual({ currentHash: 'proven', previousHash: null, rotatedAt: NOW, successor: null });
+    expect(await store.sessions.find(revoked)).toMatchObject({ aal: 1, revokedAt: INSTANT });
+  },
+
   'revokeMany: those of these that are not revoked, with the first reason, and no sealed token is left': async (
     opened,
   ) => {

@@ -82,7 +82,7 @@ export function accountsOn(castellans: () => Castellans) {
 const TOKEN = /^(ev|pr)\.\S+$/m;
 
 /** What the answers were: `ok`, or the code of the refusal, and how many of each. */
-export function tally(answers: readonly Answer<object>[]): Readonly<Record<string, number>> {
+export function tally(answers: readonly Pick<Answer, 'errors'>[]): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const { errors } of answers) {
     const what = errors.length === 0 ? 'ok' : errors.map(({ extensions }) => String(extensions['code'])).join(' ');

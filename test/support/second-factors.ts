@@ -3,7 +3,9 @@ import { until, type Answer, type Castellans, type SignedInUser, type TestClock 
 
 const BEGIN = 'mutation { beginTotpEnrollment { secret uri position } }';
 const CONFIRM = `mutation ($code: String!) {
-  confirmTotpEnrollment(code: $code) { recoveryCodes receipt { enforced instances acknowledged } position }
+  confirmTotpEnrollment(code: $code) {
+    recoveryCodes accessToken refreshToken expiresAt session { id aal } receipt { enforced instances acknowledged } position
+  }
 }`;
 const SIGN_IN = `mutation ($input: SignInInput!) {
   signIn(input: $input) { __typename ... on MfaRequired { challengeToken methods expiresAt position } }
@@ -24,6 +26,15 @@ export const REGENERATE = `mutation ($code: String!) {
 export interface Enrolled extends SignedInUser {
   readonly secret: string;
   readonly recoveryCodes: readonly string[];
+}
+
+/** What the session goes on with, and what its user keeps. */
+export interface Confirmed {
+  readonly recoveryCodes: readonly string[];
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  readonly session: { readonly id: string; readonly aal: number };
+  readonly receipt: object;
 }
 
 export interface Verified {
@@ -68,7 +79,7 @@ export function secondFactors(castellans: Castellans, clock: TestClock, password
       castellans.ask<{ beginTotpEnrollment: { secret: string; uri: string } }>(BEGIN, { token, instance }),
 
     confirm: (token: string, code: string, instance = 0) =>
-      castellans.ask<{ confirmTotpEnrollment: { recoveryCodes: readonly string[]; receipt: object } }>(CONFIRM, {
+      castellans.ask<{ confirmTotpEnrollment: Confirmed }>(CONFIRM, {
         variables: { code },
         token,
         instance,
@@ -82,10 +93,10 @@ export function secondFactors(castellans: Castellans, clock: TestClock, password
     async enrolled(name: string): Promise<Enrolled> {
       const user = await castellans.signUp(name);
       const { secret } = dataOf(await calls.begin(user.accessToken)).beginTotpEnrollment;
-      const { recoveryCodes } = dataOf(
+      const { recoveryCodes, accessToken, refreshToken } = dataOf(
         await calls.confirm(user.accessToken, await calls.nextCode(secret)),
       ).confirmTotpEnrollment;
-      return { ...user, secret, recoveryCodes };
+      return { ...user, accessToken, refreshToken, secret, recoveryCodes };
     },
 
     signIn: (email: string, instance = 0) =>

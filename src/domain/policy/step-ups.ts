@@ -72,10 +72,33 @@ function secondsIn(node: Node, problems: Problems): number | null {
   return null;
 }
 
-/** As people say it: `a second factor within 15m`. */
-export function proofText({ level, withinSeconds }: Proof): string {
-  const within = withinSeconds === null ? null : `within ${durationText(withinSeconds)}`;
-  return ['level', level, within].filter((part) => part !== null).join(' ');
+/** An action that takes another step-up than before. */
+export interface StepUpChange {
+  readonly subject: string;
+  readonly action: string;
+  readonly before: Proof | null;
+  readonly after: Proof | null;
+}
+
+/** What the subjects of two policies ask to be proven differently, in the order of their names. */
+export function stepUpChanges(before: StepUpSubjects, after: StepUpSubjects): readonly StepUpChange[] {
+  return [...new Set([...before.keys(), ...after.keys()])].toSorted().flatMap((subject) => {
+    const [old, now] = [before.get(subject)?.stepUps, after.get(subject)?.stepUps];
+    return [...new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])]
+      .toSorted()
+      .map((action) => ({ subject, action, before: old?.get(action) ?? null, after: now?.get(action) ?? null }))
+      .filter((change) => proofText(change.before) !== proofText(change.after));
+  });
+}
+
+type StepUpSubjects = ReadonlyMap<string, { readonly stepUps: StepUps }>;
+
+/** As it stands in the file: `level: 2, within: 15m`. */
+export function proofText(proof: Proof | null): string {
+  if (proof === null) return 'nothing';
+  const { level, withinSeconds } = proof;
+  const parts = [level === 1 ? null : `level: ${level}`, withinSeconds && `within: ${durationText(withinSeconds)}`];
+  return parts.filter((part) => part !== null).join(', ');
 }
 
 function durationText(seconds: number): string {
