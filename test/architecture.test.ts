@@ -88,7 +88,8 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
 
 /** Below are what those above may use. Concepts of one row do not use each other. */
 const ORDER: readonly (readonly string[])[] = [
-  ['authority', 'principals', 'outbox'],
+  ['authority', 'principals'],
+  ['outbox'],
   ['policy'],
   ['analytics', 'scopes'],
   ['users', 'service-accounts'],

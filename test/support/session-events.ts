@@ -56,9 +56,9 @@ export async function listening<Stream extends { next(): Promise<unknown> }>(
 }
 
 /** The end of the feed, once everything that is committed has its number. */
-export async function endOfFeed({ apps, rows }: Castellans): Promise<string> {
-  await apps[0]?.services.drainer.drain();
-  const [head] = await rows<{ epoch: string; seq: string }>(
+export async function endOfFeed(castellans: Castellans): Promise<string> {
+  await castellans.apps[0]?.services.drainer.drain();
+  const [head] = await castellans.rows<{ epoch: string; seq: string }>(
     'select a.epoch, h.seq from outbox_head h, authority_head a',
   );
   return `events-${head?.epoch.slice(0, 8)}-${head?.seq}`;
