@@ -88,7 +88,8 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
 
 /** Below are what those above may use. Concepts of one row do not use each other. */
 const ORDER: readonly (readonly string[])[] = [
-  ['authority', 'principals', 'outbox', 'limits'],
+  ['authority', 'principals', 'limits'],
+  ['outbox'],
   ['policy'],
   ['analytics', 'scopes'],
   ['users', 'service-accounts'],

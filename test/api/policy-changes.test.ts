@@ -268,6 +268,10 @@ describe('policyChanged', () => {
     const late = await listening(ann, 1, before.position);
     expect((await late.first)?.policyChanged).toMatchObject({ __typename: 'PolicyChanged', version });
     await late.stop();
+    const lost = await listening(ann, 2, `events-${before.position}`);
+    expect((await lost.first)?.policyChanged.__typename).toBe('Resync');
+    expect((await lost.next())?.policyChanged).toMatchObject({ __typename: 'PolicyChanged', version });
+    await lost.stop();
   });
 
   test('ends for who may not read it any more, and is refused to who never might', async () => {

@@ -289,14 +289,14 @@ describe('a frame', () => {
       refused.add(frame?.id);
     }
     expect(refused.size).toBe(8);
-    await socket.settled();
+    await untilFollowed(castellans, 0, 32);
     socket.subscribe('late', ME);
     expect(await socket.next((frame) => frame.id === 'late')).toMatchObject({
       payload: [{ extensions: { code: 'RATE_LIMITED' } }],
     });
     const ended = Array.from({ length: 40 }, (_, n) => `${n}`).find((id) => !refused.has(id));
     socket.send({ type: 'complete', id: ended });
-    await socket.settled();
+    await untilFollowed(castellans, 0, 31);
     socket.subscribe('later', ME);
     expect(await socket.next((frame) => frame.id === 'later')).toMatchObject({
       payload: { data: { me: { id: alice.id } } },

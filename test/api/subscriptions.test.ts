@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Client } from 'graphql-ws';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
-import { askOver, collect, startCastellans, type Castellans, type SignedInUser } from '../support/castellan.ts';
+import {
+  askOver,
+  codesOf,
+  collect,
+  startCastellans,
+  type Castellans,
+  type SignedInUser,
+} from '../support/castellan.ts';
 import { sessionEvents } from '../support/session-events.ts';
 
 const PERMISSIONS = `subscription ($after: String) {
@@ -107,11 +114,33 @@ describe('permissionsChanged', () => {
     await again.stop();
   });
 
-  test('sends the rules again after a position of another history', async () => {
+  test('answers a position of another history or of another feed with Resync, and sends the rules', async () => {
     const bob = await castellans.signUp('bob');
-    const stream = permissions(castellans.connect({ token: bob.accessToken, instance: 1 }), '00000000-1');
-    expect((await stream.next())?.rules).toEqual((await rulesOf(bob, 0)).rules);
-    await stream.stop();
+    const { position } = await rulesOf(bob, 0);
+    for (const after of ['00000000-1', `events-${position}`]) {
+      const stream = permissions(castellans.connect({ token: bob.accessToken, instance: 1 }), after);
+      const resync = await stream.next();
+      expect(resync).toEqual({ __typename: 'Resync', position: expect.stringMatching(/^[0-9a-f]{8}-\d+$/) });
+      const { rules } = await rulesOf(bob, 0);
+      expect(await stream.next()).toMatchObject({ __typename: 'PermissionsChanged', rules });
+      await stream.stop();
+      // From the position of Resync on nothing is missing.
+      const again = permissions(castellans.connect({ token: bob.accessToken, instance: 2 }), resync?.position);
+      await grant(bob, 'support', `after${after.length}`);
+      expect((await again.next())?.rules).toEqual((await rulesOf(bob, 0)).rules);
+      await again.stop();
+    }
+  });
+
+  test.each(['', 'garbage', '1', '00000000-01', 'events-x'])('refuses %j as a position', async (after) => {
+    const bob = await castellans.signUp('bob');
+    const answer = await askOver(castellans.connect({ token: bob.accessToken }), PERMISSIONS, { variables: { after } });
+    expect(answer.data).toBeNull();
+    expect(answer.errors.map(({ extensions }) => extensions)).toEqual([{ code: 'BAD_USER_INPUT', field: 'after' }]);
+  });
+
+  test('asks anonymous callers to sign in', async () => {
+    expect(codesOf(await askOver(castellans.connect({}), PERMISSIONS))).toEqual(['UNAUTHENTICATED']);
   });
 
   test('AC-95: reaches nobody else', async () => {

@@ -630,8 +630,15 @@ export type MutationDeleteUserArgs = {
 
 export type Subscription = {
   __typename?: 'Subscription';
-  /** For whoever may read the policy. Several changes may come as one, with the version in force; after the right ends, AccessEnded. */
+  /**
+   * For whoever may read the policy. Several changes may come as one, with the version in force; after the right ends, AccessEnded.
+   * `after` is a position of the authority log, as `policyChanged` and receipts have it.
+   */
   policyChanged: PolicyEvent;
+  /**
+   * Your rules, whenever others hold. After a position of the authority log, as `viewerAbility` has it, whatever you missed comes as
+   * one event, and nothing where nothing changed. Where that cannot be told, Resync comes first; the rules follow all the same.
+   */
   permissionsChanged: PermissionsEvent;
   /**
    * What happens to your sessions, each event once and in order. `after` goes on from the position of an event, at most seven

@@ -1,4 +1,5 @@
-import { formatPosition, parsePosition, sameEpoch } from '../../domain/authority/position.ts';
+import { formatPosition, sameEpoch } from '../../domain/authority/position.ts';
+import { parseLogPosition } from '../../domain/outbox/event-position.ts';
 import {
   dependenciesOf,
   type Principal,
@@ -53,7 +54,9 @@ export const permissions: Resolvers = {
             const { by } = subscription;
             const rules = rulesOf(by, context);
             sent = JSON.stringify([rules.rules, rules.policyVersion]);
-            if (typeof after === 'string' && hasChangedSince(after, dependenciesOf(by), context)) {
+            const missed = missedSince(after, dependenciesOf(by), context);
+            if (missed === 'unknown') subscription.push({ __typename: 'Resync', position: rules.position });
+            if (missed !== 'nothing') {
               sent = '';
               push(by, subscription);
             }
@@ -67,14 +70,19 @@ export const permissions: Resolvers = {
   },
 };
 
-/** Whether something was missed. However much it was, it comes as one event, which carries all that holds now. */
-export function hasChangedSince(
-  after: string,
+/**
+ * Whether something was missed; unknown of a position in another history, or in another feed. However much it was, it comes as
+ * one event, which carries all that holds now: so no position is too old.
+ */
+export function missedSince(
+  after: string | null | undefined,
   dependencies: readonly string[],
   { services: { tail } }: OperationContext,
-): boolean {
-  const { epoch, seq } = parsePosition(after, 'after');
-  return !sameEpoch(epoch, tail.position.epoch) || tail.tombstones.touchedSince(dependencies, seq);
+): 'nothing' | 'something' | 'unknown' {
+  if (typeof after !== 'string') return 'nothing';
+  const from = parseLogPosition(after, 'after');
+  if (from === null || !sameEpoch(from.epoch, tail.position.epoch)) return 'unknown';
+  return tail.tombstones.touchedSince(dependencies, from.seq) ? 'something' : 'nothing';
 }
 
 function rulesOf(

@@ -7,7 +7,7 @@ import { notFound } from '../../domain/refusals.ts';
 import type { OperationContext } from './context.ts';
 import type { ApplyPolicyPayload, Need as NeedAnswer, PolicyChanged, PolicyEvent, Resolvers } from './generated.ts';
 import { LiveSubscription } from './live-subscription.ts';
-import { findSubject, hasChangedSince, refuseUnknownWords } from './permissions.ts';
+import { findSubject, missedSince, refuseUnknownWords } from './permissions.ts';
 
 export const policy: Resolvers = {
   Query: {
@@ -50,7 +50,9 @@ export const policy: Resolvers = {
           open: (subscription) => {
             const event = told(subscription.by, context);
             sent = event.version;
-            if (typeof after === 'string' && hasChangedSince(after, [POLICY_TARGET], context)) subscription.push(event);
+            const missed = missedSince(after, [POLICY_TARGET], context);
+            if (missed === 'unknown') subscription.push({ __typename: 'Resync', position: event.position });
+            if (missed !== 'nothing') subscription.push(event);
             return Promise.resolve(() => {});
           },
           changed: (by, subscription) => {

@@ -108,15 +108,12 @@ export class EventFeeds {
     const subscriber: Subscriber = { reached: null, sink };
     const close = this.#add(userId, subscriber);
     try {
-      // What is committed gets its number before the place is taken that counts as now.
-      if (after === 'now') await this.#drained();
-      // From here on its events are read: this round may have been the first one in which somebody is subscribed.
-      await this.#rounds.next();
       if (after === 'now') {
-        subscriber.reached = this.#position.seq;
+        await this.#begin(subscriber);
         sink.begins(this.#position);
-      } else {
-        await this.#catchUp(userId, after, subscriber);
+      } else if (!(await this.#catchUp(userId, after, subscriber))) {
+        await this.#begin(subscriber);
+        sink.resync(this.#position);
       }
       return close;
     } catch (error) {
@@ -125,7 +122,8 @@ export class EventFeeds {
     }
   }
 
-  async #drained(): Promise<void> {
+  /** Whoever is told from now on is not told of what is committed already: that gets its number first. */
+  async #begin(subscriber: Subscriber): Promise<void> {
     try {
       await withDeadline(this.#clock, this.#drainer.drain(), DRAIN_MS, 'The outbox');
     } catch (error) {
@@ -133,35 +131,35 @@ export class EventFeeds {
       throw new Refusal(
         'AUTHORITY_UNAVAILABLE',
         'Castellan cannot tell right now what has happened. Try again shortly.',
-        {
-          retryAfterSeconds: 1,
-        },
+        { retryAfterSeconds: 1 },
       );
     }
+    await this.#rounds.next();
+    subscriber.reached = this.#position.seq;
   }
 
   /**
-   * Tells what the table has after `after`, page by page until it has caught up with the reader, which goes on from there;
-   * or that it cannot.
+   * Tells what the table has after `after`, page by page until it has caught up with the reader, which goes on from there.
+   * False, and nothing told, where something is missing or there is too much of it.
    */
-  async #catchUp(userId: string, after: Position, subscriber: Subscriber): Promise<void> {
+  async #catchUp(userId: string, after: Position, subscriber: Subscriber): Promise<boolean> {
+    // From here on its events are read: it may be the first subscriber.
+    await this.#rounds.next();
     const missed: OutboxEvent[] = [];
     for (let from = after.seq; ;) {
       const page = await this.#outbox.ofUser(userId, from, PAGE);
-      if (page.events.some((event) => this.#takesAway(event))) await this.#tail.poll(false);
+      if (isBroken(page, { epoch: after.epoch, seq: from })) return false;
       missed.push(...page.events);
-      if (isBroken(page, { epoch: after.epoch, seq: from }) || missed.length > MISSED_MAX) {
-        subscriber.reached = this.#position.seq;
-        subscriber.sink.resync(this.#position);
-        return;
-      }
+      if (missed.length > MISSED_MAX) return false;
+      if (page.events.some((event) => this.#takesAway(event))) await this.#tail.poll(false);
+
       const isLast = page.events.length < PAGE;
       from = isLast ? page.head : (page.events.at(-1)?.seq ?? from);
       if (!isLast || from < this.#position.seq) continue;
       // Nothing is awaited from that look at the reader on: it tells this subscriber of whatever comes next.
       subscriber.reached = from;
       for (const event of missed) subscriber.sink.event(event, { epoch: page.epoch, seq: event.seq });
-      return;
+      return true;
     }
   }
 

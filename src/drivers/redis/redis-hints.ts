@@ -78,7 +78,9 @@ export class RedisHints implements Hints {
     if (this.#closed) return;
     this.#renewal = this.#clock.after(RENEW_MS, () => void this.#renew());
     if (this.#subscriber.status !== 'ready') return;
-    await this.#subscriber.subscribe(HINTS, ACKNOWLEDGEMENTS, NUMBERED).catch(() => {});
+    // Apart: a user that may not read one channel is refused the whole command, and authority needs no events.
+    const channels = [[HINTS, ACKNOWLEDGEMENTS], [NUMBERED]];
+    await Promise.all(channels.map((names) => this.#subscriber.subscribe(...names).catch(() => {})));
   }
 
   #publish(channel: string, message: object): void {
