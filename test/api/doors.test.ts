@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Browser } from '../support/browser.ts';
 import {
   createTestClock,
+  PASSWORD,
   post,
   startCastellans,
   type Answer,
@@ -9,6 +10,7 @@ import {
   type SignedInUser,
 } from '../support/castellan.ts';
 import { openStream } from '../support/event-stream.ts';
+import { secondFactors } from '../support/second-factors.ts';
 import { openSocket } from '../support/socket.ts';
 
 /** Beyond the life of a token, of which there are five minutes. */
@@ -17,6 +19,10 @@ const INSTANCES = [0, 1, 2];
 /** Who acts, and what the policy says: a permitted field, and one for administrators only. */
 const WHO = '{ me { id } viewerCan(action: "read", subject: "SigningKey") { allowed rule } }';
 const FOR_ADMINISTRATORS = '{ signingKeys { id } }';
+/** As a gateway asks: the member, as an entity. */
+const ENTITY = '_entities';
+const entity = (): string =>
+  `{ _entities(representations: [{ __typename: "User", id: "${member.id}" }]) { ... on User { id email } } }`;
 
 /** Somebody, with the same session's tokens in headers and in cookies. */
 interface Visitor {
@@ -54,9 +60,15 @@ beforeAll(async () => {
     expect(errors).toEqual([]);
   }
   member = await castellans.signUp('bob');
+  const phone = secondFactors(castellans, clock, PASSWORD);
+  const halfway = visitorWith(await phone.challengeOf((await phone.enrolled('mia')).email));
+  // Enrolling takes a while.
+  const bob = await visitorOf(member);
   visitors = new Map<string, Visitor>([
     ['nobody', { token: undefined, browser: new Browser() }],
-    ['a member', await visitorOf(member)],
+    ['a member', bob],
+    ['another member', await visitorOf(await castellans.signUp('carol'))],
+    ['one whose second factor is missing', halfway],
     ['one whose token has run out', eve ?? fail()],
     ['one whose session was revoked', rob ?? fail()],
     ['one who was disabled', dan ?? fail()],
@@ -72,6 +84,13 @@ async function visitorOf(user: SignedInUser | undefined): Promise<Visitor> {
   const browser = new Browser();
   await browser.signIn(urlOf(0), user?.email ?? '');
   return { browser, token: browser.cookieOf('__Host-castellan') ?? fail() };
+}
+
+/** This token, in a header and in a cookie. */
+function visitorWith(token: string): Visitor {
+  const browser = new Browser();
+  browser.take({ headers: new Headers([['set-cookie', `__Host-castellan=${token}; Path=/`]]) });
+  return { browser, token };
 }
 
 async function again(visitor: Visitor | undefined): Promise<void> {
@@ -163,13 +182,24 @@ describe.each([
   ['one whose token has run out', WHO, { data: null, errors: ['TOKEN_EXPIRED'] }],
   ['one whose session was revoked', WHO, { data: null, errors: ['SESSION_REVOKED'] }],
   ['one who was disabled', WHO, { data: null, errors: ['SESSION_REVOKED'] }],
-] as const)('%s asks for %s', (who, query, expected) => {
+  ['one whose second factor is missing', WHO, { data: null, errors: ['UNAUTHENTICATED'] }],
+  ['one whose second factor is missing', FOR_ADMINISTRATORS, { data: null, errors: ['UNAUTHENTICATED'] }],
+  ['nobody', ENTITY, { data: { _entities: [null] }, errors: [] }],
+  ['a member', ENTITY, { data: { _entities: [{ id: expect.any(String), email: expect.any(String) }] }, errors: [] }],
+  ['another member', ENTITY, { data: { _entities: [null] }, errors: [] }],
+  ['one whose token has run out', ENTITY, { data: null, errors: ['TOKEN_EXPIRED'] }],
+  ['one whose session was revoked', ENTITY, { data: null, errors: ['SESSION_REVOKED'] }],
+  ['one who was disabled', ENTITY, { data: null, errors: ['SESSION_REVOKED'] }],
+  ['one whose second factor is missing', ENTITY, { data: null, errors: ['UNAUTHENTICATED'] }],
+] as const)('%s asks for %s', (who, asked, expected) => {
   let usual: Outcome;
+  let query: string;
 
   beforeAll(async () => {
+    query = asked === ENTITY ? entity() : asked;
     usual = await (DOORS['HTTP POST'] ?? fail())(urlOf(0), query, visitors.get(who) ?? fail());
     expect({ data: usual.data, errors: usual.errors.map(({ code }) => code) }).toEqual(expected);
-    if (who === 'a member' && usual.data !== null) expect(usual.data).toMatchObject({ me: { id: member.id } });
+    if (who === 'a member' && asked === WHO) expect(usual.data).toMatchObject({ me: { id: member.id } });
   });
 
   test.each(Object.entries(DOORS))('through %s, and it is the same on every instance', async (name, door) => {

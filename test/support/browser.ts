@@ -39,9 +39,9 @@ export class Browser {
     return answer;
   }
 
-  async signIn(url: string, email: string): Promise<Answer<{ signIn: CookieSignedIn }>> {
+  async signIn(url: string, email: string, password = PASSWORD): Promise<Answer<{ signIn: CookieSignedIn }>> {
     const headers = { 'x-castellan-cookies': '1' };
-    const variables = { input: { email, password: PASSWORD } };
+    const variables = { input: { email, password } };
     const answer = await this.ask<{ signIn: CookieSignedIn }>(url, SIGN_IN, { variables, headers });
     this.csrfToken = answer.data?.signIn.csrfToken ?? '';
     return answer;

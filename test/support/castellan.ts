@@ -89,10 +89,23 @@ export async function startCastellans(
   const mailer: Mailer = { send: async (mail) => void mails.push(mail), close: () => Promise.resolve() };
   const apps: App[] = [];
   const clients: Client[] = [];
-  for (let n = 0; n < instances; n += 1)
-    apps.push(
-      await createApp(config, { poolMax: 5, mailer, ...overrides, ...(clocks[n] && { clock: clocks[n] }), logger }),
-    );
+  const closeAll = async (): Promise<void> => {
+    for (const client of clients) await client.dispose();
+    await Promise.all(apps.map((app) => app.close()));
+    await database.drop();
+  };
+  try {
+    for (let n = 0; n < instances; n += 1) {
+      const clock = clocks[n] ?? overrides.clock;
+      apps.push(
+        await createApp(config, { poolMax: 5, mailer, ...overrides, ...(clock !== undefined && { clock }), logger }),
+      );
+    }
+  } catch (error) {
+    // Those that did start would go on for ever.
+    await closeAll();
+    throw error;
+  }
 
   const at = (instance = 0): App => {
     const app = apps[instance];
@@ -156,11 +169,7 @@ export async function startCastellans(
       return rows as Row[]; // the statement names its columns
     },
 
-    async close() {
-      for (const client of clients) await client.dispose();
-      await Promise.all(apps.map((app) => app.close()));
-      await database.drop();
-    },
+    close: closeAll,
   };
   return castellans;
 }

@@ -118,7 +118,7 @@ export class AccessTokens {
 
   async #check(token: string): Promise<AccessClaims> {
     const kid = readKid(token);
-    const key = kid === null ? null : this.#keyRing.find(kid);
+    const key = kid === null ? null : await this.#keyRing.findRead(kid);
     if (kid === null || key === null) throw malformed();
     try {
       const { payload } = await jwtVerify(token, key, {

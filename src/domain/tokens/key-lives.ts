@@ -23,3 +23,15 @@ export function lives(keys: readonly SigningKey[], accessTokenSeconds: number): 
     return { ...each, verifiesUntilMs: next === undefined ? Infinity : next.signsFromMs + lifeMs };
   });
 }
+
+/**
+ * The one that signs at that time: the newest whose time has come, or while there is none, since the clock of who made it is
+ * ahead, the first whose time will come. It is published, so everybody takes what it signs.
+ */
+export function signingAt<K extends Pick<LivingKey, 'signsFromMs'>>(
+  living: readonly K[],
+  nowMs: number,
+): K | undefined {
+  const ordered = living.toSorted((a, b) => a.signsFromMs - b.signsFromMs);
+  return ordered.findLast(({ signsFromMs }) => signsFromMs <= nowMs) ?? ordered[0];
+}

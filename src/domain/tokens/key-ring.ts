@@ -6,7 +6,7 @@ import type { Keys } from '../../kit/secret.ts';
 import type { LogEntry } from '../authority/log.ts';
 import { Refusal } from '../refusals.ts';
 import type { Store } from '../store.ts';
-import { lives } from './key-lives.ts';
+import { lives, signingAt } from './key-lives.ts';
 import type { SigningKey } from './signing-key.ts';
 
 /** The only signature algorithm: gateways verify it everywhere, and an attacker has none to choose from. */
@@ -91,11 +91,12 @@ export class KeyRing {
   /** The key that signs now. Refuses with AUTHORITY_UNAVAILABLE while there is none that may. */
   async signing(): Promise<{ readonly kid: string; readonly privateKey: CryptoKey }> {
     await this.ready();
-    let signing = this.#newest();
-    if (signing === undefined) {
-      // The one that signed was revoked a moment ago, and its successor is being read.
+    let signing = this.#signing();
+    // The one that signed was revoked a moment ago, and its successor is being read.
+    const isAway = this.#loading !== null && signing !== undefined && signing.signsFromMs > this.#clock.now();
+    if (signing === undefined || isAway) {
       await (this.#loading ?? this.#load()).catch(() => {});
-      signing = this.#newest();
+      signing = this.#signing();
     }
     if (signing === undefined) throw unavailable();
     const { kid } = signing.key;
@@ -114,6 +115,17 @@ export class KeyRing {
     const loaded = this.#loaded.get(kid);
     if (loaded === undefined || !this.#current || this.#revoked.has(kid)) return null;
     return this.#clock.now() < loaded.verifiesUntilMs ? loaded.publicKey : null;
+  }
+
+  /**
+   * As {@link find}, after the reading that is under way if there is one: the log tells of a key before it is read. Starts none,
+   * whatever the id says.
+   */
+  async findRead(kid: string): Promise<CryptoKey | null> {
+    const found = this.find(kid);
+    if (found !== null || this.#loading === null) return found;
+    await this.#loading.catch(() => {});
+    return this.find(kid);
   }
 
   /** The JSON Web Key Set that others verify our access tokens with: keys that sign, will sign, or signed what is still good. */
@@ -141,11 +153,10 @@ export class KeyRing {
     };
   }
 
-  #newest(): LoadedKey | undefined {
-    const now = this.#clock.now();
-    return [...this.#loaded.values()]
-      .filter(({ key: { kid }, signsFromMs }) => signsFromMs <= now && !this.#revoked.has(kid))
-      .toSorted((a, b) => b.signsFromMs - a.signsFromMs)[0];
+  /** As {@link signingAt}, of those that were read. */
+  #signing(): LoadedKey | undefined {
+    const living = [...this.#loaded.values()].filter(({ key: { kid } }) => !this.#revoked.has(kid));
+    return signingAt(living, this.#clock.now());
   }
 
   #reload(): void {

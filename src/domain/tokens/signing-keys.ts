@@ -5,7 +5,7 @@ import { sessionIdOf, type Principal } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
 import type { Store, Transaction } from '../store.ts';
 import type { KeyRing } from './key-ring.ts';
-import { lives } from './key-lives.ts';
+import { lives, signingAt } from './key-lives.ts';
 import type { SigningKey } from './signing-key.ts';
 
 export interface SigningKeySettings {
@@ -65,8 +65,10 @@ export class SigningKeys {
     return this.#authority.change(by, {}, async (tx, actor) => {
       this.#demand(actor, 'rotate', '');
       const keys = await tx.signingKeys.lock();
-      const waiting = keys.find(({ revokedAt, signsFrom }) => revokedAt === null && Date.parse(signsFrom) > now);
-      if (waiting !== undefined) return this.#record(keys, waiting.kid);
+      const living = lives(keys, this.#settings.accessTokenSeconds);
+      const signing = signingAt(living, now);
+      const waiting = living.findLast((each) => each !== signing && each.signsFromMs > now);
+      if (waiting !== undefined) return this.#record(keys, waiting.key.kid);
       await this.#add(tx, actor, key);
       return this.#record([key, ...keys], key.kid);
     });
@@ -132,17 +134,18 @@ export class SigningKeys {
 
   #records(keys: readonly SigningKey[]): readonly SigningKeyRecord[] {
     const now = this.#clock.now();
-    const living = new Map(lives(keys, this.#settings.accessTokenSeconds).map((each) => [each.key.kid, each]));
-    const signing = [...living.values()].findLast(({ signsFromMs }) => signsFromMs <= now);
+    const living = lives(keys, this.#settings.accessTokenSeconds);
+    const untilOf = new Map(living.map(({ key, verifiesUntilMs }) => [key.kid, verifiesUntilMs]));
+    const signing = signingAt(living, now);
     return keys.map(({ kid, createdAt, signsFrom, revokedAt }) => {
-      const until = living.get(kid)?.verifiesUntilMs ?? Infinity;
+      const until = untilOf.get(kid) ?? Infinity;
       const state =
         revokedAt !== null
           ? 'revoked'
-          : Date.parse(signsFrom) > now
-            ? 'published'
-            : signing?.key.kid === kid
-              ? 'signing'
+          : signing?.key.kid === kid
+            ? 'signing'
+            : Date.parse(signsFrom) > now
+              ? 'published'
               : 'retired';
       return {
         __typename: 'SigningKey',
