@@ -52,6 +52,7 @@ import { Grants } from './domain/roles/grants.ts';
 import { PolicyChanges } from './domain/roles/policy-changes.ts';
 import { PolicyFiles, type PolicyFolder } from './domain/roles/policy-files.ts';
 import { Roles } from './domain/roles/roles.ts';
+import { UserImports } from './domain/roles/user-imports.ts';
 import { Scopes } from './domain/scopes/scopes.ts';
 import { Activity } from './domain/sessions/activity.ts';
 import { Cleaner } from './domain/sessions/cleaner.ts';
@@ -304,6 +305,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     roles,
     customRoles,
     grants,
+    userImports: new UserImports({ authority, policy, errands, notices, clock }),
     effectivePermissions: new EffectivePermissions({ store, standings, engines }),
     sessions,
     activity,

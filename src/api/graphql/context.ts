@@ -21,6 +21,7 @@ import type { Grants } from '../../domain/roles/grants.ts';
 import type { PolicyChanges } from '../../domain/roles/policy-changes.ts';
 import type { PolicyFiles } from '../../domain/roles/policy-files.ts';
 import type { Roles } from '../../domain/roles/roles.ts';
+import type { UserImports } from '../../domain/roles/user-imports.ts';
 import type { Scopes } from '../../domain/scopes/scopes.ts';
 import type { Activity } from '../../domain/sessions/activity.ts';
 import type { Cleaner } from '../../domain/sessions/cleaner.ts';
@@ -53,6 +54,7 @@ export interface Services {
   readonly customRoles: CustomRoles;
   readonly grants: Grants;
   readonly effectivePermissions: EffectivePermissions;
+  readonly userImports: UserImports;
   readonly sessions: Sessions;
   readonly activity: Activity;
   readonly cleaner: Cleaner;

@@ -230,6 +230,20 @@ export type Mutation = {
   /** Forgets the wrong passwords and codes of a user who has to wait for them, or is locked. */
   unlockUser: UnlockUserPayload;
   /**
+   * Gives each of these roles that `grantRole` would give, up to 1000, in their order: a result for each, and one receipt for all.
+   * Nobody gives what they lack.
+   */
+  grantRoles: GrantRolesPayload;
+  /** Takes each of these away that `revokeRole` would take away, up to 1000, in their order: a result for each, and one receipt. */
+  revokeRoles: RevokeRolesPayload;
+  /** Shuts each of these out that `disableUser` would shut out, up to 1000, in their order: a result for each, and one receipt. */
+  disableUsers: DisableUsersPayload;
+  /**
+   * Creates users, up to 1000, without passwords: each gets a mail to choose one, as for a password that was forgotten. They hold
+   * `member`, where the policy has it, and the roles that are named. A result for each, in their order.
+   */
+  importUsers: ImportUsersPayload;
+  /**
    * Puts these files in force in place of the expected version, once they have no problem and answer these decision tables as
    * they say. CONFLICT, with the version in force, when it is another one. Files that are in force already change nothing, and
    * are waited for.
@@ -357,6 +371,26 @@ export type MutationChangePasswordArgs = {
 
 export type MutationUnlockUserArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type MutationGrantRolesArgs = {
+  grants: Array<GrantRoleInput>;
+};
+
+
+export type MutationRevokeRolesArgs = {
+  grantIds: Array<Scalars['ID']['input']>;
+};
+
+
+export type MutationDisableUsersArgs = {
+  ids: Array<Scalars['ID']['input']>;
+};
+
+
+export type MutationImportUsersArgs = {
+  users: Array<ImportUserInput>;
 };
 
 
@@ -708,6 +742,80 @@ export type SessionBucket = {
   started: Scalars['Float']['output'];
   refreshed: Scalars['Float']['output'];
   ended: Scalars['Float']['output'];
+};
+
+export type GrantRoleInput = {
+  principalId: Scalars['ID']['input'];
+  roleId: Scalars['ID']['input'];
+  /** The path or the id of a scope; without one the role holds everywhere. */
+  scope?: InputMaybe<Scalars['String']['input']>;
+  expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+export type ImportUserInput = {
+  email: Scalars['String']['input'];
+  /** Without one it is what stands before the @. */
+  name?: InputMaybe<Scalars['String']['input']>;
+  /** The path or the id of the home scope. */
+  scope?: InputMaybe<Scalars['String']['input']>;
+  /** Names of roles that hold in the home scope, or everywhere for a user without one. */
+  roles?: InputMaybe<Array<Scalars['String']['input']>>;
+  metadata?: InputMaybe<Scalars['Metadata']['input']>;
+};
+
+/** Why one of many was not done: as it would be refused alone. */
+export type ItemRefusal = {
+  __typename?: 'ItemRefusal';
+  /** One of the codes of errors. */
+  code: Scalars['String']['output'];
+  message: Scalars['String']['output'];
+  /** What is wrong with a BAD_USER_INPUT, or in conflict. */
+  field?: Maybe<Scalars['String']['output']>;
+  reason?: Maybe<Scalars['String']['output']>;
+  /** File and line of the deciding rule. */
+  rule?: Maybe<Scalars['String']['output']>;
+};
+
+/** One of the two is null. */
+export type GrantResult = {
+  __typename?: 'GrantResult';
+  grant?: Maybe<Grant>;
+  refusal?: Maybe<ItemRefusal>;
+};
+
+/** One of the two is null. */
+export type UserResult = {
+  __typename?: 'UserResult';
+  user?: Maybe<User>;
+  refusal?: Maybe<ItemRefusal>;
+};
+
+export type GrantRolesPayload = {
+  __typename?: 'GrantRolesPayload';
+  results: Array<GrantResult>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RevokeRolesPayload = {
+  __typename?: 'RevokeRolesPayload';
+  results: Array<GrantResult>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type DisableUsersPayload = {
+  __typename?: 'DisableUsersPayload';
+  results: Array<UserResult>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type ImportUsersPayload = {
+  __typename?: 'ImportUsersPayload';
+  results: Array<UserResult>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
 };
 
 /** An action on a subject type that rules allow or deny somebody, and where that comes from. A deny wins over every allow. */
@@ -1663,6 +1771,15 @@ export type ResolversTypes = {
   SessionProtocolCount: ResolverTypeWrapper<SessionProtocolCount>;
   SessionLengths: ResolverTypeWrapper<SessionLengths>;
   SessionBucket: ResolverTypeWrapper<SessionBucket>;
+  GrantRoleInput: GrantRoleInput;
+  ImportUserInput: ImportUserInput;
+  ItemRefusal: ResolverTypeWrapper<ItemRefusal>;
+  GrantResult: ResolverTypeWrapper<Omit<GrantResult, 'grant'> & { grant?: Maybe<ResolversTypes['Grant']> }>;
+  UserResult: ResolverTypeWrapper<Omit<UserResult, 'user'> & { user?: Maybe<ResolversTypes['User']> }>;
+  GrantRolesPayload: ResolverTypeWrapper<Omit<GrantRolesPayload, 'results'> & { results: Array<ResolversTypes['GrantResult']> }>;
+  RevokeRolesPayload: ResolverTypeWrapper<Omit<RevokeRolesPayload, 'results'> & { results: Array<ResolversTypes['GrantResult']> }>;
+  DisableUsersPayload: ResolverTypeWrapper<Omit<DisableUsersPayload, 'results'> & { results: Array<ResolversTypes['UserResult']> }>;
+  ImportUsersPayload: ResolverTypeWrapper<Omit<ImportUsersPayload, 'results'> & { results: Array<ResolversTypes['UserResult']> }>;
   Permission: ResolverTypeWrapper<PermissionRecord>;
   PermissionCondition: ResolverTypeWrapper<PermissionCondition>;
   PermissionSource: ResolverTypeWrapper<PermissionSourceRecord>;
@@ -1795,6 +1912,15 @@ export type ResolversParentTypes = {
   SessionProtocolCount: SessionProtocolCount;
   SessionLengths: SessionLengths;
   SessionBucket: SessionBucket;
+  GrantRoleInput: GrantRoleInput;
+  ImportUserInput: ImportUserInput;
+  ItemRefusal: ItemRefusal;
+  GrantResult: Omit<GrantResult, 'grant'> & { grant?: Maybe<ResolversParentTypes['Grant']> };
+  UserResult: Omit<UserResult, 'user'> & { user?: Maybe<ResolversParentTypes['User']> };
+  GrantRolesPayload: Omit<GrantRolesPayload, 'results'> & { results: Array<ResolversParentTypes['GrantResult']> };
+  RevokeRolesPayload: Omit<RevokeRolesPayload, 'results'> & { results: Array<ResolversParentTypes['GrantResult']> };
+  DisableUsersPayload: Omit<DisableUsersPayload, 'results'> & { results: Array<ResolversParentTypes['UserResult']> };
+  ImportUsersPayload: Omit<ImportUsersPayload, 'results'> & { results: Array<ResolversParentTypes['UserResult']> };
   Permission: PermissionRecord;
   PermissionCondition: PermissionCondition;
   PermissionSource: PermissionSourceRecord;
@@ -1944,6 +2070,10 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   resetPassword?: Resolver<ResolversTypes['ResetPasswordPayload'], ParentType, ContextType, RequireFields<MutationResetPasswordArgs, 'token' | 'newPassword'>>;
   changePassword?: Resolver<ResolversTypes['ChangePasswordPayload'], ParentType, ContextType, RequireFields<MutationChangePasswordArgs, 'currentPassword' | 'newPassword'>>;
   unlockUser?: Resolver<ResolversTypes['UnlockUserPayload'], ParentType, ContextType, RequireFields<MutationUnlockUserArgs, 'id'>>;
+  grantRoles?: Resolver<ResolversTypes['GrantRolesPayload'], ParentType, ContextType, RequireFields<MutationGrantRolesArgs, 'grants'>>;
+  revokeRoles?: Resolver<ResolversTypes['RevokeRolesPayload'], ParentType, ContextType, RequireFields<MutationRevokeRolesArgs, 'grantIds'>>;
+  disableUsers?: Resolver<ResolversTypes['DisableUsersPayload'], ParentType, ContextType, RequireFields<MutationDisableUsersArgs, 'ids'>>;
+  importUsers?: Resolver<ResolversTypes['ImportUsersPayload'], ParentType, ContextType, RequireFields<MutationImportUsersArgs, 'users'>>;
   applyPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationApplyPolicyArgs, 'files' | 'expectedVersion'>>;
   reloadPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType>;
   rollbackPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationRollbackPolicyArgs, 'version' | 'expectedVersion'>>;
@@ -2089,6 +2219,48 @@ export type SessionBucketResolvers<ContextType = OperationContext, ParentType ex
   started?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   refreshed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   ended?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type ItemRefusalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ItemRefusal'] = ResolversParentTypes['ItemRefusal']> = {
+  code?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  field?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  rule?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type GrantResultResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GrantResult'] = ResolversParentTypes['GrantResult']> = {
+  grant?: Resolver<Maybe<ResolversTypes['Grant']>, ParentType, ContextType>;
+  refusal?: Resolver<Maybe<ResolversTypes['ItemRefusal']>, ParentType, ContextType>;
+};
+
+export type UserResultResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserResult'] = ResolversParentTypes['UserResult']> = {
+  user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
+  refusal?: Resolver<Maybe<ResolversTypes['ItemRefusal']>, ParentType, ContextType>;
+};
+
+export type GrantRolesPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GrantRolesPayload'] = ResolversParentTypes['GrantRolesPayload']> = {
+  results?: Resolver<Array<ResolversTypes['GrantResult']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RevokeRolesPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeRolesPayload'] = ResolversParentTypes['RevokeRolesPayload']> = {
+  results?: Resolver<Array<ResolversTypes['GrantResult']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DisableUsersPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DisableUsersPayload'] = ResolversParentTypes['DisableUsersPayload']> = {
+  results?: Resolver<Array<ResolversTypes['UserResult']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type ImportUsersPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ImportUsersPayload'] = ResolversParentTypes['ImportUsersPayload']> = {
+  results?: Resolver<Array<ResolversTypes['UserResult']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type PermissionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Permission'] = ResolversParentTypes['Permission']> = {
@@ -2605,6 +2777,13 @@ export type Resolvers<ContextType = OperationContext> = {
   SessionProtocolCount?: SessionProtocolCountResolvers<ContextType>;
   SessionLengths?: SessionLengthsResolvers<ContextType>;
   SessionBucket?: SessionBucketResolvers<ContextType>;
+  ItemRefusal?: ItemRefusalResolvers<ContextType>;
+  GrantResult?: GrantResultResolvers<ContextType>;
+  UserResult?: UserResultResolvers<ContextType>;
+  GrantRolesPayload?: GrantRolesPayloadResolvers<ContextType>;
+  RevokeRolesPayload?: RevokeRolesPayloadResolvers<ContextType>;
+  DisableUsersPayload?: DisableUsersPayloadResolvers<ContextType>;
+  ImportUsersPayload?: ImportUsersPayloadResolvers<ContextType>;
   Permission?: PermissionResolvers<ContextType>;
   PermissionCondition?: PermissionConditionResolvers<ContextType>;
   PermissionSource?: PermissionSourceResolvers<ContextType>;

@@ -3,6 +3,7 @@ import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, 
 import { badInput } from '../../domain/refusals.ts';
 import { accounts } from './accounts.ts';
 import { analytics } from './analytics.ts';
+import { bulk } from './bulk.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
 import { roles } from './roles.ts';
@@ -19,6 +20,7 @@ type ResolverMap = Readonly<Record<string, unknown>>;
 const MODULES: readonly ResolverMap[] = [
   { Attributes, AttributeValue, DateTime, Metadata, PackedRules },
   users,
+  bulk,
   accounts,
   scopes,
   roles,
