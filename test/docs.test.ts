@@ -157,7 +157,11 @@ test('the commands about users do what the page says', async () => {
     expect(having('"deviceToken"')).toHaveLength(1);
     expect(having('"status"').map((line) => /"status":"(\w+)"/.exec(line)?.[1])).toEqual(['disabled', 'active']);
     expect(having('"deleteUser"')[0]).toContain('"enforced":true');
-    expect(having('"user":null')).toHaveLength(1);
+    expect(having('{"data":{"user":null}}')).toHaveLength(1);
+    expect(having('"importUsers"')[0]).toMatch(/"name":"quinn".*"code":"CONFLICT","field":"email".*"enforced":true/);
+    for (const bulk of ['"revokeRoles"', '"disableUsers"']) {
+      expect(having(bulk)[0]).toMatch(/"refusal":null\}\],"receipt":\{"enforced":true/);
+    }
   } finally {
     await open.close();
     await rm(folder, { recursive: true });

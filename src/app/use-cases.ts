@@ -23,6 +23,7 @@ import { EffectivePermissions } from '../domain/roles/effective-permissions.ts';
 import { Grants } from '../domain/roles/grants.ts';
 import { PolicyChanges } from '../domain/roles/policy-changes.ts';
 import { PolicyFiles } from '../domain/roles/policy-files.ts';
+import { UserImports } from '../domain/roles/user-imports.ts';
 import { Roles } from '../domain/roles/roles.ts';
 import { Scopes } from '../domain/scopes/scopes.ts';
 import { Activity } from '../domain/sessions/activity.ts';
@@ -168,6 +169,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     keyUses,
     keyStates,
     operationLimits: new OperationLimits({ settings: config, share }),
+    userImports: new UserImports({ authority, policy, errands, notices, clock }),
     scopes,
     roles,
     customRoles,

@@ -1,6 +1,7 @@
 import { createMongoAbility, type MongoAbility } from '@casl/ability';
 import { unpackRules } from '@casl/ability/extra';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { App } from '../../src/app.ts';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import {
   askOver,
@@ -10,6 +11,7 @@ import {
   type Castellans,
   type SignedInUser,
 } from '../support/castellan.ts';
+import { addUser } from '../support/people.ts';
 
 const INSTANCES = [0, 1, 2];
 const MISSING = `user_${'0'.repeat(26)}`;
@@ -204,13 +206,11 @@ describe('viewerAbility', () => {
     const scopes = [null, 'acme', 'acme/platform', 'acme2', 'globex'];
     await castellans.addScopes('acme/platform', 'acme2', 'globex');
     const users = await Promise.all(
-      scopes.map(async (scope) => {
-        const dave = await castellans.signUp('dave');
-        await castellans.rows('update users set scope_id = scope_id_at($2) where id = $1', dave.id, scope);
-        return dave;
-      }),
+      scopes.map((scope, n) =>
+        addUser(castellans.apps[0] as App, { email: `dave.${n}@example.com`, name: 'dave', scope, roles: ['member'] }),
+      ),
     );
-    const subjects = await recordsOf([...users, alice, bob, sam].map(({ id }) => id));
+    const subjects = await recordsOf([...users, ...[alice, bob, sam].map(({ id }) => id)]);
     const auditor = await castellans.signUp('ann', ['auditor']);
     const scoped = await castellans.signUp('ada');
     await grant(scoped, 'administrator', 'acme');

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import {
@@ -5,6 +6,7 @@ import {
   codesOf,
   collect,
   createTestClock,
+  PASSWORD,
   startCastellans,
   type Answer,
   type Castellans,
@@ -48,9 +50,10 @@ const seen = ({ status, data, errors }: Answer) => ({ status, data, errors });
 
 /** A user whose home is this scope; roles are granted there. */
 async function signUpIn(name: string, scope: string | null, ...roles: readonly string[]): Promise<SignedInUser> {
-  const user = await castellans.signUp(name, []);
-  await castellans.rows('update users set scope_id = scope_id_at($2) where id = $1', user.id, scope);
   const [app] = castellans.apps;
+  const email = `${name}.${randomBytes(4).toString('hex')}@example.com`;
+  const created = await app?.services.users.create(SYSTEM, { email, name, password: PASSWORD, roles: [], scope });
+  const user = { id: created?.value.id ?? '', ...(await castellans.signIn(email)) };
   for (const role of roles) {
     await app?.services.grants.grant(SYSTEM, { principalId: user.id, roleId: roleIds.get(role) ?? '', scope });
   }

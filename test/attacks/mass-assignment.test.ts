@@ -85,6 +85,14 @@ const INPUTS: Readonly<Record<string, Place>> = {
     operation: 'mutation ($it: VerifyMfaInput!) { verifyMfa(input: $it) { expiresAt } }',
     honest: { challengeToken: 'none', code: '123456' },
   },
+  GrantRoleInput: {
+    operation: 'mutation ($it: GrantRoleInput!) { grantRoles(grants: [$it]) { position } }',
+    honest: { principalId: 'user_none', roleId: 'role_none' },
+  },
+  ImportUserInput: {
+    operation: 'mutation ($it: ImportUserInput!) { importUsers(users: [$it]) { position } }',
+    honest: { email: 'eve@tenants.example', name: 'Eve' },
+  },
   CheckInput: {
     operation: 'query ($it: CheckInput!) { viewerCanMany(checks: [$it]) { allowed } }',
     honest: { action: 'read', subject: 'User' },

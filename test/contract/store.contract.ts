@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { toInputs } from '../../src/domain/sessions/session-states.ts';
 import { type SessionSnapshot, TransactionConflict, type Transaction } from '../../src/domain/store.ts';
 import { ACCOUNT_LAW_GROUPS } from './store-accounts.contract.ts';
+import { BULK_LAW_GROUPS } from './store-bulk.contract.ts';
 import { FACTOR_LAWS } from './store-factors.contract.ts';
 import { PAGE_LAWS } from './store-pages.contract.ts';
 import { RECORD_LAWS } from './store-records.contract.ts';
@@ -442,6 +443,7 @@ const ALL_LAWS = {
   ...SCOPE_LAWS,
   ...SESSION_LAW_GROUPS,
   ...CUSTOM_ROLE_LAW_GROUPS,
+  ...BULK_LAW_GROUPS,
   pages: PAGE_LAWS,
   'roll-ups': ROLLUP_LAWS,
   outbox: OUTBOX_LAWS,

@@ -27,6 +27,7 @@ import type { Grants } from '../../domain/roles/grants.ts';
 import type { PolicyChanges } from '../../domain/roles/policy-changes.ts';
 import type { PolicyFiles } from '../../domain/roles/policy-files.ts';
 import type { Roles } from '../../domain/roles/roles.ts';
+import type { UserImports } from '../../domain/roles/user-imports.ts';
 import type { Scopes } from '../../domain/scopes/scopes.ts';
 import type { ServiceAccounts } from '../../domain/service-accounts/service-accounts.ts';
 import type { Activity } from '../../domain/sessions/activity.ts';
@@ -67,6 +68,7 @@ export interface Services {
   readonly customRoles: CustomRoles;
   readonly grants: Grants;
   readonly effectivePermissions: EffectivePermissions;
+  readonly userImports: UserImports;
   readonly sessions: Sessions;
   readonly sessionStates: SessionStates;
   readonly activity: Activity;

@@ -279,6 +279,20 @@ export type Mutation = {
   /** Ends it: nothing that shows it is honoured any more. */
   revokeApiKey: RevokeApiKeyPayload;
   /**
+   * Gives each of these roles that `grantRole` would give, up to 1000, in their order: a result for each, and one receipt for all.
+   * Nobody gives what they lack.
+   */
+  grantRoles: GrantRolesPayload;
+  /** Takes each of these away that `revokeRole` would take away, up to 1000, in their order: a result for each, and one receipt. */
+  revokeRoles: RevokeRolesPayload;
+  /** Shuts each of these out that `disableUser` would shut out, up to 1000, in their order: a result for each, and one receipt. */
+  disableUsers: DisableUsersPayload;
+  /**
+   * Creates users, up to 1000, without passwords: each gets a mail to choose one, as for a password that was forgotten. They hold
+   * `member`, where the policy has it, and the roles that are named. A result for each, in their order.
+   */
+  importUsers: ImportUsersPayload;
+  /**
    * Puts these files in force in place of the expected version, once they have no problem and answer these decision tables as
    * they say. CONFLICT, with the version in force, when it is another one. Files that are in force already change nothing, and
    * are waited for.
@@ -447,6 +461,26 @@ export type MutationRotateApiKeyArgs = {
 
 export type MutationRevokeApiKeyArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type MutationGrantRolesArgs = {
+  grants: Array<GrantRoleInput>;
+};
+
+
+export type MutationRevokeRolesArgs = {
+  grantIds: Array<Scalars['ID']['input']>;
+};
+
+
+export type MutationDisableUsersArgs = {
+  ids: Array<Scalars['ID']['input']>;
+};
+
+
+export type MutationImportUsersArgs = {
+  users: Array<ImportUserInput>;
 };
 
 
@@ -970,6 +1004,80 @@ export type RotateApiKeyPayload = {
 export type RevokeApiKeyPayload = {
   __typename?: 'RevokeApiKeyPayload';
   apiKey: ApiKey;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type GrantRoleInput = {
+  principalId: Scalars['ID']['input'];
+  roleId: Scalars['ID']['input'];
+  /** The path or the id of a scope; without one the role holds everywhere. */
+  scope?: InputMaybe<Scalars['String']['input']>;
+  expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+export type ImportUserInput = {
+  email: Scalars['String']['input'];
+  /** Without one it is what stands before the @. */
+  name?: InputMaybe<Scalars['String']['input']>;
+  /** The path or the id of the home scope. */
+  scope?: InputMaybe<Scalars['String']['input']>;
+  /** Names of roles that hold in the home scope, or everywhere for a user without one. */
+  roles?: InputMaybe<Array<Scalars['String']['input']>>;
+  metadata?: InputMaybe<Scalars['Metadata']['input']>;
+};
+
+/** Why one of many was not done: as it would be refused alone. */
+export type ItemRefusal = {
+  __typename?: 'ItemRefusal';
+  /** One of the codes of errors. */
+  code: Scalars['String']['output'];
+  message: Scalars['String']['output'];
+  /** What is wrong with a BAD_USER_INPUT, or in conflict. */
+  field?: Maybe<Scalars['String']['output']>;
+  reason?: Maybe<Scalars['String']['output']>;
+  /** File and line of the deciding rule. */
+  rule?: Maybe<Scalars['String']['output']>;
+};
+
+/** One of the two is null. */
+export type GrantResult = {
+  __typename?: 'GrantResult';
+  grant?: Maybe<Grant>;
+  refusal?: Maybe<ItemRefusal>;
+};
+
+/** One of the two is null. */
+export type UserResult = {
+  __typename?: 'UserResult';
+  user?: Maybe<User>;
+  refusal?: Maybe<ItemRefusal>;
+};
+
+export type GrantRolesPayload = {
+  __typename?: 'GrantRolesPayload';
+  results: Array<GrantResult>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type RevokeRolesPayload = {
+  __typename?: 'RevokeRolesPayload';
+  results: Array<GrantResult>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type DisableUsersPayload = {
+  __typename?: 'DisableUsersPayload';
+  results: Array<UserResult>;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
+export type ImportUsersPayload = {
+  __typename?: 'ImportUsersPayload';
+  results: Array<UserResult>;
   receipt: Receipt;
   position: Scalars['String']['output'];
 };
@@ -2126,6 +2234,15 @@ export type ResolversTypes = {
   UpdateApiKeyPayload: ResolverTypeWrapper<Omit<UpdateApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
   RotateApiKeyPayload: ResolverTypeWrapper<Omit<RotateApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
   RevokeApiKeyPayload: ResolverTypeWrapper<Omit<RevokeApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  GrantRoleInput: GrantRoleInput;
+  ImportUserInput: ImportUserInput;
+  ItemRefusal: ResolverTypeWrapper<ItemRefusal>;
+  GrantResult: ResolverTypeWrapper<Omit<GrantResult, 'grant'> & { grant?: Maybe<ResolversTypes['Grant']> }>;
+  UserResult: ResolverTypeWrapper<Omit<UserResult, 'user'> & { user?: Maybe<ResolversTypes['User']> }>;
+  GrantRolesPayload: ResolverTypeWrapper<Omit<GrantRolesPayload, 'results'> & { results: Array<ResolversTypes['GrantResult']> }>;
+  RevokeRolesPayload: ResolverTypeWrapper<Omit<RevokeRolesPayload, 'results'> & { results: Array<ResolversTypes['GrantResult']> }>;
+  DisableUsersPayload: ResolverTypeWrapper<Omit<DisableUsersPayload, 'results'> & { results: Array<ResolversTypes['UserResult']> }>;
+  ImportUsersPayload: ResolverTypeWrapper<Omit<ImportUsersPayload, 'results'> & { results: Array<ResolversTypes['UserResult']> }>;
   Permission: ResolverTypeWrapper<PermissionRecord>;
   PermissionCondition: ResolverTypeWrapper<PermissionCondition>;
   PermissionSource: ResolverTypeWrapper<PermissionSourceRecord>;
@@ -2289,6 +2406,15 @@ export type ResolversParentTypes = {
   UpdateApiKeyPayload: Omit<UpdateApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
   RotateApiKeyPayload: Omit<RotateApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
   RevokeApiKeyPayload: Omit<RevokeApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  GrantRoleInput: GrantRoleInput;
+  ImportUserInput: ImportUserInput;
+  ItemRefusal: ItemRefusal;
+  GrantResult: Omit<GrantResult, 'grant'> & { grant?: Maybe<ResolversParentTypes['Grant']> };
+  UserResult: Omit<UserResult, 'user'> & { user?: Maybe<ResolversParentTypes['User']> };
+  GrantRolesPayload: Omit<GrantRolesPayload, 'results'> & { results: Array<ResolversParentTypes['GrantResult']> };
+  RevokeRolesPayload: Omit<RevokeRolesPayload, 'results'> & { results: Array<ResolversParentTypes['GrantResult']> };
+  DisableUsersPayload: Omit<DisableUsersPayload, 'results'> & { results: Array<ResolversParentTypes['UserResult']> };
+  ImportUsersPayload: Omit<ImportUsersPayload, 'results'> & { results: Array<ResolversParentTypes['UserResult']> };
   Permission: PermissionRecord;
   PermissionCondition: PermissionCondition;
   PermissionSource: PermissionSourceRecord;
@@ -2463,6 +2589,10 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   updateApiKey?: Resolver<ResolversTypes['UpdateApiKeyPayload'], ParentType, ContextType, RequireFields<MutationUpdateApiKeyArgs, 'id' | 'input'>>;
   rotateApiKey?: Resolver<ResolversTypes['RotateApiKeyPayload'], ParentType, ContextType, RequireFields<MutationRotateApiKeyArgs, 'id' | 'overlapSeconds'>>;
   revokeApiKey?: Resolver<ResolversTypes['RevokeApiKeyPayload'], ParentType, ContextType, RequireFields<MutationRevokeApiKeyArgs, 'id'>>;
+  grantRoles?: Resolver<ResolversTypes['GrantRolesPayload'], ParentType, ContextType, RequireFields<MutationGrantRolesArgs, 'grants'>>;
+  revokeRoles?: Resolver<ResolversTypes['RevokeRolesPayload'], ParentType, ContextType, RequireFields<MutationRevokeRolesArgs, 'grantIds'>>;
+  disableUsers?: Resolver<ResolversTypes['DisableUsersPayload'], ParentType, ContextType, RequireFields<MutationDisableUsersArgs, 'ids'>>;
+  importUsers?: Resolver<ResolversTypes['ImportUsersPayload'], ParentType, ContextType, RequireFields<MutationImportUsersArgs, 'users'>>;
   applyPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationApplyPolicyArgs, 'files' | 'expectedVersion'>>;
   reloadPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType>;
   rollbackPolicy?: Resolver<ResolversTypes['ApplyPolicyPayload'], ParentType, ContextType, RequireFields<MutationRollbackPolicyArgs, 'version' | 'expectedVersion'>>;
@@ -2678,6 +2808,48 @@ export type RotateApiKeyPayloadResolvers<ContextType = OperationContext, ParentT
 
 export type RevokeApiKeyPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeApiKeyPayload'] = ResolversParentTypes['RevokeApiKeyPayload']> = {
   apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type ItemRefusalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ItemRefusal'] = ResolversParentTypes['ItemRefusal']> = {
+  code?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  field?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  rule?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type GrantResultResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GrantResult'] = ResolversParentTypes['GrantResult']> = {
+  grant?: Resolver<Maybe<ResolversTypes['Grant']>, ParentType, ContextType>;
+  refusal?: Resolver<Maybe<ResolversTypes['ItemRefusal']>, ParentType, ContextType>;
+};
+
+export type UserResultResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserResult'] = ResolversParentTypes['UserResult']> = {
+  user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
+  refusal?: Resolver<Maybe<ResolversTypes['ItemRefusal']>, ParentType, ContextType>;
+};
+
+export type GrantRolesPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['GrantRolesPayload'] = ResolversParentTypes['GrantRolesPayload']> = {
+  results?: Resolver<Array<ResolversTypes['GrantResult']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type RevokeRolesPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevokeRolesPayload'] = ResolversParentTypes['RevokeRolesPayload']> = {
+  results?: Resolver<Array<ResolversTypes['GrantResult']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type DisableUsersPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DisableUsersPayload'] = ResolversParentTypes['DisableUsersPayload']> = {
+  results?: Resolver<Array<ResolversTypes['UserResult']>, ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type ImportUsersPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ImportUsersPayload'] = ResolversParentTypes['ImportUsersPayload']> = {
+  results?: Resolver<Array<ResolversTypes['UserResult']>, ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
@@ -3300,6 +3472,13 @@ export type Resolvers<ContextType = OperationContext> = {
   UpdateApiKeyPayload?: UpdateApiKeyPayloadResolvers<ContextType>;
   RotateApiKeyPayload?: RotateApiKeyPayloadResolvers<ContextType>;
   RevokeApiKeyPayload?: RevokeApiKeyPayloadResolvers<ContextType>;
+  ItemRefusal?: ItemRefusalResolvers<ContextType>;
+  GrantResult?: GrantResultResolvers<ContextType>;
+  UserResult?: UserResultResolvers<ContextType>;
+  GrantRolesPayload?: GrantRolesPayloadResolvers<ContextType>;
+  RevokeRolesPayload?: RevokeRolesPayloadResolvers<ContextType>;
+  DisableUsersPayload?: DisableUsersPayloadResolvers<ContextType>;
+  ImportUsersPayload?: ImportUsersPayloadResolvers<ContextType>;
   Permission?: PermissionResolvers<ContextType>;
   PermissionCondition?: PermissionConditionResolvers<ContextType>;
   PermissionSource?: PermissionSourceResolvers<ContextType>;

@@ -4,6 +4,7 @@ import { badInput } from '../../domain/refusals.ts';
 import { accounts } from './accounts.ts';
 import { apiKeys } from './api-keys.ts';
 import { analytics } from './analytics.ts';
+import { bulk } from './bulk.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
 import { roles } from './roles.ts';
@@ -22,6 +23,7 @@ type ResolverMap = Readonly<Record<string, unknown>>;
 const MODULES: readonly ResolverMap[] = [
   { Attributes, AttributeValue, DateTime, Metadata, PackedRules },
   users,
+  bulk,
   accounts,
   serviceAccounts,
   apiKeys,

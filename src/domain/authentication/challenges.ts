@@ -21,6 +21,7 @@ export interface ChallengeWriter {
   use(id: string, at: Instant): Promise<boolean>;
   /** Removes all of the user's. */
   removeAllOf(userId: string): Promise<void>;
+  removeAllOfMany(userIds: readonly string[]): Promise<void>;
 }
 
 const PREFIX = 'mfa';

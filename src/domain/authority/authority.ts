@@ -92,6 +92,33 @@ export class Authority {
     return { value, receipt };
   }
 
+  /**
+   * Does one piece of work after the other, each in a transaction of its own, and resolves when the entries of all of them are
+   * in force. Once one was committed, a later one that is refused gives its refusal in place of what it would have come to.
+   */
+  async changeInParts<T>(
+    by: Principal,
+    parts: readonly { readonly locks: Locks; readonly work: Work<T> }[],
+  ): Promise<Enforced<readonly (T | Refusal)[]>> {
+    const { epoch } = this.#tail.position;
+    const value: (T | Refusal)[] = [];
+    let last: readonly string[] = [];
+    for (const { locks, work } of parts) {
+      try {
+        const committed = await this.#commit(by, locks, work);
+        value.push(committed.value);
+        // Positions follow the order of commits: where the last entry is in force, those before it are.
+        if (committed.logIds.length > 0) last = committed.logIds;
+      } catch (error) {
+        if (!(error instanceof Refusal) || value.length === 0) throw error;
+        value.push(error);
+      }
+    }
+    const receipt = await this.#enforce(last, epoch, this.#clock.monotonicMs());
+    this.#settled(receipt);
+    return { value, receipt };
+  }
+
   /** Does `work` that takes nothing away from anyone, and resolves when it is committed. */
   async write<T>(by: Principal, locks: Locks, work: Work<T>): Promise<Written<T>> {
     const { done, position } = await this.commit(by, locks, async (tx, actor) => {

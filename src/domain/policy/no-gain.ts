@@ -1,4 +1,4 @@
-import type { HeldGrant, Principal } from '../principals/principal.ts';
+import type { HeldGrant, LackingRule, Principal } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { Transaction } from '../store.ts';
 import { covers } from './scope-paths.ts';
@@ -20,27 +20,34 @@ export async function demandNoGain(
     engine.lacking(engine.ability(facts, before), engine.ability(facts, after));
   const [gained] =
     moved === null ? gains(grants, held) : gains(inside(moved.from, grants), inside(moved.to, held, moved.from));
-  if (gained === undefined) return;
-  throw new Refusal('FORBIDDEN', `This would let you ${gained.action} ${gained.subject} as you may not now.`, {
+  if (gained !== undefined) throw widensOwnRights(gained);
+}
+
+function widensOwnRights({ action, subject, rule }: LackingRule): Refusal {
+  return new Refusal('FORBIDDEN', `This would let you ${action} ${subject} as you may not now.`, {
     reason: 'widens_own_rights',
-    rule: gained.rule,
+    rule,
   });
 }
 
+/** Refuses, with FORBIDDEN, that the actor holds `after` in place of what it acts by, if that gives it any right. */
+export function demandNoOwnGain(actor: Principal, after: readonly Held[]): void {
+  if (actor.kind !== 'user') return;
+  const { engine, facts, grants } = actor.standing;
+  const [gained] = engine.lacking(engine.ability(facts, grants), engine.ability(facts, after));
+  if (gained !== undefined) throw widensOwnRights(gained);
+}
+
 /**
- * Refuses, with FORBIDDEN, a change that has just been written if it lets its holder do what they could not before and its
+ * Refuses, with FORBIDDEN, that somebody holds `held` in place of `before`, if that lets them do what they could not and the
  * actor may not: whoever takes a deny away gives, too.
  */
-export async function demandNoGift(
-  tx: Pick<Transaction, 'grants'>,
-  actor: Principal,
-  holder: { readonly id: string; readonly before: readonly Held[] },
-): Promise<void> {
+export function demandNoGift(actor: Principal, before: readonly Held[], held: readonly Held[]): void {
   if (actor.kind !== 'user') return;
   const { engine, facts, ability } = actor.standing;
   // Rules are compared as they are written: whose facts they are bound to does not matter.
-  const after = engine.ability(facts, await tx.grants.heldBy(holder.id));
-  const gained = engine.lacking(engine.ability(facts, holder.before), after);
+  const after = engine.ability(facts, held);
+  const gained = engine.lacking(engine.ability(facts, before), after);
   if (gained.length === 0) return;
   const beyond = engine
     .lacking(ability, after)

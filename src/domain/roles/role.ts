@@ -64,11 +64,15 @@ export interface RoleWriter extends RoleReader {
   findDeleted(id: string): Promise<Role | null>;
   /** The names of these roles and of all that they are made of, each once. */
   closure(ids: readonly string[]): Promise<readonly Pick<Role, 'id' | 'name'>[]>;
+  /** The names of each of these roles and of all that it is made of. One statement. */
+  closures(ids: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
 }
 
 export interface GrantReader {
   /** The grant with this id, a revoked one included, or null. */
   find(id: string): Promise<Grant | null>;
+  /** The grants with these ids, revoked ones included, in any order, without the missing ones. One statement. */
+  findMany(ids: readonly string[]): Promise<readonly Grant[]>;
   /** All grants of these principals that were not revoked, expired ones included, oldest first, each with its role. One statement. */
   ofPrincipals(principalIds: readonly string[]): Promise<readonly RoleGrant[]>;
   /** Whether any user who is not shut out holds the role, or a custom one made of it, everywhere and without end. */
@@ -77,12 +81,18 @@ export interface GrantReader {
   rolesAt(paths: readonly string[]): Promise<readonly string[]>;
   /** What the principal holds now: grants that are neither revoked nor expired nor in a suspended scope. */
   heldBy(principalId: string): Promise<readonly HeldGrant[]>;
+  /** What each of these principals holds now, as {@link heldBy} has it. One statement. */
+  heldByMany(principalIds: readonly string[]): Promise<ReadonlyMap<string, readonly HeldGrant[]>>;
 }
 
 /** Inside a transaction `find` locks the row it returns. */
 export interface GrantWriter extends GrantReader {
   /** Refuses with CONFLICT when the principal holds the role at that scope already. */
   add(grant: Grant): Promise<void>;
+  /** Adds those of these that are not held already, one of several equal ones among them; the ids of those that were added. */
+  addMany(grants: readonly Grant[]): Promise<ReadonlySet<string>>;
+  /** Takes these away and keeps them as revoked ones. One statement. */
+  revokeMany(ids: readonly string[], at: Instant): Promise<void>;
   /** Takes the grant away and keeps it as a revoked one. */
   revoke(id: string, at: Instant): Promise<void>;
   /** Takes away all grants of a role; the ids of those who held it. */
@@ -91,6 +101,8 @@ export interface GrantWriter extends GrantReader {
   revokeAllAt(scopeId: string, at: Instant): Promise<void>;
   /** As outside, after what was written so far. Those that ask wait for each other until they end. */
   isHeld(roleId: string): Promise<boolean>;
+  /** At most `limit` of those who make {@link isHeld} true, in any order. Those that ask wait for each other as there. */
+  holders(roleId: string, limit: number): Promise<readonly string[]>;
 }
 
 const NAME = /^[a-z][a-z0-9_-]{0,62}$/;

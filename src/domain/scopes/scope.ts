@@ -25,6 +25,8 @@ export interface ScopeReader {
   findMany(ids: readonly string[]): Promise<readonly Scope[]>;
   /** The scope at this path, compared byte for byte, or null. */
   findByPath(path: string): Promise<Scope | null>;
+  /** The scopes at these paths, in any order, without the missing ones. One statement. */
+  findByPaths(paths: readonly string[]): Promise<readonly Scope[]>;
 }
 
 /** What must be gone before a scope can go. */
@@ -56,14 +58,18 @@ const SEGMENT = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
 /** Refuses with BAD_USER_INPUT what cannot be the path of a scope. */
 export function parseScope(scope: string, field = 'scope'): string {
-  const segments = scope.split('/');
-  // What reads as an id would be taken for one.
-  const isPath = segments.every((segment) => SEGMENT.test(segment) && !isId('scope', segment));
-  if (isPath && segments.length <= SCOPE_DEPTH_MAX) return scope;
+  if (isScopePath(scope)) return scope;
   throw badInput(
     field,
     `A scope is a path such as acme/platform: up to ${SCOPE_DEPTH_MAX} names of small letters, digits, - and _.`,
   );
+}
+
+export function isScopePath(text: string): boolean {
+  const segments = text.split('/');
+  // What reads as an id would be taken for one.
+  const areNames = segments.every((segment) => SEGMENT.test(segment) && !isId('scope', segment));
+  return areNames && segments.length <= SCOPE_DEPTH_MAX;
 }
 
 /** The path of the scope above, or null for one at the root. */

@@ -91,6 +91,8 @@ export interface SessionWriter extends SessionReader {
   liveOf(userId: string): Promise<readonly Session[]>;
   /** Revokes every live session of the user; the ids of those. */
   revokeAllOf(userId: string, at: Instant, reason: string): Promise<readonly string[]>;
+  /** Ends every live session of these users. One statement. */
+  revokeAllOfMany(userIds: readonly string[], at: Instant, reason: string): Promise<void>;
   /** Erases sealed successors whose grace ended before `before`; how many. */
   eraseSuccessors(before: Instant): Promise<number>;
 }

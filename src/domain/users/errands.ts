@@ -25,6 +25,8 @@ export interface SealedErrand {
 
 export interface ErrandWriter {
   add(errand: SealedErrand, at: Instant): Promise<void>;
+  /** Adds all of these. One statement. */
+  addMany(errands: readonly SealedErrand[], at: Instant): Promise<void>;
   /**
    * Up to `limit` errands that are due, each of which nobody else gets until it is due again: twice as late as the time before,
    * so that one that fails or whose instance died is done later. Never waits.
@@ -73,9 +75,28 @@ export class Errands {
     content: ErrandKinds[K],
     userId: string | null = null,
   ): Promise<void> {
+    await tx.errands.add(this.#sealed(kind, content, userId), toInstant(this.#clock.now()));
+    this.#goSoon();
+  }
+
+  /** Asks for all of these, as a part of the transaction. */
+  async addMany<K extends ErrandKind>(
+    tx: Transaction,
+    kind: K,
+    errands: readonly { readonly content: ErrandKinds[K]; readonly userId: string | null }[],
+  ): Promise<void> {
+    if (errands.length === 0) return;
+    const sealed = errands.map(({ content, userId }) => this.#sealed(kind, content, userId));
+    await tx.errands.addMany(sealed, toInstant(this.#clock.now()));
+    this.#goSoon();
+  }
+
+  #sealed<K extends ErrandKind>(kind: K, content: ErrandKinds[K], userId: string | null): SealedErrand {
     const id = newId('errand');
-    const sealed = this.#keys.seal('errands', JSON.stringify(content), id);
-    await tx.errands.add({ id, kind, userId, sealed }, toInstant(this.#clock.now()));
+    return { id, kind, userId, sealed: this.#keys.seal('errands', JSON.stringify(content), id) };
+  }
+
+  #goSoon(): void {
     if (this.#carriers === null) return;
     this.#soon?.cancel();
     this.#soon = this.#clock.after(SOON_MS, () => this.#round());

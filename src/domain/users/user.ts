@@ -51,6 +51,13 @@ export interface UserWithPassword {
 export interface UserWriter extends UserReader {
   /** Refuses with CONFLICT when another user holds the address. The home scope must be there. */
   add(user: User, passwordHash: string | null): Promise<void>;
+  /**
+   * Adds those of these whose address nobody holds, the first of several with one address, without passwords; the ids of those
+   * that were added. Their home scopes must be there. One statement.
+   */
+  addMany(users: readonly User[]): Promise<ReadonlySet<string>>;
+  /** Disables these. One statement. */
+  disableMany(ids: readonly string[]): Promise<void>;
   /** Refuses with CONFLICT when another user holds the address. */
   save(user: User): Promise<void>;
   setPassword(id: string, passwordHash: string, at: Instant): Promise<void>;

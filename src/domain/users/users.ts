@@ -1,8 +1,9 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
+import { changeEach, only, type Outcome, outcomeOf } from '../authority/bulk.ts';
 import type { Connection, Orders, PageArguments } from '../pages.ts';
-import { ADMINISTRATOR, demandAdministrator } from '../policy/administrators.ts';
+import { ADMINISTRATOR, Administrators, demandAdministrator } from '../policy/administrators.ts';
 import { ALL, type Filter, NONE } from '../policy/filter.ts';
 import { type Condition, listReadable } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -50,7 +51,7 @@ export interface UserListArguments extends PageArguments {
 const ORDERS: Orders = { createdAt: 'instant', name: 'text', email: 'text' };
 
 /** What every new user may do. A right that comes with being created needs no right to grant. */
-const DEFAULT_ROLE = 'member';
+export const DEFAULT_ROLE = 'member';
 
 /** What can be done with users. */
 export class Users {
@@ -102,7 +103,7 @@ export class Users {
   /** Refuses with CONFLICT when another user holds the address, and with BAD_USER_INPUT a home scope that is not there. */
   async create(by: Principal, input: NewUser): Promise<Written<User>> {
     if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
-    const user = this.#newUser(parseEmail(input.email), parseName(input.name));
+    const user = newUser({ email: parseEmail(input.email), name: parseName(input.name), createdAt: this.#now() });
     const password = input.password ?? null;
     if (password !== null) checkNewPassword(password, user);
     const home = await findHome(by, input.scope ?? null, {
@@ -137,53 +138,60 @@ export class Users {
    * CONFLICT when another user holds it.
    */
   async register(tx: Transaction, input: { email: string; name: string }, passwordHash: string): Promise<User> {
-    const user: User = { ...this.#newUser(input.email, input.name), emailVerified: false };
+    const user: User = { ...newUser({ ...input, createdAt: this.#now() }), emailVerified: false };
     await tx.users.add(user, passwordHash);
     await this.#grantAll(tx, SYSTEM, user, [DEFAULT_ROLE]);
     await tx.audit.append({ by: user.id, sessionId: null, action: 'user.sign_up', subjectId: user.id });
     return user;
   }
 
-  #newUser(email: string, name: string): User {
-    return {
-      __typename: 'User',
-      id: newId('user'),
-      email,
-      name,
-      status: 'active',
-      roles: [],
-      suspended: false,
-      createdAt: this.#now(),
-      emailVerified: true,
-      metadata: '{}',
-      ...HOMELESS,
-    };
-  }
-
   /** Shuts a user out: no session, token or socket of theirs is honoured any more. Disabling a disabled user changes nothing and is no error. */
   async disable(by: Principal, id: string): Promise<Enforced<User>> {
-    return this.#authority.change(by, { change: [id] }, async (tx, actor) => {
-      const user = await tx.users.find(id);
-      if (user === null) throw notFound('user', id);
-      this.#policy.demand(actor, 'disable', user);
-      if (user.status === 'disabled') return user;
+    return this.#authority.change(by, { change: [id] }, async (tx, actor) =>
+      only(await this.#disableEach(tx, actor, [id])),
+    );
+  }
 
-      const disabled: User = { ...user, status: 'disabled' };
-      await tx.users.save(disabled);
-      await tx.sessions.revokeAllOf(id, this.#now(), 'user_disabled');
-      await tx.challenges.removeAllOf(id);
-      if (user.roles.includes(ADMINISTRATOR)) await demandAdministrator(tx);
-      await tx.audit.append({
-        by: actor.id,
-        sessionId: sessionIdOf(actor),
-        action: 'user.disable',
-        subjectId: id,
-        before: { status: user.status },
-        after: { status: disabled.status },
-      });
-      await tx.authority.append({ target: id, kind: 'revoked', userId: id, reason: 'user_disabled' });
-      return disabled;
+  /** Shuts each of these out that {@link disable} would shut out, up to a thousand. */
+  disableMany(by: Principal, ids: readonly string[]): Promise<Enforced<readonly Outcome<User>[]>> {
+    return changeEach(this.#authority, by, ids, {
+      field: 'ids',
+      locks: (part) => ({ change: [...new Set(part)] }),
+      work: (tx, actor, part) => this.#disableEach(tx, actor, part),
     });
+  }
+
+  async #disableEach(tx: Transaction, actor: Principal, ids: readonly string[]): Promise<readonly Outcome<User>[]> {
+    const users = new Map((await tx.users.findMany(ids)).map((user) => [user.id, user]));
+    const some = [...users.values()].filter(({ roles }) => roles.includes(ADMINISTRATOR));
+    const administrators = await Administrators.count(tx, some.length);
+    const disabled = new Map<string, User>();
+    const outcomes = ids.map((id) =>
+      outcomeOf(() => {
+        const user = disabled.get(id) ?? users.get(id);
+        if (user === undefined) throw notFound('user', id);
+        this.#policy.demand(actor, 'disable', user);
+        if (user.status === 'disabled') return user; // still waits: an earlier call may not be in force yet
+        if (user.roles.includes(ADMINISTRATOR)) administrators.demandOther(id);
+        administrators.remove(id);
+        const changed: User = { ...user, status: 'disabled' };
+        disabled.set(id, changed);
+        return changed;
+      }),
+    );
+    const done = [...disabled.keys()];
+    if (done.length === 0) return outcomes;
+    await tx.users.disableMany(done);
+    await tx.sessions.revokeAllOfMany(done, this.#now(), 'user_disabled');
+    await tx.challenges.removeAllOfMany(done);
+    if (some.length > 0) await demandAdministrator(tx);
+    const author = { by: actor.id, sessionId: sessionIdOf(actor), action: 'user.disable' };
+    const states = { before: { status: 'active' }, after: { status: 'disabled' } };
+    await tx.audit.appendAll(done.map((subjectId) => ({ ...author, subjectId, ...states })));
+    await tx.authority.appendAll(
+      done.map((id) => ({ target: id, kind: 'revoked', userId: id, reason: 'user_disabled' })),
+    );
+    return outcomes;
   }
 
   /** The user at home there, if it may be created there. */
@@ -234,6 +242,20 @@ export class Users {
   }
 }
 
+/** At home nowhere, without roles yet. */
+export function newUser(given: Pick<User, 'email' | 'name' | 'createdAt'>): User {
+  return {
+    __typename: 'User',
+    id: newId('user'),
+    status: 'active',
+    roles: [],
+    suspended: false,
+    emailVerified: true,
+    metadata: '{}',
+    ...given,
+    ...HOMELESS,
+  };
+}
 const SEARCH_LENGTH_MAX = 200;
 
 /** Without the character that stands between name and address, nothing is found that is in neither. */

@@ -77,6 +77,22 @@ export function createErrandWriter(query: Query): ErrandWriter {
       );
     },
 
+    async addMany(errands, at) {
+      await query(
+        'errand-add-many',
+        `insert into errands (id, kind, user_id, sealed, created_at, due_at)
+         select id, kind, user_id, sealed, $5, $5
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as errand (id, kind, user_id, sealed)`,
+        [
+          errands.map(({ id }) => id),
+          errands.map(({ kind }) => kind),
+          errands.map(({ userId }) => userId),
+          errands.map(({ sealed }) => sealed),
+          at,
+        ],
+      );
+    },
+
     async claim(at, limit) {
       // Half a minute at first, and a few hours at most.
       const rows = await query<ErrandSqlRow>(

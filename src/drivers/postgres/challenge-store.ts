@@ -40,6 +40,10 @@ export function createChallengeWriter(query: Query): ChallengeWriter {
     async removeAllOf(userId) {
       await query('challenge-remove-all', 'delete from challenges where user_id = $1', [userId]);
     },
+
+    async removeAllOfMany(userIds) {
+      await query('challenge-remove-all-of-many', 'delete from challenges where user_id = any($1)', [userIds]);
+    },
   };
 }
 

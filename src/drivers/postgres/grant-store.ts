@@ -20,6 +20,12 @@ interface GrantSqlRow {
 const COLUMNS = `g.id as grant_id, g.principal_id, g.role_id, there.path, g.expires_at, g.granted_by, g.created_at, g.revoked_at`;
 const TABLES = 'grants g left join scopes there on there.id = g.scope_id';
 
+/** Who holds roles everywhere and without end, and is not shut out. */
+const HOLDING = `role_closure closure join grants g on g.role_id = closure.role_id
+  join users u on u.id = g.principal_id left join scopes home on home.id = u.scope_id
+  where g.scope_id is null and g.expires_at is null and g.revoked_at is null
+    and u.kind = 'user' and u.status = 'active' and not ${suspendedSql('home')}`;
+
 /** Any number that nobody else locks: whoever may leave nobody administrator goes one after the other. */
 const ADMINISTRATORS_LOCK = 7_215_806;
 
@@ -45,6 +51,11 @@ export function createGrantReader(query: Query, lock = ''): GrantReader {
       return row === undefined ? null : toGrant(row);
     },
 
+    async findMany(ids) {
+      const text = `select ${COLUMNS} from ${TABLES} where g.id = any($1) order by g.id ${lock}`;
+      return (await query<GrantSqlRow>('grant-find-many', text, [ids])).map(toGrant);
+    },
+
     async ofPrincipals(principalIds) {
       const rows = await query<GrantSqlRow & RoleSqlRow>(
         'grant-of-principals',
@@ -59,11 +70,7 @@ export function createGrantReader(query: Query, lock = ''): GrantReader {
     async isHeld(roleId) {
       const [row] = await query<{ held: boolean }>(
         'grant-is-held',
-        `select exists (
-           select from role_closure closure join grants g on g.role_id = closure.role_id
-           join users u on u.id = g.principal_id left join scopes home on home.id = u.scope_id
-           where closure.held_id = $1 and g.scope_id is null and g.expires_at is null and g.revoked_at is null
-             and u.kind = 'user' and u.status = 'active' and not ${suspendedSql('home')}) as held`,
+        `select exists (select from ${HOLDING} and closure.held_id = $1) as held`,
         [roleId],
       );
       return row?.held ?? false;
@@ -89,6 +96,15 @@ export function createGrantReader(query: Query, lock = ''): GrantReader {
       );
       return toHeld(row?.grants ?? []);
     },
+
+    async heldByMany(principalIds) {
+      const rows = await query<{ id: string; grants: readonly HeldGrant[] }>(
+        'grant-held-by-many',
+        `select p.id, ${heldSql('p.id')} as grants from unnest($1::text[]) as p (id)`,
+        [principalIds],
+      );
+      return new Map(rows.map(({ id, grants }) => [id, toHeld(grants)]));
+    },
   };
 }
 
@@ -101,6 +117,55 @@ export function createGrantWriter(query: Query): GrantWriter {
       // A statement of its own: the next one sees what was committed while it waited.
       await query('grant-administrators', 'select pg_advisory_xact_lock($1)', [ADMINISTRATORS_LOCK]);
       return reader.isHeld(roleId);
+    },
+
+    async holders(roleId, limit) {
+      await query('grant-administrators', 'select pg_advisory_xact_lock($1)', [ADMINISTRATORS_LOCK]);
+      const rows = await query<{ id: string }>(
+        'grant-holders',
+        `select distinct u.id from ${HOLDING} and closure.held_id = $1 limit $2`,
+        [roleId, limit],
+      );
+      return rows.map(({ id }) => id);
+    },
+
+    async addMany(grants) {
+      if (grants.length === 0) return new Set();
+      const columns = [
+        grants.map(({ principalId }) => principalId),
+        grants.map(({ roleId }) => roleId),
+        grants.map(({ scope }) => scope),
+        grants.map(({ createdAt }) => createdAt),
+      ];
+      await query(
+        'grant-end-many',
+        `update grants g set revoked_at = g.expires_at
+         from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) as given (principal_id, role_id, path, at)
+         where g.principal_id = given.principal_id and g.role_id = given.role_id
+           and g.scope_id is not distinct from ${scopeIdSql('given.path')} and g.revoked_at is null and g.expires_at <= given.at`,
+        columns,
+      );
+      const added = await query<{ id: string }>(
+        'grant-add-many',
+        `insert into grants (principal_id, role_id, scope_id, created_at, id, expires_at, granted_by)
+         select given.principal_id, given.role_id, ${scopeIdSql('given.path')}, given.at, given.id, given.expires_at, given.granted_by
+         from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::text[])
+           with ordinality as given (principal_id, role_id, path, at, id, expires_at, granted_by, nth)
+         order by given.nth
+         on conflict (principal_id, role_id, scope_id) where revoked_at is null do nothing returning id`,
+        [
+          ...columns,
+          grants.map(({ id }) => id),
+          grants.map(({ expiresAt }) => expiresAt),
+          grants.map(({ grantedBy }) => grantedBy),
+        ],
+      );
+      return new Set(added.map(({ id }) => id));
+    },
+
+    async revokeMany(ids, at) {
+      const text = 'update grants set revoked_at = $2 where id = any($1) and revoked_at is null';
+      await query('grant-revoke-many', text, [ids, at]);
     },
 
     async add({ id, principalId, roleId, scope, expiresAt, grantedBy, createdAt }) {

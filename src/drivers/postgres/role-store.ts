@@ -156,6 +156,16 @@ export function createRoleWriter(query: Query): RoleWriter {
         `select distinct r.id, r.name from role_closure c join roles r on r.id = c.held_id where c.role_id = any($1)`,
         [ids],
       ),
+
+    async closures(ids) {
+      const rows = await query<{ role_id: string; names: readonly string[] }>(
+        'role-closures',
+        `select c.role_id, array_agg(r.name order by r.name) as names
+         from role_closure c join roles r on r.id = c.held_id where c.role_id = any($1) group by c.role_id`,
+        [ids],
+      );
+      return new Map(rows.map(({ role_id, names }) => [role_id, names]));
+    },
   };
 }
 

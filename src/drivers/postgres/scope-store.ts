@@ -87,6 +87,11 @@ export function createScopeReader(query: Query, lock = ''): ScopeReader {
       const [row] = await query<ScopeSqlRow>('scope-find-by-path', `${select} c.path = $1 ${lock}`, [path]);
       return row === undefined ? null : toScope(row);
     },
+
+    async findByPaths(paths) {
+      const text = `${select} c.path = any($1) order by c.id ${lock}`;
+      return (await query<ScopeSqlRow>('scope-find-by-paths', text, [paths])).map(toScope);
+    },
   };
 }
 

@@ -270,6 +270,15 @@ export function createSessionWriter(em: EntityManager): SessionWriter {
       return rows.map(({ id }) => id);
     },
 
+    async revokeAllOfMany(userIds, at, reason) {
+      await query(
+        'session-revoke-all-of-many',
+        `update sessions set revoked_at = $2, revoked_reason = $3, successor = null
+         where user_id = any($1) and revoked_at is null`,
+        [userIds, at, reason],
+      );
+    },
+
     eraseSuccessors: (before) =>
       em.nativeUpdate(
         SessionRow,

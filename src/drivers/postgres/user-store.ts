@@ -165,6 +165,38 @@ export function createUserWriter(em: EntityManager): UserWriter {
       await em.insert(PasswordRow, { user: user.id, hash: passwordHash, changedAt: new Date(user.createdAt) });
     },
 
+    async addMany(users) {
+      if (users.length === 0) return new Set();
+      const added = await query<{ id: string }>(
+        'user-add-many',
+        `insert into users (id, email, email_folded, name, status, scope_id, created_at, email_verified, metadata, search)
+         select given.id, given.email, given.email_folded, given.name, given.status, ${scopeIdSql('given.path')}, given.created_at,
+           given.email_verified, given.metadata, given.search
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+             $8::boolean[], $9::text[], $10::text[])
+           with ordinality as given (id, email, email_folded, name, status, path, created_at, email_verified, metadata, search, nth)
+         order by given.nth
+         on conflict (email_folded) do nothing returning id`,
+        [
+          users.map(({ id }) => id),
+          users.map(({ email }) => email),
+          users.map(({ email }) => foldEmail(email)),
+          users.map(({ name }) => name),
+          users.map(({ status }) => status),
+          users.map(({ scope }) => scope),
+          users.map(({ createdAt }) => createdAt),
+          users.map(({ emailVerified }) => emailVerified),
+          users.map(({ metadata }) => metadata),
+          users.map(searchText),
+        ],
+      );
+      return new Set(added.map(({ id }) => id));
+    },
+
+    async disableMany(ids) {
+      await query('user-disable-many', `update users set status = 'disabled' where id = any($1)`, [ids]);
+    },
+
     async save(user) {
       // Two that take one address at once wait for each other, and the second is tried again and comes to this.
       const taken = await query('user-address-taken', 'select id from users where email_folded = $1 and id <> $2', [
