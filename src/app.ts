@@ -39,6 +39,7 @@ import { Identification } from './domain/authentication/identification.ts';
 import { SecondFactors } from './domain/authentication/second-factors.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
 import { InstanceShare } from './domain/limits/instance-share.ts';
+import { LimitsWithFallback } from './domain/limits/limits-with-fallback.ts';
 import { OperationLimits } from './domain/limits/operation-limits.ts';
 import { Drainer } from './domain/outbox/drainer.ts';
 import { Engines } from './domain/policy/engines.ts';
@@ -65,6 +66,8 @@ import { CsrfTokens } from './domain/tokens/csrf-tokens.ts';
 import { KeyRing } from './domain/tokens/key-ring.ts';
 import { SigningKeys } from './domain/tokens/signing-keys.ts';
 import { RefreshTokens } from './domain/tokens/refresh-tokens.ts';
+import { UncountedUses } from './domain/usage/uncounted-uses.ts';
+import { UsageFlusher } from './domain/usage/usage-flusher.ts';
 import { AccountTokens } from './domain/users/account-tokens.ts';
 import { hashing } from './domain/users/hashing.ts';
 import { Errands } from './domain/users/errands.ts';
@@ -181,7 +184,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   // No other process can be using an embedded server, so whoever is listed died.
   if (config.databaseUrl === null) await database.query('instances-clear', 'delete from instances', []);
 
-  const { cache, openHints, closeCache } = openCache(config, overrides, clock, logger);
+  const { cache, rateLimits, usage, openHints, closeCache } = openCache(config, overrides, clock, logger);
   cleanup.add('the cache', closeCache);
 
   const acknowledgements = new Acknowledgements(keys);
@@ -295,6 +298,13 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const sessionAnalytics = new SessionAnalytics({ store, drainer, policy, clock });
 
   const share = new InstanceShare({ clock, instances: () => tail.instances });
+  const usageFlusher = new UsageFlusher({ store, counts: usage, clock, logger });
+  usageFlusher.start();
+  cleanup.add('the writing of uses', () => usageFlusher.stop());
+  const uncounted = new UncountedUses({ counts: usage, clock });
+  uncounted.start();
+  cleanup.add('the uses that are not counted yet', () => uncounted.stop());
+  const limits = new LimitsWithFallback({ limits: rateLimits, share, uncounted });
 
   const services: Services = {
     users,
@@ -303,7 +313,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     passwordChanges,
     unlocking: new Unlocking({ authority, policy, guard }),
     accountRequests: new AddressLimit(config.accountRequestsPerAddress, clock),
-    operationLimits: new OperationLimits({ settings: config, share }),
+    operationLimits: new OperationLimits({ settings: config, share, limits, clock }),
     scopes,
     roles,
     customRoles,
@@ -414,10 +424,10 @@ function followPolicies(
 function openCache({ redisUrl }: Config, { memoryHub }: Overrides, clock: Clock, logger: Log) {
   if (redisUrl === null || memoryHub !== undefined) {
     const hub = memoryHub ?? createMemoryHub(clock);
-    return { cache: hub.cache, openHints: () => hub.openHints(), closeCache: () => {} };
+    return { ...hub, openHints: () => hub.openHints(), closeCache: () => {} };
   }
   const redis = openRedis({ url: redisUrl, clock, logger });
-  return { cache: redis.cache, openHints: () => redis.hints, closeCache: () => redis.close() };
+  return { ...redis, openHints: () => redis.hints, closeCache: () => redis.close() };
 }
 
 function openMailer({ smtpUrl, mailFrom: from, dataDir }: Config, clock: Clock): Mailer {
