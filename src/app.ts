@@ -365,6 +365,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   addGraphqlRoute(server, { apollo, services, known, streams, origins, metrics });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins });
   observe(metrics, services, { sockets: () => sockets.count, streams: () => streams.count });
+  metrics.gauge('uses_pending', 'Counts of uses that are not in Redis yet.', () => uncounted.pending);
   metrics.counter('errands_abandoned_total', 'Mails and requests that were given up.', () => errands.abandoned);
 
   await server.listen({ host: config.host, port: config.port });
