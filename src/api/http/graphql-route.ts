@@ -44,8 +44,10 @@ export function addGraphqlRoute(
         limits = limitHeaders(allowance);
         if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
       } catch (error) {
-        reply.headers({ 'cache-control': PRIVATE, ...limits });
-        return refuse(reply, error, services);
+        const address = services.proxies.clientOf(request.headers, request.ip);
+        const allowance = services.operationLimits.admitRefused(error, address);
+        reply.headers({ 'cache-control': PRIVATE, ...limits, ...limitHeaders(allowance) });
+        return refuse(reply, allowance?.refusal ?? error, services);
       }
       if (isStream) return streams.serve(request, reply, context, limits);
       const query = known.find(request);

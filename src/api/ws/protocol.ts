@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { execute, GraphQLError, subscribe, type ExecutionArgs, type GraphQLSchema } from 'graphql';
 import type { ServerOptions, SubscribePayload } from 'graphql-ws';
+import type { Principal } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil } from '../../kit/clock.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
@@ -33,13 +34,24 @@ export function protocolOptions(
   const originOf = ({ request: { headers, socket } }: Extra) =>
     requestOrigin(headers, socket.remoteAddress ?? null, services.proxies);
 
+  /** Who it is. Where too many credentials from there do not hold, that is the answer. */
+  async function limited(extra: Extra, identify: () => Promise<Principal>): Promise<Principal> {
+    try {
+      return await identify();
+    } catch (error) {
+      throw services.operationLimits.admitRefused(error, originOf(extra).address)?.refusal ?? error;
+    }
+  }
+
   async function prepare(
     extra: Extra,
     id: string,
     { query, operationName, variables, extensions }: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { connection } = extra;
-    const by = await identification.identify(operationCredential(extensions) ?? connection.credential);
+    const by = await limited(extra, async () =>
+      identification.identify(operationCredential(extensions) ?? connection.credential),
+    );
     if (by.kind === 'user') services.activity.touch(by.credential.sessionId, 'websocket');
     const from = originOf(extra);
     const allowance = services.operationLimits.admit(by, from.address);
@@ -62,10 +74,11 @@ export function protocolOptions(
   return {
     connectionInitWaitTimeout: INIT_WAIT_MS,
 
-    async onConnect({ extra: { connection, request }, connectionParams }) {
+    async onConnect({ extra, connectionParams }) {
+      const { connection, request } = extra;
       try {
         const { credential, csrfToken } = connectionCredential(connectionParams, request.headers);
-        const by = await identification.identify(credential);
+        const by = await limited(extra, () => identification.identify(credential));
         if (by.kind === 'user' && csrfToken !== null) csrfTokens.demand(by.credential.sessionId, csrfToken);
         connection.credential = credential;
         connection.opened(by);
@@ -80,6 +93,10 @@ export function protocolOptions(
           return false;
         }
         const { code } = error;
+        if (code === 'RATE_LIMITED') {
+          connection.close(CLOSE.TOO_MANY, code);
+          return false;
+        }
         const expired = code === 'TOKEN_EXPIRED' || code === 'AUTHORITY_UNAVAILABLE';
         connection.close(expired ? CLOSE.EXPIRED : CLOSE.REVOKED, code);
         return false;

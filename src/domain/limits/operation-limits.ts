@@ -1,6 +1,6 @@
 import type { Clock } from '../../kit/clock.ts';
 import { networkOf } from '../../kit/networks.ts';
-import type { Principal } from '../principals/principal.ts';
+import { ANONYMOUS, type Principal } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import { hourOf, type Use } from '../usage/usage.ts';
 import type { InstanceShare } from './instance-share.ts';
@@ -67,6 +67,15 @@ export class OperationLimits {
     if (by.kind === 'user') return this.#admitted('user', by.id, this.#settings.userRates);
     if (by.kind === 'system' || address === null) return null;
     return this.#admitted('anonymous', networkOf(address), this.#settings.anonymousRates);
+  }
+
+  /**
+   * Counts a credential that does not hold as an operation of nobody in particular; null for whatever else was refused. One that has
+   * run out or was revoked was good once, and is not counted.
+   */
+  admitRefused(error: unknown, address: string | null): Allowance | null {
+    if (!(error instanceof Refusal) || error.code !== 'UNAUTHENTICATED') return null;
+    return this.admit(ANONYMOUS, address);
   }
 
   /** Counts one more operation with a key. @param operation as `operationLabel` has it */
