@@ -18,8 +18,8 @@ export interface LimitSettings {
   readonly ownerRates: readonly Rate[];
 }
 
-/** An API key that was shown. */
-export interface ShownKey {
+/** The API key that an operation comes with. */
+export interface LimitedKey {
   readonly id: string;
   readonly ownerId: string;
   /** Which of its secrets, in a word. */
@@ -79,7 +79,7 @@ export class OperationLimits {
   }
 
   /** Counts one more operation with a key. @param operation as `operationLabel` has it */
-  async admitKey({ id, ownerId, version }: ShownKey, operation: string): Promise<Allowance> {
+  async admitKey({ id, ownerId, version }: LimitedKey, operation: string): Promise<Allowance> {
     const { keyRates, ownerRates } = this.#settings;
     const windows = [...windowsOf('key', id, keyRates), ...windowsOf('owner', ownerId, ownerRates)];
     const use = { subject: ownerId, id, hourMs: hourOf(this.#clock.now()), version, operation };
