@@ -45,6 +45,9 @@ export interface Config {
   /** How many operations a user may begin, and one network from which nobody in particular asks; no rates are no limit. */
   readonly userRates: readonly Rate[];
   readonly anonymousRates: readonly Rate[];
+  /** How many operations may begin with one API key, and with all keys of one owner. */
+  readonly keyRates: readonly Rate[];
+  readonly ownerRates: readonly Rate[];
   readonly metricsToken: Secret | null;
   readonly logLevel: LogLevel;
   readonly accessTokenSeconds: number;
@@ -234,6 +237,14 @@ const environment = z.object({
   ARGON2_PASSES: between(STRENGTH_MIN.passes, 16).default(STRENGTH_MIN.passes),
   RATE_LIMIT_USERS: rates.default([{ max: 1_000, seconds: 10 }]),
   RATE_LIMIT_ANONYMOUS: rates.default([{ max: 300, seconds: 10 }]),
+  RATE_LIMIT_KEYS: rates.default([
+    { max: 100, seconds: 10 },
+    { max: 10_000, seconds: HOUR },
+  ]),
+  RATE_LIMIT_OWNERS: rates.default([
+    { max: 500, seconds: 10 },
+    { max: 50_000, seconds: HOUR },
+  ]),
   METRICS_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
@@ -287,6 +298,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     limits: limitsOf(data, production),
     userRates: data.RATE_LIMIT_USERS,
     anonymousRates: data.RATE_LIMIT_ANONYMOUS,
+    keyRates: data.RATE_LIMIT_KEYS,
+    ownerRates: data.RATE_LIMIT_OWNERS,
     metricsToken: secretOrNull(data.METRICS_TOKEN),
     logLevel: data.LOG_LEVEL,
     accessTokenSeconds: 300,

@@ -5,6 +5,8 @@ import { Rollups } from '../domain/analytics/rollups.ts';
 import type { Cache } from '../domain/authority/cache.ts';
 import type { Hints } from '../domain/authority/hints.ts';
 import type { AuthorityLog } from '../domain/authority/log.ts';
+import type { RateLimits } from '../domain/limits/rate-limits.ts';
+import type { UsageCounts } from '../domain/usage/usage.ts';
 import { TIMING, type Timing } from '../domain/authority/timing.ts';
 import type { PolicyFile } from '../domain/policy/parse.ts';
 import type { PolicyFolder } from '../domain/roles/policy-files.ts';
@@ -39,6 +41,8 @@ export interface Foundation {
   readonly store: Store;
   readonly log: AuthorityLog;
   readonly cache: Cache;
+  readonly rateLimits: RateLimits;
+  readonly usage: UsageCounts;
   readonly hints: Hints;
   readonly openMailer: () => Mailer;
   readonly rollups: Rollups;
@@ -84,7 +88,7 @@ export async function openFoundation(
   // No other process can be using an embedded server, so whoever is listed died.
   if (config.databaseUrl === null) await database.query('instances-clear', 'delete from instances', []);
 
-  const { cache, openHints, closeCache } = openCache(config, overrides, clock, logger);
+  const { cache, rateLimits, usage, openHints, closeCache } = openCache(config, overrides, clock, logger);
   cleanup.add('the cache', closeCache);
   return {
     config,
@@ -98,6 +102,8 @@ export async function openFoundation(
     store,
     log: createAuthorityLog(database.query),
     cache,
+    rateLimits,
+    usage,
     hints: openHints(),
     openMailer: () => overrides.mailer ?? openMailer(config, clock),
     rollups,
@@ -120,10 +126,10 @@ async function readPolicies({ policiesDir }: Config, { policyFiles }: Overrides)
 function openCache({ redisUrl }: Config, { memoryHub }: Overrides, clock: Clock, logger: Log) {
   if (redisUrl === null || memoryHub !== undefined) {
     const hub = memoryHub ?? createMemoryHub(clock);
-    return { cache: hub.cache, openHints: () => hub.openHints(), closeCache: () => {} };
+    return { ...hub, openHints: () => hub.openHints(), closeCache: () => {} };
   }
   const redis = openRedis({ url: redisUrl, clock, logger });
-  return { cache: redis.cache, openHints: () => redis.hints, closeCache: () => redis.close() };
+  return { ...redis, openHints: () => redis.hints, closeCache: () => redis.close() };
 }
 
 function openMailer({ smtpUrl, mailFrom: from, dataDir }: Config, clock: Clock): Mailer {

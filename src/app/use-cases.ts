@@ -15,6 +15,9 @@ import { StepUps } from '../domain/authentication/step-ups.ts';
 import { SuccessorEraser } from '../domain/authentication/successor-eraser.ts';
 import { Unlocking } from '../domain/authentication/unlocking.ts';
 import { InstanceShare } from '../domain/limits/instance-share.ts';
+import { LimitsWithFallback } from '../domain/limits/limits-with-fallback.ts';
+import { UncountedUses } from '../domain/usage/uncounted-uses.ts';
+import { UsageFlusher } from '../domain/usage/usage-flusher.ts';
 import { OperationLimits } from '../domain/limits/operation-limits.ts';
 import { Policies } from '../domain/policy/policies.ts';
 import { Policy } from '../domain/policy/policy.ts';
@@ -48,7 +51,21 @@ import { Users } from '../domain/users/users.ts';
 
 /** Everything that can be asked of the house, with the policy of its files in force. */
 export async function createUseCases(foundation: Foundation, parts: AuthorityParts) {
-  const { config, clock, logger, cleanup, keys, store, rollups, openMailer, folder, readPolicies } = foundation;
+  const {
+    config,
+    clock,
+    logger,
+    metrics,
+    cleanup,
+    keys,
+    store,
+    rateLimits,
+    usage,
+    rollups,
+    openMailer,
+    folder,
+    readPolicies,
+  } = foundation;
   const { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing } = parts;
   const { keyStates, accessTokens, identification, keyIdentification } = parts;
   hashing.atOnce = availableParallelism();
@@ -155,6 +172,14 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const sessionAnalytics = new SessionAnalytics({ store, drainer, policy, clock });
 
   const share = new InstanceShare({ clock, instances: () => tail.instances });
+  const usageFlusher = new UsageFlusher({ store, counts: usage, clock, logger });
+  usageFlusher.start();
+  cleanup.add('the writing of uses', () => usageFlusher.stop());
+  const uncounted = new UncountedUses({ counts: usage, clock });
+  uncounted.start();
+  cleanup.add('the uses that are not counted yet', () => uncounted.stop());
+  const limits = new LimitsWithFallback({ limits: rateLimits, share, uncounted });
+  metrics.gauge('uses_pending', 'Counts of uses that are not in Redis yet.', () => uncounted.pending);
 
   return {
     errands,
@@ -168,7 +193,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     apiKeys,
     keyUses,
     keyStates,
-    operationLimits: new OperationLimits({ settings: config, share }),
+    operationLimits: new OperationLimits({ settings: config, share, limits, uncounted, clock }),
     userImports: new UserImports({ authority, policy, errands, notices, clock }),
     scopes,
     roles,

@@ -136,6 +136,16 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ anonymousRates }) => rates(anonymousRates),
   },
   {
+    variable: 'RATE_LIMIT_KEYS',
+    purpose: 'the same for one API key',
+    show: ({ keyRates }) => rates(keyRates),
+  },
+  {
+    variable: 'RATE_LIMIT_OWNERS',
+    purpose: 'the same for all API keys of one owner',
+    show: ({ ownerRates }) => rates(ownerRates),
+  },
+  {
     variable: 'METRICS_TOKEN',
     purpose: 'the bearer token that /metrics asks for',
     show: ({ metricsToken }) => metricsToken?.toString() ?? 'none: /metrics is open',

@@ -22,6 +22,7 @@ import type { Session, SessionReader, SessionWriter } from './sessions/session.t
 import type { SigningKeyReader, SigningKeyWriter } from './tokens/signing-key.ts';
 import type { AccountTokenWriter } from './users/account-tokens.ts';
 import type { ErrandWriter } from './users/errands.ts';
+import type { UsageReader, UsageWriter } from './usage/usage.ts';
 import type { User, UserReader, UserWriter } from './users/user.ts';
 
 /**
@@ -44,6 +45,7 @@ export interface Store {
   readonly rollups: RollupReader;
   readonly sessionLevels: LevelReader;
   readonly outbox: OutboxReader;
+  readonly usage: UsageReader;
 
   /**
    * Commits what `work` wrote when it resolves, and nothing when it rejects. Runs READ COMMITTED with every wait
@@ -86,6 +88,7 @@ export interface Transaction {
   readonly sessionLevels: LevelWriter;
   readonly ending: EndingWriter;
   readonly outbox: OutboxWriter;
+  readonly usage: UsageWriter;
   readonly fence: Fence;
 }
 

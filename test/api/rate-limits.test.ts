@@ -305,6 +305,46 @@ describe('AC-48: nobody in particular', () => {
   });
 });
 
+describe('credentials that do not hold', () => {
+  let castellans: Castellans;
+  let bob: SignedInUser;
+  const forged = (token = 'forged') => castellans.ask(ME, { token });
+
+  beforeAll(async () => {
+    castellans = await startCastellans(1, { settings: { anonymousRates: [{ max: 10, seconds: 600 }] } });
+  });
+  afterAll(() => castellans?.close());
+
+  test('AC-49c: are counted as what nobody in particular asks, at every door, and keep nobody out whose credential holds', async () => {
+    bob = await castellans.signUp('bob');
+    const withKey = () => castellans.ask(ME, { headers: { 'x-api-key': 'ck_live_nonsense' } });
+    for (let n = 0; n < 2; n += 1) {
+      expect(codesOf(await forged())).toEqual(['UNAUTHENTICATED']);
+      expect(codesOf(await withKey())).toEqual(['UNAUTHENTICATED']);
+      expect(await DOORS[2]?.ask(castellans, 'forged', 0)).toEqual(['UNAUTHENTICATED']);
+    }
+    const good = castellans.connect({ token: bob.accessToken });
+    expect((await askOver(good, ME)).data).toEqual({ me: { id: bob.id } });
+    expect(codesOf(await askOver(good, ME, { token: 'forged' }))).toEqual(['UNAUTHENTICATED']);
+    expect(await askOver(castellans.connect({ token: 'forged' }), ME)).toMatchObject({ closed: 4401 });
+
+    // Signing in was the first of ten, and these were eight.
+    expect(codesOf(await forged())).toEqual(['UNAUTHENTICATED']);
+    const refused = await forged();
+    expect([refused.status, codesOf(refused)]).toEqual([429, ['RATE_LIMITED']]);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(refused.headers.get('ratelimit')).toContain('"anonymous-600";r=0;');
+    expect(codesOf(await withKey())).toEqual(['RATE_LIMITED']);
+    expect(codesOf(await askOver(good, ME, { token: 'forged' }))).toEqual(['RATE_LIMITED']);
+    expect(await askOver(castellans.connect({ token: 'forged' }), ME)).toMatchObject({ closed: 4429 });
+
+    expect((await askOver(good, ME)).data).toEqual({ me: { id: bob.id } });
+    expect((await castellans.ask(ME, { token: bob.accessToken })).data).toEqual({ me: { id: bob.id } });
+    await castellans.ask(REVOKE, { variables: { id: bob.sessionId }, token: bob.accessToken });
+    expect(codesOf(await castellans.ask(ME, { token: bob.accessToken }))).toEqual(['SESSION_REVOKED']);
+  });
+});
+
 describe('what guards sign-in', () => {
   test('AC-49e: is counted in PostgreSQL, and holds while Redis does not answer', async () => {
     const redis = await startRedisServer();

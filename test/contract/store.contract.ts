@@ -8,6 +8,7 @@ import { PAGE_LAWS } from './store-pages.contract.ts';
 import { RECORD_LAWS } from './store-records.contract.ts';
 import { OUTBOX_LAWS } from './store-outbox.contract.ts';
 import { ROLLUP_LAWS } from './store-rollups.contract.ts';
+import { USAGE_LAWS } from './store-usage.contract.ts';
 import { CUSTOM_ROLE_LAW_GROUPS } from './store-roles.contract.ts';
 import { SERVICE_ACCOUNT_LAWS } from './store-service-accounts.contract.ts';
 import { SCOPE_LAWS } from './store-scopes.contract.ts';
@@ -446,6 +447,7 @@ const ALL_LAWS = {
   ...BULK_LAW_GROUPS,
   pages: PAGE_LAWS,
   'roll-ups': ROLLUP_LAWS,
+  uses: USAGE_LAWS,
   outbox: OUTBOX_LAWS,
   ...LAWS,
 };

@@ -160,6 +160,8 @@ export class Instance {
         // Probes ask without pause.
         RATE_LIMIT_USERS: 'off',
         RATE_LIMIT_ANONYMOUS: 'off',
+        RATE_LIMIT_KEYS: 'off',
+        RATE_LIMIT_OWNERS: 'off',
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

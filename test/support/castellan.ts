@@ -189,6 +189,8 @@ export function testConfig(databaseUrl: string, redis: string | undefined): Conf
     // Tests ask more than anybody would.
     RATE_LIMIT_USERS: 'off',
     RATE_LIMIT_ANONYMOUS: 'off',
+    RATE_LIMIT_KEYS: 'off',
+    RATE_LIMIT_OWNERS: 'off',
   });
   // Whoever edits the policies meanwhile must not change what is tested.
   return { ...config, policiesWatched: false };

@@ -8,6 +8,8 @@ export interface StartedPlace {
   readonly url: string;
   /** Lets that much time pass by the clock of a server. */
   readonly pass: (seconds: number) => Promise<void>;
+  /** All that it holds is gone. */
+  readonly lose: () => Promise<void>;
   /** From now on nothing that holds data answers. */
   readonly hang: () => void;
   /** Goes on, and is as well as ever when this resolves. */
@@ -24,6 +26,7 @@ export const REDIS_PLACES: readonly (readonly [name: string, start: () => Promis
       return {
         url: server.url,
         pass: passBy(server.url),
+        lose: () => server.flush(),
         hang: () => server.pause(),
         recover: async () => server.resume(),
         stop: () => server.stop(),
@@ -37,6 +40,9 @@ export const REDIS_PLACES: readonly (readonly [name: string, start: () => Promis
       return {
         url: cluster.url,
         pass: passBy(cluster.url.split(',')[0]),
+        async lose() {
+          for (const node of cluster.nodes.slice(0, 3)) await node.flush();
+        },
         hang: () => cluster.hang(),
         recover: () => cluster.heal(),
         stop: () => cluster.stop(),
@@ -50,6 +56,7 @@ export const REDIS_PLACES: readonly (readonly [name: string, start: () => Promis
       return {
         url: sentinel.url,
         pass: passBy(sentinel.servers[0].url),
+        lose: () => sentinel.servers[0].flush(),
         hang: () => sentinel.hang(),
         recover: () => sentinel.heal(),
         stop: () => sentinel.stop(),

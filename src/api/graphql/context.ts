@@ -13,7 +13,7 @@ import type { Origin } from '../../domain/authentication/origin.ts';
 import type { PasswordChanges } from '../../domain/authentication/password-changes.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { StepUps } from '../../domain/authentication/step-ups.ts';
-import type { OperationLimits } from '../../domain/limits/operation-limits.ts';
+import type { Allowance, OperationLimits } from '../../domain/limits/operation-limits.ts';
 import type { Drainer } from '../../domain/outbox/drainer.ts';
 import type { EventFeeds } from '../../domain/outbox/event-feeds.ts';
 import type { Unlocking } from '../../domain/authentication/unlocking.ts';
@@ -130,6 +130,8 @@ export class OperationContext {
   readonly byGateway: boolean;
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
+  /** How it was counted; null where nothing is to be counted any more. */
+  allowance: Allowance | null = null;
   // No #private field: Apollo Server hands resolvers a copy of its context, and copies have none.
   private loadersOnce: Loaders | null = null;
 
@@ -141,6 +143,12 @@ export class OperationContext {
     this.connection = door.connection ?? null;
     this.cookiesElsewhere = door.cookiesElsewhere ?? false;
     this.byGateway = door.byGateway ?? false;
+  }
+
+  /** Its answer had errors: it is counted as one that failed, once. */
+  failed(): void {
+    this.services.operationLimits.failed(this.allowance);
+    this.allowance = null;
   }
 
   /** Who signs in goes on as who they are: the rest of the operation is theirs. */

@@ -14,8 +14,11 @@ export async function delivered(
     data = null,
     errors,
   }: { readonly data?: ExecutionResult['data']; readonly errors?: readonly GraphQLError[] | undefined },
-  { by, running, services: { identification, logger } }: OperationContext,
+  context: OperationContext,
 ): Promise<FormattedExecutionResult> {
+  const { by, running, services } = context;
+  const { identification, logger } = services;
+  if (errors !== undefined) context.failed();
   try {
     if (running !== null && !running.ended) await identification.recheck(by);
   } catch (error) {

@@ -2,6 +2,7 @@ import { type ApolloServer, HeaderMap } from '@apollo/server';
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { REFUSALS, Refusal } from '../../domain/refusals.ts';
+import { admitted, type AskedOperation } from '../graphql/admission.ts';
 import type { OperationContext, Services } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Metrics } from '../../kit/metrics.ts';
@@ -39,21 +40,26 @@ export function addGraphqlRoute(
       let limits: Headers = {};
       try {
         context = contextNow(request, services) ?? (await contextOf(request, services, origins));
-        const allowance = services.operationLimits.admit(context.by, context.from.address);
+        const asked = admitted(context, askedBy(request));
+        const allowance = asked !== null && 'then' in asked ? await asked : asked;
         limits = limitHeaders(allowance);
         if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
         isStream = streams.wantedBy(request, context);
         if (isStream) streams.admit(request, context);
       } catch (error) {
-        reply.headers({ 'cache-control': PRIVATE, ...limits });
-        return refuse(reply, error, services);
+        const address = services.proxies.clientOf(request.headers, request.ip);
+        const allowance = services.operationLimits.admitRefused(error, address);
+        reply.headers({ 'cache-control': PRIVATE, ...limits, ...limitHeaders(allowance) });
+        return refuse(reply, allowance?.refusal ?? error, services);
       }
       if (isStream) return streams.serve(request, reply, context, limits);
       const query = known.find(request, context);
       if (query !== null) {
         const body = await known.answer(query, context);
         if (body !== null) {
-          (body.startsWith('{"data":') ? answered : failed).inc();
+          const isWhole = body.startsWith('{"data":');
+          (isWhole ? answered : failed).inc();
+          if (!isWhole) context.failed();
           return send(reply, 200, query.headers, body, limits);
         }
       }
@@ -83,8 +89,15 @@ async function answer(
   if (response.body.kind !== 'complete') throw new Error('incremental delivery is not enabled');
   const status = response.status ?? 200;
   // Apollo Server writes errors first.
-  if (status === 200 && response.body.string.startsWith('{"data":')) known.learn(request, context, response.headers);
+  if (!response.body.string.startsWith('{"data":')) context.failed();
+  else if (status === 200) known.learn(request, context, response.headers);
   return send(reply, status, response.headers, response.body.string, limits, context.cookies?.answer);
+}
+
+/** What the request says of its operation, whether or not it is one. */
+function askedBy({ method, query, body }: FastifyRequest): AskedOperation {
+  const said = method === 'GET' ? query : body;
+  return typeof said === 'object' && said !== null ? said : {};
 }
 
 /** Past Fastify, which would look at every header again. */

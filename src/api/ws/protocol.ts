@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { execute, GraphQLError, subscribe, type ExecutionArgs, type GraphQLSchema } from 'graphql';
 import type { ServerOptions, SubscribePayload } from 'graphql-ws';
-import { demandSession, type KeyOrigin } from '../../domain/principals/principal.ts';
+import { demandSession, type KeyOrigin, type Principal } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil } from '../../kit/clock.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
@@ -10,6 +10,7 @@ import { requestOrigin } from '../http/request-origin.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toGraphQLError, toPublicError } from '../graphql/errors.ts';
 import { delivered, EXECUTION } from '../graphql/execution.ts';
+import { admitted } from '../graphql/admission.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { CLOSE, type Connection } from './connection.ts';
 import { connectionCredential, operationCredential } from './identity.ts';
@@ -42,6 +43,15 @@ export function protocolOptions(
   const originOf = ({ request: { headers, socket } }: Extra) =>
     requestOrigin(headers, socket.remoteAddress ?? null, services.proxies);
 
+  /** Who it is. Where too many credentials from there do not hold, that is the answer. */
+  async function limited(extra: Extra, identify: () => Promise<Principal>): Promise<Principal> {
+    try {
+      return await identify();
+    } catch (error) {
+      throw services.operationLimits.admitRefused(error, originOf(extra).address)?.refusal ?? error;
+    }
+  }
+
   async function prepare(
     extra: Extra,
     id: string,
@@ -49,15 +59,16 @@ export function protocolOptions(
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { connection } = extra;
     const own = operationCredential(extensions, keyOrigin(extra));
-    const by = await identification.identify(own ?? connection.credential);
+    const by = await limited(extra, async () => identification.identify(own ?? connection.credential));
     noteUse(by, 'websocket', services);
     const from = originOf(extra);
-    const allowance = services.operationLimits.admit(by, from.address);
-    if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
     const contextValue = new OperationContext(services, by, from, {
       connection,
       cookiesElsewhere: own === null && connection.byCookie,
     });
+    const asked = admitted(contextValue, { operationName, query });
+    const allowance = asked !== null && 'then' in asked ? await asked : asked;
+    if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
     const documentLimits = limitsFor(contextValue);
     const operation = documents.operation({ query, operationName, variables }, documentLimits);
     if (isErrors(operation)) return operation;
@@ -82,7 +93,7 @@ export function protocolOptions(
       const { connection, request } = extra;
       try {
         const { credential, csrfToken } = connectionCredential(connectionParams, request.headers, keyOrigin(extra));
-        const by = await identification.identify(credential);
+        const by = await limited(extra, () => identification.identify(credential));
         if (by.kind === 'user' && csrfToken !== null)
           csrfTokens.demand(demandSession(by).credential.sessionId, csrfToken);
         connection.credential = credential;
@@ -100,6 +111,10 @@ export function protocolOptions(
           return false;
         }
         const { code } = error;
+        if (code === 'RATE_LIMITED') {
+          connection.close(CLOSE.TOO_MANY, code);
+          return false;
+        }
         const expired = code === 'TOKEN_EXPIRED' || code === 'AUTHORITY_UNAVAILABLE';
         connection.close(expired ? CLOSE.EXPIRED : CLOSE.REVOKED, code);
         return false;

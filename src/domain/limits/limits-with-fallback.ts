@@ -1,3 +1,4 @@
+import type { UncountedUses } from '../usage/uncounted-uses.ts';
 import type { InstanceShare } from './instance-share.ts';
 import type { Asked, RateLimits, Taken } from './rate-limits.ts';
 
@@ -10,16 +11,24 @@ import type { Asked, RateLimits, Taken } from './rate-limits.ts';
 export class LimitsWithFallback {
   readonly #limits: RateLimits;
   readonly #share: InstanceShare;
+  readonly #uncounted: UncountedUses;
 
-  constructor(parts: { limits: RateLimits; share: InstanceShare }) {
+  constructor(parts: { limits: RateLimits; share: InstanceShare; uncounted: UncountedUses }) {
     this.#limits = parts.limits;
     this.#share = parts.share;
+    this.#uncounted = parts.uncounted;
   }
 
   async take(asked: Asked): Promise<Taken> {
     const own = this.#share.isCounting(asked) ? this.#share.take(asked) : null;
-    if (own?.allowed === false) return own;
+    if (own?.allowed === false) return this.#counted(asked, own);
     const taken = await this.#limits.take(asked);
-    return taken ?? own ?? this.#share.take(asked);
+    return taken ?? this.#counted(asked, own ?? this.#share.take(asked));
+  }
+
+  /** What is decided here is counted from here. */
+  #counted({ use = null }: Asked, taken: Taken): Taken {
+    if (use !== null) this.#uncounted.note(use, taken.allowed ? 'admitted' : 'limited');
+    return taken;
   }
 }

@@ -1,3 +1,5 @@
+import type { Use } from '../usage/usage.ts';
+
 /** At most so many within so many seconds, which begin with the first. */
 export interface Rate {
   readonly max: number;
@@ -18,6 +20,8 @@ export interface Asked {
   readonly windows: readonly Window[];
   /** How many of each window it takes, a positive whole number. */
   readonly cost: number;
+  /** What it is counted as in the same step, whether it is allowed or not; of the same subject. */
+  readonly use?: Use | null;
 }
 
 /** How a window stands after it was asked. */

@@ -2,8 +2,10 @@ import type { Cache } from '../../domain/authority/cache.ts';
 import type { Acknowledgement, HintListener, Hints } from '../../domain/authority/hints.ts';
 import type { Asked, RateLimits, Taken } from '../../domain/limits/rate-limits.ts';
 import { WindowCounts } from '../../domain/limits/window-counts.ts';
+import type { UsageCounts } from '../../domain/usage/usage.ts';
 import { BoundedMap } from '../../kit/bounded-map.ts';
 import type { Clock } from '../../kit/clock.ts';
+import { MemoryUsage } from './memory-usage.ts';
 
 const ENTRIES_MAX = 10_000;
 const VALUE_BYTES_MAX = 256 * 1024;
@@ -12,6 +14,7 @@ export interface MemoryHub {
   /** Shared by everyone who holds the hub; closing it changes nothing for the others. */
   readonly cache: Cache;
   readonly rateLimits: RateLimits;
+  readonly usage: UsageCounts;
   /** The hints of one more instance. */
   openHints(): Hints;
 }
@@ -19,9 +22,11 @@ export interface MemoryHub {
 /** What instances in one process share in place of Redis. README.md lists every difference. */
 export function createMemoryHub(clock: Clock): MemoryHub {
   const everyone = new Set<MemoryHints>();
+  const usage = new MemoryUsage(clock);
   return {
     cache: new MemoryCache(clock),
-    rateLimits: new MemoryRateLimits(clock),
+    rateLimits: new MemoryRateLimits(clock, usage),
+    usage,
     openHints: () => new MemoryHints(everyone),
   };
 }
@@ -64,12 +69,18 @@ class MemoryCache implements Cache {
 class MemoryRateLimits implements RateLimits {
   readonly #counts: WindowCounts;
 
-  constructor(clock: Clock) {
+  readonly #usage: MemoryUsage;
+
+  constructor(clock: Clock, usage: MemoryUsage) {
     this.#counts = new WindowCounts(clock);
+    this.#usage = usage;
   }
 
   async take(asked: Asked): Promise<Taken> {
-    return this.#counts.take(asked);
+    const taken = this.#counts.take(asked);
+    const { use = null } = asked;
+    if (use !== null) this.#usage.count(use, { ...use, outcome: taken.allowed ? 'admitted' : 'limited', count: 1 });
+    return taken;
   }
 }
 

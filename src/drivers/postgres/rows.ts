@@ -417,6 +417,21 @@ export const RollupFlushRow = defineEntity({
   },
 });
 
+/** How often an API key was used for what in an hour, as one era of the counting had it. */
+export const UsageCountRow = defineEntity({
+  name: 'UsageCountRow',
+  tableName: 'usage_counts',
+  properties: {
+    id: p.text().primary(),
+    hour: instant().primary().index(),
+    version: p.text().primary(),
+    operation: p.text().primary(),
+    outcome: p.text().primary(),
+    era: p.text().primary(),
+    count: p.bigint(),
+  },
+});
+
 /** Events that change nobody's authority. */
 export const OutboxRow = defineEntity({
   name: 'OutboxRow',
@@ -487,6 +502,7 @@ export const ROWS = [
   RollupSeriesRow,
   RollupRow,
   RollupFlushRow,
+  UsageCountRow,
   OutboxRow,
   OutboxHeadRow,
   SessionLevelRow,

@@ -24,6 +24,7 @@ import {
 import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
 import { createPopulationReader, createSnapshotReader } from './snapshots.ts';
+import { createUsageReader, createUsageWriter } from './usage-store.ts';
 import { createUserPages, createUserReader, createUserWriter } from './user-store.ts';
 
 /** See {@link Store}. */
@@ -45,6 +46,7 @@ export function createStore({ orm, query }: Database): Store {
     rollups: translating(createRollupReader(query)),
     sessionLevels: translating(createLevelReader(query)),
     outbox: translating(createOutboxReader(query)),
+    usage: translating(createUsageReader(query)),
 
     async transaction(work) {
       const logIds: string[] = [];
@@ -83,6 +85,7 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     sessionLevels: createLevelWriter(query),
     ending: createEndingWriter(query),
     outbox: createOutboxWriter(query),
+    usage: createUsageWriter(query),
     fence: createFence(query),
     authority: {
       async append({ target, kind, userId, reason }) {

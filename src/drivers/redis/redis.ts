@@ -1,6 +1,7 @@
 import type { Cache } from '../../domain/authority/cache.ts';
 import type { Hints } from '../../domain/authority/hints.ts';
 import type { RateLimits } from '../../domain/limits/rate-limits.ts';
+import type { UsageCounts } from '../../domain/usage/usage.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { withDeadline } from '../../kit/deadline.ts';
 import type { Log } from '../../kit/log.ts';
@@ -12,6 +13,7 @@ import { connectServer, disconnect } from './redis-connection.ts';
 import { RedisHints } from './redis-hints.ts';
 import { RedisQuestions } from './redis-questions.ts';
 import { RedisRateLimits } from './redis-rate-limits.ts';
+import { RedisUsage } from './redis-usage.ts';
 import { Outage } from './redis-outage.ts';
 
 const CHECK_MS = 500;
@@ -24,6 +26,7 @@ export interface RedisConnection {
   readonly cache: Cache;
   readonly hints: Hints;
   readonly rateLimits: RateLimits;
+  readonly usage: UsageCounts;
   /** Whether the server, or every node of the cluster that holds keys, answered a PING within 500 ms. Never throws. */
   check(): Promise<boolean>;
   /** Ends cache, limits, hints and their connections, within a few seconds whatever the servers do. */
@@ -48,16 +51,19 @@ export function openRedis(parts: { url: Secret; clock: Clock; logger: Log }): Re
     redis: commands,
     questions: new RedisQuestions({ ...asking, answerMs: CACHE_ANSWER_MS }),
   });
-  const rateLimits = new RedisRateLimits({
+  const counting = {
     redis: commands,
     questions: new RedisQuestions({ ...asking, answerMs: LIMITS_ANSWER_MS }),
-  });
+  };
+  const usage = new RedisUsage(counting);
+  const rateLimits = new RedisRateLimits({ ...counting, usage });
   const hints = new RedisHints({ publisher: commands, subscriber, clock });
 
   return {
     cache,
     hints,
     rateLimits,
+    usage,
     async check() {
       if (commands.status !== 'ready') return false;
       return withDeadline(clock, ping(), CHECK_MS, 'Redis').then(

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { InstanceShare } from '../../../src/domain/limits/instance-share.ts';
 import type { Asked, RateLimits } from '../../../src/domain/limits/rate-limits.ts';
 import { LimitsWithFallback } from '../../../src/domain/limits/limits-with-fallback.ts';
+import { UncountedUses } from '../../../src/domain/usage/uncounted-uses.ts';
 import { openRedis, type RedisConnection } from '../../../src/drivers/redis/redis.ts';
 import { type Clock, systemClock } from '../../../src/kit/clock.ts';
 import { createLog } from '../../../src/kit/log.ts';
@@ -34,8 +35,9 @@ async function instancesOver(
     await untilSo('Redis answers', () => redis.check());
   }
   const limits = opened.map(
-    ({ rateLimits }) =>
+    ({ rateLimits, usage }) =>
       new LimitsWithFallback({
+        uncounted: new UncountedUses({ counts: usage, clock }),
         limits: rateLimits,
         share: new InstanceShare({ clock: systemClock, instances: () => INSTANCES }),
       }),

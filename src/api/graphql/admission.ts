@@ -1,0 +1,30 @@
+import type { Allowance } from '../../domain/limits/operation-limits.ts';
+import { operationLabel } from '../../domain/usage/usage.ts';
+import type { OperationContext } from './context.ts';
+
+/** What a request says of its operation, before anybody has read it. */
+export interface AskedOperation {
+  readonly operationName?: unknown;
+  readonly query?: unknown;
+}
+
+/**
+ * Counts one more operation of whoever asks, whatever door it came through; what it came to says whether it may begin. Only an
+ * API key waits for it, one round trip, and then acts by what is so after that: what ended its rights meanwhile is refused.
+ */
+export function admitted(
+  context: OperationContext,
+  { operationName, query }: AskedOperation,
+): Allowance | null | Promise<Allowance> {
+  const { by, from, services } = context;
+  const key = by.kind === 'user' ? by.credential.key : null;
+  if (key === null) return services.operationLimits.admit(by, from.address);
+  const shown = { id: key.id, ownerId: by.id, version: String(key.version) };
+  const name = typeof operationName === 'string' ? operationName : null;
+  const label = operationLabel(name, typeof query === 'string' ? query : '');
+  return services.operationLimits.admitKey(shown, label).then(async (allowance) => {
+    context.allowance = allowance;
+    if (allowance.refusal === null) context.become(await services.identification.recheck(by));
+    return allowance;
+  });
+}
