@@ -13,6 +13,7 @@ import { observe } from './api/http/gauges.ts';
 import { KnownQueries } from './api/http/known-queries.ts';
 import { addCors } from './api/http/cors.ts';
 import { addOauthRoutes } from './api/http/oauth.ts';
+import { OpenConnections } from './api/http/open-connections.ts';
 import { Origins } from './api/http/origins.ts';
 import { TrustedProxies } from './api/http/request-origin.ts';
 import { createServer } from './api/http/server.ts';
@@ -341,7 +342,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     logger,
     readiness: () => ({ authority: tail.inForce() }),
     warnings: () => (policyFiles.usable ? [] : ['policy']),
-    bodyBytes: config.limits.bodyBytes,
+    limits: config.limits,
     sdl: introspection ? readSchemaText() : null,
   });
   const apollo = createApollo({ schema, documents, httpServer: server.server, introspection, metrics, logger });
@@ -350,9 +351,10 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const origins = new Origins(config.allowedOrigins);
   addCors(server, origins);
   addOauthRoutes(server, { services, issuer: config.issuer });
-  const streams = new EventStreams({ schema, documents, services, origins });
+  const open = new OpenConnections(config.limits.sockets);
+  const streams = new EventStreams({ schema, documents, services, origins, open });
   addGraphqlRoute(server, { apollo, services, known, streams, origins, metrics });
-  const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins });
+  const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins, open });
   observe(metrics, services, { sockets: () => sockets.count, streams: () => streams.count });
   metrics.counter('errands_abandoned_total', 'Mails and requests that were given up.', () => errands.abandoned);
 

@@ -41,6 +41,11 @@ export interface SocketLimits {
 
 export interface Limits {
   readonly bodyBytes: number;
+  /** A request has sent its headers by then, and all of it. */
+  readonly headersMs: number;
+  readonly requestMs: number;
+  /** A connection on which nothing is read and nothing is written is closed. */
+  readonly idleMs: number;
   readonly documents: DocumentLimits;
   /** Of gateways that are trusted: their documents are made by a planner, and speak for many. */
   readonly gatewayDocuments: DocumentLimits;
@@ -82,6 +87,9 @@ const GATEWAY_DOCUMENTS: DocumentLimits = Object.freeze({
 
 export const LIMITS: Limits = Object.freeze({
   bodyBytes: 256 * 1_024,
+  headersMs: 10_000,
+  requestMs: 30_000,
+  idleMs: 60_000,
   documents: DOCUMENTS,
   gatewayDocuments: GATEWAY_DOCUMENTS,
   sockets: Object.freeze({

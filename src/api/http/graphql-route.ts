@@ -36,9 +36,8 @@ export function addGraphqlRoute(
       try {
         context = contextNow(request, services) ?? (await contextOf(request, services, origins));
         isStream = streams.wantedBy(request, context);
-        if (isStream) streams.admit(request, context);
+        if (isStream) streams.admit(request, reply, context);
       } catch (error) {
-        reply.header('cache-control', PRIVATE);
         return refuse(reply, error, services);
       }
       if (isStream) return streams.serve(request, reply, context);
@@ -109,6 +108,7 @@ export function refuse(
   status = error instanceof Refusal ? REFUSALS[error.code].status : 500,
 ): FastifyReply {
   const publicError = toPublicError(error, logger);
+  reply.header('cache-control', PRIVATE);
   if (error instanceof Refusal) {
     const { retryAfterSeconds } = error.data;
     if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));

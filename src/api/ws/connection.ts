@@ -49,6 +49,8 @@ export class Connection implements LiveOperation, Renewable {
   #leaving: Promise<void> | null = null;
   #expiry: Timer | null = null;
   #idle: (() => void) | null = null;
+  #left: (() => void) | null = null;
+  #gone = false;
 
   constructor(socket: WebSocket, services: Services) {
     this.#socket = socket;
@@ -83,6 +85,13 @@ export class Connection implements LiveOperation, Renewable {
     this.#owner = by;
     this.#services.live.add(this);
     this.#expireAt(by.credential.expiresAtMs);
+  }
+
+  /** Calls this when the socket is gone. */
+  leaves(leave: () => void): void {
+    this.#left?.();
+    this.#left = leave;
+    if (this.#gone) leave();
   }
 
   /** An operation has arrived. It counts before anything is awaited for it: several may arrive together. */
@@ -129,6 +138,8 @@ export class Connection implements LiveOperation, Renewable {
   /** The socket is gone. */
   closed(): void {
     this.#closing = true;
+    this.#gone = true;
+    this.#left?.();
     this.#expiry?.cancel();
     if (this.#owner !== null) this.#services.live.remove(this);
   }

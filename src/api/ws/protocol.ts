@@ -4,6 +4,7 @@ import type { ServerOptions, SubscribePayload } from 'graphql-ws';
 import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil } from '../../kit/clock.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
+import type { OpenConnections } from '../http/open-connections.ts';
 import { requestOrigin } from '../http/request-origin.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toGraphQLError, toPublicError } from '../graphql/errors.ts';
@@ -11,9 +12,6 @@ import { delivered, EXECUTION } from '../graphql/execution.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { CLOSE, type Connection } from './connection.ts';
 import { connectionCredential, operationCredential } from './identity.ts';
-
-const OPERATIONS_PER_SOCKET_MAX = 32;
-const INIT_WAIT_MS = 3_000;
 
 export type InitPayload = Record<string, unknown> | undefined;
 
@@ -29,8 +27,10 @@ export function protocolOptions(
   schema: GraphQLSchema,
   documents: Documents,
   services: Services,
+  open: OpenConnections,
 ): ServerOptions<InitPayload, Extra> {
   const { clock, identification, csrfTokens, logger, standings } = services;
+  const limits = services.limits.sockets;
   const originOf = ({ request: { headers, socket } }: Extra) =>
     requestOrigin(headers, socket.remoteAddress ?? null, services.proxies);
 
@@ -43,8 +43,8 @@ export function protocolOptions(
     const by = await identification.identify(operationCredential(extensions) ?? connection.credential);
     if (by.kind === 'user') services.activity.touch(by.credential.sessionId, 'websocket');
     const contextValue = new OperationContext(services, by, originOf(extra), { connection });
-    const limits = limitsFor(contextValue);
-    const operation = documents.operation({ query, operationName, variables }, limits);
+    const documentLimits = limitsFor(contextValue);
+    const operation = documents.operation({ query, operationName, variables }, documentLimits);
     if (isErrors(operation)) return operation;
     // Closed while it was identified: nothing more is executed for this client.
     if (connection.closing) return [new GraphQLError('The socket is closing.')];
@@ -55,13 +55,13 @@ export function protocolOptions(
       operationName: operationName ?? null,
       variableValues: variables ?? {},
       contextValue,
-      hideSuggestions: !limits.introspection,
+      hideSuggestions: !documentLimits.introspection,
       options: EXECUTION,
     };
   }
 
   return {
-    connectionInitWaitTimeout: INIT_WAIT_MS,
+    connectionInitWaitTimeout: limits.initMs,
 
     async onConnect({ extra: { connection, request }, connectionParams }) {
       try {
@@ -69,6 +69,7 @@ export function protocolOptions(
         const by = await identification.identify(credential);
         if (by.kind === 'user' && csrfToken !== null) csrfTokens.demand(by.credential.sessionId, csrfToken);
         connection.credential = credential;
+        if (by.kind === 'user') connection.leaves(open.ofUser(by.id));
         connection.opened(by);
         // Asked again now that a revocation would find the connection: one may have come in between.
         await standings.recheck(by);
@@ -81,6 +82,10 @@ export function protocolOptions(
           return false;
         }
         const { code } = error;
+        if (code === 'RATE_LIMITED') {
+          connection.close(CLOSE.TOO_MANY, 'Too many sockets of this user');
+          return false;
+        }
         const expired = code === 'TOKEN_EXPIRED' || code === 'AUTHORITY_UNAVAILABLE';
         connection.close(expired ? CLOSE.EXPIRED : CLOSE.REVOKED, code);
         return false;
@@ -89,7 +94,7 @@ export function protocolOptions(
 
     async onSubscribe({ extra }, id, payload) {
       const { connection } = extra;
-      if (connection.operations >= OPERATIONS_PER_SOCKET_MAX) {
+      if (connection.operations >= limits.operations) {
         const tooMany = new Refusal('RATE_LIMITED', 'Too many operations run on this socket.', {
           retryAfterSeconds: 1,
         });
