@@ -16,6 +16,9 @@ import { EXECUTION } from './execution.ts';
 import { legacyStatus } from './legacy-status.ts';
 import { limitsFor } from './limits.ts';
 
+/** How graphql-js ends a message; Apollo Server executes without the option that leaves it out. */
+const SUGGESTION = / ?Did you mean .+\?$/;
+
 export function createApollo(parts: {
   schema: GraphQLSchema;
   documents: Documents;
@@ -30,14 +33,16 @@ export function createApollo(parts: {
     schema,
     // Ours decides, as for every other door.
     introspection: true,
-    hideSchemaDetailsFromClientErrors: !introspection,
     includeStacktraceInErrorResponses: false,
     allowBatchedHttpRequests: false,
     persistedQueries: false,
     stopOnTerminationSignals: false,
     documentStore: null,
     executionOptions: EXECUTION,
-    formatError: (_formatted, error) => toPublicError(error, logger),
+    formatError(_formatted, error) {
+      const shown = toPublicError(error, logger);
+      return introspection ? shown : { ...shown, message: shown.message.replace(SUGGESTION, '') };
+    },
     logger: {
       debug: (message) => logger.debug({ source: 'apollo' }, String(message)),
       info: (message) => logger.info({ source: 'apollo' }, String(message)),
