@@ -50,7 +50,7 @@ export interface Limits {
   /** Of gateways that are trusted: their documents are made by a planner, and speak for many. */
   readonly gatewayDocuments: DocumentLimits;
   readonly sockets: SocketLimits;
-  /** How long a query may take, and how long a mutation may. */
+  /** How long a query may take, and how long a mutation may: a little more than a change of authority with its receipt. */
   readonly queryMs: number;
   readonly mutationMs: number;
 }
@@ -103,7 +103,7 @@ export const LIMITS: Limits = Object.freeze({
     unreadBytes: 1_024 * 1_024,
   }),
   queryMs: 5_000,
-  mutationMs: 6_000,
+  mutationMs: 7_000,
 });
 
 /** The limits of documents that have a number and a name. */

@@ -86,6 +86,7 @@ function readDocuments(documents: Documents, logger: Log): ApolloServerPlugin<Op
           const { source, request, contextValue } = requestContext;
           const operation = documents.operation({ ...request, query: source }, limitsFor(contextValue));
           if (!('document' in operation)) refused = operation;
+          else if (operation.kind === 'mutation') contextValue.undertaking.goOn();
           // It is there to be filled from a store, and Apollo Server parses only what is not.
           const filled: { document?: DocumentNode } = requestContext;
           filled.document = 'document' in operation ? operation.document : NOTHING;

@@ -35,6 +35,7 @@ import type { Users } from '../../domain/users/users.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Limits } from '../../kit/limits.ts';
 import type { Log } from '../../kit/log.ts';
+import { Undertaking } from '../../kit/undertaking.ts';
 import type { SessionCookies } from '../http/session-cookies.ts';
 import type { TrustedProxies } from '../http/request-origin.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
@@ -105,6 +106,7 @@ export class OperationContext {
   readonly cookies: SessionCookies | null;
   readonly connection: Renewable | null;
   readonly byGateway: boolean;
+  readonly undertaking = new Undertaking();
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
   // No #private field: Apollo Server hands resolvers a copy of its context, and copies have none.

@@ -7,6 +7,7 @@ import type { Documents } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import { delivered, EXECUTION } from '../graphql/execution.ts';
 import { limitsFor } from '../graphql/limits.ts';
+import { whileWaited } from './graphql-route.ts';
 import { type OperationRequest, requestOf } from './operation-request.ts';
 import type { OpenConnections } from './open-connections.ts';
 import type { Origins } from './origins.ts';
@@ -78,7 +79,7 @@ export class EventStreams {
   }
 
   async serve(request: FastifyRequest, reply: FastifyReply, context: OperationContext): Promise<FastifyReply> {
-    const result = await this.#run(requestOf(request), context);
+    const result = await whileWaited(reply, context, () => this.#run(requestOf(request), context));
     const { raw } = reply;
     reply.hijack();
     const cookies = context.cookies?.answer ?? [];
@@ -134,6 +135,7 @@ export class EventStreams {
       hideSuggestions: !limits.introspection,
       options: EXECUTION,
     };
+    if (kind === 'mutation') contextValue.undertaking.goOn();
     return kind === 'subscription' ? subscribe(args) : execute(args);
   }
 

@@ -3,6 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { REFUSALS, Refusal } from '../../domain/refusals.ts';
 import type { OperationContext, Services } from '../graphql/context.ts';
+import { inTime } from '../graphql/deadlines.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -43,7 +44,7 @@ export function addGraphqlRoute(
       if (isStream) return streams.serve(request, reply, context);
       const query = known.find(request, context);
       if (query !== null) {
-        const body = await known.answer(query, context);
+        const body = await whileWaited(reply, context, () => known.answer(query, context));
         if (body !== null) {
           (body.startsWith('{"data":') ? answered : failed).inc();
           return send(reply, 200, query.headers, body);
@@ -67,15 +68,28 @@ async function answer(
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined) map.set(name, typeof value === 'string' ? value : value.join(', '));
   }
-  const response = await apollo.executeHTTPGraphQLRequest({
-    httpGraphQLRequest: { method, headers: map, search: question < 0 ? '' : url.slice(question), body },
-    context: () => Promise.resolve(context),
-  });
+  const response = await whileWaited(reply, context, () =>
+    apollo.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: { method, headers: map, search: question < 0 ? '' : url.slice(question), body },
+      context: () => Promise.resolve(context),
+    }),
+  );
   if (response.body.kind !== 'complete') throw new Error('incremental delivery is not enabled');
   const status = response.status ?? 200;
   // Apollo Server writes errors first.
   if (status === 200 && response.body.string.startsWith('{"data":')) known.learn(request, context, response.headers);
   return send(reply, status, response.headers, response.body.string, context.cookies?.answer);
+}
+
+/** Until its time is up, or the client is gone. */
+export function whileWaited<T>(
+  { raw }: FastifyReply,
+  context: OperationContext,
+  work: () => T | Promise<T>,
+): T | Promise<T> {
+  const result = inTime(context, work);
+  if (result instanceof Promise) raw.once('close', () => context.undertaking.abandon());
+  return result;
 }
 
 /** Past Fastify, which would look at every header again. */

@@ -51,7 +51,8 @@ export function createServer({
   refuseEncodings(server);
   keepPrivate(server);
 
-  server.setErrorHandler((error: FastifyError, _request, reply) => {
+  server.setErrorHandler((error: FastifyError | Refusal, _request, reply) => {
+    if (!('statusCode' in error)) return refuse(reply, error, { logger });
     const status = error.statusCode ?? 500;
     if (status >= 500) return refuse(reply, error, { logger });
     return refuse(reply, new Refusal('BAD_USER_INPUT', error.message), { logger }, status);

@@ -140,6 +140,7 @@ export class Connection implements LiveOperation, Renewable {
     this.#closing = true;
     this.#gone = true;
     this.#left?.();
+    for (const running of this.#running.values()) running?.context.undertaking.abandon();
     this.#expiry?.cancel();
     if (this.#owner !== null) this.#services.live.remove(this);
   }

@@ -1,5 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import { execute, GraphQLError, subscribe, type ExecutionArgs, type GraphQLSchema } from 'graphql';
+import {
+  execute,
+  GraphQLError,
+  subscribe,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLSchema,
+} from 'graphql';
 import type { ServerOptions, SubscribePayload } from 'graphql-ws';
 import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil } from '../../kit/clock.ts';
@@ -7,6 +14,7 @@ import { OperationContext, type Services } from '../graphql/context.ts';
 import type { OpenConnections } from '../http/open-connections.ts';
 import { requestOrigin } from '../http/request-origin.ts';
 import type { Documents } from '../graphql/documents.ts';
+import { inTime } from '../graphql/deadlines.ts';
 import { toGraphQLError, toPublicError } from '../graphql/errors.ts';
 import { delivered, EXECUTION } from '../graphql/execution.ts';
 import { limitsFor } from '../graphql/limits.ts';
@@ -48,6 +56,7 @@ export function protocolOptions(
     if (isErrors(operation)) return operation;
     // Closed while it was identified: nothing more is executed for this client.
     if (connection.closing) return [new GraphQLError('The socket is closing.')];
+    if (operation.kind === 'mutation') contextValue.undertaking.goOn();
     connection.started(id, operation.kind, contextValue);
     return {
       schema,
@@ -58,6 +67,13 @@ export function protocolOptions(
       hideSuggestions: !documentLimits.introspection,
       options: EXECUTION,
     };
+  }
+
+  /** The context was made in onSubscribe. */
+  function untilLate<T>({ contextValue }: ExecutionArgs, work: () => T | Promise<T>): Promise<T | ExecutionResult> {
+    return Promise.resolve(inTime(contextValue as OperationContext, work)).catch((error: unknown) => ({
+      errors: [new GraphQLError('Not in time.', { originalError: error as Error })],
+    }));
   }
 
   return {
@@ -106,8 +122,8 @@ export function protocolOptions(
       return prepared;
     },
 
-    execute,
-    subscribe,
+    execute: (args) => untilLate(args, () => execute(args)),
+    subscribe: (args) => untilLate(args, () => subscribe(args)),
 
     onNext: (_context, _id, _payload, { contextValue }, result) =>
       // It was made in onSubscribe.
