@@ -10,6 +10,7 @@ import { observe } from '../api/http/gauges.ts';
 import { addGraphqlRoute } from '../api/http/graphql-route.ts';
 import { KnownQueries } from '../api/http/known-queries.ts';
 import { addOauthRoutes } from '../api/http/oauth.ts';
+import { OpenConnections } from '../api/http/open-connections.ts';
 import { Origins } from '../api/http/origins.ts';
 import { createServer } from '../api/http/server.ts';
 import { serveSockets } from '../api/ws/sockets.ts';
@@ -33,7 +34,7 @@ export async function openDoors(
     logger,
     readiness: () => ({ authority: tail.inForce() }),
     warnings: () => (policyFiles.usable ? [] : ['policy']),
-    bodyBytes: config.limits.bodyBytes,
+    limits: config.limits,
     sdl: introspection ? readSchemaText() : null,
   });
   const apollo = createApollo({ schema, documents, httpServer: server.server, introspection, metrics, logger });
@@ -42,9 +43,10 @@ export async function openDoors(
   const origins = new Origins(config.allowedOrigins);
   addCors(server, origins);
   addOauthRoutes(server, { services, issuing: config });
-  const streams = new EventStreams({ schema, documents, services, origins });
+  const open = new OpenConnections(config.limits.sockets);
+  const streams = new EventStreams({ schema, documents, services, origins, open });
   addGraphqlRoute(server, { apollo, services, known, streams, origins, metrics });
-  const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins });
+  const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins, open });
   observe(metrics, services, { sockets: () => sockets.count, streams: () => streams.count });
 
   await server.listen({ host: config.host, port: config.port });

@@ -41,11 +41,16 @@ export interface SocketLimits {
 
 export interface Limits {
   readonly bodyBytes: number;
+  /** A request has sent its headers by then, and all of it. */
+  readonly headersMs: number;
+  readonly requestMs: number;
+  /** A connection on which nothing is read and nothing is written is closed. */
+  readonly idleMs: number;
   readonly documents: DocumentLimits;
   /** Of gateways that are trusted: their documents are made by a planner, and speak for many. */
   readonly gatewayDocuments: DocumentLimits;
   readonly sockets: SocketLimits;
-  /** How long a query may take, and how long a mutation may. */
+  /** How long a query may take, and how long a mutation may: a little more than a change of authority with its receipt. */
   readonly queryMs: number;
   readonly mutationMs: number;
 }
@@ -82,6 +87,9 @@ const GATEWAY_DOCUMENTS: DocumentLimits = Object.freeze({
 
 export const LIMITS: Limits = Object.freeze({
   bodyBytes: 256 * 1_024,
+  headersMs: 10_000,
+  requestMs: 30_000,
+  idleMs: 60_000,
   documents: DOCUMENTS,
   gatewayDocuments: GATEWAY_DOCUMENTS,
   sockets: Object.freeze({
@@ -95,7 +103,7 @@ export const LIMITS: Limits = Object.freeze({
     unreadBytes: 1_024 * 1_024,
   }),
   queryMs: 5_000,
-  mutationMs: 6_000,
+  mutationMs: 7_000,
 });
 
 /** The limits of documents that have a number and a name. */

@@ -186,7 +186,7 @@ describe('a connection', () => {
     expect(await socket.closed).toBe(4408);
   });
 
-  test('from a page of another site is refused, and from none, its own or an allowed one is not', async () => {
+  test('AC-76: from a page of another site is refused, and from none, its own or an allowed one is not', async () => {
     const { host } = new URL(wsUrl(0));
     for (const origin of [
       'https://evil.example',

@@ -61,6 +61,8 @@ export async function openSocket(url: string, options: ClientOptions = {}, proto
       send({ type: 'ping' });
       await next(ofType('pong'));
     },
+    /** Reads nothing more. */
+    pause: () => socket.pause(),
     close: () => socket.terminate(),
   };
 }

@@ -16,6 +16,9 @@ import { EXECUTION } from './execution.ts';
 import { legacyStatus } from './legacy-status.ts';
 import { limitsFor } from './limits.ts';
 
+/** How graphql-js ends a message; Apollo Server executes without the option that leaves it out. */
+const SUGGESTION = / ?Did you mean .+\?$/;
+
 export function createApollo(parts: {
   schema: GraphQLSchema;
   documents: Documents;
@@ -30,14 +33,16 @@ export function createApollo(parts: {
     schema,
     // Ours decides, as for every other door.
     introspection: true,
-    hideSchemaDetailsFromClientErrors: !introspection,
     includeStacktraceInErrorResponses: false,
     allowBatchedHttpRequests: false,
     persistedQueries: false,
     stopOnTerminationSignals: false,
     documentStore: null,
     executionOptions: EXECUTION,
-    formatError: (_formatted, error) => toPublicError(error, logger),
+    formatError(_formatted, error) {
+      const shown = toPublicError(error, logger);
+      return introspection ? shown : { ...shown, message: shown.message.replace(SUGGESTION, '') };
+    },
     logger: {
       debug: (message) => logger.debug({ source: 'apollo' }, String(message)),
       info: (message) => logger.info({ source: 'apollo' }, String(message)),
@@ -81,6 +86,7 @@ function readDocuments(documents: Documents, logger: Log): ApolloServerPlugin<Op
           const { source, request, contextValue } = requestContext;
           const operation = documents.operation({ ...request, query: source }, limitsFor(contextValue));
           if (!('document' in operation)) refused = operation;
+          else if (operation.kind === 'mutation') contextValue.undertaking.goOn();
           // It is there to be filled from a store, and Apollo Server parses only what is not.
           const filled: { document?: DocumentNode } = requestContext;
           filled.document = 'document' in operation ? operation.document : NOTHING;

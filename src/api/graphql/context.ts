@@ -45,6 +45,7 @@ import type { Users } from '../../domain/users/users.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Limits } from '../../kit/limits.ts';
 import type { Log } from '../../kit/log.ts';
+import { Undertaking } from '../../kit/undertaking.ts';
 import type { SessionCookies } from '../http/session-cookies.ts';
 import type { TrustedProxies } from '../http/request-origin.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
@@ -128,6 +129,7 @@ export class OperationContext {
   readonly connection: Renewable | null;
   readonly cookiesElsewhere: boolean;
   readonly byGateway: boolean;
+  readonly undertaking = new Undertaking();
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
   /** How it was counted; null where nothing is to be counted any more. */

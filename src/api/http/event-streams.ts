@@ -7,15 +7,15 @@ import type { Documents } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import { delivered, EXECUTION } from '../graphql/execution.ts';
 import { limitsFor } from '../graphql/limits.ts';
+import { whileWaited } from './graphql-route.ts';
 import { type OperationRequest, requestOf } from './operation-request.ts';
+import type { OpenConnections } from './open-connections.ts';
 import type { Origins } from './origins.ts';
 
 const EVENTS = 'text/event-stream';
 const JSON_TYPES = /\bapplication\/(graphql-response\+)?json\b/i;
 /** So that what stands in between does not take a stream without events for a dead one. */
 const COMMENT_MS = 12_000;
-/** A client that lets this much pile up unread is cut off. */
-const UNREAD_BYTES_MAX = 1_024 * 1_024;
 /** A client that does not take the end of its stream is cut off after this long. */
 const TERMINATE_MS = 500;
 
@@ -28,14 +28,22 @@ export class EventStreams {
   readonly #documents: Documents;
   readonly #services: Services;
   readonly #origins: Origins;
+  readonly #connections: OpenConnections;
   readonly #open = new Set<ServerResponse>();
   #closing = false;
 
-  constructor(parts: { schema: GraphQLSchema; documents: Documents; services: Services; origins: Origins }) {
+  constructor(parts: {
+    schema: GraphQLSchema;
+    documents: Documents;
+    services: Services;
+    origins: Origins;
+    open: OpenConnections;
+  }) {
     this.#schema = parts.schema;
     this.#documents = parts.documents;
     this.#services = parts.services;
     this.#origins = parts.origins;
+    this.#connections = parts.open;
   }
 
   get count(): number {
@@ -51,9 +59,9 @@ export class EventStreams {
 
   /**
    * Refuses with FORBIDDEN pages of other sites, as for a WebSocket; with BAD_USER_INPUT what is no request, or would change
-   * something by a GET; and with AUTHORITY_UNAVAILABLE those who come while we go.
+   * something by a GET; with AUTHORITY_UNAVAILABLE those who come while we go; and with RATE_LIMITED who has too many open.
    */
-  admit(request: FastifyRequest, context: OperationContext): void {
+  admit(request: FastifyRequest, reply: FastifyReply, context: OperationContext): void {
     if (!this.#origins.allow(request.headers)) {
       throw new Refusal('FORBIDDEN', 'Pages of this origin get no events.', { reason: 'origin' });
     }
@@ -62,8 +70,12 @@ export class EventStreams {
     if (request.method !== 'POST' && this.#kindOf(asked, context) === 'mutation') {
       throw new Refusal('BAD_USER_INPUT', 'A mutation needs a POST.');
     }
-    if (!this.#closing) return;
-    throw new Refusal('AUTHORITY_UNAVAILABLE', 'This instance is going away. Try again.', { retryAfterSeconds: 1 });
+    if (this.#closing) {
+      throw new Refusal('AUTHORITY_UNAVAILABLE', 'This instance is going away. Try again.', { retryAfterSeconds: 1 });
+    }
+    const { by, from } = context;
+    reply.raw.once('close', this.#connections.from(from.address));
+    if (by.kind === 'user') reply.raw.once('close', this.#connections.ofUser(by.id));
   }
 
   /** @param headers to be sent beside those of every stream */
@@ -73,7 +85,7 @@ export class EventStreams {
     context: OperationContext,
     headers: Readonly<Record<string, string>>,
   ): Promise<FastifyReply> {
-    const result = await this.#run(requestOf(request), context);
+    const result = await whileWaited(reply, context, () => this.#run(requestOf(request), context));
     const { raw } = reply;
     reply.hijack();
     const cookies = context.cookies?.answer ?? [];
@@ -86,8 +98,8 @@ export class EventStreams {
       ...(cookies.length > 0 && { 'set-cookie': [...cookies] }),
     });
     if (!(Symbol.asyncIterator in result)) {
-      next(raw, await delivered(result, context));
-      complete(raw);
+      this.#next(raw, await delivered(result, context));
+      this.#complete(raw);
       return reply;
     }
     await this.#follow(raw, result, context);
@@ -130,6 +142,7 @@ export class EventStreams {
       hideSuggestions: !limits.introspection,
       options: EXECUTION,
     };
+    if (kind === 'mutation') contextValue.undertaking.goOn();
     return kind === 'subscription' ? subscribe(args) : execute(args);
   }
 
@@ -143,32 +156,33 @@ export class EventStreams {
     if (raw.destroyed || this.#closing) left();
     this.#open.add(raw);
     raw.flushHeaders();
-    const timer = setInterval(() => write(raw, ':\n\n'), COMMENT_MS);
+    const timer = setInterval(() => this.#write(raw, ':\n\n'), COMMENT_MS);
     timer.unref();
     try {
-      for await (const event of events) next(raw, await delivered(event, context));
+      for await (const event of events) this.#next(raw, await delivered(event, context));
     } catch (error) {
-      next(raw, { errors: [toPublicError(error, this.#services.logger)] });
+      this.#next(raw, { errors: [toPublicError(error, this.#services.logger)] });
     } finally {
       clearInterval(timer);
       this.#open.delete(raw);
     }
     if (this.#closing) raw.end();
-    else complete(raw);
+    else this.#complete(raw);
   }
-}
 
-function next(raw: ServerResponse, result: FormattedExecutionResult): void {
-  write(raw, `event: next\ndata: ${JSON.stringify(result)}\n\n`);
-}
+  #next(raw: ServerResponse, result: FormattedExecutionResult): void {
+    this.#write(raw, `event: next\ndata: ${JSON.stringify(result)}\n\n`);
+  }
 
-function complete(raw: ServerResponse): void {
-  write(raw, 'event: complete\ndata:\n\n');
-  if (!raw.writableEnded) raw.end();
-}
+  #complete(raw: ServerResponse): void {
+    this.#write(raw, 'event: complete\ndata:\n\n');
+    if (!raw.writableEnded) raw.end();
+  }
 
-function write(raw: ServerResponse, text: string): void {
-  if (raw.destroyed || raw.writableEnded) return;
-  if (raw.writableLength > UNREAD_BYTES_MAX) raw.destroy();
-  else raw.write(text);
+  /** A client that lets too much pile up unread is cut off. */
+  #write(raw: ServerResponse, text: string): void {
+    if (raw.destroyed || raw.writableEnded) return;
+    if (raw.writableLength > this.#services.limits.sockets.unreadBytes) raw.destroy();
+    else raw.write(text);
+  }
 }

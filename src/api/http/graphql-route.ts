@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { REFUSALS, Refusal } from '../../domain/refusals.ts';
 import { admitted, type AskedOperation } from '../graphql/admission.ts';
 import type { OperationContext, Services } from '../graphql/context.ts';
+import { inTime } from '../graphql/deadlines.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -45,7 +46,7 @@ export function addGraphqlRoute(
         limits = limitHeaders(allowance);
         if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
         isStream = streams.wantedBy(request, context);
-        if (isStream) streams.admit(request, context);
+        if (isStream) streams.admit(request, reply, context);
       } catch (error) {
         const address = services.proxies.clientOf(request.headers, request.ip);
         const allowance = services.operationLimits.admitRefused(error, address);
@@ -55,7 +56,7 @@ export function addGraphqlRoute(
       if (isStream) return streams.serve(request, reply, context, limits);
       const query = known.find(request, context);
       if (query !== null) {
-        const body = await known.answer(query, context);
+        const body = await whileWaited(reply, context, () => known.answer(query, context));
         if (body !== null) {
           const isWhole = body.startsWith('{"data":');
           (isWhole ? answered : failed).inc();
@@ -82,10 +83,12 @@ async function answer(
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined) map.set(name, typeof value === 'string' ? value : value.join(', '));
   }
-  const response = await apollo.executeHTTPGraphQLRequest({
-    httpGraphQLRequest: { method, headers: map, search: question < 0 ? '' : url.slice(question), body },
-    context: () => Promise.resolve(context),
-  });
+  const response = await whileWaited(reply, context, () =>
+    apollo.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: { method, headers: map, search: question < 0 ? '' : url.slice(question), body },
+      context: () => Promise.resolve(context),
+    }),
+  );
   if (response.body.kind !== 'complete') throw new Error('incremental delivery is not enabled');
   const status = response.status ?? 200;
   // Apollo Server writes errors first.
@@ -98,6 +101,17 @@ async function answer(
 function askedBy({ method, query, body }: FastifyRequest): AskedOperation {
   const said = method === 'GET' ? query : body;
   return typeof said === 'object' && said !== null ? said : {};
+}
+
+/** Until its time is up, or the client is gone. */
+export function whileWaited<T>(
+  { raw }: FastifyReply,
+  context: OperationContext,
+  work: () => T | Promise<T>,
+): T | Promise<T> {
+  const result = inTime(context, work);
+  if (result instanceof Promise) raw.once('close', () => context.undertaking.abandon());
+  return result;
 }
 
 /** Past Fastify, which would look at every header again. */
@@ -131,6 +145,7 @@ export function refuse(
   status = error instanceof Refusal ? REFUSALS[error.code].status : 500,
 ): FastifyReply {
   const publicError = toPublicError(error, logger);
+  reply.header('cache-control', PRIVATE);
   if (error instanceof Refusal) {
     const { retryAfterSeconds } = error.data;
     if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));

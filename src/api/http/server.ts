@@ -1,10 +1,12 @@
 import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
 import { badInput, Refusal } from '../../domain/refusals.ts';
 import type { KeyRing } from '../../domain/tokens/key-ring.ts';
+import type { Limits } from '../../kit/limits.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { Secret } from '../../kit/secret.ts';
 import { withoutAuth } from '../graphql/sdl.ts';
+import { keepPrivate, refuseEncodings } from './headers.ts';
 import { refuse } from './graphql-route.ts';
 
 const JWKS_MAX_AGE_SECONDS = 60;
@@ -18,7 +20,7 @@ export interface ServerParts {
   readonly readiness: () => Readonly<Record<string, boolean>>;
   /** What is wrong with it that need not keep requests away. */
   readonly warnings: () => readonly string[];
-  readonly bodyBytes: number;
+  readonly limits: Limits;
   /** The subgraph's SDL; null keeps it private. */
   readonly sdl: string | null;
 }
@@ -31,19 +33,26 @@ export function createServer({
   logger,
   readiness,
   warnings,
-  bodyBytes,
+  limits,
   sdl,
 }: ServerParts): FastifyInstance {
   const server = fastify({
-    bodyLimit: bodyBytes,
+    bodyLimit: limits.bodyBytes,
     forceCloseConnections: 'idle',
-    requestTimeout: 30_000,
+    connectionTimeout: limits.idleMs,
+    requestTimeout: limits.requestMs,
+    http: { connectionsCheckingInterval: Math.ceil(limits.headersMs / 4) },
     keepAliveTimeout: 65_000,
     logger: false,
     return503OnClosing: true,
   });
 
-  server.setErrorHandler((error: FastifyError, _request, reply) => {
+  server.server.headersTimeout = limits.headersMs;
+  refuseEncodings(server);
+  keepPrivate(server);
+
+  server.setErrorHandler((error: FastifyError | Refusal, _request, reply) => {
+    if (!('statusCode' in error)) return refuse(reply, error, { logger });
     const status = error.statusCode ?? 500;
     if (status >= 500) return refuse(reply, error, { logger });
     return refuse(reply, new Refusal('BAD_USER_INPUT', error.message), { logger }, status);

@@ -56,6 +56,8 @@ export class Connection implements LiveOperation, Renewable {
   #leaving: Promise<void> | null = null;
   #expiry: Timer | null = null;
   #idle: (() => void) | null = null;
+  #left: (() => void) | null = null;
+  #gone = false;
 
   constructor(socket: WebSocket, services: Services) {
     this.#socket = socket;
@@ -90,6 +92,13 @@ export class Connection implements LiveOperation, Renewable {
     this.#owner = by;
     this.#services.live.add(this);
     this.#expireAt(by.credential.expiresAtMs);
+  }
+
+  /** Calls this when the socket is gone. */
+  leaves(leave: () => void): void {
+    this.#left?.();
+    this.#left = leave;
+    if (this.#gone) leave();
   }
 
   /** An operation has arrived. It counts before anything is awaited for it: several may arrive together. */
@@ -136,6 +145,9 @@ export class Connection implements LiveOperation, Renewable {
   /** The socket is gone. */
   closed(): void {
     this.#closing = true;
+    this.#gone = true;
+    this.#left?.();
+    for (const running of this.#running.values()) running?.context.undertaking.abandon();
     this.#expiry?.cancel();
     if (this.#owner !== null) this.#services.live.remove(this);
   }

@@ -1,22 +1,28 @@
 import type { IncomingMessage } from 'node:http';
-import { execute, GraphQLError, subscribe, type ExecutionArgs, type GraphQLSchema } from 'graphql';
+import {
+  execute,
+  GraphQLError,
+  subscribe,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLSchema,
+} from 'graphql';
 import type { ServerOptions, SubscribePayload } from 'graphql-ws';
 import { demandSession, type KeyOrigin, type Principal } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil } from '../../kit/clock.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
 import { noteUse } from '../graphql/uses.ts';
+import type { OpenConnections } from '../http/open-connections.ts';
 import { requestOrigin } from '../http/request-origin.ts';
 import type { Documents } from '../graphql/documents.ts';
+import { inTime } from '../graphql/deadlines.ts';
 import { toGraphQLError, toPublicError } from '../graphql/errors.ts';
 import { delivered, EXECUTION } from '../graphql/execution.ts';
 import { admitted } from '../graphql/admission.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { CLOSE, type Connection } from './connection.ts';
 import { connectionCredential, operationCredential } from './identity.ts';
-
-const OPERATIONS_PER_SOCKET_MAX = 32;
-const INIT_WAIT_MS = 3_000;
 
 export type InitPayload = Record<string, unknown> | undefined;
 
@@ -32,8 +38,10 @@ export function protocolOptions(
   schema: GraphQLSchema,
   documents: Documents,
   services: Services,
+  open: OpenConnections,
 ): ServerOptions<InitPayload, Extra> {
   const { clock, identification, csrfTokens, logger } = services;
+  const limits = services.limits.sockets;
   const keyOrigin =
     ({ request: { headers, socket } }: Extra) =>
     (): KeyOrigin => ({
@@ -74,6 +82,7 @@ export function protocolOptions(
     if (isErrors(operation)) return operation;
     // Closed while it was identified: nothing more is executed for this client.
     if (connection.closing) return [new GraphQLError('The socket is closing.')];
+    if (operation.kind === 'mutation') contextValue.undertaking.goOn();
     connection.started(id, operation.kind, contextValue);
     return {
       schema,
@@ -86,8 +95,15 @@ export function protocolOptions(
     };
   }
 
+  /** The context was made in onSubscribe. */
+  function untilLate<T>({ contextValue }: ExecutionArgs, work: () => T | Promise<T>): Promise<T | ExecutionResult> {
+    return Promise.resolve(inTime(contextValue as OperationContext, work)).catch((error: unknown) => ({
+      errors: [new GraphQLError('Not in time.', { originalError: error as Error })],
+    }));
+  }
+
   return {
-    connectionInitWaitTimeout: INIT_WAIT_MS,
+    connectionInitWaitTimeout: limits.initMs,
 
     async onConnect({ extra, connectionParams }) {
       const { connection, request } = extra;
@@ -98,6 +114,7 @@ export function protocolOptions(
           csrfTokens.demand(demandSession(by).credential.sessionId, csrfToken);
         connection.credential = credential;
         connection.byCookie = csrfToken !== null;
+        if (by.kind === 'user') connection.leaves(open.ofUser(by.id));
         connection.opened(by);
         // Asked again now that a revocation would find the connection: one may have come in between.
         await identification.recheck(by);
@@ -123,7 +140,7 @@ export function protocolOptions(
 
     async onSubscribe({ extra }, id, payload) {
       const { connection } = extra;
-      if (connection.operations >= OPERATIONS_PER_SOCKET_MAX) {
+      if (connection.operations >= limits.operations) {
         const tooMany = new Refusal('RATE_LIMITED', 'Too many operations run on this socket.', {
           retryAfterSeconds: 1,
         });
@@ -135,8 +152,8 @@ export function protocolOptions(
       return prepared;
     },
 
-    execute,
-    subscribe,
+    execute: (args) => untilLate(args, () => execute(args)),
+    subscribe: (args) => untilLate(args, () => subscribe(args)),
 
     onNext: (_context, _id, _payload, { contextValue }, result) =>
       // It was made in onSubscribe.

@@ -5,15 +5,16 @@ import { handleProtocols, makeServer } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
+import type { OpenConnections } from '../http/open-connections.ts';
 import type { Origins } from '../http/origins.ts';
 import { CLOSE, Connection } from './connection.ts';
+import { frameRate } from './frame-rate.ts';
 import { answerPings } from './pings.ts';
 import { protocolOptions, type Extra, type InitPayload } from './protocol.ts';
 
-const FRAME_BYTES_MAX = 64 * 1_024;
 const PING_MS = 12_000;
-/** A client that lets this much pile up unread is cut off. */
-const UNREAD_BYTES_MAX = 1_024 * 1_024;
+/** Parts that one message comes in. */
+const FRAGMENTS_MAX = 1_024;
 const BAD_REQUEST = 4400;
 
 export interface Sockets {
@@ -29,34 +30,63 @@ export interface SocketParts {
   readonly services: Services;
   /** Whose pages may connect. */
   readonly origins: Origins;
+  readonly open: OpenConnections;
 }
 
 /** `graphql-transport-ws` on /graphql: the same principal, context, decisions and codes as over HTTP. */
-export function serveSockets({ httpServer, schema, documents, services, origins }: SocketParts): Sockets {
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME_BYTES_MAX, handleProtocols });
-  const protocol = makeServer<InitPayload, Extra>(protocolOptions(schema, documents, services));
+export function serveSockets({ httpServer, schema, documents, services, origins, open }: SocketParts): Sockets {
+  const limits = services.limits.sockets;
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: limits.frameBytes,
+    maxFragments: FRAGMENTS_MAX,
+    handleProtocols,
+  });
+  const protocol = makeServer<InitPayload, Extra>(protocolOptions(schema, documents, services, open));
 
   httpServer.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     if (request.url?.split('?')[0] !== '/graphql') return refuseUpgrade(socket, 404, 'Not Found');
     if (!origins.allow(request.headers)) return refuseUpgrade(socket, 403, 'Forbidden');
+    const leave = enter(request);
+    if (leave === null) return refuseUpgrade(socket, 429, 'Too Many Requests');
+    socket.once('close', leave);
     sockets.handleUpgrade(request, socket, head, (ws) => serve(ws, request));
   });
+
+  function enter({ headers, socket }: IncomingMessage): (() => void) | null {
+    try {
+      return open.from(services.proxies.clientOf(headers, socket.remoteAddress ?? null));
+    } catch {
+      return null;
+    }
+  }
 
   function serve(ws: WebSocket, request: IncomingMessage): void {
     const connection = new Connection(ws, services);
     const extra: Extra = { connection, request };
     const pong = answerPings(connection, services);
+    const mayCome = frameRate(limits, services.clock);
+    const isListenedTo = (): boolean => {
+      if (connection.closing) return false;
+      if (mayCome()) return true;
+      connection.close(CLOSE.TOO_MANY, 'Too many messages');
+      return false;
+    };
+    const reply = (frame: string): Promise<void> => send(ws, frame, limits.unreadBytes);
+    // They are answered below us, and are work all the same.
+    ws.on('ping', isListenedTo);
+    ws.on('pong', isListenedTo);
     ws.on('error', (error) => services.logger.debug({ err: error }, 'a socket failed'));
     const closed = protocol.opened(
       {
         protocol: ws.protocol,
-        send: (frame) => send(ws, frame),
-        onPing: async (payload) => send(ws, JSON.stringify(await pong(payload))),
+        send: reply,
+        onPing: async (payload) => reply(JSON.stringify(await pong(payload))),
         close: (code, reason) => connection.close(code ?? BAD_REQUEST, reason ?? ''),
         onMessage: (listener) =>
           ws.on('message', (frame: Buffer) => {
-            if (connection.closing) return;
+            if (!isListenedTo()) return;
             listener(frame.toString()).catch((error: unknown) => {
               services.logger.debug({ err: error }, 'a frame was refused');
               connection.close(BAD_REQUEST, 'Invalid message received');
@@ -89,9 +119,10 @@ export function serveSockets({ httpServer, schema, documents, services, origins 
   };
 }
 
-function send(ws: WebSocket, frame: string): Promise<void> {
+/** @param unreadMax a client that lets this much pile up unread is cut off */
+function send(ws: WebSocket, frame: string, unreadMax: number): Promise<void> {
   if (ws.readyState !== ws.OPEN) return Promise.resolve();
-  if (ws.bufferedAmount > UNREAD_BYTES_MAX) {
+  if (ws.bufferedAmount > unreadMax) {
     ws.terminate();
     return Promise.resolve();
   }

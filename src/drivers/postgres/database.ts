@@ -5,6 +5,7 @@ import type { Log } from '../../kit/log.ts';
 import type { Secret } from '../../kit/secret.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { TransactionConflict } from '../../domain/store.ts';
+import { cancellable } from './cancellation.ts';
 import { ROWS } from './rows.ts';
 
 /** Runs one statement; `name` makes it a prepared one where the connection allows it. Parameters are `$1`, `$2` … */
@@ -15,6 +16,8 @@ export interface Database {
   readonly pool: Pool;
   /** Reads outside any transaction. */
   readonly query: Query;
+  /** The same, ended when the operation that it is for is abandoned. */
+  readonly read: Query;
   close(): Promise<void>;
 }
 
@@ -45,13 +48,15 @@ export async function openDatabase(parts: { url: Secret; poolMax: number; logger
   await orm.connect();
   const pool: Pool = await orm.em.getConnection().getNativeClient();
   giveBackLostConnections(pool);
+  const query: Query = async <Row>(name: string, text: string, values: readonly unknown[]) => {
+    const { rows } = await pool.query({ name, text, values: [...values] });
+    return rows as Row[]; // the statement names its columns; a contract test runs each
+  };
   return {
     orm,
     pool,
-    query: async <Row>(name: string, text: string, values: readonly unknown[]) => {
-      const { rows } = await pool.query({ name, text, values: [...values] });
-      return rows as Row[]; // the statement names its columns; a contract test runs each
-    },
+    query,
+    read: cancellable(pool, query),
     close: () => orm.close(true),
   };
 }

@@ -28,23 +28,23 @@ import { createUsageReader, createUsageWriter } from './usage-store.ts';
 import { createUserPages, createUserReader, createUserWriter } from './user-store.ts';
 
 /** See {@link Store}. */
-export function createStore({ orm, query }: Database): Store {
+export function createStore({ orm, query, read }: Database): Store {
   const fresh = (): EntityManager => orm.em.fork();
   return {
-    users: translating({ ...createUserReader(query), ...createUserPages(query) }),
-    serviceAccounts: translating({ ...createServiceAccountReader(query), ...createServiceAccountPages(query) }),
-    apiKeys: translating({ ...createApiKeyReader(query), ...createApiKeyPages(query) }),
-    scopes: translating({ ...createScopeReader(query), ...createScopePages(query) }),
-    roles: translating({ ...createRoleReader(query), ...createRolePages(query) }),
-    grants: translating(createGrantReader(query)),
-    sessions: translating({ ...createSessionReader(query), ...createSessionPages(query) }),
+    users: translating({ ...createUserReader(read), ...createUserPages(read) }),
+    serviceAccounts: translating({ ...createServiceAccountReader(read), ...createServiceAccountPages(read) }),
+    apiKeys: translating({ ...createApiKeyReader(read), ...createApiKeyPages(read) }),
+    scopes: translating({ ...createScopeReader(read), ...createScopePages(read) }),
+    roles: translating({ ...createRoleReader(read), ...createRolePages(read) }),
+    grants: translating(createGrantReader(read)),
+    sessions: translating({ ...createSessionReader(read), ...createSessionPages(read) }),
     factors: translating(createFactorReader(query)),
     bundles: translating(createBundleReader(query)),
     signingKeys: translating(createSigningKeyReader(query)),
     snapshots: translating(createSnapshotReader(query)),
-    population: translating(createPopulationReader(query)),
-    rollups: translating(createRollupReader(query)),
-    sessionLevels: translating(createLevelReader(query)),
+    population: translating(createPopulationReader(read)),
+    rollups: translating(createRollupReader(read)),
+    sessionLevels: translating(createLevelReader(read)),
     outbox: translating(createOutboxReader(query)),
     usage: translating(createUsageReader(query)),
 

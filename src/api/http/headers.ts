@@ -1,0 +1,28 @@
+import type { FastifyInstance } from 'fastify';
+import { Refusal } from '../../domain/refusals.ts';
+
+const CHARSET = /;\s*charset\s*=\s*"?([^\s;"]*)/gi;
+const UTF_8: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii']);
+
+/**
+ * Refuses with 415 a body that is compressed, since what it becomes has no limit, and one in another encoding than UTF-8:
+ * whoever stands in between may have read something else in it.
+ */
+export function refuseEncodings(server: FastifyInstance): void {
+  server.addHook('onRequest', ({ headers }, _reply, done) => {
+    const encoding = headers['content-encoding'];
+    const charsets = [...(headers['content-type'] ?? '').matchAll(CHARSET)].map(([, name = '']) => name.toLowerCase());
+    const isPlain = encoding === undefined || encoding.toLowerCase() === 'identity';
+    if (isPlain && charsets.length <= 1 && charsets.every((name) => UTF_8.has(name))) return done();
+    const refusal = new Refusal('BAD_USER_INPUT', 'Send the body as it is, in UTF-8: nothing else is read here.');
+    done(Object.assign(refusal, { statusCode: 415 }));
+  });
+}
+
+/** Whoever stores an answer gives it to others. What may be stored says so itself. */
+export function keepPrivate(server: FastifyInstance): void {
+  server.addHook('onRequest', (_request, reply, done) => {
+    reply.header('cache-control', 'private, no-store');
+    done();
+  });
+}

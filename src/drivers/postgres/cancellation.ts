@@ -1,0 +1,59 @@
+import { Query as Statement, type Connection, type Pool, type PoolClient } from 'pg';
+import { Refusal } from '../../domain/refusals.ts';
+import { Undertaking } from '../../kit/undertaking.ts';
+import type { Query } from './database.ts';
+
+/** What `@types/pg` does not say of a client: its connection, and the process of the server that answers on it. */
+type Backend = PoolClient & { readonly connection: Connection; readonly processID: number };
+
+type Callback = (error: unknown, result: unknown) => void;
+
+/**
+ * Reads that end on the server when nobody waits for them any more. Only for what one operation reads for itself: what several
+ * share is not any one's to give up. A connection on which a statement was cancelled is closed, so that a cancel that comes
+ * late finds nothing of anybody else.
+ */
+export function cancellable(pool: Pool, query: Query): Query {
+  const backends = new WeakMap<Connection, Backend>();
+  pool.on('acquire', (client) => {
+    const backend = client as Backend;
+    backends.set(backend.connection, backend);
+  });
+
+  return async <Row>(name: string, text: string, values: readonly unknown[]) => {
+    const undertaking = Undertaking.current();
+    if (undertaking === null || undertaking.goesOn) return query<Row>(name, text, values);
+    if (undertaking.abandoned) throw givenUp();
+    const statement = new Statement({ name, text, values: [...values] }) as Statement & { callback: Callback };
+    const submit = statement.submit.bind(statement);
+    let forget = (): void => {};
+    // It begins when its turn comes on a connection.
+    statement.submit = (connection) => {
+      let cancelled = false;
+      const { callback } = statement;
+      statement.callback = (error, result) => callback(error ?? (cancelled ? givenUp() : error), result);
+      forget = undertaking.whenAbandoned(() => {
+        cancelled = true;
+        cancel(pool, backends.get(connection));
+      });
+      return submit(connection);
+    };
+    try {
+      const { rows } = await (pool.query(statement) as unknown as Promise<{ readonly rows: Row[] }>);
+      return rows; // the statement names its columns; a contract test runs each
+    } finally {
+      forget();
+    }
+  };
+}
+
+function cancel(pool: Pool, backend: Backend | undefined): void {
+  if (backend === undefined) return;
+  const asked = { name: 'statement-cancel', text: 'select pg_cancel_backend($1)', values: [backend.processID] };
+  // Its own time ends it otherwise.
+  pool.query(asked).catch(() => {});
+}
+
+function givenUp(): Refusal {
+  return new Refusal('AUTHORITY_UNAVAILABLE', 'This was given up: nobody waits for it.', { retryAfterSeconds: 1 });
+}
