@@ -343,3 +343,38 @@ describe('a token that ends', () => {
     expect((await askOver(shortLived.connect({ token: accessToken }), ME)).data).toEqual({ me: { id: bob.id } });
   });
 });
+
+test('what belongs to an event is read with the event, with the rights of that moment', async () => {
+  const carol = await castellans.signUp('carol', ['member']);
+  const events = collect<{ sessionEvents: { session: { user: { name: string } | null } } }>(
+    castellans.connect({ token: carol.accessToken }),
+    `subscription ($after: String) {
+      sessionEvents(after: $after) { ... on SessionRevoked { session { user { name } } } }
+    }`,
+    { after: (await castellans.ask<{ viewerAbility: { position: string } }>(ABILITY)).data?.viewerAbility.position },
+  );
+  const names = [];
+  for (const name of ['Carol', 'Caroline']) {
+    const rename = 'mutation ($input: UpdateUserInput!) { updateUser(input: $input) { position } }';
+    await castellans.ask(rename, { variables: { input: { id: carol.id, name } }, token: alice.accessToken });
+    const next = events.next();
+    const { sessionId } = await castellans.signIn(carol.email, 1);
+    await castellans.ask(REVOKE, { variables: { id: sessionId }, token: alice.accessToken, instance: 2 });
+    names.push((await next)?.sessionEvents.session.user?.name);
+  }
+  expect(names).toEqual(['Carol', 'Caroline']);
+
+  // Whoever may not even read themselves any more.
+  const held = await castellans.ask<{ user: { grants: readonly { id: string }[] } }>(
+    'query ($id: ID!) { user(id: $id) { grants { id } } }',
+    { variables: { id: carol.id }, token: alice.accessToken },
+  );
+  const next = events.next();
+  const phone = await castellans.signIn(carol.email);
+  for (const { id } of held.data?.user.grants ?? []) {
+    const take = 'mutation ($id: ID!) { revokeRole(grantId: $id) { receipt { enforced } } }';
+    await castellans.ask(take, { variables: { id }, token: alice.accessToken });
+  }
+  await castellans.ask(REVOKE, { variables: { id: phone.sessionId }, token: alice.accessToken });
+  expect((await next)?.sessionEvents.session).toBeNull();
+});

@@ -8,6 +8,7 @@ import type { PermissionReport as PermissionAnalyticsRecord } from '../../domain
 import type { SessionReport as SessionAnalyticsRecord } from '../../domain/sessions/session-analytics.ts';
 import type { SigningKeyRecord as SigningKeyRecord } from '../../domain/tokens/signing-keys.ts';
 import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
+import type { SessionRevoked as SessionRevokedRecord } from './session-revoked.ts';
 import type { OperationContext } from './context.ts';
 export type Maybe<T> = T | null;
 export type InputMaybe<T> = Maybe<T>;
@@ -1326,6 +1327,7 @@ export type RenewConnectionPayload = {
 export type SessionRevoked = {
   __typename?: 'SessionRevoked';
   sessionId: Scalars['ID']['output'];
+  session?: Maybe<Session>;
   /** Why: signed_out, revoked, refresh_reuse, mfa_changed, password_changed, session_limit. */
   reason: Scalars['String']['output'];
   at: Scalars['DateTime']['output'];
@@ -1579,7 +1581,7 @@ export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
     | ( MfaRequired )
   ;
   SessionEvent:
-    | ( SessionRevoked )
+    | ( SessionRevokedRecord )
     | ( Resync )
     | ( AccessEnded )
   ;
@@ -1695,7 +1697,7 @@ export type ResolversTypes = {
   RenameSessionPayload: ResolverTypeWrapper<Omit<RenameSessionPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   SignOutPayload: ResolverTypeWrapper<Omit<SignOutPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   RenewConnectionPayload: ResolverTypeWrapper<RenewConnectionPayload>;
-  SessionRevoked: ResolverTypeWrapper<SessionRevoked>;
+  SessionRevoked: ResolverTypeWrapper<SessionRevokedRecord>;
   SessionEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SessionEvent']>;
   SigningKey: ResolverTypeWrapper<SigningKeyRecord>;
   SigningKeyState: SigningKeyState;
@@ -1818,7 +1820,7 @@ export type ResolversParentTypes = {
   RenameSessionPayload: Omit<RenameSessionPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   SignOutPayload: Omit<SignOutPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   RenewConnectionPayload: RenewConnectionPayload;
-  SessionRevoked: SessionRevoked;
+  SessionRevoked: SessionRevokedRecord;
   SessionEvent: ResolversUnionTypes<ResolversParentTypes>['SessionEvent'];
   SigningKey: SigningKeyRecord;
   RotateSigningKeyPayload: Omit<RotateSigningKeyPayload, 'signingKey'> & { signingKey: ResolversParentTypes['SigningKey'] };
@@ -2434,6 +2436,7 @@ export type RenewConnectionPayloadResolvers<ContextType = OperationContext, Pare
 
 export type SessionRevokedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionRevoked'] = ResolversParentTypes['SessionRevoked']> = {
   sessionId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType>;
   reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;

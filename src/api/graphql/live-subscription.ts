@@ -131,7 +131,10 @@ export class LiveSubscription<E> implements AsyncIterableIterator<E | AccessEnde
       // The check may have ended it, and then what waited must not go out.
       if (this.#terminal !== null || this.#closed) continue;
       const event = this.#queue.shift();
-      if (event !== undefined) return { done: false, value: event };
+      if (event === undefined) continue;
+      // What belongs to it is read for its principal as it is now, and read anew.
+      this.#context.become(this.#by);
+      return { done: false, value: event };
     }
   }
 

@@ -1,11 +1,10 @@
 import { formatPosition, parsePosition } from '../../domain/authority/position.ts';
-import type { LogEntry } from '../../domain/authority/log.ts';
 import { badInput } from '../../domain/refusals.ts';
 import { secondsUntil, toInstant } from '../../kit/clock.ts';
-import { isId } from '../../kit/ids.ts';
-import type { Resolvers, SessionEvent, SessionRevoked } from './generated.ts';
+import type { Resolvers } from './generated.ts';
 import { readField } from './fields.ts';
 import { LiveSubscription } from './live-subscription.ts';
+import { isSessionEnd, type SessionRevoked, toSessionRevoked } from './session-revoked.ts';
 import { handOut, refreshTokenOf } from './signed-in.ts';
 
 export const sessions: Resolvers = {
@@ -90,6 +89,10 @@ export const sessions: Resolvers = {
     current: ({ id }, _args, { by }) => by.kind === 'user' && by.credential.sessionId === id,
   },
 
+  SessionRevoked: {
+    session: ({ sessionId }, _args, { loaders }) => loaders.sessions.load(sessionId),
+  },
+
   Subscription: {
     sessionEvents: {
       subscribe: (_, { after }, context) =>
@@ -105,22 +108,7 @@ export const sessions: Resolvers = {
             });
           },
         }),
-      resolve: (event: SessionEvent) => event,
+      resolve: (event: SessionRevoked) => event,
     },
   },
 };
-
-/** The end of all sessions of a disabled user stands in the log as one entry about the user, and reaches them as their own end. */
-function isSessionEnd({ target, kind }: LogEntry): boolean {
-  return kind === 'revoked' && isId('session', target);
-}
-
-function toSessionRevoked({ target, reason, at, seq }: LogEntry, epoch: string): SessionRevoked {
-  return {
-    __typename: 'SessionRevoked',
-    sessionId: target,
-    reason,
-    at,
-    position: formatPosition({ epoch, seq }),
-  };
-}
