@@ -8,6 +8,9 @@ import { Documents } from './api/graphql/documents.ts';
 import { createSchema } from './api/graphql/schema.ts';
 import { readSchemaText } from './api/graphql/sdl.ts';
 import { addGraphqlRoute } from './api/http/graphql-route.ts';
+import { CallbackCalls } from './api/http/callback-calls.ts';
+import { CallbackOrigins } from './api/http/callback-origins.ts';
+import { Callbacks, type TrustsGateway } from './api/http/callbacks.ts';
 import { EventStreams } from './api/http/event-streams.ts';
 import { observe } from './api/http/gauges.ts';
 import { KnownQueries } from './api/http/known-queries.ts';
@@ -101,6 +104,8 @@ export interface Overrides {
   readonly poolMax?: number;
   /** In place of the mail server, or of files. */
   readonly mailer?: Mailer;
+  /** Which gateways are trusted: none unless given. */
+  readonly trustsGateway?: TrustsGateway;
 }
 
 export interface FirstAdministrator {
@@ -347,15 +352,28 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   addCors(server, origins);
   addOauthRoutes(server, { services, issuer: config.issuer });
   const streams = new EventStreams({ schema, documents, services, origins });
-  addGraphqlRoute(server, { apollo, services, known, streams, origins, metrics });
+  const callbacks = new Callbacks({
+    schema,
+    documents,
+    services,
+    origins: new CallbackOrigins(config.callbackOrigins),
+    calls: new CallbackCalls(),
+    trusts: overrides.trustsGateway ?? (() => Promise.resolve(false)),
+  });
+  addGraphqlRoute(server, { apollo, services, known, streams, callbacks, origins, metrics });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins });
-  observe(metrics, services, { sockets: () => sockets.count, streams: () => streams.count });
+  observe(metrics, services, {
+    sockets: () => sockets.count,
+    streams: () => streams.count,
+    callbacks: () => callbacks.count,
+  });
   metrics.counter('errands_abandoned_total', 'Mails and requests that were given up.', () => errands.abandoned);
 
   await server.listen({ host: config.host, port: config.port });
   cleanup.add('the HTTP server', () => server.close());
   cleanup.add('Apollo Server', () => apollo.stop());
   cleanup.add('the event streams', () => streams.close());
+  cleanup.add('the callbacks', () => callbacks.close());
   cleanup.add('the sockets', () => sockets.close());
   if (config.policiesWatched && overrides.policyFiles === undefined)
     followPolicies(config, policyFiles, clock, logger, cleanup);

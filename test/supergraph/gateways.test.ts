@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { grafbaseBinary, startGrafbase } from '../../examples/gateways/grafbase/start.ts';
-import { startHive } from '../../examples/gateways/hive/start.ts';
+import { type HiveConfig, startHive } from '../../examples/gateways/hive/start.ts';
 import { freePort, type Running } from '../../examples/gateways/running.ts';
 import { codesOf, post, until } from '../support/castellan.ts';
 import { addMember, openSupergraph, overSocket, overStream, type Events, type Supergraph } from './supergraph.ts';
@@ -17,9 +17,19 @@ interface Gateway {
   readonly upstream: number;
 }
 
-const hive = (config: 'gateway.config.ts' | 'websocket.config.ts' | 'shared-websocket.config.ts') => ({
-  start: ({ file, castellan }: Supergraph, port: number) =>
-    startHive({ supergraph: file, port, config, websocket: castellan.replace('http', 'ws') }),
+const hive = (config: HiveConfig) => ({
+  start: ({ file, castellan, trusted }: Supergraph, port: number) =>
+    startHive({
+      supergraph: file,
+      port,
+      config,
+      env: {
+        CASTELLAN: castellan,
+        CASTELLAN_WS: castellan.replace('http', 'ws'),
+        CASTELLAN_GATEWAY: trusted,
+        PUBLIC_URL: `http://127.0.0.1:${port}`,
+      },
+    }),
   sockets: '/graphql',
   refused: (code: string) => code,
 });
@@ -28,6 +38,7 @@ const GATEWAYS: readonly Gateway[] = [
   { name: 'Hive Gateway over server-sent events', ...hive('gateway.config.ts'), upstream: 0 },
   { name: 'Hive Gateway over a WebSocket per user', ...hive('websocket.config.ts'), upstream: 3 },
   { name: 'Hive Gateway over one WebSocket for all users', ...hive('shared-websocket.config.ts'), upstream: 1 },
+  { name: 'Hive Gateway that is called back', ...hive('callback.config.ts'), upstream: 0 },
   {
     name: 'Grafbase Gateway',
     start: ({ castellan, documents }: Supergraph, port: number) => startGrafbase({ castellan, documents, port }),
@@ -53,9 +64,11 @@ const EVENTS = `subscription ($after: String) {
 const ENDED = { sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } };
 
 let supergraph: Supergraph;
+let port: number;
 
 beforeAll(async () => {
-  supergraph = await openSupergraph(2);
+  port = await freePort();
+  supergraph = await openSupergraph({ instances: 2, callbackOrigins: [`http://127.0.0.1:${port}`] });
 }, 40_000);
 
 afterAll(() => supergraph?.close());
@@ -64,7 +77,7 @@ describe.each(GATEWAYS)('through $name', ({ start, sockets, refused, upstream })
   let gateway: Running;
 
   beforeAll(async () => {
-    gateway = await start(supergraph, await freePort());
+    gateway = await start(supergraph, port);
   }, 60_000);
 
   afterAll(() => gateway?.stop());

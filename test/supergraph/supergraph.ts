@@ -19,6 +19,8 @@ export interface Supergraph {
   readonly documents: string;
   /** The file with the composed SDL. */
   readonly file: string;
+  /** What a gateway shows in `X-Castellan-Gateway` to be trusted. */
+  readonly trusted: string;
   /** Administrator. */
   readonly alice: SignedInUser;
   /** A member who owns `doc_1`, `doc_2` and the archived `doc_3`. */
@@ -30,9 +32,20 @@ export interface Supergraph {
   close(): Promise<void>;
 }
 
-export async function openSupergraph(instances: number): Promise<Supergraph> {
+export async function openSupergraph({
+  instances,
+  callbackOrigins = [],
+}: {
+  readonly instances: number;
+  readonly callbackOrigins?: readonly string[];
+}): Promise<Supergraph> {
+  const trusted = crypto.randomUUID();
   const policyFiles = await Promise.all(['policies', 'examples/documents/policies'].map(readPolicyFiles));
-  const castellans = await startCastellans(instances, { policyFiles: policyFiles.flat() });
+  const castellans = await startCastellans(instances, {
+    policyFiles: policyFiles.flat(),
+    settings: { callbackOrigins },
+    trustsGateway: (headers) => Promise.resolve(headers['x-castellan-gateway'] === trusted),
+  });
   const [first] = castellans.apps;
   if (first === undefined) throw new TypeError('there is no instance');
   await castellans.addScopes('acme', 'globex');
@@ -63,6 +76,7 @@ export async function openSupergraph(instances: number): Promise<Supergraph> {
     castellan,
     documents: server.url,
     file,
+    trusted,
     alice,
     bob,
     edith,

@@ -6,7 +6,7 @@ import type { Services } from '../graphql/context.ts';
 export function observe(
   metrics: Metrics,
   { tail, standings, live, policyFiles, rollups, activity, cleaner }: Services,
-  open: { readonly sockets: () => number; readonly streams: () => number },
+  open: { readonly sockets: () => number; readonly streams: () => number; readonly callbacks: () => number },
 ): void {
   metrics.gauge(
     'lease_margin_seconds',
@@ -23,6 +23,7 @@ export function observe(
   metrics.gauge('live_operations', 'Subscriptions and sockets that revocations can end.', () => live.size);
   metrics.gauge('sockets', 'Open WebSockets.', open.sockets);
   metrics.gauge('event_streams', 'Subscriptions over server-sent events.', open.streams);
+  metrics.gauge('callbacks', 'Subscriptions of gateways that are called back.', open.callbacks);
   metrics.gauge('policy_problem', '1 while the policy files of this instance cannot be put in force.', () =>
     Number(!policyFiles.usable),
   );

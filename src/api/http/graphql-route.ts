@@ -5,6 +5,8 @@ import { REFUSALS, Refusal } from '../../domain/refusals.ts';
 import type { OperationContext, Services } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Metrics } from '../../kit/metrics.ts';
+import type { CallbackStream } from './callback-stream.ts';
+import type { Callbacks } from './callbacks.ts';
 import type { EventStreams } from './event-streams.ts';
 import { contextNow, contextOf } from './identity.ts';
 import type { KnownQueries } from './known-queries.ts';
@@ -17,13 +19,14 @@ export interface GraphqlRouteParts {
   readonly services: Services;
   readonly known: KnownQueries;
   readonly streams: EventStreams;
+  readonly callbacks: Callbacks;
   readonly origins: Origins;
   readonly metrics: Metrics;
 }
 
 export function addGraphqlRoute(
   server: FastifyInstance,
-  { apollo, services, known, streams, origins, metrics }: GraphqlRouteParts,
+  { apollo, services, known, streams, callbacks, origins, metrics }: GraphqlRouteParts,
 ): void {
   const answered = metrics.operations.labels({ kind: 'query', outcome: 'ok' });
   const failed = metrics.operations.labels({ kind: 'query', outcome: 'errors' });
@@ -32,10 +35,13 @@ export function addGraphqlRoute(
     url: '/graphql',
     handler: async (request, reply) => {
       let context: OperationContext;
+      let callback: CallbackStream | null = null;
       const isStream = streams.wantedBy(request);
       try {
         if (isStream) streams.admit(request);
+        if (callbacks.wantedBy(request)) callback = await callbacks.admit(request);
         context = contextNow(request, services) ?? (await contextOf(request, services, origins));
+        if (callback !== null) return await callbacks.serve(request, reply, context, callback);
       } catch (error) {
         reply.header('cache-control', PRIVATE);
         return refuse(reply, error, services);
