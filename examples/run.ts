@@ -17,6 +17,8 @@ const { PORT = '4000', CASTELLAN_PORT = '4001', DOCUMENTS_PORT = '4002' } = proc
 const undo: (() => Promise<void>)[] = [];
 const stopped = Promise.withResolvers<void>();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopped.resolve());
+// A port that is taken is told to nobody who waits.
+process.on('uncaughtException', (error) => stopped.reject(error));
 
 try {
   const opened = open();

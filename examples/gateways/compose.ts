@@ -1,8 +1,9 @@
 /**
- * Composes subgraphs into a supergraph as each of them describes itself:
- * `node examples/gateways/compose.ts castellan=http://127.0.0.1:4001/graphql documents=http://127.0.0.1:4002/ > supergraph.graphql`.
+ * Composes subgraphs into a supergraph as each of them describes itself, or as a file does:
+ * `node examples/gateways/compose.ts castellan=http://castellan:4001/graphql,castellan.graphql documents=http://127.0.0.1:4002/`.
  * Hive Gateway and Apollo Router read what it prints.
  */
+import { readFile } from 'node:fs/promises';
 import { composeServices } from '@theguild/federation-composition';
 import { parse } from 'graphql';
 
@@ -12,12 +13,18 @@ export interface Subgraph {
   readonly name: string;
   /** Where the gateway finds it. */
   readonly url: string;
+  /** The file with its SDL; asked for at the URL unless given. */
+  readonly file?: string | undefined;
 }
 
 /** The supergraph's SDL. Throws with everything that does not fit. */
 export async function composeSupergraph(subgraphs: readonly Subgraph[]): Promise<string> {
   const services = await Promise.all(
-    subgraphs.map(async ({ name, url }) => ({ name, url, typeDefs: parse(await sdlOf(url)) })),
+    subgraphs.map(async ({ name, url, file }) => ({
+      name,
+      url,
+      typeDefs: parse(file === undefined ? await sdlOf(url) : await readFile(file, 'utf8')),
+    })),
   );
   const { supergraphSdl, errors = [] } = composeServices(services);
   if (supergraphSdl !== undefined) return supergraphSdl;
@@ -39,8 +46,8 @@ export async function sdlOf(url: string): Promise<string> {
 
 if (process.argv[1] === import.meta.filename) {
   const subgraphs = process.argv.slice(2).map((argument) => {
-    const [name = '', ...url] = argument.split('=');
-    return { name, url: url.join('=') };
+    const [, name = '', url = '', file] = /^([^=]+)=([^,]+)(?:,(.+))?$/.exec(argument) ?? [];
+    return { name, url, file };
   });
   process.stdout.write(await composeSupergraph(subgraphs));
 }
