@@ -7,10 +7,11 @@ import type { Services } from './api/graphql/context.ts';
 import { Documents } from './api/graphql/documents.ts';
 import { createSchema } from './api/graphql/schema.ts';
 import { readSchemaText } from './api/graphql/sdl.ts';
+import type { TrustsGateway } from './api/graphql/traces.ts';
 import { addGraphqlRoute } from './api/http/graphql-route.ts';
 import { CallbackCalls } from './api/http/callback-calls.ts';
 import { CallbackOrigins } from './api/http/callback-origins.ts';
-import { Callbacks, type TrustsGateway } from './api/http/callbacks.ts';
+import { Callbacks } from './api/http/callbacks.ts';
 import { EventStreams } from './api/http/event-streams.ts';
 import { observe } from './api/http/gauges.ts';
 import { KnownQueries } from './api/http/known-queries.ts';
@@ -344,7 +345,15 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     warnings: () => (policyFiles.usable ? [] : ['policy']),
     sdl: config.production ? null : readSchemaText(),
   });
-  const apollo = createApollo({ schema, httpServer: server.server, production: config.production, metrics, logger });
+  const trusts = overrides.trustsGateway ?? (() => Promise.resolve(false));
+  const apollo = createApollo({
+    schema,
+    httpServer: server.server,
+    production: config.production,
+    metrics,
+    logger,
+    trusts,
+  });
   await apollo.start();
   const documents = new Documents(schema, { introspection: !config.production });
   const known = new KnownQueries({ schema, documents, logger });
@@ -358,7 +367,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     services,
     origins: new CallbackOrigins(config.callbackOrigins),
     calls: new CallbackCalls(),
-    trusts: overrides.trustsGateway ?? (() => Promise.resolve(false)),
+    trusts,
   });
   addGraphqlRoute(server, { apollo, services, known, streams, callbacks, origins, metrics });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins });

@@ -177,6 +177,7 @@ test('the commands about supergraphs do what the page says, on the example that 
     url: `http://127.0.0.1:${gateway}`,
     ready: '/readiness',
     prints: 'And end it',
+    readyMs: 120_000,
   });
   try {
     const folder = await mkdtemp(join(tmpdir(), 'castellan-docs-'));
@@ -212,4 +213,4 @@ test('the commands about supergraphs do what the page says, on the example that 
   } finally {
     await example.stop();
   }
-}, 120_000);
+}, 240_000);

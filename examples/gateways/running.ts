@@ -6,6 +6,8 @@ import { createServer } from 'node:net';
 /** A gateway takes a few seconds, and much longer on a machine that is busy with something else. */
 const READY_MS = 40_000;
 const ASK_AGAIN_MS = 50;
+/** Apollo Server takes a GET without it for one that another site made a browser send. */
+const NO_PAGE = { 'apollo-require-preflight': 'true' };
 /** A process that does not end by then when it is asked to is ended. */
 const STOP_MS = 9_000;
 
@@ -30,10 +32,21 @@ export interface RunOptions {
   readonly ready: string;
   /** What it prints once it can be used, where its path says so too early. */
   readonly prints?: string;
+  /** How long that may take. */
+  readonly readyMs?: number;
 }
 
 /** Starts it, and resolves when it is ready. Throws with what it printed when it does not come to that. */
-export async function run({ command, args, cwd, env = {}, url, ready, prints = '' }: RunOptions): Promise<Running> {
+export async function run({
+  command,
+  args,
+  cwd,
+  env = {},
+  url,
+  ready,
+  prints = '',
+  readyMs = READY_MS,
+}: RunOptions): Promise<Running> {
   const { PATH, HOME } = process.env;
   const child = spawn(command, args, { cwd, env: { PATH, HOME, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let printed = '';
@@ -51,9 +64,10 @@ export async function run({ command, args, cwd, env = {}, url, ready, prints = '
     clearTimeout(kill);
   };
 
-  const givesUpAt = performance.now() + READY_MS;
+  const givesUpAt = performance.now() + readyMs;
   while (!end.signal.aborted && performance.now() < givesUpAt) {
-    const response = await fetch(new URL(ready, url), { signal: AbortSignal.timeout(1_000) }).catch(() => null);
+    const signal = AbortSignal.timeout(1_000);
+    const response = await fetch(new URL(ready, url), { headers: NO_PAGE, signal }).catch(() => null);
     if (response?.ok === true && printed.includes(prints)) return { url, ended, stop, output: () => printed };
     await Promise.race([ended, new Promise((resolve) => void setTimeout(resolve, ASK_AGAIN_MS))]);
   }

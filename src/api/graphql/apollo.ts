@@ -1,7 +1,6 @@
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
-  ApolloServerPluginInlineTraceDisabled,
   ApolloServerPluginLandingPageDisabled,
 } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
@@ -13,6 +12,7 @@ import type { OperationContext } from './context.ts';
 import { TOKENS_MAX } from './documents.ts';
 import { toPublicError } from './errors.ts';
 import { legacyStatus } from './legacy-status.ts';
+import { tracesFor, type TrustsGateway } from './traces.ts';
 
 export function createApollo(parts: {
   schema: GraphQLSchema;
@@ -20,6 +20,8 @@ export function createApollo(parts: {
   production: boolean;
   metrics: Metrics;
   logger: Log;
+  /** Who gets federated traces. */
+  trusts: TrustsGateway;
 }): ApolloServer<OperationContext> {
   const { schema, httpServer, production, logger } = parts;
   return new ApolloServer<OperationContext>({
@@ -41,7 +43,7 @@ export function createApollo(parts: {
     plugins: [
       // Answers are private whatever a hint would say, and the plugin looks at every field.
       ApolloServerPluginCacheControlDisabled(),
-      ApolloServerPluginInlineTraceDisabled(),
+      tracesFor(parts.trusts),
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginDrainHttpServer({ httpServer }),
       countOperations(parts.metrics),

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type ExecutionResult, type FormattedExecutionResult, type GraphQLSchema, subscribe } from 'graphql';
 import { Refusal } from '../../domain/refusals.ts';
@@ -6,6 +5,7 @@ import type { OperationContext, Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import { delivered, operationOf } from '../graphql/execution.ts';
+import type { TrustsGateway } from '../graphql/traces.ts';
 import type { CallbackCalls } from './callback-calls.ts';
 import type { CallbackOrigins } from './callback-origins.ts';
 import { asksForCallback, callbackRequestOf } from './callback-request.ts';
@@ -15,9 +15,6 @@ import { requestOf } from './operation-request.ts';
 const OPEN_MAX = 10_000;
 /** How long we wait, when we go, for gateways to hear of it. */
 const FAREWELL_MS = 500;
-
-/** Whether a request comes from a gateway that the operator trusts. */
-export type TrustsGateway = (headers: IncomingHttpHeaders) => Promise<boolean>;
 
 export interface CallbackParts {
   readonly schema: GraphQLSchema;

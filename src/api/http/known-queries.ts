@@ -13,6 +13,7 @@ import type { Log } from '../../kit/log.ts';
 import type { OperationContext } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
+import { TRACE_HEADER } from '../graphql/traces.ts';
 
 const KNOWN_MAX = 1_000;
 /** Longer queries are rare, and a thousand of them must not fill our memory. */
@@ -92,8 +93,11 @@ export class KnownQueries {
 /** A request that is nothing but a query with its variables; null for everything else. */
 function plainOf({
   method,
+  headers,
   body,
 }: Asked): (Omit<KnownQuery, 'document' | 'headers'> & { readonly query: string }) | null {
+  // A trace is of all that Apollo Server does.
+  if (headers[TRACE_HEADER] !== undefined) return null;
   if (method !== 'POST' || typeof body !== 'object' || body === null || Array.isArray(body)) return null;
   const { query, variables = null, operationName = null, extensions } = body as Record<string, unknown>; // JSON
   if (typeof query !== 'string' || (extensions !== undefined && extensions !== null)) return null;
