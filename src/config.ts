@@ -27,6 +27,8 @@ export interface Config {
   /** Null prints a one-time password when the first administrator is created. */
   readonly adminPassword: Secret | null;
   readonly allowedOrigins: readonly string[];
+  /** Origins of gateways that may be called back: as they are, or `https://*.example.com`. */
+  readonly callbackOrigins: readonly string[];
   /** Proxies whose `X-Forwarded-For` is believed: addresses, or ranges such as `10.0.0.0/8`. */
   readonly trustedProxies: readonly string[];
   /** Where mail is handed over; null keeps it in files under {@link dataDir}, or sends none in production. */
@@ -131,6 +133,16 @@ const origin = z.string().refine((text) => URL.canParse(text) && new URL(text).o
   error: 'must list origins such as https://app.example.com, without a path',
 });
 
+/** As it is, or with `*.` for all that is below a domain of at least two labels. */
+const callbackOrigin = z.string().refine((text) => isCallbackOrigin(text), {
+  error: 'must list origins of gateways such as https://router.example.com or https://*.example.com, without a path',
+});
+
+function isCallbackOrigin(text: string): boolean {
+  const plain = text.replace(/^(https?:\/\/)\*\.(?=[^/.]+\.)/, '$1');
+  return /^https?:\/\/[^*]+$/.test(plain) && URL.canParse(plain) && new URL(plain).origin === plain;
+}
+
 const range = z.string().refine(isRange, {
   error: 'must list addresses of proxies, or ranges such as 10.0.0.0/8; trusting everybody is trusting nobody',
 });
@@ -211,6 +223,7 @@ const environment = z.object({
   ADMIN_EMAIL: z.email({ error: 'must be an e-mail address' }).default('admin@castellan.local'),
   ADMIN_PASSWORD: z.string().min(15, { error: 'must have at least 15 characters' }).optional(),
   ALLOWED_ORIGINS: list.pipe(z.array(origin)).default([]),
+  CALLBACK_ORIGINS: list.pipe(z.array(callbackOrigin)).default([]),
   TRUSTED_PROXIES: list.pipe(z.array(range)).default([]),
   LIMITS: documentLimits(LIMITS.documents),
   GATEWAY_LIMITS: documentLimits(LIMITS.gatewayDocuments),
@@ -286,6 +299,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     adminEmail: data.ADMIN_EMAIL,
     adminPassword: secretOrNull(data.ADMIN_PASSWORD),
     allowedOrigins: data.ALLOWED_ORIGINS,
+    callbackOrigins: data.CALLBACK_ORIGINS,
     trustedProxies: data.TRUSTED_PROXIES,
     smtpUrl: secretOrNull(data.SMTP_URL),
     mailFrom: data.MAIL_FROM,

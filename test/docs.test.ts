@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { freePort, run } from '../examples/gateways/running.ts';
 import { openMailOutbox } from '../src/drivers/files/mail-outbox.ts';
 import { systemClock } from '../src/kit/clock.ts';
 import { PASSWORD, startCastellans, type Castellans } from './support/castellan.ts';
@@ -167,3 +168,53 @@ test('the commands about users do what the page says', async () => {
     await rm(folder, { recursive: true });
   }
 }, 60_000);
+
+test('the commands about supergraphs do what the page says, on the example that it starts', async () => {
+  const [start, ...blocks] = commandsOf('docs/supergraph.md');
+  expect(start).toBe('npm run example\n');
+  const [gateway, castellan, documents] = [await freePort(), await freePort(), await freePort()].map(String);
+  const example = await run({
+    command: process.execPath,
+    args: [join(import.meta.dirname, '../examples/run.ts')],
+    cwd: join(import.meta.dirname, '..'),
+    env: { PORT: gateway ?? '', CASTELLAN_PORT: castellan ?? '', DOCUMENTS_PORT: documents ?? '' },
+    url: `http://127.0.0.1:${gateway}`,
+    ready: '/readiness',
+    prints: 'And end it',
+    readyMs: 120_000,
+  });
+  try {
+    const folder = await mkdtemp(join(tmpdir(), 'castellan-docs-'));
+    const script = blocks
+      .join('\n')
+      .replaceAll(':4000', `:${gateway}`)
+      .replaceAll(':4001', `:${castellan}`)
+      .replaceAll(':4002', `:${documents}`)
+      .replaceAll('/tmp/', `${folder}/`);
+    const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 60_000 });
+    await rm(folder, { recursive: true });
+    const answers = stdout.trim().split('\n');
+    const having = (word: string) => answers.filter((line) => line.includes(word));
+
+    expect(having('"me":{"name":"Edith"')[0]).toMatch(/"documents":\[{"title":"Plans",.*"Old plans".*"Corrections"/);
+    expect(stdout).not.toContain('"Diary"');
+    expect(having('"renameDocument"')[0]).toContain('"title":"Our plans"');
+    expect(having('An archived document stays as it is.')).toHaveLength(2);
+    expect(having('NOT_FOUND')).toHaveLength(1);
+    expect(having('"code":"SESSION_REVOKED"')).toHaveLength(2);
+    expect(having('event: complete')).toHaveLength(1);
+    expect(having('"enforced":true')).toHaveLength(1);
+    expect(having('0 answered otherwise, 0 rules decide no case')).toHaveLength(1);
+    expect(having('"viewerCanMany":[{"allowed":true')[0]).toContain('{"allowed":false');
+
+    // What a start prints can be pasted as well.
+    const printed = example.output().slice(example.output().indexOf('Sign in as Edith'));
+    const lines = printed.split('\n').filter((line) => line.startsWith('  '));
+    const pasted = lines.join('\n').replace(/ &$/m, ' &\n  sleep 1');
+    const answered = await promisify(execFile)('bash', ['-euc', `${pasted}\nwait`], { cwd: ROOT, timeout: 60_000 });
+    expect(answered.stdout).toContain('"me":{"name":"Edith","documents":[{"title":"Corrections"}]}');
+    expect(answered.stdout).toMatch(/"AccessEnded","code":"SESSION_REVOKED"/);
+  } finally {
+    await example.stop();
+  }
+}, 240_000);

@@ -11,6 +11,9 @@ import { addGraphqlRoute } from '../api/http/graphql-route.ts';
 import { KnownQueries } from '../api/http/known-queries.ts';
 import { addOauthRoutes } from '../api/http/oauth.ts';
 import { OpenConnections } from '../api/http/open-connections.ts';
+import { CallbackCalls } from '../api/http/callback-calls.ts';
+import { CallbackOrigins } from '../api/http/callback-origins.ts';
+import { Callbacks } from '../api/http/callbacks.ts';
 import { Origins } from '../api/http/origins.ts';
 import { createServer } from '../api/http/server.ts';
 import { serveSockets } from '../api/ws/sockets.ts';
@@ -19,7 +22,7 @@ import type { Foundation } from '../app/foundation.ts';
 
 /** Opens HTTP, WebSocket and server-sent events, and listens. */
 export async function openDoors(
-  { config, metrics, logger, cleanup }: Foundation,
+  { config, metrics, logger, cleanup, trustsGateway }: Foundation,
   { keyRing }: Pick<AuthorityParts, 'keyRing'>,
   services: Services,
 ) {
@@ -37,7 +40,16 @@ export async function openDoors(
     limits: config.limits,
     sdl: introspection ? readSchemaText() : null,
   });
-  const apollo = createApollo({ schema, documents, httpServer: server.server, introspection, metrics, logger });
+  const trusts = trustsGateway ?? (() => Promise.resolve(false));
+  const apollo = createApollo({
+    schema,
+    documents,
+    httpServer: server.server,
+    introspection,
+    metrics,
+    logger,
+    trusts,
+  });
   await apollo.start();
   const known = new KnownQueries({ schema, documents, logger });
   const origins = new Origins(config.allowedOrigins);
@@ -45,13 +57,26 @@ export async function openDoors(
   addOauthRoutes(server, { services, issuing: config });
   const open = new OpenConnections(config.limits.sockets);
   const streams = new EventStreams({ schema, documents, services, origins, open });
-  addGraphqlRoute(server, { apollo, services, known, streams, origins, metrics });
+  const callbacks = new Callbacks({
+    schema,
+    documents,
+    services,
+    origins: new CallbackOrigins(config.callbackOrigins),
+    calls: new CallbackCalls(),
+    trusts,
+  });
+  addGraphqlRoute(server, { apollo, services, known, streams, callbacks, origins, metrics });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins, open });
-  observe(metrics, services, { sockets: () => sockets.count, streams: () => streams.count });
+  observe(metrics, services, {
+    sockets: () => sockets.count,
+    streams: () => streams.count,
+    callbacks: () => callbacks.count,
+  });
 
   await server.listen({ host: config.host, port: config.port });
   cleanup.add('the HTTP server', () => server.close());
   cleanup.add('Apollo Server', () => apollo.stop());
+  cleanup.add('the callbacks', () => callbacks.close());
   cleanup.add('the event streams', () => streams.close());
   cleanup.add('the sockets', () => sockets.close());
   const { port } = server.server.address() as AddressInfo; // it listens on TCP

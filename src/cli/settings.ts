@@ -59,6 +59,11 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ allowedOrigins }) => allowedOrigins.join(',') || 'none',
   },
   {
+    variable: 'CALLBACK_ORIGINS',
+    purpose: 'gateways that may be called back with the events of subscriptions',
+    show: ({ callbackOrigins }) => callbackOrigins.join(',') || 'none',
+  },
+  {
     variable: 'TRUSTED_PROXIES',
     purpose: 'proxies whose word about where a request came from is believed',
     show: ({ trustedProxies }) => trustedProxies.join(',') || 'none',

@@ -9,7 +9,7 @@ import {
   type Castellans,
   type SignedInUser,
 } from '../support/castellan.ts';
-import { sessionEvents } from '../support/session-events.ts';
+import { endOfFeed, sessionEvents } from '../support/session-events.ts';
 
 const PERMISSIONS = `subscription ($after: String) {
   permissionsChanged(after: $after) {
@@ -179,4 +179,47 @@ describe('a token that ends', () => {
     const { accessToken } = await shortLived.signIn(bob.email);
     expect((await askOver(shortLived.connect({ token: accessToken }), ME)).data).toEqual({ me: { id: bob.id } });
   });
+});
+
+test('what belongs to an event is read with the event, with the rights of that moment', async () => {
+  const carol = await castellans.signUp('carol', ['member']);
+  const events = collect<{ sessionEvents: { session: { user: { name: string } | null } } }>(
+    castellans.connect({ token: carol.accessToken }),
+    `subscription ($after: String) {
+      sessionEvents(after: $after) { ... on SessionRevoked { session { user { name } } } }
+    }`,
+    { after: await endOfFeed(castellans) },
+  );
+  const names = [];
+  const revokeOf = 'mutation ($id: ID!) { revokeSession(id: $id) { position } }';
+  /** The next event that tells of an end. */
+  const nextEnd = async () => {
+    for (;;) {
+      const event = (await events.next())?.sessionEvents;
+      if (event === undefined || 'session' in event) return event;
+    }
+  };
+  for (const name of ['Carol', 'Caroline']) {
+    const rename = 'mutation ($input: UpdateUserInput!) { updateUser(input: $input) { position } }';
+    await castellans.ask(rename, { variables: { input: { id: carol.id, name } }, token: alice.accessToken });
+    const next = nextEnd();
+    const { sessionId } = await castellans.signIn(carol.email, 1);
+    await castellans.ask(revokeOf, { variables: { id: sessionId }, token: alice.accessToken, instance: 2 });
+    names.push((await next)?.session.user?.name);
+  }
+  expect(names).toEqual(['Carol', 'Caroline']);
+
+  // Whoever may not even read themselves any more.
+  const held = await castellans.ask<{ user: { grants: readonly { id: string }[] } }>(
+    'query ($id: ID!) { user(id: $id) { grants { id } } }',
+    { variables: { id: carol.id }, token: alice.accessToken },
+  );
+  const next = nextEnd();
+  const phone = await castellans.signIn(carol.email);
+  for (const { id } of held.data?.user.grants ?? []) {
+    const take = 'mutation ($id: ID!) { revokeRole(grantId: $id) { receipt { enforced } } }';
+    await castellans.ask(take, { variables: { id }, token: alice.accessToken });
+  }
+  await castellans.ask(revokeOf, { variables: { id: phone.sessionId }, token: alice.accessToken });
+  expect((await next)?.session).toBeNull();
 });

@@ -108,11 +108,14 @@ test('an instance waits until what it depends on is healthy, and asks with the p
   }
 });
 
-test('every volume is declared', () => {
+test('every volume is declared, and what is mounted of this folder is there or says how it is made', () => {
   const used = Object.values(compose.services).flatMap(({ volumes = [] }) =>
-    volumes.map((volume) => volume.split(':')[0]),
+    volumes.map((volume) => volume.split(':')[0] ?? ''),
   );
-  expect(Object.keys(compose.volumes)).toEqual(used);
+  const own = used.filter((name) => name.startsWith('./'));
+  expect(Object.keys(compose.volumes)).toEqual(used.filter((name) => !own.includes(name)));
+  const missing = own.map((name) => name.slice(2)).filter((name) => !existsSync(join(ROOT, name)));
+  expect(missing.filter((name) => !read('docker-compose.yml').includes(`> ${name}`))).toEqual([]);
 });
 
 test('what the Dockerfile copies is there, and is let in by .dockerignore', () => {

@@ -1,24 +1,32 @@
 import { expect, test } from '@jest/globals';
 import { composeServices as composeWithApollo } from '@apollo/composition';
 import { composeServices as composeWithGuild } from '@theguild/federation-composition';
-import { parse } from 'graphql';
+import { federateSubgraphs, ROUTER_COMPATIBILITY_VERSION_ONE } from '@wundergraph/composition';
+import { type DocumentNode, parse, printSchema } from 'graphql';
+import { DOCUMENTS_SDL } from '../../examples/documents/schema.ts';
 import { readSchemaText } from '../../src/api/graphql/sdl.ts';
-import { DOCUMENTS_SDL } from './documents.ts';
+
+interface Subgraph {
+  readonly name: string;
+  readonly url: string;
+  readonly typeDefs: DocumentNode;
+}
+
+interface Composed {
+  readonly problems: readonly string[];
+  /** What it composed, as SDL; of WunderGraph's, what clients see. */
+  readonly sdl: string;
+}
 
 const OURS = { name: 'castellan', url: 'http://localhost:4001/graphql', typeDefs: parse(readSchemaText()) };
 const DOCUMENTS = { name: 'documents', url: 'http://localhost:4002/', typeDefs: parse(DOCUMENTS_SDL) };
 
-/** The two composers accept different things, and every gateway uses one of them. */
-const COMPOSERS = [
-  ['Apollo', composeWithApollo],
-  ['the Guild', composeWithGuild],
-] as const;
-
-interface Composed {
-  readonly errors?: readonly { readonly message: string }[] | undefined;
-  readonly supergraphSdl?: string | undefined;
-  readonly hints?: readonly { readonly definition?: { readonly level: { readonly name: string } } }[] | undefined;
-}
+/** Each accepts something else, and every gateway uses one of them. */
+const COMPOSERS: readonly (readonly [string, (subgraphs: readonly Subgraph[]) => Composed])[] = [
+  ['Apollo', (subgraphs) => readComposed(composeWithApollo([...subgraphs]))],
+  ['the Guild', (subgraphs) => readComposed(composeWithGuild([...subgraphs]))],
+  ['WunderGraph, which wgc composes with,', composeWithWunderGraph],
+];
 
 test('the schema links to federation 2.9, newer than which the Guild composes nothing', () => {
   expect(readSchemaText().match(/https:\/\/specs\.apollo\.dev\/federation\/v[\d.]+/g)).toEqual([
@@ -27,28 +35,51 @@ test('the schema links to federation 2.9, newer than which the Guild composes no
 });
 
 test.each(COMPOSERS)('the schema composes alone under the composer of %s', (_, compose) => {
-  expect(problemsOf(compose([OURS]))).toEqual([]);
+  expect(compose([OURS]).problems).toEqual([]);
 });
 
 test.each(COMPOSERS)('the schema composes with another subgraph under the composer of %s', (_, compose) => {
-  const composed = compose([OURS, DOCUMENTS]);
-  expect(problemsOf(composed)).toEqual([]);
-  const supergraph = composed.supergraphSdl ?? '';
-  expect(supergraph).toMatch(/type User\s[^}]*@join__type\(graph: CASTELLAN, key: "id"\)/);
-  expect(supergraph).toMatch(/type User\s[^}]*@join__type\(graph: DOCUMENTS, key: "id"\)/);
-  for (const field of ['documents', 'email', 'viewerCan', 'sessionEvents', 'document'])
-    expect(supergraph).toMatch(new RegExp(String.raw`^  ${field}\b`, 'm'));
+  const { problems, sdl } = compose([OURS, DOCUMENTS]);
+  expect(problems).toEqual([]);
+  for (const field of ['documents', 'email', 'viewerCan', 'sessionEvents', 'document', 'renameDocument'])
+    expect(sdl).toMatch(new RegExp(String.raw`^  ${field}\b`, 'm'));
+});
+
+test.each(COMPOSERS.slice(0, 2))('both subgraphs have users under the composer of %s', (_, compose) => {
+  const { sdl } = compose([OURS, DOCUMENTS]);
+  expect(sdl).toMatch(/type User\s[^}]*@join__type\(graph: CASTELLAN, key: "id"\)/);
+  expect(sdl).toMatch(/type User\s[^}]*@join__type\(graph: DOCUMENTS, key: "id"\)/);
 });
 
 test.each(COMPOSERS)('the composer of %s does find what does not fit', (_, compose) => {
-  const wrong = { ...DOCUMENTS, typeDefs: parse(DOCUMENTS_SDL.replace('documents: [Document!]!', 'email: Int!')) };
-  expect(problemsOf(compose([OURS, wrong]))).not.toEqual([]);
+  const clash = DOCUMENTS_SDL.replace('documents: [Document!]\n}\n\ntype Query', 'email: Int!\n}\n\ntype Query');
+  expect(clash).toContain('email: Int!');
+  expect(compose([OURS, { ...DOCUMENTS, typeDefs: parse(clash) }]).problems).not.toEqual([]);
 });
 
-function problemsOf({ errors = [], hints = [], supergraphSdl }: Composed): readonly string[] {
+function readComposed({
+  errors = [],
+  hints = [],
+  supergraphSdl,
+}: {
+  readonly errors?: readonly { readonly message: string }[] | undefined;
+  readonly supergraphSdl?: string | undefined;
+  readonly hints?: readonly { readonly definition?: { readonly level: { readonly name: string } } }[] | undefined;
+}): Composed {
   const messages = errors.map(({ message }) => message);
   const severe = hints
     .filter(({ definition }) => definition?.level.name === 'ERROR')
     .map((hint) => JSON.stringify(hint));
-  return supergraphSdl === undefined ? ['nothing was composed', ...messages, ...severe] : [...messages, ...severe];
+  const nothing = supergraphSdl === undefined ? ['nothing was composed'] : [];
+  return { problems: [...nothing, ...messages, ...severe], sdl: supergraphSdl ?? '' };
+}
+
+function composeWithWunderGraph(subgraphs: readonly Subgraph[]): Composed {
+  const result = federateSubgraphs({
+    subgraphs: subgraphs.map(({ name, url, typeDefs }) => ({ name, url, definitions: typeDefs })),
+    version: ROUTER_COMPATIBILITY_VERSION_ONE,
+  });
+  if (!result.success) return { problems: result.errors.map(({ message }) => message), sdl: '' };
+  const problems = result.warnings.map(({ message }) => message);
+  return { problems, sdl: printSchema(result.federatedGraphClientSchema) };
 }

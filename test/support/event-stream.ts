@@ -33,7 +33,8 @@ export async function openStream(
       }
       const { value, done } = (await reader?.read()) ?? { value: undefined, done: true };
       if (done) return null;
-      text += value;
+      // Lines may end either way.
+      text = `${text}${value}`.replaceAll('\r\n', '\n');
     }
   }
 

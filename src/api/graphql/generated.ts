@@ -11,6 +11,7 @@ import type { PermissionReport as PermissionAnalyticsRecord } from '../../domain
 import type { SessionReport as SessionAnalyticsRecord } from '../../domain/sessions/session-analytics.ts';
 import type { SigningKeyRecord as SigningKeyRecord } from '../../domain/tokens/signing-keys.ts';
 import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
+import type { RevokedSession as RevokedSession } from './session-events.ts';
 import type { OperationContext } from './context.ts';
 export type Maybe<T> = T | null;
 export type InputMaybe<T> = Maybe<T>;
@@ -1893,6 +1894,8 @@ export type SessionRefreshed = {
 export type SessionRevoked = {
   __typename?: 'SessionRevoked';
   sessionId: Scalars['ID']['output'];
+  /** Null where you may not read it. */
+  session?: Maybe<Session>;
   /** Why: as `revokedReason` of the session. */
   reason: Scalars['String']['output'];
   at: Scalars['DateTime']['output'];
@@ -2170,7 +2173,7 @@ export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
   SessionEvent:
     | ( SessionStarted )
     | ( SessionRefreshed )
-    | ( SessionRevoked )
+    | ( RevokedSession )
     | ( SessionExpired )
     | ( Resync )
     | ( AccessEnded )
@@ -2338,7 +2341,7 @@ export type ResolversTypes = {
   RenewConnectionPayload: ResolverTypeWrapper<RenewConnectionPayload>;
   SessionStarted: ResolverTypeWrapper<SessionStarted>;
   SessionRefreshed: ResolverTypeWrapper<SessionRefreshed>;
-  SessionRevoked: ResolverTypeWrapper<SessionRevoked>;
+  SessionRevoked: ResolverTypeWrapper<RevokedSession>;
   SessionExpired: ResolverTypeWrapper<SessionExpired>;
   SessionEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SessionEvent']>;
   SigningKey: ResolverTypeWrapper<SigningKeyRecord>;
@@ -2502,7 +2505,7 @@ export type ResolversParentTypes = {
   RenewConnectionPayload: RenewConnectionPayload;
   SessionStarted: SessionStarted;
   SessionRefreshed: SessionRefreshed;
-  SessionRevoked: SessionRevoked;
+  SessionRevoked: RevokedSession;
   SessionExpired: SessionExpired;
   SessionEvent: ResolversUnionTypes<ResolversParentTypes>['SessionEvent'];
   SigningKey: SigningKeyRecord;
@@ -3357,6 +3360,7 @@ export type SessionRefreshedResolvers<ContextType = OperationContext, ParentType
 
 export type SessionRevokedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SessionRevoked'] = ResolversParentTypes['SessionRevoked']> = {
   sessionId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType>;
   reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;

@@ -159,6 +159,8 @@ export class LiveSubscription<E extends Placed>
       const event = this.#queue.shift();
       if (event === undefined) continue;
       if (this.#told !== null) this.#told = event.position;
+      // What belongs to it is read for its principal as it is now, and read anew.
+      this.#context.become(this.#by);
       return { done: false, value: event };
     }
   }

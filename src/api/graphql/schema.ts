@@ -1,6 +1,7 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { badInput } from '../../domain/refusals.ts';
+import { entityKeys, isIdentified } from './entity-keys.ts';
 import { accounts } from './accounts.ts';
 import { apiKeys } from './api-keys.ts';
 import { analytics } from './analytics.ts';
@@ -88,14 +89,15 @@ function missingReferences(schema: GraphQLSchema, resolvers: ResolverMap): reado
 
 /** The library passes on whatever the caller sends, and what is no representation then fails as if the fault were ours. */
 function refuseMalformedRepresentations(schema: GraphQLSchema): void {
-  const entities = new Set<unknown>(entityNames(schema));
+  const keys = new Map(entityNames(schema).map((name) => [name, entityKeys(schema, name)]));
   const field = schema.getQueryType()?.getFields()['_entities'];
   const resolve = field?.resolve;
   if (field === undefined || resolve === undefined) return;
   field.resolve = (source, args: { readonly representations: readonly unknown[] }, context, info) => {
     for (const representation of args.representations) {
-      const { __typename, id } = Object(representation) as { readonly __typename?: unknown; readonly id?: unknown };
-      if (entities.has(__typename) && (typeof id === 'string' || Number.isSafeInteger(id))) continue;
+      const { __typename } = Object(representation) as { readonly __typename?: unknown };
+      const known = typeof __typename === 'string' ? (keys.get(__typename) ?? []) : [];
+      if (known.some((key) => isIdentified(representation, key))) continue;
       throw badInput('representations', 'A representation has the __typename of an entity and its id.');
     }
     return resolve(source, args, context, info);

@@ -3,22 +3,28 @@ import { formatEventPosition, parseEventPosition } from '../../domain/outbox/eve
 import type { OutboxEvent } from '../../domain/outbox/event.ts';
 import { isDeviceKind } from '../../domain/sessions/device.ts';
 import { EXPIRED, REFRESHED, REVOKED, STARTED } from '../../domain/sessions/session-counts.ts';
-import type {
-  Resolvers,
-  SessionEvent,
-  SessionExpired,
-  SessionRefreshed,
-  SessionRevoked,
-  SessionStarted,
-} from './generated.ts';
+import type { Resolvers, SessionExpired, SessionRefreshed, SessionStarted } from './generated.ts';
 import { LiveSubscription } from './live-subscription.ts';
 
-type Told = SessionStarted | SessionRefreshed | SessionRevoked | SessionExpired;
+/** The event, before its session is read. */
+export interface RevokedSession {
+  readonly __typename: 'SessionRevoked';
+  readonly sessionId: string;
+  readonly reason: string;
+  readonly at: string;
+  readonly position: string;
+}
+
+type Told = SessionStarted | SessionRefreshed | RevokedSession | SessionExpired;
 
 /** A place in another feed says nothing about one in this. */
 const ELSEWHERE: Position = { epoch: '', seq: 0 };
 
 export const sessionEvents: Resolvers = {
+  SessionRevoked: {
+    session: ({ sessionId }, _args, { loaders }) => loaders.sessions.load(sessionId),
+  },
+
   Subscription: {
     sessionEvents: {
       subscribe: (_, { after }, context) => {
@@ -39,7 +45,7 @@ export const sessionEvents: Resolvers = {
           },
         });
       },
-      resolve: (event: SessionEvent) => event,
+      resolve: (event: Told) => event,
     },
   },
 };

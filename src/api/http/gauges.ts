@@ -18,7 +18,7 @@ export function observe(
     eventFeeds,
     operationLimits,
   }: Services,
-  open: { readonly sockets: () => number; readonly streams: () => number },
+  open: { readonly sockets: () => number; readonly streams: () => number; readonly callbacks: () => number },
 ): void {
   metrics.gauge(
     'lease_margin_seconds',
@@ -41,6 +41,7 @@ export function observe(
   );
   metrics.gauge('sockets', 'Open WebSockets.', open.sockets);
   metrics.gauge('event_streams', 'Subscriptions over server-sent events.', open.streams);
+  metrics.gauge('callbacks', 'Subscriptions of gateways that are called back.', open.callbacks);
   metrics.gauge('policy_problem', '1 while the policy files of this instance cannot be put in force.', () =>
     Number(!policyFiles.usable),
   );

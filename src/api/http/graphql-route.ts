@@ -7,6 +7,8 @@ import type { OperationContext, Services } from '../graphql/context.ts';
 import { inTime } from '../graphql/deadlines.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Metrics } from '../../kit/metrics.ts';
+import type { CallbackStream } from './callback-stream.ts';
+import type { Callbacks } from './callbacks.ts';
 import type { EventStreams } from './event-streams.ts';
 import { contextNow, contextOf } from './identity.ts';
 import type { KnownQueries } from './known-queries.ts';
@@ -22,13 +24,14 @@ export interface GraphqlRouteParts {
   readonly services: Services;
   readonly known: KnownQueries;
   readonly streams: EventStreams;
+  readonly callbacks: Callbacks;
   readonly origins: Origins;
   readonly metrics: Metrics;
 }
 
 export function addGraphqlRoute(
   server: FastifyInstance,
-  { apollo, services, known, streams, origins, metrics }: GraphqlRouteParts,
+  { apollo, services, known, streams, callbacks, origins, metrics }: GraphqlRouteParts,
 ): void {
   const answered = metrics.operations.labels({ kind: 'query', outcome: 'ok' });
   const failed = metrics.operations.labels({ kind: 'query', outcome: 'errors' });
@@ -39,12 +42,15 @@ export function addGraphqlRoute(
       let context: OperationContext;
       let isStream: boolean;
       let limits: Headers = {};
+      let callback: CallbackStream | null = null;
       try {
+        if (callbacks.wantedBy(request)) callback = await callbacks.admit(request);
         context = contextNow(request, services) ?? (await contextOf(request, services, origins));
         const asked = admitted(context, askedBy(request));
         const allowance = asked !== null && 'then' in asked ? await asked : asked;
         limits = limitHeaders(allowance);
         if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
+        if (callback !== null) return await callbacks.serve(request, reply, context, callback);
         isStream = streams.wantedBy(request, context);
         if (isStream) streams.admit(request, reply, context);
       } catch (error) {

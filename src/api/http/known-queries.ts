@@ -8,6 +8,7 @@ import { type Documents, type Operation, tooCostly } from '../graphql/documents.
 import { toPublicError } from '../graphql/errors.ts';
 import { EXECUTION } from '../graphql/execution.ts';
 import { limitsFor } from '../graphql/limits.ts';
+import { TRACE_HEADER } from '../graphql/traces.ts';
 
 const KNOWN_MAX = 1_000;
 /** Of all that are known; they may be the same documents that are kept for every door. */
@@ -94,8 +95,11 @@ export class KnownQueries {
 /** A request that is nothing but a query with its variables; null for everything else. */
 function plainOf({
   method,
+  headers,
   body,
 }: Asked): (Omit<KnownQuery, 'document' | 'headers'> & { readonly query: string }) | null {
+  // A trace is of all that Apollo Server does.
+  if (headers[TRACE_HEADER] !== undefined) return null;
   if (method !== 'POST' || typeof body !== 'object' || body === null || Array.isArray(body)) return null;
   const { query, variables = null, operationName = null, extensions } = body as Record<string, unknown>; // JSON
   if (typeof query !== 'string' || (extensions !== undefined && extensions !== null)) return null;
