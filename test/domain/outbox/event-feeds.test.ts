@@ -58,13 +58,13 @@ function openFeeds() {
   return {
     feeds,
     outbox,
-    hold(where: string) {
+    hold: (where: string) => {
       const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
       held.set(where, { reached: reached.resolve, released: released.promise });
       return { reached: reached.promise, release: released.resolve };
     },
     /** One more event of this user's, which has its number. */
-    async tell(userId: string, what: string): Promise<number> {
+    tell: async (userId: string, what: string): Promise<number> => {
       await castellans.rows(
         `insert into outbox (kind, subject_id, user_id, at) values ('thing.happened', $2, $1, now())`,
         userId,
