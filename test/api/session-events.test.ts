@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { TIMING } from '../../src/domain/authority/timing.ts';
 import {
   askOver,
   codesOf,
@@ -109,20 +110,6 @@ test('a session that is started on one instance, refreshed on another and revoke
   expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
 });
 
-test('what was committed before the subscription is not told as new, though it has no number yet', async () => {
-  const bob = await castellans.signUp('bob');
-  await castellans.apps[1]?.services.drainer.drain();
-  // As from an instance that died after its commit: nobody has asked for its number.
-  await castellans.rows(
-    `insert into outbox (kind, subject_id, user_id, at) values ('session.refreshed', 'sess_before', $1, now())`,
-    bob.id,
-  );
-  const stream = await following(bob, 1);
-  const phone = await castellans.signIn(bob.email);
-  expect(said(await stream.next())).toEqual(['SessionStarted', phone.sessionId]);
-  await stream.stop();
-});
-
 test('sessions that end by themselves are told once, whichever instances notice', async () => {
   const bob = await castellans.signUp('bob');
   const phone = await castellans.signIn(bob.email);
@@ -143,6 +130,49 @@ test('sessions that end by themselves are told once, whichever instances notice'
     expect(said(started ?? null)).toEqual(['SessionStarted', next.sessionId]);
     await stream.stop();
   }
+});
+
+describe('without timers, for as long as a test waits', () => {
+  let rare: Castellans;
+
+  beforeAll(async () => {
+    rare = await startCastellans(2, { timing: { ...TIMING, pollMs: 60_000, leaseMs: 180_000 } });
+  });
+
+  afterAll(() => rare.close());
+
+  const followed = ({ accessToken: token }: SignedInUser, instance: number) =>
+    listening(rare, instance, () => sessionEvents(rare.connect({ token, instance })));
+
+  test('what is committed anywhere is numbered, and told everywhere, at once', async () => {
+    const bob = await rare.signUp('bob');
+    const streams = await Promise.all([0, 1].map((instance) => followed(bob, instance)));
+    for (const instance of [0, 1, 0]) {
+      const { sessionId, accessToken } = await rare.signIn(bob.email, instance);
+      await rare.ask('mutation { signOut { position } }', { token: accessToken, instance: 1 - instance });
+      for (const stream of streams) {
+        expect((await stream.take(2)).map(said)).toEqual([
+          ['SessionStarted', sessionId],
+          ['SessionRevoked', sessionId],
+        ]);
+      }
+    }
+    for (const stream of streams) await stream.stop();
+  });
+
+  test('what was committed before the subscription is not told as new, though it had no number yet', async () => {
+    const bob = await rare.signUp('bob');
+    await Promise.all(rare.apps.map(({ services }) => services.drainer.drain()));
+    // As from an instance that died after its commit: nobody has asked for its number.
+    await rare.rows(
+      `insert into outbox (kind, subject_id, user_id, at) values ('session.refreshed', 'sess_before', $1, now())`,
+      bob.id,
+    );
+    const stream = await followed(bob, 1);
+    const phone = await rare.signIn(bob.email);
+    expect(said(await stream.next())).toEqual(['SessionStarted', phone.sessionId]);
+    await stream.stop();
+  });
 });
 
 test('AC-06: the end of one’s own session arrives as AccessEnded, complete and 4401, all before the receipt', async () => {
