@@ -106,6 +106,29 @@ describe('a subscription over server-sent events', () => {
     expect(order).toEqual(['ended', 'receipt']);
   });
 
+  test('AC-09: brings nothing more once its session was revoked between two events, on every instance', async () => {
+    const bob = await castellans.signUp('bob');
+    const streams = await Promise.all([0, 1, 2].map((instance) => stream(SESSION_EVENTS, bob.accessToken, instance)));
+    const told = async (sessionId: string) => {
+      await revoke(sessionId);
+      return Promise.all(streams.map((each) => each.next()));
+    };
+    const { sessionId } = await castellans.signIn(bob.email);
+    for (const event of await told(sessionId)) expect(JSON.stringify(event)).toContain(sessionId);
+    const laptop = await castellans.signIn(bob.email);
+    // What happens at the same time, and after, would be an event for this stream as well.
+    await Promise.all([revoke(bob.sessionId), castellans.signIn(bob.email)]);
+    await revoke(laptop.sessionId);
+    for (const each of streams) {
+      const rest = await each.all();
+      expect(rest).toMatchObject([
+        { event: 'next', data: { data: { sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } } } },
+        COMPLETE,
+      ]);
+      expect(JSON.stringify(rest)).not.toContain(laptop.sessionId);
+    }
+  });
+
   test('that is refused tells why and completes', async () => {
     const answers = await Promise.all([
       stream(SESSION_EVENTS),

@@ -163,7 +163,7 @@ describe('a token that ends', () => {
 
   afterAll(() => shortLived.close());
 
-  test('ends its subscriptions with AccessEnded and its socket with 4403: a fresh one may come back', async () => {
+  test('AC-06: ends its subscriptions with AccessEnded and its socket with 4403: a fresh one may come back', async () => {
     const bob = await shortLived.signUp('bob');
     const closed = Promise.withResolvers<number>();
     const client = shortLived.connect({ token: bob.accessToken, onClosed: closed.resolve });

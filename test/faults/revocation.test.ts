@@ -15,6 +15,8 @@ const LEASE_MS = 3_000;
 
 interface Fault {
   readonly name: string;
+  /** Of the attack that it is, which stands in the title. */
+  readonly attack?: string;
   /** Revocations are spread over this time, from the start of the fault. */
   readonly spreadMs: number;
   /** Makes it and, when it returns, has undone it. */
@@ -29,6 +31,7 @@ const FAULTS: readonly Fault[] = [
   { name: 'none', spreadMs: 2_500 * STRETCH, run: () => lasting(3_000) },
   {
     name: 'lost hints',
+    attack: 'AC-03: ',
     spreadMs: 2_500 * STRETCH,
     async run({ instances: [first] }) {
       if (first === undefined) throw new TypeError('there is no instance');
@@ -60,6 +63,7 @@ const FAULTS: readonly Fault[] = [
   },
   {
     name: 'instance stopped',
+    attack: 'AC-05: ',
     silences: true,
     spreadMs: 1_200,
     async run({ instances: [, second] }) {
@@ -100,9 +104,11 @@ afterAll(async () => {
   await cluster.close();
 }, 60_000);
 
-test.each(FAULTS)(
-  'what is enforced is refused everywhere: $name',
-  async (fault) => {
+test.each(
+  FAULTS.map((fault) => [`${fault.attack ?? ''}what is enforced is refused everywhere: ${fault.name}`, fault] as const),
+)(
+  '%s',
+  async (_, fault) => {
     const startedAtMs = performance.now();
     const before = { ...record.counts };
     const admin = await signIn(at(0).url, ADMIN);
