@@ -55,13 +55,14 @@ test('the commands about second factors do what the page says', async () => {
     .replaceAll(':4001', `:${port}`)
     .replaceAll('a password for trying it', PASSWORD);
   const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 30_000 });
-  const [, enabled, refused, wrong, verified, used, disabled, signedIn] = stdout.trim().split(/\n+/);
+  const [, enabled, refused, wrong, verified, used, stepped, disabled, signedIn] = stdout.trim().split(/\n+/);
 
   expect(enabled).toBe('{"data":{"me":{"mfaEnabled":true}}}');
   expect(refused).toContain('"code":"UNAUTHENTICATED"');
   expect(wrong).toContain('This code is wrong');
   expect(verified).toMatch(/"accessToken":"[^"]+","session":\{"aal":2\}/);
   expect(used).toContain('This challenge is not valid');
+  expect(stepped).toBe('2');
   expect(disabled).toBe('{"data":{"disableTotp":{"receipt":{"enforced":true}}}}');
   expect(signedIn).toContain('"accessToken"');
 });

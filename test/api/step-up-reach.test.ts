@@ -4,6 +4,7 @@ import {
   type Answer,
   askOver,
   type Castellans,
+  codesOf,
   PASSWORD,
   type SignedInUser,
   startCastellans,
@@ -13,10 +14,10 @@ import { letProofsAge, RENAME, STEP_UP, steppingPolicy, steppingUp, type Stepped
 
 /** That a step-up is in force everywhere when it is acknowledged. */
 
-jest.setTimeout(180_000);
+jest.setTimeout(400_000);
 
-const PEOPLE = 4;
-const ROUNDS = 250;
+const PEOPLE = 8;
+const ROUNDS = 125;
 
 type Said<T extends object = object> = Pick<Answer<T>, 'data' | 'errors'>;
 
@@ -31,7 +32,7 @@ beforeAll(async () => {
   const policyFiles = await steppingPolicy();
   // What a password costs is not what is asked here.
   const settings = { accessTokenSeconds: 3_600, passwordStrength: { memoryKib: 64, passes: 1 } };
-  castellans = await startCastellans(3, { policyFiles, settings });
+  castellans = await startCastellans(3, { policyFiles, settings, poolMax: 10 });
   const names = Array.from({ length: PEOPLE }, (_, n) => `bob${n}`);
   const signedUp = await Promise.all(names.map((name) => castellans.signUp(name)));
   people = signedUp.map((user) => ({ ...user, socket: castellans.connect({ token: user.accessToken, instance: 1 }) }));
@@ -45,29 +46,36 @@ const overHttp = (person: Person, instance: number, label: string) =>
 const overSocket = (person: Person, label: string) =>
   askOver(person.socket, RENAME, { variables: rename(person, label) });
 
-/** What everybody was answered before a step-up, and by the very next operation after it. */
+/** The answer, however often it takes to get one: that a database is slow says nothing about a proof. */
+async function answered<T extends object>(ask: () => Promise<Said<T>>): Promise<Said<T>> {
+  for (;;) {
+    const said = await ask();
+    if (!codesOf(said).includes('AUTHORITY_UNAVAILABLE')) return said;
+  }
+}
+
+/** What everybody was answered before a step-up, and by the very next operation after it was acknowledged. */
 async function governed(
   operate: (person: Person, label: string) => Promise<Said>,
   stepUp: (person: Person) => Promise<Said<SteppedUp>>,
 ): Promise<object> {
-  const answers = { before: [] as Said[], stepUp: [] as Said[], after: [] as Said[] };
+  const [before, after]: [Said[], Said[]] = [[], []];
   let enforced = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     await letProofsAge(castellans, ...people.map(({ sessionId }) => sessionId));
     await Promise.all(
       people.map(async (person) => {
-        answers.before.push(await operate(person, `before ${round}`));
-        const stepped = await stepUp(person);
-        answers.stepUp.push(stepped);
-        enforced += Number(stepped.data?.stepUp.receipt.enforced);
-        answers.after.push(await operate(person, `after ${round}`));
+        before.push(await answered(() => operate(person, `before ${round}`)));
+        const { data } = await answered(() => stepUp(person));
+        enforced += data?.stepUp.receipt.enforced === true ? 1 : 0;
+        after.push(await answered(() => operate(person, `after ${round}`)));
       }),
     );
   }
-  return { ...Object.fromEntries(Object.entries(answers).map(([what, each]) => [what, tally(each)])), enforced };
+  return { before: tally(before), enforced, after: tally(after) };
 }
 
-const ALL = { before: { MFA_REQUIRED: 1_000 }, stepUp: { ok: 1_000 }, enforced: 1_000, after: { ok: 1_000 } };
+const ALL = { before: { MFA_REQUIRED: 1_000 }, enforced: 1_000, after: { ok: 1_000 } };
 
 test('a step-up over HTTP on one instance governs the next operation on an open socket of another, 1,000 of 1,000 times', async () => {
   const stepUp = steppingUp(() => castellans);

@@ -22,7 +22,7 @@ export async function letProofsAge(castellans: Castellans, ...sessionIds: readon
      select id, 'changed', user_id, 'test' from sessions where id = any($1)`,
     sessionIds,
   );
-  for (const { services } of castellans.apps) await services.tail.poll(true);
+  await Promise.all(castellans.apps.map(({ services }) => services.tail.poll(true)));
 }
 
 export const RENAME = 'mutation ($id: ID!, $label: String!) { renameSession(id: $id, label: $label) { position } }';

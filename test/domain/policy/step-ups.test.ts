@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { Engine } from '../../../src/domain/policy/engine.ts';
 import { parseBundle } from '../../../src/domain/policy/parse.ts';
+import { proofText, stepUpChanges } from '../../../src/domain/policy/step-ups.ts';
+import { diffLines } from '../../../src/cli/policy-diff-text.ts';
 
 const bundleOf = (stepUp: string | null) =>
   parseBundle([
@@ -53,5 +55,26 @@ describe('a step-up', () => {
     ];
     expect(new Set(different.map(versionOf)).size).toBe(different.length);
     expect(versionOf('{}')).toBe(versionOf(null));
+  });
+
+  test('that is another than before is told by the diff of two policies, though nobody gains or loses anything', () => {
+    const before = bundleOf('{ delete: { within: 15m }, update: { level: 2 } }');
+    const after = bundleOf('{ delete: { level: 2, within: 90s }, update: { level: 2 } }');
+    expect(stepUpChanges(before.subjects, before.subjects)).toEqual([]);
+    const changes = stepUpChanges(before.subjects, after.subjects);
+    expect(changes.map(({ subject, action, ...proof }) => [subject, action, proof])).toEqual([
+      ['Doc', 'delete', { before: { level: 1, withinSeconds: 900 }, after: { level: 2, withinSeconds: 90 } }],
+    ]);
+    expect(changes.map((change) => [proofText(change.before), proofText(change.after)])).toEqual([
+      ['within: 15m', 'level: 2, within: 90s'],
+    ]);
+    expect(stepUpChanges(bundleOf(null).subjects, before.subjects).map(({ action }) => action)).toEqual([
+      'delete',
+      'update',
+    ]);
+    const compared = { against: 'old', population: 'cases', asked: 1, people: new Map(), changes: [] } as const;
+    const lines = diffLines({ bundles: [before, after], ...compared }, 'new', [], false);
+    expect(lines).toContain('STEP UP delete Doc');
+    expect(lines).toContain('  before: within: 15m; after: level: 2, within: 90s');
   });
 });
