@@ -1327,6 +1327,7 @@ export type RenewConnectionPayload = {
 export type SessionRevoked = {
   __typename?: 'SessionRevoked';
   sessionId: Scalars['ID']['output'];
+  /** Null when you may not read it. */
   session?: Maybe<Session>;
   /** Why: signed_out, revoked, refresh_reuse, mfa_changed, password_changed, session_limit. */
   reason: Scalars['String']['output'];
