@@ -9,7 +9,7 @@ const ASK_AGAIN_MS = 50;
 /** Apollo Server takes a GET without it for one that another site made a browser send. */
 const NO_PAGE = { 'apollo-require-preflight': 'true' };
 /** A process that does not end by then when it is asked to is ended. */
-const STOP_MS = 9_000;
+const STOP_MS = 30_000;
 
 /** A process of its own that serves HTTP. */
 export interface Running {
