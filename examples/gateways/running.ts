@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /** A gateway takes a few seconds, and much longer on a machine that is busy with something else. */
-const READY_MS = 40_000;
+const READY_MS = 90_000;
 const ASK_AGAIN_MS = 50;
 /** Apollo Server takes a GET without it for one that another site made a browser send. */
 const NO_PAGE = { 'apollo-require-preflight': 'true' };
 /** A process that does not end by then when it is asked to is ended. */
-const STOP_MS = 9_000;
+const STOP_MS = 30_000;
 
 /** A process of its own that serves HTTP. */
 export interface Running {

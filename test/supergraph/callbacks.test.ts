@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { CallbackCalls, type Lookup } from '../../src/api/http/callback-calls.ts';
 import { ConfigError, readConfig } from '../../src/config.ts';
+import { isPublicAddress } from '../../src/kit/networks.ts';
 import {
   type Castellans,
   createTestClock,
@@ -303,6 +304,23 @@ describe('AC-73: nobody makes Castellan ask what it should not', () => {
     }
     expect(resolved).toEqual(Array.from({ length: 5 }, () => 'router.example.com'));
   });
+
+  const NOT_PUBLIC =
+    '0.0.0.0 10.0.0.7 100.64.0.1 127.0.0.1 169.254.169.254 172.16.0.1 172.31.255.255 192.168.1.1 ' +
+    '192.0.2.1 198.18.0.1 198.51.100.1 203.0.113.9 224.0.0.1 255.255.255.255 :: ::1 ' +
+    'fe80::1 fc00::1 fd12::1 ff02::1 2001:db8::1 2002:7f00:1:: 64:ff9b::7f00:1 ::ffff:8.8.8.8 ' +
+    'localhost 127.1 0x7f000001';
+
+  test.each(['', ...NOT_PUBLIC.split(' ')])('%s is no public address', (address) => {
+    expect(isPublicAddress(address)).toBe(false);
+  });
+
+  test.each(['8.8.8.8', '93.184.215.14', '172.15.0.1', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2a00:1450::1'])(
+    '%s is one',
+    (address) => {
+      expect(isPublicAddress(address)).toBe(true);
+    },
+  );
 
   test.each([
     'https://*',

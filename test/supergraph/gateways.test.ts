@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { grafbaseBinary, startGrafbase } from '../../examples/gateways/grafbase/start.ts';
 import { type HiveConfig, startHive } from '../../examples/gateways/hive/start.ts';
 import { freePort, type Running } from '../../examples/gateways/running.ts';
 import { codesOf, post, until } from '../support/castellan.ts';
 import { addMember, openSupergraph, overSocket, overStream, type Events, type Supergraph } from './supergraph.ts';
+
+// Several processes take part in each.
+jest.setTimeout(60_000);
 
 /** Gateways that people run, with the configurations that our examples have, in front of one of two instances. */
 interface Gateway {
@@ -78,7 +81,7 @@ describe.each(GATEWAYS)('through $name', ({ start, sockets, refused, upstream })
 
   beforeAll(async () => {
     gateway = await start(supergraph, port);
-  }, 60_000);
+  }, 120_000);
 
   afterAll(() => gateway?.stop());
 

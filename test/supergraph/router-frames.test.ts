@@ -13,10 +13,13 @@ const ID = '1';
 
 let castellans: Castellans;
 let alice: SignedInUser;
+let bob: SignedInUser;
+let carol: SignedInUser;
 
 beforeAll(async () => {
   castellans = await startCastellans(3);
   alice = await castellans.signUp('alice', ['administrator']);
+  [bob, carol] = [await castellans.signUp('bob'), await castellans.signUp('carol')];
 }, 40_000);
 
 afterAll(() => castellans.close());
@@ -45,8 +48,8 @@ test.each([
 ])(
   'with the token in %s: events, AccessEnded, complete and 4401, and the socket beside it goes on',
   async (_, where) => {
-    const [bob, carol] = [await castellans.signUp('bob'), await castellans.signUp('carol')];
-    const ofBob = await subscribe(bob.accessToken, 0, where);
+    const laptop = await castellans.signIn(bob.email);
+    const ofBob = await subscribe(laptop.accessToken, 0, where);
     const ofCarol = await subscribe(carol.accessToken, 0, where);
     await Promise.all([ofBob.settled(), ofCarol.settled()]);
     const phone = await castellans.signIn(bob.email);
@@ -55,7 +58,7 @@ test.each([
       event({ __typename: 'SessionRevoked', sessionId: phone.sessionId }),
     );
 
-    await revoke(bob.sessionId);
+    await revoke(laptop.sessionId);
     expect(await ofBob.next(ofType('next'))).toEqual(event({ __typename: 'AccessEnded', code: 'SESSION_REVOKED' }));
     expect(await ofBob.next(ofType('complete'))).toMatchObject({ id: ID });
     expect(await ofBob.closed).toBe(4401);

@@ -1894,7 +1894,7 @@ export type SessionRefreshed = {
 export type SessionRevoked = {
   __typename?: 'SessionRevoked';
   sessionId: Scalars['ID']['output'];
-  /** Null where you may not read it. */
+  /** Null when you may not read it. */
   session?: Maybe<Session>;
   /** Why: as `revokedReason` of the session. */
   reason: Scalars['String']['output'];
