@@ -277,6 +277,12 @@ describe('what others read about Castellan', () => {
     ]) {
       expect(text).toContain(part);
     }
+    const bare = await request('/sdl?auth=none');
+    expect({ status: bare.status, text: bare.text }).toMatchObject({
+      status: 200,
+      text: expect.stringContaining('type User'),
+    });
+    expect(await request('/sdl?auth=some')).toMatchObject({ status: 400, code: 'BAD_USER_INPUT' });
     const { data } = await castellans.ask('{ _service { sdl } }');
     expect(JSON.stringify(data)).toContain('type User');
   });

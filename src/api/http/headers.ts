@@ -10,8 +10,9 @@ const UTF_8: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii']);
  */
 export function refuseEncodings(server: FastifyInstance): void {
   server.addHook('onRequest', ({ headers }, _reply, done) => {
-    const encoding = headers['content-encoding'];
-    const charsets = [...(headers['content-type'] ?? '').matchAll(CHARSET)].map(([, name = '']) => name.toLowerCase());
+    const { 'content-encoding': encoding, 'content-type': type = '' } = headers;
+    if (encoding === undefined && !type.includes(';')) return done();
+    const charsets = [...type.matchAll(CHARSET)].map(([, name = '']) => name.toLowerCase());
     const isPlain = encoding === undefined || encoding.toLowerCase() === 'identity';
     if (isPlain && charsets.length <= 1 && charsets.every((name) => UTF_8.has(name))) return done();
     const refusal = new Refusal('BAD_USER_INPUT', 'Send the body as it is, in UTF-8: nothing else is read here.');
