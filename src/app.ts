@@ -37,8 +37,9 @@ import { SignInGuard } from './domain/authentication/sign-in-guard.ts';
 import { Unlocking } from './domain/authentication/unlocking.ts';
 import { Identification } from './domain/authentication/identification.ts';
 import { SecondFactors } from './domain/authentication/second-factors.ts';
+import { countUserActivity, UserActivity } from './domain/authentication/user-activity.ts';
 import { SuccessorEraser } from './domain/authentication/successor-eraser.ts';
-import { Drainer } from './domain/outbox/drainer.ts';
+import { type Drained, Drainer } from './domain/outbox/drainer.ts';
 import { Engines } from './domain/policy/engines.ts';
 import { Policies } from './domain/policy/policies.ts';
 import { Policy } from './domain/policy/policy.ts';
@@ -242,7 +243,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const sessionEnder = new SessionEnder({ store, profiles: config.sessionProfiles, clock, logger });
   sessionEnder.start();
   cleanup.add('the look for sessions that have ended', () => sessionEnder.stop());
-  const drainer = new Drainer({ store, clock, logger, everyMs: timing.pollMs, drained: countSessions });
+  const drainer = new Drainer({ store, clock, logger, everyMs: timing.pollMs, drained: countEvents });
   drainer.start();
   cleanup.add('the drainer of the outbox', () => drainer.stop());
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
@@ -305,6 +306,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     roles,
     customRoles,
     grants,
+    userActivity: new UserActivity({ store, drainer, users, policy, clock }),
     userImports: new UserImports({ authority, policy, errands, notices, clock }),
     effectivePermissions: new EffectivePermissions({ store, standings, engines }),
     sessions,
@@ -377,6 +379,12 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     close: () => cleanup.run(),
   };
 }
+
+/** All that is counted of events, in the transaction that numbers them. */
+const countEvents: Drained = async (tx, events) => {
+  await countSessions(tx, events);
+  await countUserActivity(tx, events);
+};
 
 async function startDatabase({ dataDir }: Config, cleanup: Cleanup): Promise<Secret> {
   const embedded = await startEmbedded({ dataDir: join(dataDir, 'postgres') });

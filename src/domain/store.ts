@@ -10,6 +10,7 @@ import type { OutboxReader, OutboxWriter } from './outbox/event.ts';
 import type { BundleReader, BundleWriter } from './policy/bundle-store.ts';
 import type { HeldGrant } from './principals/principal.ts';
 import type { GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from './roles/role.ts';
+import type { SignInReader, SignInWriter } from './authentication/sign-in.ts';
 import type { Scope, ScopeReader, ScopeWriter } from './scopes/scope.ts';
 import type { ActivityWriter } from './sessions/activity.ts';
 import type { CleaningWriter } from './sessions/cleaner.ts';
@@ -41,6 +42,7 @@ export interface Store {
   readonly rollups: RollupReader;
   readonly sessionLevels: LevelReader;
   readonly outbox: OutboxReader;
+  readonly signIns: SignInReader;
 
   /**
    * Commits what `work` wrote when it resolves, and nothing when it rejects. Runs READ COMMITTED with every wait
@@ -81,6 +83,7 @@ export interface Transaction {
   readonly sessionLevels: LevelWriter;
   readonly ending: EndingWriter;
   readonly outbox: OutboxWriter;
+  readonly signIns: SignInWriter;
   readonly fence: Fence;
 }
 

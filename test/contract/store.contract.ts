@@ -10,6 +10,7 @@ import { ROLLUP_LAWS } from './store-rollups.contract.ts';
 import { CUSTOM_ROLE_LAW_GROUPS } from './store-roles.contract.ts';
 import { SCOPE_LAWS } from './store-scopes.contract.ts';
 import { SESSION_LAW_GROUPS } from './store-sessions.contract.ts';
+import { SIGN_IN_LAWS } from './store-sign-ins.contract.ts';
 import { addScopes, addUser, addUsers, holding, type Law, type OpenStore, passes, waits } from './store-steps.ts';
 import { aGrant, anId, aRole, aSession, aUser, INSTANT, LATER } from './store-samples.ts';
 
@@ -453,5 +454,6 @@ const ALL_LAWS = {
   pages: PAGE_LAWS,
   'roll-ups': ROLLUP_LAWS,
   outbox: OUTBOX_LAWS,
+  'sign-ins': SIGN_IN_LAWS,
   ...LAWS,
 };

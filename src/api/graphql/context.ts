@@ -9,6 +9,7 @@ import type { Identification } from '../../domain/authentication/identification.
 import type { Origin } from '../../domain/authentication/origin.ts';
 import type { PasswordChanges } from '../../domain/authentication/password-changes.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
+import type { UserActivity } from '../../domain/authentication/user-activity.ts';
 import type { Drainer } from '../../domain/outbox/drainer.ts';
 import type { Unlocking } from '../../domain/authentication/unlocking.ts';
 import type { Policies } from '../../domain/policy/policies.ts';
@@ -55,6 +56,7 @@ export interface Services {
   readonly grants: Grants;
   readonly effectivePermissions: EffectivePermissions;
   readonly userImports: UserImports;
+  readonly userActivity: UserActivity;
   readonly sessions: Sessions;
   readonly activity: Activity;
   readonly cleaner: Cleaner;

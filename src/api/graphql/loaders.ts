@@ -6,6 +6,7 @@ import type { Grant, Role } from '../../domain/roles/role.ts';
 import type { Scope } from '../../domain/scopes/scope.ts';
 import type { Session } from '../../domain/sessions/session.ts';
 import type { User } from '../../domain/users/user.ts';
+import type { Instant } from '../../kit/clock.ts';
 import type { Services } from './context.ts';
 
 /** Records by id, batched into one statement per type and step. What the principal may not read loads as null. */
@@ -20,6 +21,8 @@ export interface Loaders {
   readonly grantsOf: DataLoader<string, readonly Grant[]>;
   /** What a user may do, whose grants the caller has shown to be readable. */
   readonly permissionsOf: DataLoader<string, readonly Permission[]>;
+  /** When a user last signed in whose sessions the caller has shown to be readable. */
+  readonly lastSignIns: DataLoader<string, Instant | null>;
   /** Whether a user that the caller has shown to be readable signs in with a second factor. */
   readonly mfaEnabled: DataLoader<string, boolean>;
 }
@@ -28,7 +31,7 @@ export interface Loaders {
 const BATCH_MAX = 1_000;
 
 export function createLoaders(by: Principal, services: Services): Loaders {
-  const { users, scopes, roles, sessions, secondFactors, effectivePermissions } = services;
+  const { users, scopes, roles, sessions, secondFactors, effectivePermissions, userActivity } = services;
   const options = { maxBatchSize: BATCH_MAX };
   const roleLoader = new DataLoader<string, Role | null>((ids) => roles.findMany(by, ids), options);
   const grantsOf = new DataLoader<string, readonly Grant[]>(async (ids) => {
@@ -43,6 +46,7 @@ export function createLoaders(by: Principal, services: Services): Loaders {
     roles: roleLoader,
     lineages: new DataLoader((ids) => roles.lineagesOf(by, ids), options),
     sessions: new DataLoader((ids) => sessions.findMany(by, ids), options),
+    lastSignIns: new DataLoader((ids) => userActivity.lastSignIns(ids), options),
     mfaEnabled: new DataLoader((ids) => secondFactors.enabledAmong(ids), options),
     grantsOf,
     permissionsOf: new DataLoader(

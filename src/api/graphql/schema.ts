@@ -2,6 +2,7 @@ import { buildSubgraphSchema } from '@apollo/subgraph';
 import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { badInput } from '../../domain/refusals.ts';
 import { accounts } from './accounts.ts';
+import { activity } from './activity.ts';
 import { analytics } from './analytics.ts';
 import { bulk } from './bulk.ts';
 import { permissions } from './permissions.ts';
@@ -30,6 +31,7 @@ const MODULES: readonly ResolverMap[] = [
   permissions,
   policy,
   analytics,
+  activity,
 ];
 
 /** The executable subgraph. Throws when schema and resolvers do not fit each other, which graphql-js would pass over. */

@@ -11,6 +11,7 @@ import { Migration0008 } from '../../../migrations/0008-session-devices.ts';
 import { Migration0009 } from '../../../migrations/0009-outbox.ts';
 import { Migration0010 } from '../../../migrations/0010-accounts.ts';
 import { Migration0011 } from '../../../migrations/0011-cleaning-indexes.ts';
+import { Migration0015 } from '../../../migrations/0015-sign-ins.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -26,6 +27,7 @@ const MIGRATIONS = [
   Migration0009,
   Migration0010,
   Migration0011,
+  Migration0015,
 ];
 
 /** Any number that nobody else locks; instances that start together migrate one after the other. */

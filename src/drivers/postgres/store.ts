@@ -17,6 +17,7 @@ import { createScopePages, createScopeReader, createScopeWriter } from './scope-
 import { createActivityWriter } from './session-care.ts';
 import { createEndingWriter, createLevelReader, createLevelWriter, createSessionFacts } from './session-counts.ts';
 import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
+import { createSignInReader, createSignInWriter } from './sign-in-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
 import { createFeedReader, createPopulationReader, createSnapshotReader } from './snapshots.ts';
 import { createUserPages, createUserReader, createUserWriter } from './user-store.ts';
@@ -39,6 +40,7 @@ export function createStore({ orm, query }: Database): Store {
     rollups: translating(createRollupReader(query)),
     sessionLevels: translating(createLevelReader(query)),
     outbox: translating(createOutboxReader(query)),
+    signIns: translating(createSignInReader(query)),
 
     async transaction(work) {
       const logIds: string[] = [];
@@ -75,6 +77,7 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     sessionLevels: createLevelWriter(query),
     ending: createEndingWriter(query),
     outbox: createOutboxWriter(query),
+    signIns: createSignInWriter(query),
     fence: createFence(query),
     authority: {
       async append({ target, kind, userId, reason }) {
