@@ -9,13 +9,20 @@ import { LiveOperations } from '../domain/authority/live.ts';
 import { Membership } from '../domain/authority/membership.ts';
 import { Receipts } from '../domain/authority/receipts.ts';
 import { Tail } from '../domain/authority/tail.ts';
-import { Drainer } from '../domain/outbox/drainer.ts';
+import { type Drained, Drainer } from '../domain/outbox/drainer.ts';
+import { countUserActivity } from '../domain/authentication/user-activity.ts';
 import { EventFeeds } from '../domain/outbox/event-feeds.ts';
 import { Engines } from '../domain/policy/engines.ts';
 import { Standings } from '../domain/policy/standings.ts';
 import { countSessions, REVOKED } from '../domain/sessions/session-counts.ts';
 import { SessionStates } from '../domain/sessions/session-states.ts';
 import { KeyRing } from '../domain/tokens/key-ring.ts';
+
+/** All that is counted of events, in the transaction that numbers them. */
+const countEvents: Drained = async (tx, events) => {
+  await countSessions(tx, events);
+  await countUserActivity(tx, events);
+};
 
 /** What makes a revocation true, running: the log's tail and lease, what is known of principals, events, and the key ring. */
 export async function startAuthority({ config, clock, timing, logger, metrics, cleanup, ...foundation }: Foundation) {
@@ -35,7 +42,7 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
     clock,
     logger,
     everyMs: timing.pollMs,
-    drained: countSessions,
+    drained: countEvents,
     numbered: (seq) => eventFeeds.announce(seq),
   });
   const eventFeeds = new EventFeeds({

@@ -26,6 +26,7 @@ import { EffectivePermissions } from '../domain/roles/effective-permissions.ts';
 import { Grants } from '../domain/roles/grants.ts';
 import { PolicyChanges } from '../domain/roles/policy-changes.ts';
 import { PolicyFiles } from '../domain/roles/policy-files.ts';
+import { UserActivity } from '../domain/authentication/user-activity.ts';
 import { UserImports } from '../domain/roles/user-imports.ts';
 import { Roles } from '../domain/roles/roles.ts';
 import { Scopes } from '../domain/scopes/scopes.ts';
@@ -194,6 +195,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     keyUses,
     keyStates,
     operationLimits: new OperationLimits({ settings: config, share, limits, uncounted, clock }),
+    userActivity: new UserActivity({ store, drainer, users, policy, clock }),
     userImports: new UserImports({ authority, policy, errands, notices, clock }),
     scopes,
     roles,

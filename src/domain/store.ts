@@ -10,6 +10,7 @@ import type { OutboxReader, OutboxWriter } from './outbox/event.ts';
 import type { BundleReader, BundleWriter } from './policy/bundle-store.ts';
 import type { HeldGrant } from './principals/principal.ts';
 import type { GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from './roles/role.ts';
+import type { SignInReader, SignInWriter } from './authentication/sign-in.ts';
 import type { Scope, ScopeReader, ScopeWriter } from './scopes/scope.ts';
 import type { ActivityWriter } from './sessions/activity.ts';
 import type { CleaningWriter } from './sessions/cleaner.ts';
@@ -46,6 +47,7 @@ export interface Store {
   readonly sessionLevels: LevelReader;
   readonly outbox: OutboxReader;
   readonly usage: UsageReader;
+  readonly signIns: SignInReader;
 
   /**
    * Commits what `work` wrote when it resolves, and nothing when it rejects. Runs READ COMMITTED with every wait
@@ -89,6 +91,7 @@ export interface Transaction {
   readonly ending: EndingWriter;
   readonly outbox: OutboxWriter;
   readonly usage: UsageWriter;
+  readonly signIns: SignInWriter;
   readonly fence: Fence;
 }
 

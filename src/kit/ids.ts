@@ -14,6 +14,7 @@ export const ID_PREFIXES = {
   challenge: 'chal_',
   device: 'dev_',
   errand: 'errand_',
+  signIn: 'signin_',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -159,3 +159,25 @@ test('a signing key is removed a month after its last token ended, but not one t
   const left = await rows<{ kid: string }>('select kid from signing_keys order by signs_from');
   expect(left.map(({ kid }) => kid)).toEqual(['kid_revoked', 'kid_replaced', first?.kid]);
 });
+
+test('sign-ins go after 90 days, those that were nobody’s after an hour, and counts of users after 400 days', async () => {
+  const ids = { old: 'signin_old', kept: 'signin_kept', nobodys: 'signin_nobodys', fresh: 'signin_fresh' };
+  await client.query(
+    `insert into sign_ins (id, user_id, at, outcome, device_kind)
+     select id, user_id, at::timestamptz, 'wrong_password', 'other'
+     from unnest($1::text[], $2::text[], $3::text[]) as t (id, user_id, at)`,
+    [
+      Object.values(ids),
+      ['user_a', 'user_a', null, null],
+      [at(-91 * DAY_MS), at(-89 * DAY_MS), at(-DAY_MS / 12), at(0)],
+    ],
+  );
+  await client.query(
+    `insert into user_activity (user_id, start, what, count) values ('user_a', $1, 'failed', 1), ('user_a', $2, 'failed', 1)`,
+    [at(-401 * DAY_MS), at(-399 * DAY_MS)],
+  );
+  await cleanAlone();
+  const left = await rows<{ id: string }>('select id from sign_ins where id = any($1) order by id', Object.values(ids));
+  expect(left.map(({ id }) => id)).toEqual([ids.fresh, ids.kept]);
+  expect(await rows(`select from user_activity where user_id = 'user_a'`)).toHaveLength(1);
+});

@@ -14,6 +14,7 @@ import type { PasswordChanges } from '../../domain/authentication/password-chang
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { StepUps } from '../../domain/authentication/step-ups.ts';
 import type { Allowance, OperationLimits } from '../../domain/limits/operation-limits.ts';
+import type { UserActivity } from '../../domain/authentication/user-activity.ts';
 import type { Drainer } from '../../domain/outbox/drainer.ts';
 import type { EventFeeds } from '../../domain/outbox/event-feeds.ts';
 import type { Unlocking } from '../../domain/authentication/unlocking.ts';
@@ -70,6 +71,7 @@ export interface Services {
   readonly grants: Grants;
   readonly effectivePermissions: EffectivePermissions;
   readonly userImports: UserImports;
+  readonly userActivity: UserActivity;
   readonly sessions: Sessions;
   readonly sessionStates: SessionStates;
   readonly activity: Activity;

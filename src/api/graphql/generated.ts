@@ -87,6 +87,13 @@ export type OrderDirection =
 
 export type Query = {
   __typename?: 'Query';
+  /**
+   * How often a user came in, failed to, and went on, by hours or days. For whoever may read the sessions of the user; otherwise
+   * NOT_FOUND.
+   */
+  userActivity: UserActivity;
+  /** How a user came in and who tried to, the newest first, of the last 90 days: a page of 1 to 100. Under the same condition. */
+  signIns: SignInConnection;
   /** What was decided about users in all scopes. For whoever may read Analytics everywhere. */
   permissionAnalytics: PermissionAnalytics;
   /** What happened to the sessions of all users. For whoever may read Analytics everywhere. */
@@ -136,6 +143,19 @@ export type Query = {
    * Without an order they come in one that means nothing and stays the same.
    */
   users: UserConnection;
+};
+
+
+export type QueryUserActivityArgs = {
+  id: Scalars['ID']['input'];
+  range: AnalyticsRange;
+};
+
+
+export type QuerySignInsArgs = {
+  userId: Scalars['ID']['input'];
+  first: Scalars['Int']['input'];
+  after?: InputMaybe<Scalars['String']['input']>;
 };
 
 
@@ -741,6 +761,106 @@ export type UnlockUserPayload = {
   position: Scalars['String']['output'];
 };
 
+/** A field you may not read is null, with a FORBIDDEN error at its path. */
+export type User = Principal & {
+  __typename?: 'User';
+  /** Half a second behind. For whoever may read the sessions of the user. */
+  lastSignInAt?: Maybe<Scalars['DateTime']['output']>;
+  /**
+   * What the user may do and why, by the grants that count now: not those that have ended, and not those in a suspended scope.
+   * Whoever may read the roles of a user may read this.
+   */
+  permissions?: Maybe<Array<Permission>>;
+  /** Whether signing in takes a second factor. For the user itself and for whoever may read its status. */
+  mfaEnabled?: Maybe<Scalars['Boolean']['output']>;
+  id: Scalars['ID']['output'];
+  email?: Maybe<Scalars['String']['output']>;
+  name?: Maybe<Scalars['String']['output']>;
+  status?: Maybe<UserStatus>;
+  /** The path of the home scope. */
+  scope?: Maybe<Scalars['String']['output']>;
+  /** The paths of the home scope and all above it, from the root: what rules bound to a scope go by. */
+  scopes?: Maybe<Array<Scalars['String']['output']>>;
+  /** Whether the home scope or one above it is suspended: then the user is shut out. */
+  suspended?: Maybe<Scalars['Boolean']['output']>;
+  /** Roles granted to this user, without what they inherit. */
+  roles?: Maybe<Array<Role>>;
+  grants?: Maybe<Array<Grant>>;
+  createdAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Whether the address was shown to be theirs, or set by somebody with the right to. Nobody signs in without that. */
+  emailVerified?: Maybe<Scalars['Boolean']['output']>;
+  /** What is kept about the user: names and single values. */
+  metadata?: Maybe<Scalars['Metadata']['output']>;
+};
+
+/** Counts are whole numbers. Those of more than 400 days ago are gone. */
+export type UserActivity = {
+  __typename?: 'UserActivity';
+  signIns: Scalars['Float']['output'];
+  /** Passwords and codes that were looked at and were wrong. */
+  failedSignIns: Scalars['Float']['output'];
+  refreshes: Scalars['Float']['output'];
+  /** Whenever it was. */
+  lastSignInAt?: Maybe<Scalars['DateTime']['output']>;
+  /** By what the user signed in within the range, and within the last 90 days: what was used last first, at most 100. */
+  devices: Array<SeenDevice>;
+  /** All that have a part in the range, in their order. What lies outside of it is not counted in them. */
+  buckets: Array<UserActivityBucket>;
+  /** What happened before that is in the answer, on whichever instance. */
+  completeUntil: Scalars['DateTime']['output'];
+};
+
+export type UserActivityBucket = {
+  __typename?: 'UserActivityBucket';
+  /** Where the hour or day begins, which may be before the range does. */
+  start: Scalars['DateTime']['output'];
+  signIns: Scalars['Float']['output'];
+  failedSignIns: Scalars['Float']['output'];
+  refreshes: Scalars['Float']['output'];
+};
+
+/** A device as its user agent tells it: anybody can say anything. */
+export type SeenDevice = {
+  __typename?: 'SeenDevice';
+  /** desktop, mobile, tablet, tv, bot or other. */
+  deviceKind: Scalars['String']['output'];
+  browser?: Maybe<Scalars['String']['output']>;
+  os?: Maybe<Scalars['String']['output']>;
+  firstSeenAt: Scalars['DateTime']['output'];
+  lastSeenAt: Scalars['DateTime']['output'];
+  signIns: Scalars['Int']['output'];
+};
+
+/** A sign-in, or a password or code that was looked at and was wrong. */
+export type SignIn = {
+  __typename?: 'SignIn';
+  id: Scalars['ID']['output'];
+  at: Scalars['DateTime']['output'];
+  /** succeeded, wrong_password or wrong_code. */
+  outcome: Scalars['String']['output'];
+  /** How its session began: 1 with the password alone, 2 with a second factor; null where none did. */
+  aal?: Maybe<Scalars['Int']['output']>;
+  sessionId?: Maybe<Scalars['ID']['output']>;
+  deviceKind: Scalars['String']['output'];
+  browser?: Maybe<Scalars['String']['output']>;
+  os?: Maybe<Scalars['String']['output']>;
+  /** What the program calls itself. */
+  client?: Maybe<Scalars['String']['output']>;
+  address?: Maybe<Scalars['String']['output']>;
+};
+
+export type SignInConnection = {
+  __typename?: 'SignInConnection';
+  edges: Array<SignInEdge>;
+  pageInfo: PageInfo;
+};
+
+export type SignInEdge = {
+  __typename?: 'SignInEdge';
+  cursor: Scalars['String']['output'];
+  node: SignIn;
+};
+
 export type AnalyticsBucket =
   | 'hour'
   | 'day';
@@ -1117,36 +1237,6 @@ export type PermissionSource = {
   path: Array<Scalars['String']['output']>;
   /** The path of the scope in which, and below which, it holds by this grant; null is everywhere. */
   scope?: Maybe<Scalars['String']['output']>;
-};
-
-/** A field you may not read is null, with a FORBIDDEN error at its path. */
-export type User = Principal & {
-  __typename?: 'User';
-  /**
-   * What the user may do and why, by the grants that count now: not those that have ended, and not those in a suspended scope.
-   * Whoever may read the roles of a user may read this.
-   */
-  permissions?: Maybe<Array<Permission>>;
-  /** Whether signing in takes a second factor. For the user itself and for whoever may read its status. */
-  mfaEnabled?: Maybe<Scalars['Boolean']['output']>;
-  id: Scalars['ID']['output'];
-  email?: Maybe<Scalars['String']['output']>;
-  name?: Maybe<Scalars['String']['output']>;
-  status?: Maybe<UserStatus>;
-  /** The path of the home scope. */
-  scope?: Maybe<Scalars['String']['output']>;
-  /** The paths of the home scope and all above it, from the root: what rules bound to a scope go by. */
-  scopes?: Maybe<Array<Scalars['String']['output']>>;
-  /** Whether the home scope or one above it is suspended: then the user is shut out. */
-  suspended?: Maybe<Scalars['Boolean']['output']>;
-  /** Roles granted to this user, without what they inherit. */
-  roles?: Maybe<Array<Role>>;
-  grants?: Maybe<Array<Grant>>;
-  createdAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Whether the address was shown to be theirs, or set by somebody with the right to. Nobody signs in without that. */
-  emailVerified?: Maybe<Scalars['Boolean']['output']>;
-  /** What is kept about the user: names and single values. */
-  metadata?: Maybe<Scalars['Metadata']['output']>;
 };
 
 /** The answer to "may X do Y on Z?", with what decided it. */
@@ -2120,8 +2210,8 @@ export type DirectiveResolverFn<TResult = Record<PropertyKey, never>, TParent = 
 
 /** Mapping of federation types */
 export type FederationTypes = {
-  ApiKey: ApiKey;
   User: User;
+  ApiKey: ApiKey;
   Role: Role;
   Scope: Scope;
   Principal: Principal;
@@ -2131,12 +2221,12 @@ export type FederationTypes = {
 
 /** Mapping of federation reference types */
 export type FederationReferenceTypes = {
-  ApiKey:
-    ( { __typename: 'ApiKey' }
-    & GraphQLRecursivePick<FederationTypes['ApiKey'], {"id":true}> );
   User:
     ( { __typename: 'User' }
     & GraphQLRecursivePick<FederationTypes['User'], {"id":true}> );
+  ApiKey:
+    ( { __typename: 'ApiKey' }
+    & GraphQLRecursivePick<FederationTypes['ApiKey'], {"id":true}> );
   Role:
     ( { __typename: 'Role' }
     & GraphQLRecursivePick<FederationTypes['Role'], {"id":true}> );
@@ -2183,8 +2273,8 @@ export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   Principal:
-    | ( ApiKeyRecord )
     | ( UserRecord )
+    | ( ApiKeyRecord )
     | ( ServiceAccountRecord )
   ;
 };
@@ -2212,6 +2302,13 @@ export type ResolversTypes = {
   ResetPasswordPayload: ResolverTypeWrapper<ResetPasswordPayload>;
   ChangePasswordPayload: ResolverTypeWrapper<Omit<ChangePasswordPayload, 'sessions'> & { sessions: Array<ResolversTypes['Session']> }>;
   UnlockUserPayload: ResolverTypeWrapper<Omit<UnlockUserPayload, 'user'> & { user: ResolversTypes['User'] }>;
+  User: ResolverTypeWrapper<UserRecord>;
+  UserActivity: ResolverTypeWrapper<UserActivity>;
+  UserActivityBucket: ResolverTypeWrapper<UserActivityBucket>;
+  SeenDevice: ResolverTypeWrapper<SeenDevice>;
+  SignIn: ResolverTypeWrapper<SignIn>;
+  SignInConnection: ResolverTypeWrapper<SignInConnection>;
+  SignInEdge: ResolverTypeWrapper<SignInEdge>;
   AnalyticsBucket: AnalyticsBucket;
   AnalyticsRange: AnalyticsRange;
   PermissionAnalytics: ResolverTypeWrapper<PermissionAnalyticsRecord>;
@@ -2249,7 +2346,6 @@ export type ResolversTypes = {
   Permission: ResolverTypeWrapper<PermissionRecord>;
   PermissionCondition: ResolverTypeWrapper<PermissionCondition>;
   PermissionSource: ResolverTypeWrapper<PermissionSourceRecord>;
-  User: ResolverTypeWrapper<UserRecord>;
   Decision: ResolverTypeWrapper<Decision>;
   RequiredProof: ResolverTypeWrapper<RequiredProof>;
   AbilityRules: ResolverTypeWrapper<AbilityRules>;
@@ -2386,6 +2482,13 @@ export type ResolversParentTypes = {
   ResetPasswordPayload: ResetPasswordPayload;
   ChangePasswordPayload: Omit<ChangePasswordPayload, 'sessions'> & { sessions: Array<ResolversParentTypes['Session']> };
   UnlockUserPayload: Omit<UnlockUserPayload, 'user'> & { user: ResolversParentTypes['User'] };
+  User: UserRecord;
+  UserActivity: UserActivity;
+  UserActivityBucket: UserActivityBucket;
+  SeenDevice: SeenDevice;
+  SignIn: SignIn;
+  SignInConnection: SignInConnection;
+  SignInEdge: SignInEdge;
   AnalyticsRange: AnalyticsRange;
   PermissionAnalytics: PermissionAnalyticsRecord;
   DecisionCount: DecisionCount;
@@ -2421,7 +2524,6 @@ export type ResolversParentTypes = {
   Permission: PermissionRecord;
   PermissionCondition: PermissionCondition;
   PermissionSource: PermissionSourceRecord;
-  User: UserRecord;
   Decision: Decision;
   RequiredProof: RequiredProof;
   AbilityRules: AbilityRules;
@@ -2557,6 +2659,8 @@ export type PageInfoResolvers<ContextType = OperationContext, ParentType extends
 };
 
 export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
+  userActivity?: Resolver<ResolversTypes['UserActivity'], ParentType, ContextType, RequireFields<QueryUserActivityArgs, 'id' | 'range'>>;
+  signIns?: Resolver<ResolversTypes['SignInConnection'], ParentType, ContextType, RequireFields<QuerySignInsArgs, 'userId' | 'first'>>;
   permissionAnalytics?: Resolver<ResolversTypes['PermissionAnalytics'], ParentType, ContextType, RequireFields<QueryPermissionAnalyticsArgs, 'range'>>;
   sessionAnalytics?: Resolver<ResolversTypes['SessionAnalytics'], ParentType, ContextType, RequireFields<QuerySessionAnalyticsArgs, 'range'>>;
   apiKey?: Resolver<Maybe<ResolversTypes['ApiKey']>, ParentType, ContextType, RequireFields<QueryApiKeyArgs, 'id'>>;
@@ -2671,6 +2775,75 @@ export type UnlockUserPayloadResolvers<ContextType = OperationContext, ParentTyp
   user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type UserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['User'] = ResolversParentTypes['User'], FederationReferenceType extends FederationReferenceTypes['User'] = FederationReferenceTypes['User']> = {
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['User']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  lastSignInAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  permissions?: Resolver<Maybe<Array<ResolversTypes['Permission']>>, ParentType, ContextType>;
+  mfaEnabled?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  email?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  status?: Resolver<Maybe<ResolversTypes['UserStatus']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
+  suspended?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  roles?: Resolver<Maybe<Array<ResolversTypes['Role']>>, ParentType, ContextType>;
+  grants?: Resolver<Maybe<Array<ResolversTypes['Grant']>>, ParentType, ContextType>;
+  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  emailVerified?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  metadata?: Resolver<Maybe<ResolversTypes['Metadata']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type UserActivityResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserActivity'] = ResolversParentTypes['UserActivity']> = {
+  signIns?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  failedSignIns?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  refreshes?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  lastSignInAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  devices?: Resolver<Array<ResolversTypes['SeenDevice']>, ParentType, ContextType>;
+  buckets?: Resolver<Array<ResolversTypes['UserActivityBucket']>, ParentType, ContextType>;
+  completeUntil?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type UserActivityBucketResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UserActivityBucket'] = ResolversParentTypes['UserActivityBucket']> = {
+  start?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  signIns?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  failedSignIns?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  refreshes?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type SeenDeviceResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SeenDevice'] = ResolversParentTypes['SeenDevice']> = {
+  deviceKind?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  browser?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  os?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  firstSeenAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  lastSeenAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  signIns?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type SignInResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignIn'] = ResolversParentTypes['SignIn']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  outcome?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  aal?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  sessionId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  deviceKind?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  browser?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  os?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  client?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  address?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type SignInConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignInConnection'] = ResolversParentTypes['SignInConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['SignInEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type SignInEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignInEdge'] = ResolversParentTypes['SignInEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['SignIn'], ParentType, ContextType>;
 };
 
 export type PermissionAnalyticsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PermissionAnalytics'] = ResolversParentTypes['PermissionAnalytics']> = {
@@ -2878,25 +3051,6 @@ export type PermissionSourceResolvers<ContextType = OperationContext, ParentType
   grant?: Resolver<ResolversTypes['Grant'], ParentType, ContextType>;
   path?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
   scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-};
-
-export type UserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['User'] = ResolversParentTypes['User'], FederationReferenceType extends FederationReferenceTypes['User'] = FederationReferenceTypes['User']> = {
-  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['User']> | FederationReferenceType, FederationReferenceType, ContextType>;
-  permissions?: Resolver<Maybe<Array<ResolversTypes['Permission']>>, ParentType, ContextType>;
-  mfaEnabled?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
-  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
-  email?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  status?: Resolver<Maybe<ResolversTypes['UserStatus']>, ParentType, ContextType>;
-  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  scopes?: Resolver<Maybe<Array<ResolversTypes['String']>>, ParentType, ContextType>;
-  suspended?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
-  roles?: Resolver<Maybe<Array<ResolversTypes['Role']>>, ParentType, ContextType>;
-  grants?: Resolver<Maybe<Array<ResolversTypes['Grant']>>, ParentType, ContextType>;
-  createdAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
-  emailVerified?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
-  metadata?: Resolver<Maybe<ResolversTypes['Metadata']>, ParentType, ContextType>;
-  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type DecisionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Decision'] = ResolversParentTypes['Decision']> = {
@@ -3201,7 +3355,7 @@ export type RegenerateRecoveryCodesPayloadResolvers<ContextType = OperationConte
 };
 
 export type PrincipalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Principal'] = ResolversParentTypes['Principal'], FederationReferenceType extends FederationReferenceTypes['Principal'] = FederationReferenceTypes['Principal']> = {
-  __resolveType: TypeResolveFn<'ApiKey' | 'User' | 'ServiceAccount', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'User' | 'ApiKey' | 'ServiceAccount', ParentType, ContextType>;
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Principal']> | FederationReferenceType, FederationReferenceType, ContextType>;
 };
 
@@ -3458,6 +3612,13 @@ export type Resolvers<ContextType = OperationContext> = {
   ResetPasswordPayload?: ResetPasswordPayloadResolvers<ContextType>;
   ChangePasswordPayload?: ChangePasswordPayloadResolvers<ContextType>;
   UnlockUserPayload?: UnlockUserPayloadResolvers<ContextType>;
+  User?: UserResolvers<ContextType>;
+  UserActivity?: UserActivityResolvers<ContextType>;
+  UserActivityBucket?: UserActivityBucketResolvers<ContextType>;
+  SeenDevice?: SeenDeviceResolvers<ContextType>;
+  SignIn?: SignInResolvers<ContextType>;
+  SignInConnection?: SignInConnectionResolvers<ContextType>;
+  SignInEdge?: SignInEdgeResolvers<ContextType>;
   PermissionAnalytics?: PermissionAnalyticsResolvers<ContextType>;
   DecisionCount?: DecisionCountResolvers<ContextType>;
   DecisionBucket?: DecisionBucketResolvers<ContextType>;
@@ -3486,7 +3647,6 @@ export type Resolvers<ContextType = OperationContext> = {
   Permission?: PermissionResolvers<ContextType>;
   PermissionCondition?: PermissionConditionResolvers<ContextType>;
   PermissionSource?: PermissionSourceResolvers<ContextType>;
-  User?: UserResolvers<ContextType>;
   Decision?: DecisionResolvers<ContextType>;
   RequiredProof?: RequiredProofResolvers<ContextType>;
   AbilityRules?: AbilityRulesResolvers<ContextType>;

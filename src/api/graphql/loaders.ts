@@ -10,6 +10,7 @@ import type { Session } from '../../domain/sessions/session.ts';
 import type { ServiceAccount } from '../../domain/service-accounts/service-account.ts';
 import { type Clock, toInstant } from '../../kit/clock.ts';
 import type { User } from '../../domain/users/user.ts';
+import type { Instant } from '../../kit/clock.ts';
 import type { Services } from './context.ts';
 
 /** Records by id, batched into one statement per type and step. What the principal may not read loads as null. */
@@ -28,6 +29,8 @@ export interface Loaders {
   readonly grantsOf: DataLoader<string, readonly Grant[]>;
   /** What a user may do, whose grants the caller has shown to be readable. */
   readonly permissionsOf: DataLoader<string, readonly Permission[]>;
+  /** When a user last signed in whose sessions the caller has shown to be readable. */
+  readonly lastSignIns: DataLoader<string, Instant | null>;
   /** Whether a user that the caller has shown to be readable signs in with a second factor. */
   readonly mfaEnabled: DataLoader<string, boolean>;
 }
@@ -36,7 +39,17 @@ export interface Loaders {
 const BATCH_MAX = 1_000;
 
 export function createLoaders(by: Principal, services: Services): Loaders {
-  const { users, serviceAccounts, apiKeys, scopes, roles, sessions, secondFactors, effectivePermissions } = services;
+  const {
+    users,
+    serviceAccounts,
+    apiKeys,
+    scopes,
+    roles,
+    sessions,
+    secondFactors,
+    effectivePermissions,
+    userActivity,
+  } = services;
   const options = { maxBatchSize: BATCH_MAX };
   const roleLoader = new DataLoader<string, Role | null>((ids) => roles.findMany(by, ids), options);
   const grantsOf = new DataLoader<string, readonly Grant[]>(async (ids) => {
@@ -54,6 +67,7 @@ export function createLoaders(by: Principal, services: Services): Loaders {
     roles: roleLoader,
     lineages: new DataLoader((ids) => roles.lineagesOf(by, ids), options),
     sessions: new DataLoader((ids) => sessions.findMany(by, ids), options),
+    lastSignIns: new DataLoader((ids) => userActivity.lastSignIns(ids), options),
     mfaEnabled: new DataLoader((ids) => secondFactors.enabledAmong(ids), options),
     grantsOf,
     permissionsOf: new DataLoader(

@@ -4,6 +4,7 @@ import { badInput } from '../../domain/refusals.ts';
 import { entityKeys, isIdentified } from './entity-keys.ts';
 import { accounts } from './accounts.ts';
 import { apiKeys } from './api-keys.ts';
+import { activity } from './activity.ts';
 import { analytics } from './analytics.ts';
 import { bulk } from './bulk.ts';
 import { permissions } from './permissions.ts';
@@ -37,6 +38,7 @@ const MODULES: readonly ResolverMap[] = [
   permissions,
   policy,
   analytics,
+  activity,
 ];
 
 /** The executable subgraph. Throws when schema and resolvers do not fit each other, which graphql-js would pass over. */

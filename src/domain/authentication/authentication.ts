@@ -21,6 +21,7 @@ import type { Origin } from './origin.ts';
 import type { DeviceTokens } from './device-tokens.ts';
 import type { MfaRequired, SecondFactors } from './second-factors.ts';
 import { LimitReached, SessionLimit, type SessionLimitSettings } from './session-limit.ts';
+import { noteFailure, signInFrom } from './sign-in.ts';
 import { type SignInGuard, wrongCredentials } from './sign-in-guard.ts';
 
 export interface SignedIn {
@@ -122,7 +123,11 @@ export class Authentication {
     const found = await this.#store.users.findByEmail(input.email.trim());
     const attempt = { email: input.email, found, deviceToken: input.deviceToken ?? null, address: from.address };
     const { passwordStrength } = this.#settings;
-    const isRight = () => verifyPassword(input.password, found?.passwordHash ?? null, passwordStrength);
+    const isRight = async () => {
+      const right = await verifyPassword(input.password, found?.passwordHash ?? null, passwordStrength);
+      if (!right) await this.#noteWrongPassword(found?.user.id ?? null, from);
+      return right;
+    };
     return this.#guard.signIn(attempt, isRight, async (cleared) => {
       // Nobody has the password of nobody.
       if (found === null) throw wrongCredentials();
@@ -149,6 +154,12 @@ export class Authentication {
     });
   }
 
+  /** Whoever has the address, and if nobody does: both cost the same. */
+  async #noteWrongPassword(userId: string | null, from: Origin): Promise<void> {
+    const failure = { userId, outcome: 'wrong_password', clock: this.#clock } as const;
+    await this.#store.transaction((tx) => noteFailure(tx, from, failure));
+  }
+
   /** The hash anew, if it was made with another strength than passwords have now. */
   async #rehashed(
     { passwordHash }: UserWithPassword,
@@ -170,7 +181,12 @@ export class Authentication {
       const user = await tx.users.find(shown.userId);
       if (user === null || !isActive(user)) throw challengeNotValid();
       const refusal = await this.#secondFactors.answer(tx, shown, input.code);
-      return refusal ?? this.#start(tx, { user, from, position, aal: 2, alone });
+      if (refusal === null) return this.#start(tx, { user, from, position, aal: 2, alone });
+      // One that was not looked at tells nothing.
+      if (refusal.code === 'UNAUTHENTICATED') {
+        await noteFailure(tx, from, { userId: user.id, outcome: 'wrong_code', clock: this.#clock });
+      }
+      return refusal;
     });
     if (value instanceof Refusal) throw value;
     return this.#signedIn(value);
@@ -303,11 +319,14 @@ export class Authentication {
     { user, from, position, aal, alone }: Start,
     deviceToken?: string | null,
   ): Promise<Granted> {
-    if (await tx.sessions.isNewDevice(user.id, from.userAgent)) await this.#notices.newDevice(tx, user, from);
+    // Whoever shows the token of a device has been here with it.
+    const isNew = typeof deviceToken !== 'string' && (await tx.sessions.isNewDevice(user.id, from.userAgent));
+    if (isNew) await this.#notices.newDevice(tx, user, from);
     const session = this.#newSession(user, from, aal);
     await (alone ? this.#limit.makeRoom(tx, session) : this.#limit.demandRoom(tx, user.id));
     const refresh = this.#refreshTokens.make(user.id, session.id);
     await tx.sessions.add(session, refresh.hash);
+    await tx.signIns.add(signInFrom(from, { userId: user.id, outcome: 'succeeded', session, clock: this.#clock }));
     const entry = { by: user.id, sessionId: session.id, subjectId: session.id };
     await tx.audit.append({ ...entry, action: 'session.start', after: { aal } });
     return { refresh, session, user, position, deviceToken: deviceToken ?? this.#deviceTokens.make(user.id) };

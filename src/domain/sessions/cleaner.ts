@@ -19,6 +19,11 @@ export interface CleaningWriter {
   log(before: Instant, limit: number): Promise<number>;
   /** Removes numbered events of the outbox from before then, and notes the highest number among them; how many. */
   outbox(before: Instant, limit: number): Promise<number>;
+  /**
+   * Removes what is remembered of sign-ins from before `before`, of those that were nobody's from before `nobodys`, and what was
+   * counted of users before `counted`; how many of what there is most of.
+   */
+  signIns(before: Instant, nobodys: Instant, counted: Instant, limit: number): Promise<number>;
   /** Removes sign-ins that waited for their second factor and expired before then; how many. */
   challenges(before: Instant, limit: number): Promise<number>;
   /** Removes signing keys whose successor signed before then, but never one that was revoked; how many. */
@@ -43,6 +48,10 @@ const CHALLENGE_KEPT_MS = 3_600_000;
 const SIGNING_KEY_KEPT_MS = 30 * 24 * 3_600_000;
 /** Nobody waits longer between two guesses that are to count as one row of them. */
 const GUESSES_KEPT_MS = 30 * 86_400_000;
+/** What each user did is shown for so long, and counted for longer. */
+const SIGN_INS_KEPT_MS = 90 * 86_400_000;
+const NOBODYS_KEPT_MS = 3_600_000;
+const ACTIVITY_KEPT_MS = 400 * 86_400_000;
 const BATCH = 500;
 /** Batches of one round: the rest waits for the next, so that cleaning is never what the database does. */
 const BATCHES_MAX = 40;
@@ -56,7 +65,16 @@ export class Cleaner {
   #timer: Timer | null = null;
   #running: Promise<void> = Promise.resolve();
   /** What this instance has removed since it started. */
-  readonly removed = { sessions: 0, apiKeys: 0, accounts: 0, logEntries: 0, events: 0, challenges: 0, signingKeys: 0 };
+  readonly removed = {
+    sessions: 0,
+    apiKeys: 0,
+    accounts: 0,
+    logEntries: 0,
+    events: 0,
+    challenges: 0,
+    signingKeys: 0,
+    signIns: 0,
+  };
   /** Whether the last round left something for the next one. */
   behind = false;
   /** For how long the oldest of what the last round left, wherever it ran, should have been gone. */
@@ -92,6 +110,9 @@ export class Cleaner {
       challenges: toInstant(now - CHALLENGE_KEPT_MS),
       signingKeys: toInstant(now - SIGNING_KEY_KEPT_MS - this.#settings.accessTokenSeconds * 1_000),
       guesses: toInstant(now - GUESSES_KEPT_MS),
+      signIns: toInstant(now - SIGN_INS_KEPT_MS),
+      nobodys: toInstant(now - NOBODYS_KEPT_MS),
+      activity: toInstant(now - ACTIVITY_KEPT_MS),
     };
     const sessions = await this.#round((cleaning) => cleaning.sessions(before.sessions, BATCH));
     const apiKeys = await this.#round((cleaning) => cleaning.apiKeys(before.sessions, BATCH));
@@ -100,14 +121,18 @@ export class Cleaner {
     const events = await this.#round((cleaning) => cleaning.outbox(before.log, BATCH));
     const challenges = await this.#round((cleaning) => cleaning.challenges(before.challenges, BATCH));
     const signingKeys = await this.#round((cleaning) => cleaning.signingKeys(before.signingKeys, BATCH));
+    const signIns = await this.#round((cleaning) =>
+      cleaning.signIns(before.signIns, before.nobodys, before.activity, BATCH),
+    );
     this.removed.sessions += sessions.removed;
     this.removed.apiKeys += apiKeys.removed;
+    this.removed.signIns += signIns.removed;
     this.removed.logEntries += logEntries.removed;
     this.removed.accounts += accounts.removed;
     this.removed.events += events.removed;
     this.removed.challenges += challenges.removed;
     this.removed.signingKeys += signingKeys.removed;
-    const rounds = [sessions, apiKeys, accounts, logEntries, events, challenges, signingKeys];
+    const rounds = [sessions, apiKeys, accounts, logEntries, events, challenges, signingKeys, signIns];
     this.behind = rounds.some(({ behind }) => behind);
     const { value } = await this.#store.transaction(({ cleaning }) => cleaning.overdueSeconds(before));
     this.overdueSeconds = value;

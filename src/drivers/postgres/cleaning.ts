@@ -67,6 +67,18 @@ const ACCOUNTS = `with tokens as (
   )
   select greatest((select count(*) from tokens), (select count(*) from guesses))::int as removed`;
 
+/** The larger number says whether there is more. */
+const SIGN_INS = `with old as (
+    delete from sign_ins where id = any(array(select id from sign_ins where at < $1 order by at limit $4)) returning id
+  ), nobodys as (
+    delete from sign_ins where id = any(array(
+      select id from sign_ins where user_id is null and at < $2 order by at limit $4)) returning id
+  ), counts as (
+    delete from user_activity where ctid = any(array(
+      select ctid from user_activity where start < $3 order by start limit $4)) returning start
+  )
+  select greatest((select count(*) from old), (select count(*) from nobodys), (select count(*) from counts))::int as removed`;
+
 /** Nulls count for nothing in `greatest`. Each of the least is the first of an index. */
 const OVERDUE = `select greatest(0,
     extract(epoch from $1 - (select min(expires_at) from sessions where expires_at < $1)),
@@ -93,6 +105,12 @@ export function createCleaningWriter(query: Query): CleaningWriter {
 
     async accounts(now, before, limit) {
       const [row] = await query<{ removed: number }>('cleaning-accounts', ACCOUNTS, [now, before, limit]);
+      return row?.removed ?? 0;
+    },
+
+    async signIns(before, nobodys, counted, limit) {
+      const values = [before, nobodys, counted, limit];
+      const [row] = await query<{ removed: number }>('cleaning-sign-ins', SIGN_INS, values);
       return row?.removed ?? 0;
     },
 

@@ -13,6 +13,7 @@ import { Migration0010 } from '../../../migrations/0010-accounts.ts';
 import { Migration0011 } from '../../../migrations/0011-cleaning-indexes.ts';
 import { Migration0013 } from '../../../migrations/0013-api-keys.ts';
 import { Migration0014 } from '../../../migrations/0014-session-events.ts';
+import { Migration0015 } from '../../../migrations/0015-sign-ins.ts';
 import { Migration0016 } from '../../../migrations/0016-usage.ts';
 import { ROWS } from './rows.ts';
 
@@ -31,6 +32,7 @@ const MIGRATIONS = [
   Migration0011,
   Migration0013,
   Migration0014,
+  Migration0015,
   Migration0016,
 ];
 

@@ -473,6 +473,51 @@ export const SessionLevelRow = defineEntity({
   },
 });
 
+/** How users came in, and who tried to. Tied to users by nothing but the id: a wrong password may be nobody's. */
+export const SignInRow = defineEntity({
+  name: 'SignInRow',
+  tableName: 'sign_ins',
+  properties: {
+    id: p.text().primary(),
+    userId: p.text().nullable(),
+    at: instant(),
+    outcome: p.text(),
+    aal: p.integer().nullable(),
+    sessionId: p.text().nullable(),
+    deviceKind: p.text(),
+    browser: p.text().nullable(),
+    os: p.text().nullable(),
+    client: p.text().nullable(),
+    address: p.text().nullable(),
+  },
+  indexes: [
+    { properties: ['userId', 'at', 'id'], name: 'sign_ins_user_id_at_id_index' },
+    { properties: ['at'], name: 'sign_ins_at_index' },
+  ],
+});
+
+/** How often what happened to a user in a quarter of an hour. */
+export const UserActivityRow = defineEntity({
+  name: 'UserActivityRow',
+  tableName: 'user_activity',
+  properties: {
+    userId: p.text().primary(),
+    start: instant().primary(),
+    what: p.text().primary(),
+    count: p.bigint(),
+  },
+  indexes: [{ properties: ['start'], name: 'user_activity_start_index' }],
+});
+
+export const LastSignInRow = defineEntity({
+  name: 'LastSignInRow',
+  tableName: 'last_sign_ins',
+  properties: {
+    userId: p.text().primary(),
+    at: instant(),
+  },
+});
+
 export const ROWS = [
   ScopeRow,
   UserRow,
@@ -506,4 +551,7 @@ export const ROWS = [
   OutboxRow,
   OutboxHeadRow,
   SessionLevelRow,
+  SignInRow,
+  UserActivityRow,
+  LastSignInRow,
 ];

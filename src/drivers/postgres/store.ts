@@ -22,6 +22,7 @@ import {
   createServiceAccountWriter,
 } from './service-account-store.ts';
 import { createSessionPages, createSessionReader, createSessionWriter } from './session-store.ts';
+import { createSignInReader, createSignInWriter } from './sign-in-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
 import { createPopulationReader, createSnapshotReader } from './snapshots.ts';
 import { createUsageReader, createUsageWriter } from './usage-store.ts';
@@ -47,6 +48,7 @@ export function createStore({ orm, query, read }: Database): Store {
     sessionLevels: translating(createLevelReader(read)),
     outbox: translating(createOutboxReader(query)),
     usage: translating(createUsageReader(query)),
+    signIns: translating(createSignInReader(query)),
 
     async transaction(work) {
       const logIds: string[] = [];
@@ -86,6 +88,7 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     ending: createEndingWriter(query),
     outbox: createOutboxWriter(query),
     usage: createUsageWriter(query),
+    signIns: createSignInWriter(query),
     fence: createFence(query),
     authority: {
       async append({ target, kind, userId, reason }) {

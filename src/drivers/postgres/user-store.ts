@@ -233,6 +233,9 @@ export function createUserWriter(em: EntityManager): UserWriter {
       for (const table of ['passwords', 'totp_factors', 'recovery_codes', 'challenges', 'account_tokens', 'errands']) {
         await query(`user-erase-${table}`, `delete from ${table} where user_id = $1`, [id]);
       }
+      for (const table of ['sign_ins', 'user_activity', 'last_sign_ins']) {
+        await query(`user-erase-${table}`, `delete from ${table} where user_id = $1`, [id]);
+      }
       const gone = 'update grants set revoked_at = $2 where principal_id = $1 and revoked_at is null';
       await query('user-erase-grants', gone, [id, at]);
       await endKeysOf(query, id, at);
