@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { TransactionConflict, type Transaction } from '../../src/domain/store.ts';
+import { API_KEY_LAWS } from './store-api-keys.contract.ts';
 import { ACCOUNT_LAW_GROUPS } from './store-accounts.contract.ts';
 import { FACTOR_LAWS } from './store-factors.contract.ts';
 import { PAGE_LAWS } from './store-pages.contract.ts';
@@ -447,6 +448,7 @@ const ALL_LAWS = {
   ...FACTOR_LAWS,
   ...ACCOUNT_LAW_GROUPS,
   ...SERVICE_ACCOUNT_LAWS,
+  ...API_KEY_LAWS,
   ...SCOPE_LAWS,
   ...SESSION_LAW_GROUPS,
   ...CUSTOM_ROLE_LAW_GROUPS,
