@@ -5,7 +5,7 @@ import type { Services } from '../graphql/context.ts';
 /** What can be read of the parts whenever somebody asks for metrics. */
 export function observe(
   metrics: Metrics,
-  { tail, standings, live, policyFiles, rollups, activity, cleaner }: Services,
+  { tail, standings, keyStates, keyUses, live, policyFiles, rollups, activity, cleaner }: Services,
   open: { readonly sockets: () => number; readonly streams: () => number },
 ): void {
   metrics.gauge(
@@ -45,6 +45,7 @@ export function observe(
     () => hashing.figures.refused,
   );
   metrics.gauge('activity_pending', 'Sessions whose last use is not written yet.', () => activity.pending);
+  metrics.gauge('api_key_uses_pending', 'API keys whose last use is not written yet.', () => keyUses.pending);
   metrics.gauge('cleaning_behind', '1 while what has ended is more than one round removes.', () =>
     Number(cleaner.behind),
   );
@@ -61,6 +62,11 @@ export function observe(
     'log_entries_removed_total',
     'Old entries of the authority log that were removed.',
     () => cleaner.removed.logEntries,
+  );
+  metrics.counter(
+    'api_key_database_reads_total',
+    'Snapshots of API keys read from PostgreSQL.',
+    () => keyStates.counts.databaseReads,
   );
   metrics.counter(
     'standing_cache_hits_total',
