@@ -120,6 +120,30 @@ test('the commands about sessions do what the page says', async () => {
   ]);
 });
 
+test('the commands about API keys do what the page says', async () => {
+  const { port } = new URL(castellans.apps[0]?.url ?? '');
+  const script = commandsOf('docs/api-keys.md')
+    .join('\n')
+    .replaceAll(':4001', `:${port}`)
+    .replaceAll('a password for trying it', PASSWORD);
+  const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 60_000 });
+  const [granted, users, lacking, old, fresh, versions, found, revoked, refused, isKey, again, active, inactive] =
+    stdout.trim().split(/\n+/);
+
+  expect(granted).toBe('{"data":{"grantRole":{"receipt":{"enforced":true}}}}');
+  expect(users).toContain('"email":"');
+  expect(lacking).toContain('"allowed":false,"reason":"This API key does not have the permission session:read."');
+  expect([old, fresh]).toEqual(['1', '1']);
+  expect(versions).toContain('"versions":[{"number":2,"safeToRetire":false},{"number":1,"safeToRetire":false}]');
+  expect(found).toContain('"node":{"name":"of the pipeline","owner":{"name":"deployment"}}');
+  expect(revoked).toBe('{"data":{"revokeApiKey":{"receipt":{"enforced":true}}}}');
+  expect(refused).toContain('"code":"SESSION_REVOKED"');
+  expect(isKey).toBe('a key: true');
+  expect(again).toBe(granted);
+  expect(JSON.parse(active ?? '')).toMatchObject({ active: true, token_type: 'Bearer', sub: expect.any(String) });
+  expect(inactive).toBe('{"active":false}');
+});
+
 test('the commands about users do what the page says', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'castellan-docs-'));
   const open = await startCastellans(1, {

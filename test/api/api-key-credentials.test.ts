@@ -44,7 +44,7 @@ beforeAll(async () => {
   redis = await startRedisServer();
   castellans = await startCastellans(3, { settings: { redisUrl: new Secret(redis.url) } });
   [alice, bob] = [await castellans.signUp('alice', ['administrator']), await castellans.signUp('bob')];
-});
+}, 40_000);
 
 afterAll(async () => {
   await castellans?.close();

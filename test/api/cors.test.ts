@@ -67,7 +67,7 @@ describe('a page of a listed origin', () => {
     expect(answer.status).toBe(204);
     expect(answer.headers.get('access-control-allow-origin')).toBe(LISTED);
     expect(answer.headers.get('access-control-allow-methods')).toBe('GET, POST');
-    for (const name of ['authorization', 'content-type', 'x-csrf-token', 'x-castellan-cookies']) {
+    for (const name of ['authorization', 'content-type', 'x-csrf-token', 'x-castellan-cookies', 'x-api-key']) {
       expect(answer.headers.get('access-control-allow-headers')?.split(', ')).toContain(name);
     }
   });

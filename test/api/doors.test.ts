@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import { Browser } from '../support/browser.ts';
 import {
   createTestClock,
@@ -11,6 +12,7 @@ import {
 } from '../support/castellan.ts';
 import { openStream } from '../support/event-stream.ts';
 import { secondFactors } from '../support/second-factors.ts';
+import { addGrant } from '../support/people.ts';
 import { openSocket } from '../support/socket.ts';
 
 /** Beyond the life of a token, of which there are five minutes. */
@@ -209,6 +211,37 @@ describe.each([
       expect(outcome).toEqual(closes ? withoutMessages(usual) : usual);
     }
   });
+});
+
+describe('introspection', () => {
+  let key: string;
+
+  beforeAll(async () => {
+    const [app] = castellans.apps;
+    const { apiKeys, serviceAccounts } = app?.services ?? fail();
+    const { value: gateway } = await serviceAccounts.create(SYSTEM, { name: 'gateway' });
+    await addGrant(app ?? fail(), { principalId: gateway.id, role: 'introspector' });
+    const { value } = await apiKeys.create(SYSTEM, { name: 'of a gateway', serviceAccountId: gateway.id });
+    key = value.secret;
+  });
+
+  test.each(INSTANCES)(
+    'on instance %i calls a token active that every other door lets in, and no other',
+    async (instance) => {
+      for (const [who, visitor] of visitors) {
+        if (visitor.token === undefined) continue;
+        const { errors } = await (DOORS['HTTP POST'] ?? fail())(urlOf(instance), WHO, visitor);
+        const response = await fetch(`${urlOf(instance)}/oauth/introspect`, {
+          method: 'POST',
+          body: new URLSearchParams({ token: visitor.token }),
+          headers: { 'x-api-key': key },
+        });
+        const { active, ...more } = (await response.json()) as { active: boolean; sub?: string };
+        expect({ who, active }).toEqual({ who, active: errors.length === 0 });
+        expect(more).toEqual(active ? expect.objectContaining({ sub: member.id }) : {});
+      }
+    },
+  );
 });
 
 function fail(): never {

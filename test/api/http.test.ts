@@ -271,7 +271,7 @@ describe('what others read about Castellan', () => {
     expect({ status, type: headers.get('content-type') }).toEqual({ status: 200, type: 'text/plain; charset=utf-8' });
     for (const part of [
       'federation/v2.9',
-      'type User @key(fields: "id")',
+      'type User implements Principal @key(fields: "id")',
       'disableUser(id: ID!)',
       'permissionsChanged(after: String)',
     ]) {

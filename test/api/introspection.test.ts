@@ -27,7 +27,7 @@ beforeAll(async () => {
   [alice, bob] = [await castellans.signUp('alice', ['administrator']), await castellans.signUp('bob')];
   const serviceAccountId = await addAccount('gateway', ['introspector']);
   gateway = (await createKey(alice, { serviceAccountId })).secret;
-});
+}, 40_000);
 
 afterAll(() => castellans?.close());
 

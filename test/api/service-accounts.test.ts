@@ -54,7 +54,7 @@ beforeAll(async () => {
     await castellans.signUp('sam', []),
   ];
   await addGrant(castellans.apps[0] ?? fail(), { principalId: sam.id, role: 'support', scope: 'acme' });
-});
+}, 40_000);
 
 afterAll(() => castellans?.close());
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { toInputs } from '../../src/domain/sessions/session-states.ts';
 import { type SessionSnapshot, TransactionConflict, type Transaction } from '../../src/domain/store.ts';
+import { API_KEY_LAWS } from './store-api-keys.contract.ts';
 import { ACCOUNT_LAW_GROUPS } from './store-accounts.contract.ts';
 import { BULK_LAW_GROUPS } from './store-bulk.contract.ts';
 import { FACTOR_LAWS } from './store-factors.contract.ts';
@@ -442,6 +443,7 @@ const ALL_LAWS = {
   ...FACTOR_LAWS,
   ...ACCOUNT_LAW_GROUPS,
   ...SERVICE_ACCOUNT_LAWS,
+  ...API_KEY_LAWS,
   ...SCOPE_LAWS,
   ...SESSION_LAW_GROUPS,
   ...CUSTOM_ROLE_LAW_GROUPS,

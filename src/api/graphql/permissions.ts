@@ -18,6 +18,7 @@ const OWN_SUBJECTS: ReadonlySet<string> = new Set([
   'User',
   'ServiceAccount',
   'ApiKey',
+  'Token',
   'Scope',
   'Role',
   'Session',

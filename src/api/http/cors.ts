@@ -11,6 +11,7 @@ const REQUEST_HEADERS = [
   'x-castellan-cookies',
   'x-castellan-min-position',
   'x-csrf-token',
+  'x-api-key',
 ].join(', ');
 const ANSWER_HEADERS = 'ratelimit, ratelimit-policy, retry-after, www-authenticate';
 /** Browsers ask again after this long. */

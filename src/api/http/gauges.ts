@@ -10,6 +10,8 @@ export function observe(
     tail,
     standings,
     sessionStates,
+    keyStates,
+    keyUses,
     live,
     policyFiles,
     rollups,
@@ -69,6 +71,7 @@ export function observe(
     () => operationLimits.refused,
   );
   metrics.gauge('activity_pending', 'Sessions whose last use is not written yet.', () => activity.pending);
+  metrics.gauge('api_key_uses_pending', 'API keys whose last use is not written yet.', () => keyUses.pending);
   metrics.gauge('cleaning_behind', '1 while what has ended is more than one round removes.', () =>
     Number(cleaner.behind),
   );
@@ -88,6 +91,7 @@ export function observe(
   );
   observeCache(metrics, 'standing', 'Standings', standings);
   observeCache(metrics, 'session_state', 'States of sessions', sessionStates);
+  observeCache(metrics, 'api_key', 'API keys', keyStates);
 }
 
 /** What of it was found where. */
@@ -106,7 +110,7 @@ function observeCache(
   );
   metrics.counter(
     `${name}_database_reads_total`,
-    `Snapshots of ${what.toLowerCase()} read from PostgreSQL.`,
+    `Statements that read PostgreSQL: ${what}.`,
     () => counts.databaseReads,
   );
 }

@@ -29,6 +29,10 @@ export class KeyUses {
     this.#logger = parts.logger;
   }
 
+  get pending(): number {
+    return this.#pending.size;
+  }
+
   start(): void {
     this.#timer = this.#clock.after(FLUSH_MS, () => {
       this.start();

@@ -74,7 +74,8 @@ export class Policies {
     question: { readonly action: string; readonly subject: SubjectRecord; readonly field: string | undefined },
   ): Promise<Explanation> {
     if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
-    const standing = await this.#standings.of(principalId);
+    // Whoever came with an API key is as much as that goes for.
+    const standing = by.kind === 'user' && principalId === by.id ? by.standing : await this.#standings.of(principalId);
     const { engine } = principalId === by.id ? await this.#inForce() : await this.#readable(by);
     if (standing === null || !this.#policy.decide(by, 'read', standing.record).allowed) {
       throw notFound('principal', principalId);
