@@ -110,9 +110,15 @@ async function dump(): Promise<void> {
     const type = await redis.type(key);
     // It may have run out since.
     if (type === 'none') continue;
-    if (type !== 'string') throw new TypeError(`${key} is a ${type}, which is not searched yet`);
-    dumps.push(`${key}\n${(await redis.getBuffer(key))?.toString('latin1')}`);
+    dumps.push(`${key}\n${await textOf(key, type)}`);
   }
+}
+
+async function textOf(key: string, type: string): Promise<string> {
+  if (type === 'string') return (await redis.getBuffer(key))?.toString('latin1') ?? '';
+  if (type === 'hash') return JSON.stringify(await redis.hgetall(key));
+  if (type === 'set') return JSON.stringify(await redis.smembers(key));
+  throw new TypeError(`${key} is a ${type}, which is not searched yet`);
 }
 
 /** So many at a time, until all are done. */

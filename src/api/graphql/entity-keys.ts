@@ -1,4 +1,5 @@
 import {
+  isInterfaceType,
   isObjectType,
   Kind,
   parse,
@@ -13,7 +14,7 @@ export type EntityKey = SelectionSetNode;
 
 export function entityKeys(schema: GraphQLSchema, name: string): readonly EntityKey[] {
   const type = schema.getType(name);
-  if (!isObjectType(type)) return [];
+  if (!isObjectType(type) && !isInterfaceType(type)) return [];
   return [type.astNode, ...type.extensionASTNodes]
     .flatMap((node) => node?.directives ?? [])
     .filter((directive) => directive.name.value === 'key')

@@ -65,7 +65,7 @@ export function decide(
   return {
     allowed,
     windows: windows.map(({ window: { name, max, seconds }, used, endsInMs }) => {
-      const resetSeconds = Math.max(1, Math.ceil(endsInMs / 1_000));
+      const resetSeconds = Math.max(1, Math.ceil(Math.floor(endsInMs) / 1_000));
       return {
         name,
         max,
