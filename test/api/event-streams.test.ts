@@ -1,10 +1,9 @@
 import { connect as connectTcp } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createApp } from '../../src/app.ts';
-import { LIMITS, type Limits } from '../../src/kit/limits.ts';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import { createLog } from '../../src/kit/log.ts';
-import { startCastellans, until, type Castellans, type SignedInUser } from '../support/castellan.ts';
+import { startCastellans, until, type Castellans, type SignedInUser, MANY_ALIASES } from '../support/castellan.ts';
 import { openStream } from '../support/event-stream.ts';
 import { untilFollowed } from '../support/session-events.ts';
 
@@ -17,9 +16,6 @@ const SESSION_EVENTS = `subscription ($after: String) {
   }
 }`;
 const REVOKE = 'mutation ($id: ID!) { revokeSession(id: $id) { position receipt { enforced acknowledged } } }';
-
-/** So that one event can be of some megabytes. */
-const MANY_ALIASES: Limits = { ...LIMITS, documents: { ...LIMITS.documents, aliases: 1_000 } };
 
 let castellans: Castellans;
 let alice: SignedInUser;
@@ -108,14 +104,14 @@ describe('a subscription over server-sent events', () => {
 
   test('AC-09: brings nothing more once its session was revoked between two events, on every instance', async () => {
     const bob = await castellans.signUp('bob');
+    const { sessionId } = await castellans.signIn(bob.email);
+    const laptop = await castellans.signIn(bob.email);
     const streams = await Promise.all([0, 1, 2].map((instance) => stream(SESSION_EVENTS, bob.accessToken, instance)));
     const told = async (sessionId: string) => {
       await revoke(sessionId);
       return Promise.all(streams.map((each) => each.next()));
     };
-    const { sessionId } = await castellans.signIn(bob.email);
     for (const event of await told(sessionId)) expect(JSON.stringify(event)).toContain(sessionId);
-    const laptop = await castellans.signIn(bob.email);
     // What happens at the same time, and after, would be an event for this stream as well.
     await Promise.all([revoke(bob.sessionId), castellans.signIn(bob.email)]);
     await revoke(laptop.sessionId);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { Client } from 'pg';
 import { WebSocket } from 'ws';
-import { askOver, type Castellans, type SignedInUser, startCastellans } from '../support/castellan.ts';
+import { askOver, MANY_ALIASES, type Castellans, type SignedInUser, startCastellans } from '../support/castellan.ts';
 import {
   endOfFeed,
   listening,
@@ -21,7 +21,7 @@ const POSITION = /^events-[0-9a-f]{8}-\d+$/;
 let castellans: Castellans;
 
 beforeAll(async () => {
-  castellans = await startCastellans(3);
+  castellans = await startCastellans(3, { settings: { limits: MANY_ALIASES } });
 });
 
 afterAll(() => castellans.close());

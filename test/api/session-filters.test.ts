@@ -33,7 +33,7 @@ interface Revoked {
 }
 
 /** What goes with the clock, or comes after the answer however many sessions end. */
-const IN_THE_BACKGROUND = /instances|outbox|rollup|session_levels/;
+const IN_THE_BACKGROUND = /instances|outbox|rollup|session_levels|user_activity|sign_ins/;
 
 let castellans: Castellans;
 let alice: SignedInUser;

@@ -17,6 +17,8 @@ const OF_THE_DOORS = new Set([
   'identification',
   'standings',
   'activity',
+  'keyUses',
+  'operationLimits',
   'proxies',
   'limits',
   'logger',

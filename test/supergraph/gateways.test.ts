@@ -188,13 +188,13 @@ describe.each(GATEWAYS)('through $name', ({ start, sockets, refused, upstream })
     const { castellans } = supergraph;
     const people = await Promise.all(['dora', 'emil', 'fred'].map((name) => addMember(castellans, name)));
     const sessions = await Promise.all(people.map(({ signIn }) => signIn()));
+    const phones = await Promise.all(people.map(({ signIn }) => signIn()));
     const opened: Events[] = [];
     for (const [at, { accessToken }] of sessions.entries()) {
       const events = await CLIENTS[at % CLIENTS.length]?.open(accessToken);
       if (events !== undefined) opened.push(events);
     }
     const first = opened.map((events) => events.next());
-    const phones = await Promise.all(people.map(({ signIn }) => signIn()));
     for (const { sessionId } of phones.toReversed()) await revoke(sessionId);
     expect(await Promise.all(first)).toEqual(
       people.map(({ email }, at) => eventOf(phones[at]?.sessionId, { email, documents: [] })),
@@ -217,9 +217,10 @@ describe.each(GATEWAYS)('through $name', ({ start, sockets, refused, upstream })
       const carol = await addMember(castellans, 'carol');
       const bobs = await castellans.signIn(bob.email);
       const carols = await carol.signIn();
+      const phones = [await castellans.signIn(bob.email), await carol.signIn()];
+      const tablet = await carol.signIn();
       const [ofBob, ofCarol] = [await open(bobs.accessToken), await open(carols.accessToken)];
       const first = [ofBob.next(), ofCarol.next()];
-      const phones = [await castellans.signIn(bob.email), await carol.signIn()];
       for (const { sessionId } of phones) await revoke(sessionId);
       const titles = ['Plans', 'Diary', 'Old plans'].map((title) => ({ title }));
       expect(await Promise.all(first)).toEqual([
@@ -231,7 +232,6 @@ describe.each(GATEWAYS)('through $name', ({ start, sockets, refused, upstream })
       expect(await ofBob.next()).toEqual(ENDED);
       expect(await ofBob.next()).toBeNull();
 
-      const tablet = await carol.signIn();
       await revoke(tablet.sessionId);
       expect(await ofCarol.next()).toEqual(eventOf(tablet.sessionId, { email: carol.email, documents: [] }));
       for (const events of [ofBob, ofCarol]) events.leave();

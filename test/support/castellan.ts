@@ -1,3 +1,4 @@
+import { LIMITS, type Limits } from '../../src/kit/limits.ts';
 import { randomBytes } from 'node:crypto';
 import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
@@ -365,3 +366,6 @@ export function collect<T = Record<string, unknown>>(
     stop: () => events.return?.(undefined),
   };
 }
+
+/** So that one event can be of some megabytes. */
+export const MANY_ALIASES: Limits = { ...LIMITS, documents: { ...LIMITS.documents, aliases: 1_000 } };
