@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import type { App } from '../../src/app.ts';
+import type { SessionProfiles } from '../../src/domain/sessions/profiles.ts';
 import { SYSTEM, type SubjectRecord } from '../../src/domain/principals/principal.ts';
 import { createStore } from '../../src/drivers/postgres/store.ts';
 import { aSession } from '../contract/store-samples.ts';
@@ -12,6 +13,10 @@ const PRINCIPALS = 12;
 const USERS = 40;
 const SESSIONS = 28;
 const NAMES = ['Zoë', 'ZOË', "O'Hara", '%', '_', '🗝', 'null', 'user'];
+
+/** Nobody uses these sessions, and none of them is to end by that while they are asked about. */
+const LONG = { lifeSeconds: 10 ** 9, idleSeconds: 10 ** 9 };
+const FOR_EVER: SessionProfiles = { 1: LONG, 2: LONG, 3: LONG };
 
 type Bag = Readonly<Record<string, unknown>>;
 
@@ -80,7 +85,10 @@ const isHeld = ({ state }: { readonly state: GrantState }) => state === 'held' |
 
 /** Two instances over one database and one Redis, with everybody in it. */
 export async function openCorpus(seed: number): Promise<Corpus> {
-  const castellans = await startCastellans(2, { policyFiles: [EMPTY], settings: { accessTokenSeconds: 86_400 } });
+  const castellans = await startCastellans(2, {
+    policyFiles: [EMPTY],
+    settings: { accessTokenSeconds: 86_400, sessionProfiles: FOR_EVER },
+  });
   const [busy, cold] = castellans.apps;
   if (busy === undefined || cold === undefined) throw new TypeError('two were started');
   for (const [name, parts] of Object.entries(CUSTOM)) {

@@ -6,7 +6,7 @@ import { createApp, type App, type Overrides } from '../../src/app.ts';
 import { readConfig, type Config } from '../../src/config.ts';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import { systemClock, type Clock } from '../../src/kit/clock.ts';
-import { createLog } from '../../src/kit/log.ts';
+import { createLog, type LogLevel } from '../../src/kit/log.ts';
 import type { Mail, Mailer } from '../../src/domain/users/mail.ts';
 import { createDatabase } from './database.ts';
 import { addScopes } from './people.ts';
@@ -85,7 +85,7 @@ export async function startCastellans(
 ): Promise<Castellans> {
   const database = await createDatabase();
   const config: Config = { ...testConfig(through(database.url), redis ? redisUrl() : undefined), ...settings };
-  const logger = overrides.logger ?? createLog('silent');
+  const logger = overrides.logger ?? createLog((process.env['TEST_LOG'] ?? 'silent') as LogLevel);
   const mails: Mail[] = [];
   const mailer: Mailer = { send: async (mail) => void mails.push(mail), close: () => Promise.resolve() };
   const apps: App[] = [];
