@@ -9,6 +9,7 @@ import {
   startCastellans,
 } from '../support/castellan.ts';
 import { addGrant, addUser, endGrant, revokeGrant } from '../support/people.ts';
+import { LIMITS, type Limits } from '../../src/kit/limits.ts';
 
 const WHY = `query ($id: ID!) {
   user(id: $id) {
@@ -33,12 +34,15 @@ interface Permission {
   }[];
 }
 
+/** A hundred users, each with all permissions and where they come from, are more than one question may cost by default. */
+const DEAR: Limits = { ...LIMITS, documents: { ...LIMITS.documents, cost: 10_000 } };
+
 let castellans: Castellans;
 let alice: SignedInUser;
 let bob: SignedInUser;
 
 beforeAll(async () => {
-  castellans = await startCastellans(3);
+  castellans = await startCastellans(3, { settings: { limits: DEAR } });
   [alice, bob] = [await castellans.signUp('alice', ['administrator']), await castellans.signUp('bob')];
 }, 40_000);
 

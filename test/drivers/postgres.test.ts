@@ -307,6 +307,16 @@ describe('the fence', () => {
   });
 });
 
+test('a transaction that does nothing for too long is rolled back and refused as one to be asked for again', async () => {
+  const { id } = await addUser(opened.store);
+  const slow = opened.store.transaction(async (tx) => {
+    await tx.fence.lock({ change: [id], share: [], policy: null });
+    await hold(1_500);
+    await tx.fence.head();
+  });
+  await expect(slow).rejects.toMatchObject({ code: 'AUTHORITY_UNAVAILABLE', data: { retryAfterSeconds: 1 } });
+});
+
 /** Time passes by the clock of the database. */
 async function hold(ms: number): Promise<void> {
   await opened.database.query('hold', 'select pg_sleep($1)', [ms / 1_000]);

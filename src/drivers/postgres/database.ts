@@ -98,6 +98,8 @@ const DEADLOCK_DETECTED = '40P01';
 const UNIQUE_VIOLATION = '23505';
 const LOCK_NOT_AVAILABLE = '55P03';
 const QUERY_CANCELED = '57014';
+/** The transaction did nothing for too long, on a busy or frozen instance, and was rolled back. */
+const IDLE_IN_TRANSACTION = '25P03';
 const CHARACTER_NOT_IN_REPERTOIRE = '22021';
 /** The server is not there, is going, is coming, or takes no more. Classes 08 and 57P of SQLSTATE, and Node's own codes. */
 const UNREACHABLE = /^(08...|57P0.|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH)$/;
@@ -129,6 +131,10 @@ export function translated(error: unknown): unknown {
     case LOCK_NOT_AVAILABLE:
     case QUERY_CANCELED:
       return new Refusal('AUTHORITY_UNAVAILABLE', 'Others are changing the same. Try again shortly.', {
+        retryAfterSeconds: 1,
+      });
+    case IDLE_IN_TRANSACTION:
+      return new Refusal('AUTHORITY_UNAVAILABLE', 'This took too long and was not done. Try again shortly.', {
         retryAfterSeconds: 1,
       });
     case CHARACTER_NOT_IN_REPERTOIRE:
