@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => castellans.close());
 
 const url = (): string => castellans.apps[0]?.url ?? '';
-const SLOW = 'query ($id: ID!) { user(id: $id) { email } }';
+const SLOW = '{ users(first: 5) { edges { node { email } } } }';
 
 /** From now on whoever reads a user waits for longer than anybody would. */
 async function slowDown(): Promise<void> {

@@ -78,7 +78,7 @@ describe('AC-75: the schema, where it is not shown', () => {
 });
 
 const TABLES: readonly (readonly [string, string, object])[] = [
-  ['users', 'query ($id: ID!) { user(id: $id) { email } }', {}],
+  ['users', '{ users(first: 5, orderBy: { field: email }) { edges { node { name } } } }', {}],
   ['users', '{ users(first: 5) { edges { node { email } } } }', {}],
   ['sessions', '{ sessions(first: 5) { edges { node { id } } } }', {}],
   ['sessions', 'query ($id: ID!) { session(id: $id) { id } }', {}],
