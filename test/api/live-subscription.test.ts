@@ -52,15 +52,15 @@ test('what a check finds out about a token counts for nothing once the token has
   const checking = Promise.withResolvers<void>();
   const found = Promise.withResolvers<void>();
   let isHeld = false;
-  const standings = {
+  const identification = {
     async recheck(by: Principal): Promise<Principal> {
-      if (!isHeld || by !== before) return services.standings.recheck(by);
+      if (!isHeld || by !== before) return services.identification.recheck(by);
       checking.resolve();
       await found.promise;
       throw new Refusal('TOKEN_EXPIRED', 'The access token has expired.');
     },
-  } as Services['standings'];
-  const context = new OperationContext({ ...services, standings }, before, {
+  } as Services['identification'];
+  const context = new OperationContext({ ...services, identification }, before, {
     userAgent: null,
     address: null,
     client: null,

@@ -49,10 +49,11 @@ test.each([
   'with the token in %s: events, AccessEnded, complete and 4401, and the socket beside it goes on',
   async (_, where) => {
     const laptop = await castellans.signIn(bob.email);
+    const phone = await castellans.signIn(bob.email);
+    const tablet = await castellans.signIn(carol.email);
     const ofBob = await subscribe(laptop.accessToken, 0, where);
     const ofCarol = await subscribe(carol.accessToken, 0, where);
     await Promise.all([ofBob.settled(), ofCarol.settled()]);
-    const phone = await castellans.signIn(bob.email);
     await revoke(phone.sessionId);
     expect(await ofBob.next(ofType('next'))).toEqual(
       event({ __typename: 'SessionRevoked', sessionId: phone.sessionId }),
@@ -63,7 +64,6 @@ test.each([
     expect(await ofBob.next(ofType('complete'))).toMatchObject({ id: ID });
     expect(await ofBob.closed).toBe(4401);
 
-    const tablet = await castellans.signIn(carol.email);
     await revoke(tablet.sessionId);
     expect(await ofCarol.next(ofType('next'))).toEqual(
       event({ __typename: 'SessionRevoked', sessionId: tablet.sessionId }),
