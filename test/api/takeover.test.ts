@@ -178,7 +178,7 @@ describe('where a takeover is only told of', () => {
 
   test('an old refresh token leaves an event that is critical', async () => {
     const bob = await someone('bob');
-    for (const token of [bob.refreshToken]) await refresh({ ...bob, refreshToken: token }, HOME, 0);
+    expect(await refresh(bob, HOME, 0)).toEqual([]);
     await castellans.rows(
       `update sessions set rotated_at = rotated_at - interval '1 minute' where id = $1`,
       bob.session.id,
@@ -219,6 +219,23 @@ describe('where a takeover is only told of', () => {
     expect(await read(bob.accessToken, { kind: 'session.refresh_reuse' })).toEqual([]);
     expect(await read(bob.accessToken, { since: '2100-01-01T00:00:00Z' })).toEqual([]);
     expect(await read(bob.accessToken, { userId: bob.user.id, since: '2020-01-01T00:00:00Z' })).toEqual([event]);
+  });
+
+  test('of a user who is erased it stays that it happened, and not where from', async () => {
+    const bob = await someone('bob');
+    const alice = await castellans.signUp('alice', ['administrator']);
+    await post(bob, THIEF, 1);
+    await castellans.rows(`update sessions set authenticated_at = now() where id = $1`, alice.sessionId);
+    const { errors } = await castellans.ask('mutation ($id: ID!) { deleteUser(id: $id) { id } }', {
+      variables: { id: bob.user.id },
+      token: alice.accessToken,
+    });
+    expect(errors).toEqual([]);
+    expect(await eventsOf(bob)).toEqual([
+      { kind: 'session.takeover_suspected', severity: 'warning', action: null, address: null },
+    ]);
+    const left = await castellans.rows(`select 1 from security_events where user_id = $1 and once <> id`, bob.user.id);
+    expect(left).toEqual([]);
   });
 
   test('an audit entry goes with each event', async () => {

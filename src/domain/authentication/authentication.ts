@@ -235,10 +235,14 @@ export class Authentication {
       if (granted instanceof Refusal) throw granted;
       return await this.#signedIn(granted);
     } catch (error) {
-      if (error instanceof Suspected) await this.#takeovers.end(error.suspicion);
-      else if (error instanceof Reused) await this.#endReused(presented, from);
-      else throw error;
+      if (error instanceof Suspected) {
+        await this.#takeovers.end(error.suspicion);
+        // It has proven itself there meanwhile.
+        return this.refresh(token, from);
+      }
+      if (!(error instanceof Reused)) throw error;
     }
+    await this.#endReused(presented, from);
     throw revoked();
   }
 

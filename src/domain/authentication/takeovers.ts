@@ -110,6 +110,7 @@ export class Takeovers {
       if (suspicion === null) return false;
       await this.#write(tx, suspicion);
       await tx.sessions.revoke(id, this.#now(), 'takeover');
+      await tx.audit.append({ by: userId, sessionId: id, action: 'session.revoke', subjectId: id });
       await tx.authority.append({ target: id, kind: 'revoked', userId, reason: 'takeover' });
       return true;
     });
@@ -146,7 +147,7 @@ export class Takeovers {
     const kind = 'session.takeover_suspected';
     const what = { kind, severity: 'warning', action: this.#action, address: from.address, ...there.device } as const;
     const event = { id: newId('securityEvent'), at: this.#now(), userId, sessionId, ...what };
-    if (!(await tx.securityEvents.add(event, `${kind} ${sessionId} ${there.key}`))) return;
+    if (!(await tx.securityEvents.add(event, `${kind} ${sessionId} ${this.#action} ${there.key}`))) return;
     const after = { action: this.#action };
     await tx.audit.append({ by: userId, sessionId, action: kind, subjectId: sessionId, after });
   }
