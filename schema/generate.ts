@@ -43,6 +43,7 @@ export async function generate(): Promise<string> {
       SessionAnalytics: '../../domain/sessions/session-analytics.ts#SessionReport as SessionAnalyticsRecord',
       SigningKey: '../../domain/tokens/signing-keys.ts#SigningKeyRecord as SigningKeyRecord',
       Session: '../../domain/sessions/session.ts#Session as SessionRecord',
+      SecurityEvent: '../../domain/security/security-event.ts#SecurityEvent as SecurityEventRecord',
       SessionRevoked: './session-events.ts#RevokedSession as RevokedSession',
     },
   };

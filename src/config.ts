@@ -60,6 +60,8 @@ export interface Config {
   /** How many live sessions a user may have, and what one more does: end the oldest, or not start. */
   readonly sessionsPerUser: number;
   readonly sessionsOverLimit: (typeof OVER_LIMIT)[number];
+  /** What happens when a session is used from another network and another device at once. */
+  readonly sessionTakeover: (typeof TAKEOVER)[number];
   readonly endedSessionSeconds: number;
   readonly feedSeconds: number;
   readonly refreshGraceSeconds: number;
@@ -89,6 +91,7 @@ const LEVEL_OF = { aal1: 1, aal2: 2, aal3: 3 } as const;
 type SessionLevel = (typeof SESSION_LEVELS)[number];
 
 const OVER_LIMIT = ['end-oldest', 'refuse'] as const;
+const TAKEOVER = ['report', 'step-up', 'revoke'] as const;
 const SESSIONS_PER_USER_MAX = 10_000;
 
 export interface ConfigProblem {
@@ -239,6 +242,7 @@ const environment = z.object({
     })
     .transform(Number),
   SESSIONS_OVER_LIMIT: z.enum(OVER_LIMIT, { error: `must be one of ${OVER_LIMIT.join(', ')}` }).default('end-oldest'),
+  SESSION_TAKEOVER: z.enum(TAKEOVER, { error: `must be one of ${TAKEOVER.join(', ')}` }).default('report'),
   SMTP_URL: url(['smtp:', 'smtps:']).optional(),
   MAIL_FROM: z
     .string()
@@ -321,6 +325,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     sessionLevel: data.SESSION_PROFILE,
     sessionsPerUser: data.SESSIONS_PER_USER,
     sessionsOverLimit: data.SESSIONS_OVER_LIMIT,
+    sessionTakeover: data.SESSION_TAKEOVER,
     endedSessionSeconds: 30 * DAY,
     feedSeconds: 7 * DAY,
     refreshGraceSeconds: 10,

@@ -5,7 +5,16 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { isInterfaceType, isObjectType, parse, type GraphQLObjectType } from 'graphql';
 import { buildSchema, createSchema } from '../src/api/graphql/schema.ts';
-import { aGrant, anApiKey, aRole, aScope, aServiceAccount, aSession, aUser } from './contract/store-samples.ts';
+import {
+  aGrant,
+  anApiKey,
+  aRole,
+  aScope,
+  aSecurityEvent,
+  aServiceAccount,
+  aSession,
+  aUser,
+} from './contract/store-samples.ts';
 import { readFolder, ROOT, type SourceFile } from './support/source-files.ts';
 
 /** That nothing is promised in the public contract which is not there, or which no test ever asks for. */
@@ -26,6 +35,7 @@ const RECORDS: Readonly<Record<string, object>> = {
   Scope: aScope('acme'),
   Role: aRole(),
   Session: aSession(),
+  SecurityEvent: aSecurityEvent(),
   Grant: aGrant({ principalId: '', roleId: '' }),
 };
 

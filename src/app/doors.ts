@@ -65,7 +65,7 @@ export async function openDoors(
     calls: new CallbackCalls(),
     trusts,
   });
-  addGraphqlRoute(server, { apollo, services, known, streams, callbacks, origins, metrics });
+  addGraphqlRoute(server, { apollo, services, documents, known, streams, callbacks, origins, metrics });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins, open });
   observe(metrics, services, {
     sockets: () => sockets.count,

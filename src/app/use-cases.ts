@@ -11,6 +11,8 @@ import { PasswordChanges } from '../domain/authentication/password-changes.ts';
 import { SecondFactors } from '../domain/authentication/second-factors.ts';
 import { SessionProofs } from '../domain/authentication/session-proofs.ts';
 import { SignInGuard } from '../domain/authentication/sign-in-guard.ts';
+import { Takeovers } from '../domain/authentication/takeovers.ts';
+import { SecurityEvents } from '../domain/security/security-events.ts';
 import { StepUps } from '../domain/authentication/step-ups.ts';
 import { SuccessorEraser } from '../domain/authentication/successor-eraser.ts';
 import { Unlocking } from '../domain/authentication/unlocking.ts';
@@ -114,7 +116,10 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   cleanup.add('the drainer of the outbox', () => drainer.stop());
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
-  const proofs = new SessionProofs({ accessTokens, refreshTokens, settings: config, clock });
+  const proxies = new TrustedProxies(config.trustedProxies);
+  const isProxy = (address: string): boolean => proxies.has(address);
+  const takeovers = new Takeovers({ authority, settings: config, isProxy, clock, logger });
+  const proofs = new SessionProofs({ accessTokens, refreshTokens, takeovers, settings: config, clock });
   const secondFactors = new SecondFactors({
     store,
     authority,
@@ -138,6 +143,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     guard,
     deviceTokens,
     notices,
+    takeovers,
     settings: config,
     clock,
   });
@@ -232,7 +238,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     eventFeeds,
     rollups,
     standings,
-    proxies: new TrustedProxies(config.trustedProxies),
+    proxies,
+    takeovers,
+    securityEvents: new SecurityEvents({ store, policy }),
     tail,
     live,
     limits: config.limits,

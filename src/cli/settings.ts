@@ -109,6 +109,11 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ sessionsOverLimit }) => sessionsOverLimit,
   },
   {
+    variable: 'SESSION_TAKEOVER',
+    purpose: 'what a session in another network and on another device leads to: report, step-up or revoke',
+    show: ({ sessionTakeover }) => sessionTakeover,
+  },
+  {
     variable: 'SMTP_URL',
     purpose: 'where mail is handed over; without it mails are files in CASTELLAN_DIR/mail, or none in production',
     show: ({ smtpUrl, mailOn }) => place(smtpUrl) ?? (mailOn ? 'files' : 'none: no mail is sent'),

@@ -15,6 +15,7 @@ export const ID_PREFIXES = {
   device: 'dev_',
   errand: 'errand_',
   signIn: 'signin_',
+  securityEvent: 'sec_',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

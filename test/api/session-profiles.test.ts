@@ -33,6 +33,7 @@ test.each([
   ['SESSION_PROFILE', ['aal0', '2', 'AAL2']],
   ['SESSIONS_PER_USER', ['0', '-1', '10001', '1.5', '1e3', ' 7', 'many']],
   ['SESSIONS_OVER_LIMIT', ['end', 'Refuse', 'true']],
+  ['SESSION_TAKEOVER', ['stepup', 'Revoke', 'true']],
 ])('a setting of %s that cannot be meant is refused by name', (variable, values) => {
   for (const value of values) {
     expect(() => readConfig({ [variable]: value })).toThrow(ConfigError);

@@ -108,6 +108,7 @@ const INPUTS: Readonly<Record<string, Place>> = {
   ApiKeyFilter: list('apiKeys', 'filter', 'ApiKeyFilter'),
   ApiKeyOrder: list('apiKeys', 'orderBy', 'ApiKeyOrder'),
   SessionFilter: list('sessions', 'filter', 'SessionFilter'),
+  SecurityEventFilter: list('securityEvents', 'filter', 'SecurityEventFilter'),
   SessionOrder: list('sessions', 'orderBy', 'SessionOrder'),
   RoleFilter: list('roles', 'filter', 'RoleFilter'),
   RoleOrder: list('roles', 'orderBy', 'RoleOrder'),

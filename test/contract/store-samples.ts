@@ -1,6 +1,7 @@
 import { newId, ID_PREFIXES, type IdKind } from '../../src/kit/ids.ts';
 import type { ApiKey } from '../../src/domain/api-keys/api-key.ts';
 import type { Grant, Role } from '../../src/domain/roles/role.ts';
+import type { SecurityEvent } from '../../src/domain/security/security-event.ts';
 import type { Session } from '../../src/domain/sessions/session.ts';
 import { parentPath, type Scope, scopePaths } from '../../src/domain/scopes/scope.ts';
 import type { ServiceAccount } from '../../src/domain/service-accounts/service-account.ts';
@@ -105,6 +106,26 @@ export function aGrant(values: Partial<Grant> & Pick<Grant, 'principalId' | 'rol
     grantedBy: 'system',
     createdAt: INSTANT,
     revokedAt: null,
+    ...values,
+  };
+}
+
+export function aSecurityEvent(values: Partial<SecurityEvent> = {}): SecurityEvent {
+  return {
+    __typename: 'SecurityEvent',
+    id: anId('sec'),
+    at: INSTANT,
+    kind: 'session.takeover_suspected',
+    severity: 'warning',
+    userId: '',
+    sessionId: '',
+    action: 'report',
+    address: null,
+    deviceKind: null,
+    browser: null,
+    os: null,
+    scope: null,
+    scopes: [],
     ...values,
   };
 }

@@ -33,7 +33,9 @@ const SESSION_LAWS: Readonly<Record<string, Law>> = {
     expect(found.map((session) => session?.label)).toEqual(['Zoë 🗝', null]);
   },
 
-  'prove: level, proof and end as they are now, and no refresh token but the new one is known': async (opened) => {
+  'prove: level, proof, end and place as they are now, and no refresh token but the new one is known': async (
+    opened,
+  ) => {
     const { store } = opened;
     const { ids, sessions } = await addSessions(opened, 2);
     const [id = '', revoked = ''] = ids;
@@ -41,11 +43,15 @@ const SESSION_LAWS: Readonly<Record<string, Law>> = {
     await store.transaction((tx) => tx.sessions.rotate({ sessionId: id, ...rotation }));
     await store.transaction((tx) => tx.sessions.revoke(revoked, INSTANT, 'revoked'));
     const proof = { aal: 2, authenticatedAt: NOW, expiresAt: '2030-01-02T00:00:00.000Z' } as const;
+    const device = { userAgent: 'a phone', deviceKind: 'mobile', browser: 'Firefox', os: 'Android' } as const;
+    const place = { ...device, address: '203.0.113.7' };
     for (const session of sessions) {
-      await store.transaction((tx) => tx.sessions.prove({ ...session, ...proof, label: 'not this' }, 'proven'));
+      await store.transaction((tx) =>
+        tx.sessions.prove({ ...session, ...proof, ...place, label: 'not this' }, 'proven'),
+      );
     }
     const { value } = await store.transaction((tx) => tx.sessions.findWithRefresh(id));
-    expect(value?.session).toEqual({ ...sessions[0], ...proof });
+    expect(value?.session).toEqual({ ...sessions[0], ...proof, ...place });
     expect(value?.refresh).toEqual({ currentHash: 'proven', previousHash: null, rotatedAt: NOW, successor: null });
     expect(await store.sessions.find(revoked)).toMatchObject({ aal: 1, revokedAt: INSTANT });
   },

@@ -160,6 +160,16 @@ test('a signing key is removed a month after its last token ended, but not one t
   expect(left.map(({ kid }) => kid)).toEqual(['kid_revoked', 'kid_replaced', first?.kid]);
 });
 
+test('security events go after 400 days', async () => {
+  await client.query(
+    `insert into security_events (id, at, kind, severity, user_id, session_id, facts, once)
+     values ('sec_old', $1, 'a', 'warning', 'u', 's', '{}', 'old'), ('sec_kept', $2, 'a', 'warning', 'u', 's', '{}', 'kept')`,
+    [at(-401 * DAY_MS), at(-399 * DAY_MS)],
+  );
+  await cleanAlone();
+  expect(await rows(`select id from security_events`)).toEqual([{ id: 'sec_kept' }]);
+});
+
 test('sign-ins go after 90 days, those that were nobody’s after an hour, and counts of users after 400 days', async () => {
   const ids = { old: 'signin_old', kept: 'signin_kept', nobodys: 'signin_nobodys', fresh: 'signin_fresh' };
   await client.query(

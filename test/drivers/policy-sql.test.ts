@@ -10,11 +10,20 @@ import { filterSql, Parameters } from '../../src/drivers/postgres/policy-sql.ts'
 import { ROLE_SQL } from '../../src/drivers/postgres/role-store.ts';
 import { SCOPE_SQL } from '../../src/drivers/postgres/scope-store.ts';
 import { API_KEY_SQL } from '../../src/drivers/postgres/api-key-store.ts';
+import { SECURITY_EVENT_SQL } from '../../src/drivers/postgres/security-event-store.ts';
 import { SERVICE_ACCOUNT_SQL } from '../../src/drivers/postgres/service-account-store.ts';
 import { SESSION_SQL } from '../../src/drivers/postgres/session-store.ts';
 import { USER_SQL } from '../../src/drivers/postgres/user-store.ts';
 import { EMAIL_FOLDED, GRANTED_ROLE_IDS, SEARCH_TEXT } from '../../src/domain/users/user.ts';
-import { anApiKey, aRole, aScope, aServiceAccount, aSession, aUser } from '../contract/store-samples.ts';
+import {
+  anApiKey,
+  aRole,
+  aScope,
+  aSecurityEvent,
+  aServiceAccount,
+  aSession,
+  aUser,
+} from '../contract/store-samples.ts';
 import { addScopes } from '../contract/store-steps.ts';
 import { holds } from '../domain/policy/filter-reading.ts';
 import { openTestStore, type TestStore } from '../support/store.ts';
@@ -192,6 +201,7 @@ describe('the statement', () => {
     ['ApiKey', API_KEY_SQL, anApiKey({ ownerId: '' })],
     ['ServiceAccount', SERVICE_ACCOUNT_SQL, aServiceAccount()],
     ['Session', SESSION_SQL, { ...aSession(), [ADDRESS_KEY]: '' }],
+    ['SecurityEvent', SECURITY_EVENT_SQL, aSecurityEvent()],
     ['Role', ROLE_SQL, aRole()],
     ['Scope', SCOPE_SQL, aScope('acme')],
   ] as const)('knows every attribute of a %s', (_, subject, record) => {

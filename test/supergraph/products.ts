@@ -133,6 +133,7 @@ export async function serveProducts(sdl: string, { services }: App) {
   addGraphqlRoute(server, {
     apollo,
     services,
+    documents,
     known: new KnownQueries({ schema, documents, logger }),
     streams: new EventStreams({ ...parts, origins, open: new OpenConnections(services.limits.sockets) }),
     callbacks: new Callbacks({ ...parts, origins: new CallbackOrigins([]), calls: new CallbackCalls(), trusts }),

@@ -12,6 +12,8 @@ import type { Introspection } from '../../domain/authentication/introspection.ts
 import type { Origin } from '../../domain/authentication/origin.ts';
 import type { PasswordChanges } from '../../domain/authentication/password-changes.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
+import type { Takeovers } from '../../domain/authentication/takeovers.ts';
+import type { SecurityEvents } from '../../domain/security/security-events.ts';
 import type { StepUps } from '../../domain/authentication/step-ups.ts';
 import type { Allowance, OperationLimits } from '../../domain/limits/operation-limits.ts';
 import type { UserActivity } from '../../domain/authentication/user-activity.ts';
@@ -21,6 +23,7 @@ import type { Unlocking } from '../../domain/authentication/unlocking.ts';
 import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Standings } from '../../domain/policy/standings.ts';
+import type { Refusal } from '../../domain/refusals.ts';
 import type { Principal, UserPrincipal } from '../../domain/principals/principal.ts';
 import type { CustomRoles } from '../../domain/roles/custom-roles.ts';
 import type { EffectivePermissions } from '../../domain/roles/effective-permissions.ts';
@@ -81,6 +84,8 @@ export interface Services {
   readonly introspection: Introspection;
   readonly secondFactors: SecondFactors;
   readonly stepUps: StepUps;
+  readonly takeovers: Takeovers;
+  readonly securityEvents: SecurityEvents;
   readonly refreshTokens: RefreshTokens;
   readonly csrfTokens: CsrfTokens;
   readonly signingKeys: SigningKeys;
@@ -120,6 +125,8 @@ export interface Door {
   readonly cookiesElsewhere?: boolean;
   /** Whether a gateway asks that Castellan trusts. */
   readonly byGateway?: boolean;
+  /** What all but a step-up is refused with, or null. */
+  readonly unproven?: Refusal | null;
 }
 
 /** One operation: who acts, from where, and the services. The same for every protocol. */
@@ -131,6 +138,7 @@ export class OperationContext {
   readonly connection: Renewable | null;
   readonly cookiesElsewhere: boolean;
   readonly byGateway: boolean;
+  readonly unproven: Refusal | null;
   readonly undertaking = new Undertaking();
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
@@ -147,6 +155,7 @@ export class OperationContext {
     this.connection = door.connection ?? null;
     this.cookiesElsewhere = door.cookiesElsewhere ?? false;
     this.byGateway = door.byGateway ?? false;
+    this.unproven = door.unproven ?? null;
   }
 
   /** Its answer had errors: it is counted as one that failed, once. */

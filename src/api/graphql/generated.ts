@@ -11,6 +11,7 @@ import type { PermissionReport as PermissionAnalyticsRecord } from '../../domain
 import type { SessionReport as SessionAnalyticsRecord } from '../../domain/sessions/session-analytics.ts';
 import type { SigningKeyRecord as SigningKeyRecord } from '../../domain/tokens/signing-keys.ts';
 import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
+import type { SecurityEvent as SecurityEventRecord } from '../../domain/security/security-event.ts';
 import type { RevokedSession as RevokedSession } from './session-events.ts';
 import type { OperationContext } from './context.ts';
 export type Maybe<T> = T | null;
@@ -121,6 +122,8 @@ export type Query = {
   scope?: Maybe<Scope>;
   /** The scopes you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
   scopes: ScopeConnection;
+  /** The security events you may read, the newest first: a page of 1 to 100. */
+  securityEvents: SecurityEventConnection;
   /** Null when there is no such service account, or none that you may read. */
   serviceAccount?: Maybe<ServiceAccount>;
   /**
@@ -234,6 +237,13 @@ export type QueryScopesArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   filter?: InputMaybe<ScopeFilter>;
   orderBy?: InputMaybe<ScopeOrder>;
+};
+
+
+export type QuerySecurityEventsArgs = {
+  first: Scalars['Int']['input'];
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<SecurityEventFilter>;
 };
 
 
@@ -1707,6 +1717,59 @@ export type RegenerateRecoveryCodesPayload = {
   position: Scalars['String']['output'];
 };
 
+/** What somebody should look at, with what was done about it. */
+export type SecurityEvent = {
+  __typename?: 'SecurityEvent';
+  id: Scalars['ID']['output'];
+  at: Scalars['DateTime']['output'];
+  /**
+   * session.takeover_suspected: a session was used from another network and another device than those it is bound to.
+   * session.refresh_reuse: an old refresh token was shown, so somebody has a copy.
+   */
+  kind: Scalars['String']['output'];
+  severity: SecuritySeverity;
+  userId: Scalars['ID']['output'];
+  sessionId: Scalars['ID']['output'];
+  /** Null when you may not read it, or it is not there any more. */
+  session?: Maybe<Session>;
+  /** What was done: report, step-up or revoke. */
+  action?: Maybe<Scalars['String']['output']>;
+  /** Where it came from. */
+  address?: Maybe<Scalars['String']['output']>;
+  /** What it came with, as its user agent says. */
+  device?: Maybe<Device>;
+  /** The path of its user's home scope, and the paths of that and all above it. */
+  scope?: Maybe<Scalars['String']['output']>;
+  scopes: Array<Scalars['String']['output']>;
+};
+
+export type SecuritySeverity =
+  /** There may be a harmless reason. */
+  | 'warning'
+  | 'critical';
+
+export type SecurityEventConnection = {
+  __typename?: 'SecurityEventConnection';
+  edges: Array<SecurityEventEdge>;
+  pageInfo: PageInfo;
+};
+
+export type SecurityEventEdge = {
+  __typename?: 'SecurityEventEdge';
+  cursor: Scalars['String']['output'];
+  node: SecurityEvent;
+};
+
+/** All of it must hold. */
+export type SecurityEventFilter = {
+  kind?: InputMaybe<Scalars['String']['input']>;
+  severity?: InputMaybe<SecuritySeverity>;
+  userId?: InputMaybe<Scalars['ID']['input']>;
+  sessionId?: InputMaybe<Scalars['ID']['input']>;
+  /** From then on. */
+  since?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
 /** Who may act: a user, a service account, or an API key of one of them. */
 export type Principal = {
   id: Scalars['ID']['output'];
@@ -1808,11 +1871,12 @@ export type Session = {
   /** The end of its life however much it is used. */
   expiresAt?: Maybe<Scalars['DateTime']['output']>;
   revokedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Why it ended: signed_out, revoked, user_disabled, user_deleted, refresh_reuse, mfa_changed, password_changed, password_reset, session_limit. */
+  /** Why it ended: signed_out, revoked, user_disabled, user_deleted, refresh_reuse, mfa_changed, password_changed, password_reset, session_limit, takeover. */
   revokedReason?: Maybe<Scalars['String']['output']>;
+  /** What it was started with, or has proven itself with since in another place; so are address and device. */
   userAgent?: Maybe<Scalars['String']['output']>;
   address?: Maybe<Scalars['String']['output']>;
-  /** What the user agent says it runs on, read when the session started. */
+  /** What the user agent says it runs on. */
   device: Device;
   /** What its user calls it; see `renameSession`. */
   label?: Maybe<Scalars['String']['output']>;
@@ -2405,6 +2469,11 @@ export type ResolversTypes = {
   StepUpPayload: ResolverTypeWrapper<Omit<StepUpPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   DisableTotpPayload: ResolverTypeWrapper<DisableTotpPayload>;
   RegenerateRecoveryCodesPayload: ResolverTypeWrapper<RegenerateRecoveryCodesPayload>;
+  SecurityEvent: ResolverTypeWrapper<SecurityEventRecord>;
+  SecuritySeverity: SecuritySeverity;
+  SecurityEventConnection: ResolverTypeWrapper<Omit<SecurityEventConnection, 'edges'> & { edges: Array<ResolversTypes['SecurityEventEdge']> }>;
+  SecurityEventEdge: ResolverTypeWrapper<Omit<SecurityEventEdge, 'node'> & { node: ResolversTypes['SecurityEvent'] }>;
+  SecurityEventFilter: SecurityEventFilter;
   Principal: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Principal']>;
   ServiceAccount: ResolverTypeWrapper<ServiceAccountRecord>;
   ServiceAccountStatus: ServiceAccountStatus;
@@ -2579,6 +2648,10 @@ export type ResolversParentTypes = {
   StepUpPayload: Omit<StepUpPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   DisableTotpPayload: DisableTotpPayload;
   RegenerateRecoveryCodesPayload: RegenerateRecoveryCodesPayload;
+  SecurityEvent: SecurityEventRecord;
+  SecurityEventConnection: Omit<SecurityEventConnection, 'edges'> & { edges: Array<ResolversParentTypes['SecurityEventEdge']> };
+  SecurityEventEdge: Omit<SecurityEventEdge, 'node'> & { node: ResolversParentTypes['SecurityEvent'] };
+  SecurityEventFilter: SecurityEventFilter;
   Principal: ResolversInterfaceTypes<ResolversParentTypes>['Principal'];
   ServiceAccount: ServiceAccountRecord;
   ServiceAccountFilter: ServiceAccountFilter;
@@ -2675,6 +2748,7 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   roles?: Resolver<ResolversTypes['RoleConnection'], ParentType, ContextType, RequireFields<QueryRolesArgs, 'first'>>;
   scope?: Resolver<Maybe<ResolversTypes['Scope']>, ParentType, ContextType, Partial<QueryScopeArgs>>;
   scopes?: Resolver<ResolversTypes['ScopeConnection'], ParentType, ContextType, RequireFields<QueryScopesArgs, 'first'>>;
+  securityEvents?: Resolver<ResolversTypes['SecurityEventConnection'], ParentType, ContextType, RequireFields<QuerySecurityEventsArgs, 'first'>>;
   serviceAccount?: Resolver<Maybe<ResolversTypes['ServiceAccount']>, ParentType, ContextType, RequireFields<QueryServiceAccountArgs, 'id'>>;
   serviceAccounts?: Resolver<ResolversTypes['ServiceAccountConnection'], ParentType, ContextType, RequireFields<QueryServiceAccountsArgs, 'first'>>;
   session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType, RequireFields<QuerySessionArgs, 'id'>>;
@@ -3354,6 +3428,31 @@ export type RegenerateRecoveryCodesPayloadResolvers<ContextType = OperationConte
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type SecurityEventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SecurityEvent'] = ResolversParentTypes['SecurityEvent']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  kind?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  severity?: Resolver<ResolversTypes['SecuritySeverity'], ParentType, ContextType>;
+  userId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  sessionId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType>;
+  action?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  address?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  device?: Resolver<Maybe<ResolversTypes['Device']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scopes?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type SecurityEventConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SecurityEventConnection'] = ResolversParentTypes['SecurityEventConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['SecurityEventEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type SecurityEventEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SecurityEventEdge'] = ResolversParentTypes['SecurityEventEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['SecurityEvent'], ParentType, ContextType>;
+};
+
 export type PrincipalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Principal'] = ResolversParentTypes['Principal'], FederationReferenceType extends FederationReferenceTypes['Principal'] = FederationReferenceTypes['Principal']> = {
   __resolveType: TypeResolveFn<'User' | 'ApiKey' | 'ServiceAccount', ParentType, ContextType>;
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Principal']> | FederationReferenceType, FederationReferenceType, ContextType>;
@@ -3692,6 +3791,9 @@ export type Resolvers<ContextType = OperationContext> = {
   StepUpPayload?: StepUpPayloadResolvers<ContextType>;
   DisableTotpPayload?: DisableTotpPayloadResolvers<ContextType>;
   RegenerateRecoveryCodesPayload?: RegenerateRecoveryCodesPayloadResolvers<ContextType>;
+  SecurityEvent?: SecurityEventResolvers<ContextType>;
+  SecurityEventConnection?: SecurityEventConnectionResolvers<ContextType>;
+  SecurityEventEdge?: SecurityEventEdgeResolvers<ContextType>;
   Principal?: PrincipalResolvers<ContextType>;
   ServiceAccount?: ServiceAccountResolvers<ContextType>;
   ServiceAccountConnection?: ServiceAccountConnectionResolvers<ContextType>;

@@ -14,6 +14,7 @@ import { Attributes, AttributeValue, DateTime, Metadata, PackedRules } from './s
 import { readSchemaText } from './sdl.ts';
 import { scopes } from './scopes.ts';
 import { secondFactors } from './second-factors.ts';
+import { securityEvents } from './security-events.ts';
 import { sessionEvents } from './session-events.ts';
 import { serviceAccounts } from './service-accounts.ts';
 import { sessions } from './sessions.ts';
@@ -33,6 +34,7 @@ const MODULES: readonly ResolverMap[] = [
   roles,
   sessions,
   sessionEvents,
+  securityEvents,
   secondFactors,
   signingKeys,
   permissions,

@@ -22,7 +22,7 @@ export const secondFactors: Resolvers = {
 
     stepUp: async (_, { input }, context) => {
       demandTokensCanGo(context);
-      const { value, receipt } = await context.services.stepUps.stepUp(context.by, input);
+      const { value, receipt } = await context.services.stepUps.stepUp(context.by, input, context.from);
       return { ...(await handOn(context, value)), receipt, position: receipt.position };
     },
 

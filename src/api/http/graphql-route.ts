@@ -4,7 +4,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { REFUSALS, Refusal } from '../../domain/refusals.ts';
 import { admitted, type AskedOperation } from '../graphql/admission.ts';
 import type { OperationContext, Services } from '../graphql/context.ts';
+import type { Documents } from '../graphql/documents.ts';
 import { inTime } from '../graphql/deadlines.ts';
+import { demandProven } from '../graphql/places.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { CallbackStream } from './callback-stream.ts';
@@ -13,6 +15,7 @@ import type { EventStreams } from './event-streams.ts';
 import { contextNow, contextOf } from './identity.ts';
 import type { KnownQueries } from './known-queries.ts';
 import { limitHeaders } from './limit-headers.ts';
+import { requestOf } from './operation-request.ts';
 import type { Origins } from './origins.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -22,6 +25,7 @@ const PRIVATE = 'private, no-store';
 export interface GraphqlRouteParts {
   readonly apollo: ApolloServer<OperationContext>;
   readonly services: Services;
+  readonly documents: Documents;
   readonly known: KnownQueries;
   readonly streams: EventStreams;
   readonly callbacks: Callbacks;
@@ -31,7 +35,7 @@ export interface GraphqlRouteParts {
 
 export function addGraphqlRoute(
   server: FastifyInstance,
-  { apollo, services, known, streams, callbacks, origins, metrics }: GraphqlRouteParts,
+  { apollo, services, documents, known, streams, callbacks, origins, metrics }: GraphqlRouteParts,
 ): void {
   const answered = metrics.operations.labels({ kind: 'query', outcome: 'ok' });
   const failed = metrics.operations.labels({ kind: 'query', outcome: 'errors' });
@@ -50,6 +54,7 @@ export function addGraphqlRoute(
         const allowance = asked !== null && 'then' in asked ? await asked : asked;
         limits = limitHeaders(allowance);
         if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
+        if (context.unproven !== null) demandProven(context, documents, requestOf(request));
         if (callback !== null) return await callbacks.serve(request, reply, context, callback);
         isStream = streams.wantedBy(request, context);
         if (isStream) streams.admit(request, reply, context);

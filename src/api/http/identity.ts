@@ -1,8 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { parsePosition } from '../../domain/authority/position.ts';
+import type { Origin } from '../../domain/authentication/origin.ts';
 import { demandSession, type KeyOrigin, type Principal } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
-import { OperationContext, type Services } from '../graphql/context.ts';
+import { type Door, OperationContext, type Services } from '../graphql/context.ts';
+import { atItsPlace } from '../graphql/places.ts';
 import { noteUse } from '../graphql/uses.ts';
 import { credentialOf, refuseTwoKinds } from './credentials.ts';
 import type { Origins } from './origins.ts';
@@ -18,7 +20,9 @@ export function contextNow(request: FastifyRequest, services: Services): Operati
   if (headers['x-castellan-min-position'] !== undefined || headers.cookie !== undefined) return null;
   if (headers['x-castellan-cookies'] !== undefined) return null;
   const by = services.identification.identifyNow(credentialOf(headers, () => keyOriginOf(request, services)));
-  return by === null ? null : contextFor(by, request, services);
+  if (by === null) return null;
+  const from = originOf(request, services);
+  return services.takeovers.knows(by, from) ? contextFor(by, from, request, services) : null;
 }
 
 /** Who asks, from a header or a cookie. What must hold for a cookie beyond its token is demanded here. */
@@ -35,7 +39,7 @@ export async function contextOf(
   const cookies = SessionCookies.of(headers);
   if (cookies === null) {
     const by = await services.identification.identify(credentialOf(headers, () => keyOriginOf(request, services)));
-    return contextFor(by, request, services);
+    return contextAt(by, request, services);
   }
   refuseTwoKinds(headers, { cookie: true });
   if (!origins.allow(headers)) {
@@ -47,17 +51,34 @@ export async function contextOf(
   if (by.kind === 'user' && method !== 'GET') {
     services.csrfTokens.demand(demandSession(by).credential.sessionId, cookies.csrfToken);
   }
-  return contextFor(by, request, services, { cookies });
+  return contextAt(by, request, services, cookies);
+}
+
+/** The same once it has been judged where they are. */
+async function contextAt(
+  by: Principal,
+  request: FastifyRequest,
+  services: Services,
+  cookies?: SessionCookies,
+): Promise<OperationContext> {
+  const from = originOf(request, services);
+  const { by: now, unproven } = await atItsPlace(by, from, services);
+  return contextFor(now, from, request, services, { unproven, ...(cookies !== undefined && { cookies }) });
 }
 
 function contextFor(
   by: Principal,
+  from: Origin,
   request: FastifyRequest,
   services: Services,
-  carried: { readonly cookies?: SessionCookies } = {},
+  door: Door = {},
 ): OperationContext {
   noteUse(by, isStream(request) ? 'sse' : 'http', services);
-  return new OperationContext(services, by, requestOrigin(request.headers, request.ip, services.proxies), carried);
+  return new OperationContext(services, by, from, door);
+}
+
+export function originOf({ headers, ip }: Pick<FastifyRequest, 'headers' | 'ip'>, { proxies }: Services): Origin {
+  return requestOrigin(headers, ip, proxies);
 }
 
 /** From where an API key was shown. */

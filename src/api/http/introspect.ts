@@ -1,10 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LiveToken } from '../../domain/authentication/introspection.ts';
 import type { Services } from '../graphql/context.ts';
+import { atItsPlace } from '../graphql/places.ts';
 import { noteUse } from '../graphql/uses.ts';
 import { credentialOf } from './credentials.ts';
 import { refuse } from './graphql-route.ts';
-import { keyOriginOf } from './identity.ts';
+import { keyOriginOf, originOf } from './identity.ts';
 
 /** Who a token of ours is from, and for whom. */
 export interface Issuing {
@@ -19,9 +20,11 @@ export async function answerIntrospection(
   { token, services, issuing }: { readonly token: string; readonly services: Services; readonly issuing: Issuing },
 ): Promise<FastifyReply> {
   try {
-    const by = await services.identification.identify(
+    const shown = await services.identification.identify(
       credentialOf(request.headers, () => keyOriginOf(request, services)),
     );
+    const { by, unproven } = await atItsPlace(shown, originOf(request, services), services);
+    if (unproven !== null) throw unproven;
     noteUse(by, 'http', services);
     const found = await services.introspection.introspect(by, token);
     return await reply.send(found === null ? { active: false } : described(found, issuing));

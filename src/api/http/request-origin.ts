@@ -30,7 +30,7 @@ export class TrustedProxies {
     const told = typeof forwarded === 'string' ? forwarded : (forwarded?.join(',') ?? '');
     const hops = told.split(',').slice(-HOPS_MAX);
     let client = peer === null ? null : plain(peer);
-    while (client !== null && this.#trusts(client)) {
+    while (client !== null && this.has(client)) {
       const next = plain(hops.pop()?.trim() ?? '');
       // A trusted proxy that says nothing, or nothing that is an address, is as far as we know.
       if (isIP(next) === 0) return client;
@@ -39,7 +39,7 @@ export class TrustedProxies {
     return client;
   }
 
-  #trusts(address: string): boolean {
+  has(address: string): boolean {
     const version = isIP(address);
     return version !== 0 && this.#list.check(address, version === 6 ? 'ipv6' : 'ipv4');
   }

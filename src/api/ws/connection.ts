@@ -1,4 +1,6 @@
 import type { LiveOperation } from '../../domain/authority/live.ts';
+import type { Origin } from '../../domain/authentication/origin.ts';
+import { atItsPlace } from '../graphql/places.ts';
 import type { Credential } from '../../domain/authentication/identification.ts';
 import { overtaken } from '../../domain/authority/labelled.ts';
 import {
@@ -46,6 +48,8 @@ export class Connection implements LiveOperation, Renewable {
   credential: Credential = { kind: 'none' };
   /** Whether it is a cookie that opened it. */
   byCookie = false;
+  /** Where it was opened, and with what. */
+  readonly from: Origin;
   readonly #socket: WebSocket;
   readonly #services: Services;
   /** By id; null while it is being identified. */
@@ -59,8 +63,9 @@ export class Connection implements LiveOperation, Renewable {
   #left: (() => void) | null = null;
   #gone = false;
 
-  constructor(socket: WebSocket, services: Services) {
+  constructor(socket: WebSocket, from: Origin, services: Services) {
     this.#socket = socket;
+    this.from = from;
     this.#services = services;
   }
 
@@ -120,7 +125,9 @@ export class Connection implements LiveOperation, Renewable {
   async renew(by: Principal, token: string): Promise<UserPrincipal> {
     const { identification, live } = this.#services;
     const credential: Credential = { kind: 'accessToken', token };
-    await identification.identify(credential);
+    const shown = await identification.identify(credential);
+    const { unproven } = await atItsPlace(shown, this.from, this.#services);
+    if (unproven !== null) throw unproven;
     // Asked again in the step that goes on with it: nothing can come in between.
     const fresh = identification.identifyWarm(token);
     if (fresh === null) throw overtaken();

@@ -8,15 +8,16 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import type { ServerOptions, SubscribePayload } from 'graphql-ws';
+import type { Credential } from '../../domain/authentication/identification.ts';
 import { demandSession, type KeyOrigin, type Principal } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil } from '../../kit/clock.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
 import { noteUse } from '../graphql/uses.ts';
 import type { OpenConnections } from '../http/open-connections.ts';
-import { requestOrigin } from '../http/request-origin.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { inTime } from '../graphql/deadlines.ts';
+import { atItsPlace, demandProven } from '../graphql/places.ts';
 import { toGraphQLError, toPublicError } from '../graphql/errors.ts';
 import { delivered, EXECUTION } from '../graphql/execution.ts';
 import { admitted } from '../graphql/admission.ts';
@@ -48,15 +49,16 @@ export function protocolOptions(
       address: services.proxies.clientOf(headers, socket.remoteAddress ?? null),
       origin: headers.origin ?? null,
     });
-  const originOf = ({ request: { headers, socket } }: Extra) =>
-    requestOrigin(headers, socket.remoteAddress ?? null, services.proxies);
 
-  /** Who it is. Where too many credentials from there do not hold, that is the answer. */
-  async function limited(extra: Extra, identify: () => Promise<Principal>): Promise<Principal> {
+  /** Who it is, judged by where the socket was opened. Where too many credentials from there do not hold, that is the answer. */
+  async function limited(
+    extra: Extra,
+    credential: () => Credential,
+  ): Promise<{ readonly by: Principal; readonly unproven: Refusal | null }> {
     try {
-      return await identify();
+      return await atItsPlace(await identification.identify(credential()), extra.connection.from, services);
     } catch (error) {
-      throw services.operationLimits.admitRefused(error, originOf(extra).address)?.refusal ?? error;
+      throw services.operationLimits.admitRefused(error, extra.connection.from.address)?.refusal ?? error;
     }
   }
 
@@ -67,16 +69,18 @@ export function protocolOptions(
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { connection } = extra;
     const own = operationCredential(extensions, keyOrigin(extra));
-    const by = await limited(extra, async () => identification.identify(own ?? connection.credential));
+    const { from } = connection;
+    const { by, unproven } = await limited(extra, () => own ?? connection.credential);
     noteUse(by, 'websocket', services);
-    const from = originOf(extra);
     const contextValue = new OperationContext(services, by, from, {
       connection,
       cookiesElsewhere: own === null && connection.byCookie,
+      unproven,
     });
     const asked = admitted(contextValue, { operationName, query });
     const allowance = asked !== null && 'then' in asked ? await asked : asked;
     if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
+    demandProven(contextValue, documents, { query, operationName, variables });
     const documentLimits = limitsFor(contextValue);
     const operation = documents.operation({ query, operationName, variables }, documentLimits);
     if (isErrors(operation)) return operation;
@@ -109,7 +113,8 @@ export function protocolOptions(
       const { connection, request } = extra;
       try {
         const { credential, csrfToken } = connectionCredential(connectionParams, request.headers, keyOrigin(extra));
-        const by = await limited(extra, () => identification.identify(credential));
+        // Opening it does nothing: what must be proven first is asked of each operation.
+        const { by } = await limited(extra, () => credential);
         if (by.kind === 'user' && csrfToken !== null)
           csrfTokens.demand(demandSession(by).credential.sessionId, csrfToken);
         connection.credential = credential;

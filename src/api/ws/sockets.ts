@@ -6,6 +6,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import type { Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
 import type { OpenConnections } from '../http/open-connections.ts';
+import { requestOrigin } from '../http/request-origin.ts';
 import type { Origins } from '../http/origins.ts';
 import { CLOSE, Connection } from './connection.ts';
 import { frameRate } from './frame-rate.ts';
@@ -63,7 +64,11 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
   }
 
   function serve(ws: WebSocket, request: IncomingMessage): void {
-    const connection = new Connection(ws, services);
+    const connection = new Connection(
+      ws,
+      requestOrigin(request.headers, request.socket.remoteAddress ?? null, services.proxies),
+      services,
+    );
     const extra: Extra = { connection, request };
     const pong = answerPings(connection, services);
     const mayCome = frameRate(limits, services.clock);

@@ -22,6 +22,7 @@ import type { DeviceTokens } from './device-tokens.ts';
 import type { MfaRequired, SecondFactors } from './second-factors.ts';
 import { LimitReached, SessionLimit, type SessionLimitSettings } from './session-limit.ts';
 import { noteFailure, signInFrom } from './sign-in.ts';
+import { Suspected, type Takeovers } from './takeovers.ts';
 import { type SignInGuard, wrongCredentials } from './sign-in-guard.ts';
 
 export interface SignedIn {
@@ -79,6 +80,7 @@ export class Authentication {
   readonly #guard: SignInGuard;
   readonly #deviceTokens: DeviceTokens;
   readonly #notices: Notices;
+  readonly #takeovers: Takeovers;
   readonly #settings: SessionSettings;
   readonly #clock: Clock;
 
@@ -93,6 +95,7 @@ export class Authentication {
     guard: SignInGuard;
     deviceTokens: DeviceTokens;
     notices: Notices;
+    takeovers: Takeovers;
     settings: SessionSettings;
     clock: Clock;
   }) {
@@ -107,6 +110,7 @@ export class Authentication {
     this.#guard = parts.guard;
     this.#deviceTokens = parts.deviceTokens;
     this.#notices = parts.notices;
+    this.#takeovers = parts.takeovers;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
@@ -194,9 +198,10 @@ export class Authentication {
 
   /**
    * Rotates a refresh token. Of many concurrent callers one makes the successor and the others, within grace, get the same
-   * one. A token that is older than that was copied: its whole family is revoked.
+   * one. A token that is older than that was copied: its whole family is revoked. One that comes from another network and device
+   * is judged first, and used up by no refusal.
    */
-  async refresh(token: string): Promise<SignedIn> {
+  async refresh(token: string, from: Origin): Promise<SignedIn> {
     const presented = this.#refreshTokens.parse(token);
     try {
       const granted = await this.#authority.commit(SYSTEM, { share: [presented.userId] }, async (tx) => {
@@ -208,11 +213,14 @@ export class Authentication {
         if (found.session.expiresAt <= this.#now() || this.#isIdle(found)) throw ended();
 
         const { session, refresh } = found;
-        if (refresh.currentHash !== presented.hash) {
-          const successor = this.#withinGrace(presented, refresh);
-          if (successor === null) throw new Reused();
-          return { refresh: successor, session, user, position };
-        }
+        const isCurrent = refresh.currentHash === presented.hash;
+        const successor = isCurrent ? null : this.#withinGrace(presented, refresh);
+        if (!isCurrent && successor === null) throw new Reused();
+        const suspicion = this.#takeovers.suspicionOf(session, from);
+        const refusal = suspicion === null ? null : await this.#takeovers.note(tx, suspicion);
+        // A value: what was suspected stays written.
+        if (refusal !== null) return refusal;
+        if (successor !== null) return { refresh: successor, session, user, position };
         const next = this.#refreshTokens.make(user.id, session.id);
         await tx.sessions.rotate({
           sessionId: session.id,
@@ -224,11 +232,17 @@ export class Authentication {
         await tx.audit.append({ by: user.id, sessionId: session.id, action: 'session.refresh', subjectId: session.id });
         return { refresh: next, session, user, position };
       });
+      if (granted instanceof Refusal) throw granted;
       return await this.#signedIn(granted);
     } catch (error) {
+      if (error instanceof Suspected) {
+        await this.#takeovers.end(error.suspicion);
+        // It has proven itself there meanwhile.
+        return this.refresh(token, from);
+      }
       if (!(error instanceof Reused)) throw error;
     }
-    await this.#end(presented, 'refresh_reuse');
+    await this.#endReused(presented, from);
     throw revoked();
   }
 
@@ -256,10 +270,10 @@ export class Authentication {
    * any more. Refuses what is no token of ours, or of a session that has ended.
    */
   async revokeToken(token: string): Promise<Enforced<void>> {
-    if (this.#refreshTokens.isOne(token)) return this.#end(this.#refreshTokens.parse(token), 'signed_out');
+    if (this.#refreshTokens.isOne(token)) return this.#end(this.#refreshTokens.parse(token));
     const by = await this.#identification.identify({ kind: 'accessToken', token });
     if (by.kind !== 'user') throw notValid();
-    return this.#end({ userId: by.id, sessionId: demandSession(by).credential.sessionId }, 'signed_out');
+    return this.#end({ userId: by.id, sessionId: demandSession(by).credential.sessionId });
   }
 
   /** Whether nobody has used the session for too long. What is written lags a little behind, and is believed for as long. */
@@ -282,16 +296,33 @@ export class Authentication {
     return this.#refreshTokens.openSuccessor(presented, refresh.successor);
   }
 
-  async #end(
+  #end(whose: Pick<RefreshToken, 'userId' | 'sessionId'>): Promise<Enforced<void>> {
+    return this.#ending(whose, 'signed_out', async (tx) => {
+      const { userId: by, sessionId } = whose;
+      await tx.audit.append({ by, sessionId, action: 'session.revoke', subjectId: sessionId });
+    });
+  }
+
+  #endReused({ userId, sessionId }: RefreshToken, { userAgent, address }: Origin): Promise<Enforced<void>> {
+    return this.#ending({ userId, sessionId }, 'refresh_reuse', async (tx) => {
+      const kind = 'session.refresh_reuse';
+      const what = { kind, severity: 'critical', action: 'revoke', address, ...readDevice(userAgent) } as const;
+      const event = { id: newId('securityEvent'), at: this.#now(), userId, sessionId, ...what };
+      await tx.securityEvents.add(event, `${kind} ${sessionId}`);
+      await tx.audit.append({ by: userId, sessionId, action: kind, subjectId: sessionId });
+    });
+  }
+
+  #ending(
     { userId, sessionId }: Pick<RefreshToken, 'userId' | 'sessionId'>,
     reason: 'signed_out' | 'refresh_reuse',
+    record: (tx: Transaction) => Promise<void>,
   ): Promise<Enforced<void>> {
     return this.#authority.change(SYSTEM, { change: [userId] }, async (tx) => {
       const session = await tx.sessions.find(sessionId);
       if (session === null || session.revokedAt !== null) return;
       await tx.sessions.revoke(sessionId, this.#now(), reason);
-      const action = reason === 'signed_out' ? 'session.revoke' : 'session.refresh_reuse';
-      await tx.audit.append({ by: userId, sessionId, action, subjectId: sessionId });
+      await record(tx);
       await tx.authority.append({ target: sessionId, kind: 'revoked', userId, reason });
     });
   }

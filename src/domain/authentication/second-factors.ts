@@ -12,6 +12,7 @@ import type { User } from '../users/user.ts';
 import { challengeNotValid, ChallengeTokens, type Challenge } from './challenges.ts';
 import { CodeCheck, methodOf, type MfaMethod } from './code-check.ts';
 import type { TotpFactor } from './factor.ts';
+import type { Origin } from './origin.ts';
 import { RecoveryCodes } from './recovery-codes.ts';
 import type { FreshTokens, Proven, SessionProofs } from './session-proofs.ts';
 import { newTotpSecret, totpUri } from './totp.ts';
@@ -121,7 +122,7 @@ export class SecondFactors {
       await tx.audit.append({ ...authorOf(actor), action: 'totp.confirm', subjectId: actor.id });
       await this.#notices.secondFactorAdded(tx, recordOf(actor));
       await this.#sessions.endOthers(tx, actor, 'mfa_changed');
-      const proven = await this.#proofs.note(tx, actor, 'totp');
+      const proven = await this.#proofs.note(tx, actor, 'totp', null);
       return { proven, recoveryCodes: await this.#newRecoveryCodes(tx, actor.id) };
     });
     const { proven, recoveryCodes } = value;
@@ -129,11 +130,11 @@ export class SecondFactors {
   }
 
   /** Proves the second factor again, in the session that `by` acts in. Takes a code of the app or a recovery code. */
-  proveBy(by: Principal, code: string): Promise<Enforced<Proven>> {
+  proveBy(by: Principal, code: string, from: Origin): Promise<Enforced<Proven>> {
     return this.#change(by, async (tx, actor) => {
       const factor = await confirmedFactor(tx, actor.id);
       const refusal = await this.#codes.check(tx, factor, code, authorOf(actor));
-      return refusal ?? this.#proofs.note(tx, actor, methodOf(code));
+      return refusal ?? this.#proofs.note(tx, actor, methodOf(code), from);
     });
   }
 

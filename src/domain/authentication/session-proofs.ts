@@ -2,6 +2,7 @@ import { toInstant, type Clock } from '../../kit/clock.ts';
 import type { Position } from '../authority/position.ts';
 import { demandSession, type UserPrincipal } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
+import { readDevice } from '../sessions/device.ts';
 import type { SessionProfiles } from '../sessions/profiles.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Transaction } from '../store.ts';
@@ -9,6 +10,8 @@ import type { AccessTokens } from '../tokens/access-tokens.ts';
 import type { RefreshToken, RefreshTokens } from '../tokens/refresh-tokens.ts';
 import { isActive } from '../users/user.ts';
 import type { MfaMethod } from './code-check.ts';
+import type { Origin } from './origin.ts';
+import type { Takeovers } from './takeovers.ts';
 
 /** What a session goes on with once it has proven more. */
 export interface FreshTokens {
@@ -30,17 +33,20 @@ export interface Proven {
 export class SessionProofs {
   readonly #accessTokens: AccessTokens;
   readonly #refreshTokens: RefreshTokens;
+  readonly #takeovers: Takeovers;
   readonly #settings: { readonly sessionProfiles: SessionProfiles };
   readonly #clock: Clock;
 
   constructor(parts: {
     accessTokens: AccessTokens;
     refreshTokens: RefreshTokens;
+    takeovers: Takeovers;
     settings: { readonly sessionProfiles: SessionProfiles };
     clock: Clock;
   }) {
     this.#accessTokens = parts.accessTokens;
     this.#refreshTokens = parts.refreshTokens;
+    this.#takeovers = parts.takeovers;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
@@ -49,8 +55,10 @@ export class SessionProofs {
    * Notes what was proven just now, as a part of a change that locks the user. All older refresh tokens of the session are dead
    * at once, without grace: who had a copy of one must not rise with its owner. A level is never lowered, and the session lasts
    * no longer than one that begins at its level now.
+   *
+   * @param from where it was proven: that is where the session is at home from now on; null changes nothing about that
    */
-  async note(tx: Transaction, by: UserPrincipal, what: 'password' | MfaMethod): Promise<Proven> {
+  async note(tx: Transaction, by: UserPrincipal, what: 'password' | MfaMethod, from: Origin | null): Promise<Proven> {
     const { id, credential } = demandSession(by);
     // The head first: the token must not vouch for anything newer than the rows it rests on.
     const position = await tx.fence.head();
@@ -63,6 +71,7 @@ export class SessionProofs {
     const lifeEndsMs = now + this.#settings.sessionProfiles[aal].lifeSeconds * 1_000;
     const session: Session = {
       ...found,
+      ...this.#home(found, from),
       aal,
       authenticatedAt: toInstant(now),
       expiresAt: toInstant(Math.min(Date.parse(found.expiresAt), lifeEndsMs)),
@@ -79,6 +88,13 @@ export class SessionProofs {
     });
     await tx.authority.append({ target: session.id, kind: 'changed', userId: user.id, reason: 'step_up' });
     return { session, refresh, position };
+  }
+
+  /** Another place takes the place of the one before. The same, or one that is not known for sure, does not. */
+  #home(session: Session, from: Origin | null): Partial<Session> {
+    if (from === null || this.#takeovers.suspicionOf(session, from) === null) return {};
+    const { userAgent, address } = from;
+    return { userAgent, address, ...readDevice(userAgent) };
   }
 
   async tokens({ session, refresh, position }: Proven): Promise<FreshTokens> {

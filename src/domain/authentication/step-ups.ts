@@ -3,6 +3,7 @@ import { type Principal, type UserPrincipal } from '../principals/principal.ts';
 import { badInput, Refusal } from '../refusals.ts';
 import type { Store } from '../store.ts';
 import { type PasswordStrength, verifyPassword } from '../users/passwords.ts';
+import type { Origin } from './origin.ts';
 import type { SecondFactors } from './second-factors.ts';
 import type { FreshTokens, SessionProofs } from './session-proofs.ts';
 import type { SignInGuard } from './sign-in-guard.ts';
@@ -41,27 +42,27 @@ export class StepUps {
   /**
    * Proves who acts, in the session they act in: by the password, or by a code for whoever has a second factor. Wrong ones are
    * counted as everywhere. Every instance and socket goes by it when the receipt says so, and every older refresh token of the
-   * session is dead.
+   * session is dead. Where it was used from another network and device, it is at home there from now on.
    */
-  async stepUp(by: Principal, { password, code }: StepUpInput): Promise<Enforced<FreshTokens>> {
+  async stepUp(by: Principal, { password, code }: StepUpInput, from: Origin): Promise<Enforced<FreshTokens>> {
     if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
     if (by.session === null) {
       throw new Refusal('FORBIDDEN', 'Nobody is signed in who could prove more.', { reason: 'no_session' });
     }
     if (typeof code === 'string') {
       if (typeof password === 'string') throw badInput('password', 'Show a password or a code, not both.');
-      return this.#byCode(by, code);
+      return this.#byCode(by, code, from);
     }
-    if (typeof password === 'string') return this.#byPassword(by, password);
+    if (typeof password === 'string') return this.#byPassword(by, password, from);
     throw badInput('code', 'Show a code of your second factor, or your password if you have none.');
   }
 
-  async #byCode(by: UserPrincipal, code: string): Promise<Enforced<FreshTokens>> {
-    const { value, receipt } = await this.#secondFactors.proveBy(by, code);
+  async #byCode(by: UserPrincipal, code: string, from: Origin): Promise<Enforced<FreshTokens>> {
+    const { value, receipt } = await this.#secondFactors.proveBy(by, code, from);
     return { value: await this.#proofs.tokens(value), receipt };
   }
 
-  async #byPassword(by: UserPrincipal, password: string): Promise<Enforced<FreshTokens>> {
+  async #byPassword(by: UserPrincipal, password: string, from: Origin): Promise<Enforced<FreshTokens>> {
     // Before it is checked: for whoever has a second factor there is nothing to find out here.
     const [hasFactor] = await this.#secondFactors.enabledAmong([by.id]);
     if (hasFactor === true) throw codeNeeded();
@@ -75,7 +76,7 @@ export class StepUps {
         const factor = await tx.factors.find(by.id);
         if (factor !== null && factor.confirmedAt !== null) throw codeNeeded();
         await cleared(tx);
-        return this.#proofs.note(tx, actor, 'password');
+        return this.#proofs.note(tx, actor, 'password', from);
       });
       return { value: await this.#proofs.tokens(value), receipt };
     });

@@ -24,6 +24,8 @@ export interface CleaningWriter {
    * counted of users before `counted`; how many of what there is most of.
    */
   signIns(before: Instant, nobodys: Instant, counted: Instant, limit: number): Promise<number>;
+  /** Removes security events from before then; how many. */
+  securityEvents(before: Instant, limit: number): Promise<number>;
   /** Removes sign-ins that waited for their second factor and expired before then; how many. */
   challenges(before: Instant, limit: number): Promise<number>;
   /** Removes signing keys whose successor signed before then, but never one that was revoked; how many. */
@@ -52,6 +54,7 @@ const GUESSES_KEPT_MS = 30 * 86_400_000;
 const SIGN_INS_KEPT_MS = 90 * 86_400_000;
 const NOBODYS_KEPT_MS = 3_600_000;
 const ACTIVITY_KEPT_MS = 400 * 86_400_000;
+const SECURITY_EVENTS_KEPT_MS = 400 * 86_400_000;
 const BATCH = 500;
 /** Batches of one round: the rest waits for the next, so that cleaning is never what the database does. */
 const BATCHES_MAX = 40;
@@ -74,6 +77,7 @@ export class Cleaner {
     challenges: 0,
     signingKeys: 0,
     signIns: 0,
+    securityEvents: 0,
   };
   /** Whether the last round left something for the next one. */
   behind = false;
@@ -113,6 +117,7 @@ export class Cleaner {
       signIns: toInstant(now - SIGN_INS_KEPT_MS),
       nobodys: toInstant(now - NOBODYS_KEPT_MS),
       activity: toInstant(now - ACTIVITY_KEPT_MS),
+      securityEvents: toInstant(now - SECURITY_EVENTS_KEPT_MS),
     };
     const sessions = await this.#round((cleaning) => cleaning.sessions(before.sessions, BATCH));
     const apiKeys = await this.#round((cleaning) => cleaning.apiKeys(before.sessions, BATCH));
@@ -124,15 +129,17 @@ export class Cleaner {
     const signIns = await this.#round((cleaning) =>
       cleaning.signIns(before.signIns, before.nobodys, before.activity, BATCH),
     );
+    const securityEvents = await this.#round((cleaning) => cleaning.securityEvents(before.securityEvents, BATCH));
     this.removed.sessions += sessions.removed;
     this.removed.apiKeys += apiKeys.removed;
     this.removed.signIns += signIns.removed;
+    this.removed.securityEvents += securityEvents.removed;
     this.removed.logEntries += logEntries.removed;
     this.removed.accounts += accounts.removed;
     this.removed.events += events.removed;
     this.removed.challenges += challenges.removed;
     this.removed.signingKeys += signingKeys.removed;
-    const rounds = [sessions, apiKeys, accounts, logEntries, events, challenges, signingKeys, signIns];
+    const rounds = [sessions, apiKeys, accounts, logEntries, events, challenges, signingKeys, signIns, securityEvents];
     this.behind = rounds.some(({ behind }) => behind);
     const { value } = await this.#store.transaction(({ cleaning }) => cleaning.overdueSeconds(before));
     this.overdueSeconds = value;

@@ -13,19 +13,19 @@ const STATES_MAX = 100_000;
 /** Different descriptions of programs and devices that are kept to be shared. */
 const SHARED_TEXTS_MAX = 4_096;
 
-/** What a session was seen with when it began. */
-type Beginning = Pick<Session, 'userAgent' | 'address' | 'deviceKind' | 'browser' | 'os'>;
+/** Where a session is at home, and with what. */
+type Home = Pick<Session, 'userAgent' | 'address' | 'deviceKind' | 'browser' | 'os'>;
 
 /** What decides about a session, as one snapshot of the database had it. */
-export interface SessionInputs extends Beginning, Pick<Session, 'userId' | 'aal'> {
+export interface SessionInputs extends Home, Pick<Session, 'userId' | 'aal'> {
   readonly authenticatedAt: Instant;
   readonly expiresAt: Instant;
   /** Whether somebody ended it. */
   readonly revoked: boolean;
 }
 
-/** What is known of a session wherever it is used: what decides about it, and what it began with. Labelled. */
-export interface SessionState extends Labelled, Beginning, Pick<Session, 'id' | 'userId' | 'aal'> {
+/** What is known of a session wherever it is used: what decides about it, and where it is at home. Labelled. */
+export interface SessionState extends Labelled, Home, Pick<Session, 'id' | 'userId' | 'aal'> {
   /** Wall time in ms. */
   readonly authenticatedAtMs: number;
   readonly expiresAtMs: number;

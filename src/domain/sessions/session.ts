@@ -16,9 +16,10 @@ export interface Session extends Device {
   readonly revokedAt: Instant | null;
   /**
    * Why it ended: `signed_out`, `revoked`, `user_disabled`, `user_deleted`, `refresh_reuse`, `mfa_changed`, `password_changed`,
-   * `password_reset`, `session_limit`.
+   * `password_reset`, `session_limit`, `takeover`.
    */
   readonly revokedReason: string | null;
+  /** Where it is at home, with its device: where it started, or proved itself later from another network and device. */
   readonly userAgent: string | null;
   readonly address: string | null;
   /** What the program that signed in calls itself, and what its user calls the session. */
@@ -67,7 +68,7 @@ export interface SessionWriter extends SessionReader {
   /** Whether the user has had sessions, and none with this user agent, whatever the versions in it; false where it is not known. */
   isNewDevice(userId: string, userAgent: string | null): Promise<boolean>;
   /**
-   * Notes level, last proof and end of the session as they are now. The hash is that of its one refresh token from now on: none
+   * Notes level, last proof, end and place of the session as they are now. The hash is that of its one refresh token from now on: none
    * that there was before is known any more, or has a successor.
    */
   prove(session: Session, refreshHash: string): Promise<void>;

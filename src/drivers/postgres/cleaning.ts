@@ -42,6 +42,11 @@ export const REMOVALS = {
       where id = 1 and exists (select from removed)
     ) select count(*)::int as removed from removed`,
 
+  securityEvents: `with removed as (
+      delete from security_events where id = any(array(
+        select id from security_events where at < $1 order by at, id limit $2)) returning id
+    ) select count(*)::int as removed from removed`,
+
   challenges: `with removed as (
       delete from challenges where id = any(array(
         select id from challenges where expires_at < $1 order by expires_at limit $2 for update skip locked)) returning id
@@ -101,6 +106,7 @@ export function createCleaningWriter(query: Query): CleaningWriter {
     apiKeys: (before, limit) => remove('apiKeys', [before, limit]),
     log: (before, limit) => remove('log', [before, limit]),
     outbox: (before, limit) => remove('outbox', [before, limit]),
+    securityEvents: (before, limit) => remove('securityEvents', [before, limit]),
     challenges: (before, limit) => remove('challenges', [before, limit]),
 
     async accounts(now, before, limit) {

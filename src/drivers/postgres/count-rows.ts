@@ -108,6 +108,27 @@ export const LastSignInRow = defineEntity({
   },
 });
 
+/** What somebody should look at; `once` is what of two of them is one and the same. */
+export const SecurityEventRow = defineEntity({
+  name: 'SecurityEventRow',
+  tableName: 'security_events',
+  properties: {
+    id: p.text().primary(),
+    at: instant(),
+    kind: p.text(),
+    severity: p.text(),
+    userId: p.text(),
+    sessionId: p.text(),
+    facts: p.json<Record<string, string | null>>(),
+    once: p.text(),
+  },
+  uniques: [{ properties: ['once'], name: 'security_events_once_index' }],
+  indexes: [
+    { properties: ['at', 'id'], name: 'security_events_at_id_index' },
+    { properties: ['userId', 'at', 'id'], name: 'security_events_user_id_at_id_index' },
+  ],
+});
+
 export const COUNT_ROWS = [
   RollupSeriesRow,
   RollupRow,
@@ -117,4 +138,5 @@ export const COUNT_ROWS = [
   SignInRow,
   UserActivityRow,
   LastSignInRow,
+  SecurityEventRow,
 ];

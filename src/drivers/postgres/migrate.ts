@@ -15,6 +15,7 @@ import { Migration0013 } from '../../../migrations/0013-api-keys.ts';
 import { Migration0014 } from '../../../migrations/0014-session-events.ts';
 import { Migration0015 } from '../../../migrations/0015-sign-ins.ts';
 import { Migration0016 } from '../../../migrations/0016-usage.ts';
+import { Migration0017 } from '../../../migrations/0017-security-events.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -34,6 +35,7 @@ const MIGRATIONS = [
   Migration0014,
   Migration0015,
   Migration0016,
+  Migration0017,
 ];
 
 /** Any number that nobody else locks; instances that start together migrate one after the other. */

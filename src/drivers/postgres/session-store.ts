@@ -173,7 +173,7 @@ export function createSessionWriter(em: EntityManager): SessionWriter {
       return { session: toSession(row), refresh };
     },
 
-    async prove({ id, aal, authenticatedAt, expiresAt }, refreshHash) {
+    async prove({ id, aal, authenticatedAt, expiresAt, ...place }, refreshHash) {
       await em.nativeUpdate(
         SessionRow,
         { id, revokedAt: null },
@@ -181,6 +181,12 @@ export function createSessionWriter(em: EntityManager): SessionWriter {
           aal,
           authenticatedAt: new Date(authenticatedAt),
           expiresAt: new Date(expiresAt),
+          userAgent: place.userAgent,
+          address: place.address,
+          addressKey: addressKey(place.address),
+          deviceKind: place.deviceKind,
+          browser: place.browser,
+          os: place.os,
           refreshHash,
           previousHash: null,
           rotatedAt: new Date(authenticatedAt),

@@ -16,6 +16,7 @@ import { createRollupReader, createRollupWriter } from './rollup-store.ts';
 import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
 import { createActivityWriter } from './session-care.ts';
 import { createEndingWriter, createLevelReader, createLevelWriter, createSessionFacts } from './session-counts.ts';
+import { createSecurityEventPages, createSecurityEventWriter } from './security-event-store.ts';
 import {
   createServiceAccountPages,
   createServiceAccountReader,
@@ -39,6 +40,7 @@ export function createStore({ orm, query, read }: Database): Store {
     roles: translating({ ...createRoleReader(read), ...createRolePages(read) }),
     grants: translating(createGrantReader(read)),
     sessions: translating({ ...createSessionReader(read), ...createSessionPages(read) }),
+    securityEvents: translating(createSecurityEventPages(read)),
     factors: translating(createFactorReader(query)),
     bundles: translating(createBundleReader(query)),
     signingKeys: translating(createSigningKeyReader(query)),
@@ -89,6 +91,7 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     outbox: createOutboxWriter(query),
     usage: createUsageWriter(query),
     signIns: createSignInWriter(query),
+    securityEvents: createSecurityEventWriter(query),
     fence: createFence(query),
     authority: {
       async append({ target, kind, userId, reason }) {

@@ -245,6 +245,12 @@ export function createUserWriter(em: EntityManager): UserWriter {
            client = null where user_id = $1`,
         [id],
       );
+      // That it happened stays; where from, and with what, does not.
+      await query(
+        'user-erase-security-events',
+        `update security_events set facts = '{}', once = id where user_id = $1`,
+        [id],
+      );
       await query(
         'user-erase',
         `update users set email = null, email_folded = null, name = '', search = '', metadata = '{}', scope_id = null,

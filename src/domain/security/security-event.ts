@@ -1,0 +1,38 @@
+import type { Instant } from '../../kit/clock.ts';
+import type { DeviceKind } from '../sessions/device.ts';
+
+/** `session.takeover_suspected`: a session was used from another network and another device at once. `session.refresh_reuse`: an old refresh token was shown. */
+export type SecurityEventKind = 'session.takeover_suspected' | 'session.refresh_reuse';
+
+/** `warning` may have a harmless reason; `critical` has none. */
+export type Severity = 'warning' | 'critical';
+
+/** What somebody should look at, kept with what was done about it. */
+export interface SecurityEvent {
+  readonly __typename: 'SecurityEvent';
+  readonly id: string;
+  readonly at: Instant;
+  readonly kind: SecurityEventKind;
+  readonly severity: Severity;
+  readonly userId: string;
+  readonly sessionId: string;
+  /** What was done: `report`, `step-up` or `revoke`. */
+  readonly action: string | null;
+  /** Where it came from, and with what; gone with its user. */
+  readonly address: string | null;
+  readonly deviceKind: DeviceKind | null;
+  readonly browser: string | null;
+  readonly os: string | null;
+  /** The home scope of its user, and all paths from the root down to it. */
+  readonly scope: string | null;
+  readonly scopes: readonly string[];
+}
+
+export interface SecurityEventWriter {
+  /**
+   * Writes it unless there is one with the same `once` already, written by whichever instance; whether it did.
+   *
+   * @param once what of two events is one and the same
+   */
+  add(event: Omit<SecurityEvent, '__typename' | 'scope' | 'scopes'>, once: string): Promise<boolean>;
+}

@@ -1,0 +1,87 @@
+import type { Pages } from '../../domain/pages.ts';
+import type { SecurityEvent, SecurityEventWriter } from '../../domain/security/security-event.ts';
+import { instant, type Query } from './database.ts';
+import { createPages } from './pages.ts';
+import type { SubjectSql } from './policy-sql.ts';
+import { scopesSql } from './scope-store.ts';
+
+type Facts = Partial<Pick<SecurityEvent, 'action' | 'address' | 'deviceKind' | 'browser' | 'os'>>;
+
+interface SecurityEventSqlRow {
+  readonly id: string;
+  readonly at: string | Date;
+  readonly kind: SecurityEvent['kind'];
+  readonly severity: SecurityEvent['severity'];
+  readonly user_id: string;
+  readonly session_id: string;
+  readonly facts: Facts;
+  readonly scope: string | null;
+  readonly scopes: readonly string[] | null;
+}
+
+const COLUMNS =
+  'e.id, e.at, e.kind, e.severity, e.user_id, e.session_id, e.facts, home.path as scope, home.paths as scopes';
+const TABLES = 'security_events e left join users u on u.id = e.user_id left join scopes home on home.id = u.scope_id';
+
+const fact = (name: keyof Facts) => ({ kind: 'text', sql: `(e.facts->>'${name}')` }) as const;
+
+/** Everything the record of a security event has. */
+export const SECURITY_EVENT_SQL: SubjectSql = {
+  id: { kind: 'text', sql: 'e.id' },
+  at: { kind: 'instant', sql: 'e.at' },
+  kind: { kind: 'text', sql: 'e.kind' },
+  severity: { kind: 'text', sql: 'e.severity' },
+  userId: { kind: 'text', sql: 'e.user_id' },
+  sessionId: { kind: 'text', sql: 'e.session_id' },
+  action: fact('action'),
+  address: fact('address'),
+  deviceKind: fact('deviceKind'),
+  browser: fact('browser'),
+  os: fact('os'),
+  scope: { kind: 'text', sql: 'home.path' },
+  scopes: scopesSql('home'),
+};
+
+export function createSecurityEventPages(query: Query): Pages<SecurityEvent> {
+  return createPages<SecurityEventSqlRow, SecurityEvent>(query, {
+    list: 'security-event',
+    columns: COLUMNS,
+    from: TABLES,
+    subject: SECURITY_EVENT_SQL,
+    toRecord: toSecurityEvent,
+  });
+}
+
+export function createSecurityEventWriter(query: Query): SecurityEventWriter {
+  return {
+    async add({ id, at, kind, severity, userId, sessionId, ...facts }, once) {
+      const rows = await query(
+        'security-event-add',
+        `insert into security_events (id, at, kind, severity, user_id, session_id, facts, once)
+         values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8) on conflict (once) do nothing returning id`,
+        [id, at, kind, severity, userId, sessionId, JSON.stringify(facts), once],
+      );
+      return rows.length === 1;
+    },
+  };
+}
+
+function toSecurityEvent(row: SecurityEventSqlRow): SecurityEvent {
+  const { action = null, address = null, deviceKind = null, browser = null, os = null } = row.facts;
+  return {
+    __typename: 'SecurityEvent',
+    id: row.id,
+    at: instant(row.at),
+    kind: row.kind,
+    severity: row.severity,
+    userId: row.user_id,
+    sessionId: row.session_id,
+    action,
+    address,
+    deviceKind,
+    browser,
+    os,
+    scope: row.scope,
+    scopes: row.scopes ?? [],
+  };
+}

@@ -1,0 +1,40 @@
+import { expect } from '@jest/globals';
+import type { SecurityEvent } from '../../src/domain/security/security-event.ts';
+import { aSecurityEvent, aUser } from './store-samples.ts';
+import { addUser, holding, type Law, type OpenStore } from './store-steps.ts';
+
+async function add({ store }: OpenStore, event: SecurityEvent, once: string): Promise<boolean> {
+  const { __typename, scope: _scope, scopes: _scopes, ...written } = event;
+  return (await store.transaction((tx) => tx.securityEvents.add(written, once))).value;
+}
+
+async function ofUser({ store }: OpenStore, userId: string): Promise<readonly SecurityEvent[]> {
+  const filter = { kind: 'equals', attribute: 'userId', value: userId } as const;
+  return store.securityEvents.page({ filter, order: { by: 'at', descending: true }, after: null, limit: 10 });
+}
+
+export const SECURITY_EVENT_LAWS: Readonly<Record<string, Law>> = {
+  'add: with all that it says, once for one `once`, and it says whether it did': async (opened) => {
+    const { id: userId } = await addUser(opened.store, aUser());
+    const device = { deviceKind: 'mobile', browser: 'Chrome', os: 'Android' } as const;
+    const first = aSecurityEvent({ userId, sessionId: 'sess_1', address: '203.0.113.7', ...device });
+    expect(await add(opened, first, first.id)).toBe(true);
+    expect(await add(opened, aSecurityEvent({ userId }), first.id)).toBe(false);
+    const later = aSecurityEvent({ userId, severity: 'critical', at: '2030-01-01T00:00:00.000Z' });
+    expect(await add(opened, later, later.id)).toBe(true);
+    expect(await ofUser(opened, userId)).toEqual([later, first]);
+  },
+
+  'add: of two that come at once, one writes it': async (opened) => {
+    const { id: userId } = await addUser(opened.store, aUser());
+    const [one, other] = [aSecurityEvent({ userId }), aSecurityEvent({ userId })];
+    const { __typename, scope: _scope, scopes: _scopes, ...written } = one;
+    const holds = holding(opened.store, (tx) => tx.securityEvents.add(written, one.id));
+    await holds.reached;
+    const second = add(opened, other, one.id);
+    await opened.untilWaiting(1);
+    await holds.end();
+    expect(await second).toBe(false);
+    expect(await ofUser(opened, userId)).toEqual([one]);
+  },
+};
