@@ -66,10 +66,12 @@ describe('held to the third level', () => {
     return (await castellans.rows<{ seconds: number; aal: number }>(text, id))[0];
   };
 
-  test('a session lasts twelve hours, whatever began it, and is of the level it began at', async () => {
+  test('a session lasts twelve hours, whatever began it, and is of the level that was proven in it', async () => {
     const app = secondFactors(castellans, clock, PASSWORD);
     const bob = await app.enrolled('bob');
-    expect(await lifeOf(bob.sessionId)).toEqual({ seconds: 12 * HOUR, aal: 1 });
+    const carol = await castellans.signUp('carol');
+    expect(await lifeOf(carol.sessionId)).toEqual({ seconds: 12 * HOUR, aal: 1 });
+    expect(await lifeOf(bob.sessionId)).toEqual({ seconds: 12 * HOUR, aal: 2 });
     expect(await lifeOf((await app.signInWith(bob)).session.id)).toEqual({ seconds: 12 * HOUR, aal: 2 });
   });
 
