@@ -19,6 +19,7 @@ const OF_THE_DOORS = new Set([
   'activity',
   'keyUses',
   'operationLimits',
+  'takeovers',
   'proxies',
   'limits',
   'logger',
