@@ -194,6 +194,8 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     apiKeys,
     keyUses,
     keyStates,
+    usageFlusher,
+    uncountedUses: uncounted,
     operationLimits: new OperationLimits({ settings: config, share, limits, uncounted, clock }),
     userActivity: new UserActivity({ store, drainer, users, policy, clock }),
     userImports: new UserImports({ authority, policy, errands, notices, clock }),

@@ -43,6 +43,8 @@ import type { SigningKeys } from '../../domain/tokens/signing-keys.ts';
 import type { SignUps } from '../../domain/users/sign-ups.ts';
 import type { UserChanges } from '../../domain/users/user-changes.ts';
 import type { Users } from '../../domain/users/users.ts';
+import type { UncountedUses } from '../../domain/usage/uncounted-uses.ts';
+import type { UsageFlusher } from '../../domain/usage/usage-flusher.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Limits } from '../../kit/limits.ts';
 import type { Log } from '../../kit/log.ts';
@@ -65,6 +67,8 @@ export interface Services {
   readonly apiKeys: ApiKeys;
   readonly keyUses: KeyUses;
   readonly keyStates: KeyStates;
+  readonly usageFlusher: UsageFlusher;
+  readonly uncountedUses: UncountedUses;
   readonly scopes: Scopes;
   readonly roles: Roles;
   readonly customRoles: CustomRoles;

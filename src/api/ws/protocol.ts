@@ -63,10 +63,10 @@ export function protocolOptions(
   async function prepare(
     extra: Extra,
     id: string,
-    { query, operationName, variables, extensions }: SubscribePayload,
+    payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { connection } = extra;
-    const own = operationCredential(extensions, keyOrigin(extra));
+    const own = operationCredential(payload.extensions, keyOrigin(extra));
     const by = await limited(extra, async () => identification.identify(own ?? connection.credential));
     noteUse(by, 'websocket', services);
     const from = originOf(extra);
@@ -74,6 +74,21 @@ export function protocolOptions(
       connection,
       cookiesElsewhere: own === null && connection.byCookie,
     });
+    const begun = await begin(contextValue, connection, id, payload).catch((error: unknown) => {
+      contextValue.failed();
+      throw error;
+    });
+    if (isErrors(begun)) contextValue.failed();
+    return begun;
+  }
+
+  /** Counts it, and reads what it asks for. What is refused from then on has failed. */
+  async function begin(
+    contextValue: OperationContext,
+    connection: Connection,
+    id: string,
+    { query, operationName, variables }: SubscribePayload,
+  ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const asked = admitted(contextValue, { operationName, query });
     const allowance = asked !== null && 'then' in asked ? await asked : asked;
     if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
