@@ -33,6 +33,7 @@ import { Scopes } from '../domain/scopes/scopes.ts';
 import { Activity } from '../domain/sessions/activity.ts';
 import { ApiKeys } from '../domain/api-keys/api-keys.ts';
 import { KeyUses } from '../domain/api-keys/key-uses.ts';
+import { Gateways } from '../domain/authentication/gateways.ts';
 import { Introspection } from '../domain/authentication/introspection.ts';
 import { ServiceAccounts } from '../domain/service-accounts/service-accounts.ts';
 import { Cleaner } from '../domain/sessions/cleaner.ts';
@@ -210,6 +211,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     cleaner,
     authentication,
     identification,
+    gateways: new Gateways({ apiKeys: keyIdentification, policy }),
     introspection: new Introspection({
       identification,
       apiKeys: keyIdentification,

@@ -7,6 +7,7 @@ import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
 import type { AddressLimit } from '../../domain/authentication/address-limit.ts';
 import type { Authentication } from '../../domain/authentication/authentication.ts';
+import type { Gateways } from '../../domain/authentication/gateways.ts';
 import type { Identification } from '../../domain/authentication/identification.ts';
 import type { Introspection } from '../../domain/authentication/introspection.ts';
 import type { Origin } from '../../domain/authentication/origin.ts';
@@ -82,6 +83,7 @@ export interface Services {
   readonly cleaner: Cleaner;
   readonly authentication: Authentication;
   readonly identification: Identification;
+  readonly gateways: Gateways;
   readonly introspection: Introspection;
   readonly secondFactors: SecondFactors;
   readonly stepUps: StepUps;

@@ -2,9 +2,10 @@ import type { FastifyRequest } from 'fastify';
 import { parsePosition } from '../../domain/authority/position.ts';
 import { demandSession, type KeyOrigin, type Principal } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
-import { OperationContext, type Services } from '../graphql/context.ts';
+import { type Door, OperationContext, type Services } from '../graphql/context.ts';
 import { noteUse } from '../graphql/uses.ts';
 import { credentialOf, refuseTwoKinds } from './credentials.ts';
+import { byGateway, byGatewayNow } from './gateways.ts';
 import type { Origins } from './origins.ts';
 import { requestOrigin } from './request-origin.ts';
 import { SessionCookies } from './session-cookies.ts';
@@ -18,7 +19,9 @@ export function contextNow(request: FastifyRequest, services: Services): Operati
   if (headers['x-castellan-min-position'] !== undefined || headers.cookie !== undefined) return null;
   if (headers['x-castellan-cookies'] !== undefined) return null;
   const by = services.identification.identifyNow(credentialOf(headers, () => keyOriginOf(request, services)));
-  return by === null ? null : contextFor(by, request, services);
+  if (by === null) return null;
+  const isByGateway = byGatewayNow(request, services);
+  return isByGateway === null ? null : contextFor(by, request, services, { byGateway: isByGateway });
 }
 
 /** Who asks, from a header or a cookie. What must hold for a cookie beyond its token is demanded here. */
@@ -32,10 +35,11 @@ export async function contextOf(
   if (typeof minPosition === 'string') {
     await services.tail.awaitApplied(parsePosition(minPosition, 'x-castellan-min-position'), MIN_POSITION_WAIT_MS);
   }
+  const door = { byGateway: await byGateway(request, services) };
   const cookies = SessionCookies.of(headers);
   if (cookies === null) {
     const by = await services.identification.identify(credentialOf(headers, () => keyOriginOf(request, services)));
-    return contextFor(by, request, services);
+    return contextFor(by, request, services, door);
   }
   refuseTwoKinds(headers, { cookie: true });
   if (!origins.allow(headers)) {
@@ -47,17 +51,17 @@ export async function contextOf(
   if (by.kind === 'user' && method !== 'GET') {
     services.csrfTokens.demand(demandSession(by).credential.sessionId, cookies.csrfToken);
   }
-  return contextFor(by, request, services, { cookies });
+  return contextFor(by, request, services, { ...door, cookies });
 }
 
 function contextFor(
   by: Principal,
   request: FastifyRequest,
   services: Services,
-  carried: { readonly cookies?: SessionCookies } = {},
+  door: Pick<Door, 'cookies' | 'byGateway'>,
 ): OperationContext {
   noteUse(by, isStream(request) ? 'sse' : 'http', services);
-  return new OperationContext(services, by, requestOrigin(request.headers, request.ip, services.proxies), carried);
+  return new OperationContext(services, by, requestOrigin(request.headers, request.ip, services.proxies), door);
 }
 
 /** From where an API key was shown. */

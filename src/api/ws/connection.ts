@@ -1,4 +1,5 @@
 import type { LiveOperation } from '../../domain/authority/live.ts';
+import type { ShownGateway } from '../../domain/authentication/gateways.ts';
 import type { Credential } from '../../domain/authentication/identification.ts';
 import { overtaken } from '../../domain/authority/labelled.ts';
 import {
@@ -46,6 +47,8 @@ export class Connection implements LiveOperation, Renewable {
   credential: Credential = { kind: 'none' };
   /** Whether it is a cookie that opened it. */
   byCookie = false;
+  /** What a gateway showed that opened it; null when none did. */
+  gateway: ShownGateway | null = null;
   readonly #socket: WebSocket;
   readonly #services: Services;
   /** By id; null while it is being identified. */

@@ -8,12 +8,13 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import type { ServerOptions, SubscribePayload } from 'graphql-ws';
-import { demandSession, type KeyOrigin, type Principal } from '../../domain/principals/principal.ts';
+import { demandSession, type KeyOrigin } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil } from '../../kit/clock.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
 import { noteUse } from '../graphql/uses.ts';
 import type { OpenConnections } from '../http/open-connections.ts';
+import { isTrusted } from '../http/gateways.ts';
 import { requestOrigin } from '../http/request-origin.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { inTime } from '../graphql/deadlines.ts';
@@ -22,7 +23,7 @@ import { delivered, EXECUTION } from '../graphql/execution.ts';
 import { admitted } from '../graphql/admission.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { CLOSE, type Connection } from './connection.ts';
-import { connectionCredential, operationCredential } from './identity.ts';
+import { connectionCredential, connectionGateway, operationCredential } from './identity.ts';
 
 export type InitPayload = Record<string, unknown> | undefined;
 
@@ -30,6 +31,8 @@ export type InitPayload = Record<string, unknown> | undefined;
 export interface Extra {
   readonly connection: Connection;
   readonly request: IncomingMessage;
+  /** Its address need not be counted any more. */
+  readonly leaveAddress: () => void;
   readonly [key: PropertyKey]: unknown;
 }
 
@@ -52,7 +55,7 @@ export function protocolOptions(
     requestOrigin(headers, socket.remoteAddress ?? null, services.proxies);
 
   /** Who it is. Where too many credentials from there do not hold, that is the answer. */
-  async function limited(extra: Extra, identify: () => Promise<Principal>): Promise<Principal> {
+  async function limited<T>(extra: Extra, identify: () => Promise<T>): Promise<T> {
     try {
       return await identify();
     } catch (error) {
@@ -68,11 +71,13 @@ export function protocolOptions(
     const { connection } = extra;
     const own = operationCredential(payload.extensions, keyOrigin(extra));
     const by = await limited(extra, async () => identification.identify(own ?? connection.credential));
+    const byGateway = await limited(extra, async () => isTrusted(connection.gateway, services));
     noteUse(by, 'websocket', services);
     const from = originOf(extra);
     const contextValue = new OperationContext(services, by, from, {
       connection,
       cookiesElsewhere: own === null && connection.byCookie,
+      byGateway,
     });
     const begun = await begin(contextValue, connection, id, payload).catch((error: unknown) => {
       contextValue.failed();
@@ -124,12 +129,16 @@ export function protocolOptions(
       const { connection, request } = extra;
       try {
         const { credential, csrfToken } = connectionCredential(connectionParams, request.headers, keyOrigin(extra));
+        const gateway = connectionGateway(connectionParams, request.headers);
+        connection.gateway = gateway === null ? null : { text: gateway, address: request.socket.remoteAddress ?? null };
+        const byGateway = await limited(extra, () => isTrusted(connection.gateway, services));
+        if (byGateway) extra.leaveAddress();
         const by = await limited(extra, () => identification.identify(credential));
         if (by.kind === 'user' && csrfToken !== null)
           csrfTokens.demand(demandSession(by).credential.sessionId, csrfToken);
         connection.credential = credential;
         connection.byCookie = csrfToken !== null;
-        if (by.kind === 'user') connection.leaves(open.ofUser(by.id));
+        if (by.kind === 'user' && !byGateway) connection.leaves(open.ofUser(by.id));
         connection.opened(by);
         // Asked again now that a revocation would find the connection: one may have come in between.
         await identification.recheck(by);
