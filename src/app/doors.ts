@@ -14,6 +14,7 @@ import { OpenConnections } from '../api/http/open-connections.ts';
 import { CallbackCalls } from '../api/http/callback-calls.ts';
 import { CallbackOrigins } from '../api/http/callback-origins.ts';
 import { Callbacks } from '../api/http/callbacks.ts';
+import { byGateway } from '../api/http/gateways.ts';
 import { Origins } from '../api/http/origins.ts';
 import { createServer } from '../api/http/server.ts';
 import { serveSockets } from '../api/ws/sockets.ts';
@@ -22,7 +23,7 @@ import type { Foundation } from '../app/foundation.ts';
 
 /** Opens HTTP, WebSocket and server-sent events, and listens. */
 export async function openDoors(
-  { config, metrics, logger, cleanup, trustsGateway }: Foundation,
+  { config, metrics, logger, cleanup }: Foundation,
   { keyRing }: Pick<AuthorityParts, 'keyRing'>,
   services: Services,
 ) {
@@ -38,9 +39,9 @@ export async function openDoors(
     readiness: () => ({ authority: tail.inForce() }),
     warnings: () => (policyFiles.usable ? [] : ['policy']),
     limits: config.limits,
-    sdl: introspection ? readSchemaText() : null,
+    sdl: readSchemaText(),
+    showsSdl: async (request) => (await byGateway(request, services)) || introspection,
   });
-  const trusts = trustsGateway ?? (() => Promise.resolve(false));
   const apollo = createApollo({
     schema,
     documents,
@@ -48,7 +49,6 @@ export async function openDoors(
     introspection,
     metrics,
     logger,
-    trusts,
   });
   await apollo.start();
   const known = new KnownQueries({ schema, documents, logger });
@@ -63,7 +63,6 @@ export async function openDoors(
     services,
     origins: new CallbackOrigins(config.callbackOrigins),
     calls: new CallbackCalls(),
-    trusts,
   });
   addGraphqlRoute(server, { apollo, services, documents, known, streams, callbacks, origins, metrics });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins, open });

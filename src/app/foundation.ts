@@ -7,7 +7,6 @@ import type { Hints } from '../domain/authority/hints.ts';
 import type { AuthorityLog } from '../domain/authority/log.ts';
 import type { RateLimits } from '../domain/limits/rate-limits.ts';
 import type { UsageCounts } from '../domain/usage/usage.ts';
-import type { TrustsGateway } from '../api/graphql/traces.ts';
 import { TIMING, type Timing } from '../domain/authority/timing.ts';
 import type { PolicyFile } from '../domain/policy/parse.ts';
 import type { PolicyFolder } from '../domain/roles/policy-files.ts';
@@ -46,7 +45,6 @@ export interface Foundation {
   readonly usage: UsageCounts;
   readonly hints: Hints;
   readonly openMailer: () => Mailer;
-  readonly trustsGateway: TrustsGateway | null;
   readonly rollups: Rollups;
   /** The policy files and their cases as they were at the start, and as they are now. */
   readonly folder: PolicyFolder;
@@ -64,8 +62,6 @@ export interface Overrides {
   readonly poolMax?: number;
   /** In place of the mail server, or of files. */
   readonly mailer?: Mailer;
-  /** Which gateways are trusted: none unless given. */
-  readonly trustsGateway?: TrustsGateway;
 }
 
 /** Opens the database and the cache, in this order, and leaves to `cleanup` how they are closed. */
@@ -109,7 +105,6 @@ export async function openFoundation(
     rateLimits,
     usage,
     hints: openHints(),
-    trustsGateway: overrides.trustsGateway ?? null,
     openMailer: () => overrides.mailer ?? openMailer(config, clock),
     rollups,
     folder,

@@ -35,6 +35,7 @@ import { Scopes } from '../domain/scopes/scopes.ts';
 import { Activity } from '../domain/sessions/activity.ts';
 import { ApiKeys } from '../domain/api-keys/api-keys.ts';
 import { KeyUses } from '../domain/api-keys/key-uses.ts';
+import { Gateways } from '../domain/authentication/gateways.ts';
 import { Introspection } from '../domain/authentication/introspection.ts';
 import { ServiceAccounts } from '../domain/service-accounts/service-accounts.ts';
 import { Cleaner } from '../domain/sessions/cleaner.ts';
@@ -200,6 +201,8 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     apiKeys,
     keyUses,
     keyStates,
+    usageFlusher,
+    uncountedUses: uncounted,
     operationLimits: new OperationLimits({ settings: config, share, limits, uncounted, clock }),
     userActivity: new UserActivity({ store, drainer, users, policy, clock }),
     userImports: new UserImports({ authority, policy, errands, notices, clock }),
@@ -214,6 +217,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     cleaner,
     authentication,
     identification,
+    gateways: new Gateways({ apiKeys: keyIdentification, policy }),
     introspection: new Introspection({
       identification,
       apiKeys: keyIdentification,

@@ -11,11 +11,11 @@ import {
   until,
   type TestClock,
 } from '../support/castellan.ts';
+import { addGateway } from '../support/gateway-key.ts';
 import { startRouter, type CallbackMessage, type Router } from '../support/router.ts';
 
 /** As Apollo Router asks to be called back. */
 const ACCEPT = 'application/json;callbackSpec=1.0';
-const TRUSTED = { 'x-castellan-gateway': 'one that the operator trusts' };
 const SESSION_EVENTS = `subscription {
   sessionEvents { __typename ... on SessionRevoked { sessionId } ... on AccessEnded { code } }
 }`;
@@ -25,6 +25,7 @@ let router: Router;
 let bystander: Router;
 let clock: TestClock;
 let castellans: Castellans;
+let trusted: Record<string, string>;
 let alice: SignedInUser;
 let bob: SignedInUser;
 
@@ -34,8 +35,8 @@ beforeAll(async () => {
   castellans = await startCastellans(3, {
     clock,
     settings: { callbackOrigins: [router.origin] },
-    trustsGateway: (headers) => Promise.resolve(headers['x-castellan-gateway'] === TRUSTED['x-castellan-gateway']),
   });
+  trusted = { 'x-castellan-gateway': (await addGateway(castellans)).secret };
   alice = await castellans.signUp('alice', ['administrator']);
   bob = await castellans.signUp('bob');
 }, 40_000);
@@ -64,7 +65,7 @@ interface Asking {
   readonly instance?: number;
 }
 
-async function subscribe(id: string, { token, headers = TRUSTED, extensions, query, instance = 1 }: Asking) {
+async function subscribe(id: string, { token, headers = trusted, extensions, query, instance = 1 }: Asking) {
   const response = await fetch(`${castellans.apps[instance]?.url}/graphql`, {
     method: 'POST',
     headers: {
@@ -225,7 +226,7 @@ describe('a trusted gateway of a listed origin', () => {
   });
 
   test('of another version of the protocol is refused', async () => {
-    const headers = { ...TRUSTED, accept: 'application/json;callbackSpec=2.0' };
+    const headers = { ...trusted, accept: 'application/json;callbackSpec=2.0' };
     expect(await subscribe('one', { token: bob.accessToken, headers })).toMatchObject({
       refused: [['BAD_USER_INPUT', 'accept']],
     });
@@ -236,13 +237,13 @@ describe('AC-73: nobody makes Castellan ask what it should not', () => {
   afterEach(() => expect(bystander.messages).toEqual([]));
 
   test.each([
-    ['nobody', {}],
-    ['somebody who says so', { 'x-castellan-gateway': 'trust me' }],
-  ])('%s is refused before anything is sent, however good the URL is', async (_, headers) => {
+    ['nobody', {}, 403, 'FORBIDDEN'],
+    ['somebody who says so', { 'x-castellan-gateway': 'trust me' }, 401, 'UNAUTHENTICATED'],
+  ])('%s is refused before anything is sent, however good the URL is', async (_, headers, status, code) => {
     const count = router.messages.length;
     for (const token of [bob.accessToken, alice.accessToken, undefined]) {
       const answer = await subscribe(randomUUID(), { headers, ...(token !== undefined && { token }) });
-      expect(answer).toMatchObject({ status: 403, refused: [['FORBIDDEN', 'gateway']] });
+      expect(answer).toMatchObject({ status, refused: [[code, 'gateway']] });
     }
     expect(router.messages).toHaveLength(count);
   });
@@ -346,17 +347,39 @@ describe('AC-73: nobody makes Castellan ask what it should not', () => {
 test('an instance that goes tells gateways that their subscriptions have ended, and why', async () => {
   const own = await startCastellans(1, {
     settings: { callbackOrigins: [router.origin] },
-    trustsGateway: () => Promise.resolve(true),
   });
   const { accessToken } = await own.signUp('bob');
+  const { secret } = await addGateway(own);
   const id = randomUUID();
   const response = await fetch(`${own.apps[0]?.url}/graphql`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: ACCEPT, authorization: `Bearer ${accessToken}` },
+    headers: {
+      'content-type': 'application/json',
+      accept: ACCEPT,
+      authorization: `Bearer ${accessToken}`,
+      'x-castellan-gateway': secret,
+    },
     body: JSON.stringify({ query: SESSION_EVENTS, extensions: router.extensions(id) }),
   });
   expect(await response.json()).toEqual({ data: null });
   await own.close();
   const [, last] = await router.received(id, 2);
   expect([last?.action, last?.errors?.[0]?.extensions?.code]).toEqual(['complete', 'AUTHORITY_UNAVAILABLE']);
+});
+
+test('a gateway that is trusted no more gets no further event, and is told so', async () => {
+  const own = await addGateway(castellans);
+  const { accessToken } = await castellans.signIn(bob.email);
+  const id = randomUUID();
+  const headers = { 'x-castellan-gateway': own.secret };
+  expect(await subscribe(id, { token: accessToken, headers })).toMatchObject({ status: 200, body: { data: null } });
+  const { data } = await castellans.ask('mutation ($id: ID!) { revokeApiKey(id: $id) { receipt { enforced } } }', {
+    variables: { id: own.keyId },
+    token: alice.accessToken,
+  });
+  expect(data).toEqual({ revokeApiKey: { receipt: { enforced: true } } });
+  await castellans.signIn(bob.email);
+  const [, last] = await router.received(id, 2);
+  expect([last?.action, last?.errors?.[0]?.extensions?.code]).toEqual(['complete', 'UNAUTHENTICATED']);
+  expect(await subscribe(randomUUID(), { token: accessToken, headers })).toMatchObject({ status: 401 });
 });

@@ -15,6 +15,7 @@ import { createServer } from '../../src/api/http/server.ts';
 import type { App } from '../../src/app.ts';
 import type { KeyRing } from '../../src/domain/tokens/key-ring.ts';
 import { Metrics } from '../../src/kit/metrics.ts';
+import { addGateway } from '../support/gateway-key.ts';
 
 /** The subgraph that Apollo's compatibility tests ask, of the parts that Castellan serves its own with. */
 
@@ -101,8 +102,10 @@ const resolvers = {
 };
 
 /** @param sdl what the tests bring */
-export async function serveProducts(sdl: string, { services }: App) {
+export async function serveProducts(sdl: string, app: App) {
+  const { services } = app;
   const { logger } = services;
+  const { secret } = await addGateway({ apps: [app] });
   const metrics = new Metrics();
   const schema = buildSchema(parse(sdl), [resolvers]);
   const server = createServer({
@@ -115,8 +118,10 @@ export async function serveProducts(sdl: string, { services }: App) {
     warnings: () => [],
     limits: services.limits,
     sdl,
+    showsSdl: () => Promise.resolve(true),
   });
-  const trusts = () => Promise.resolve(true);
+  // Those that test it know nothing of keys, and ask as a gateway does.
+  server.addHook('onRequest', async ({ headers }) => void (headers['x-castellan-gateway'] = secret));
   const documents = new Documents(schema);
   const apollo = createApollo({
     schema,
@@ -125,7 +130,6 @@ export async function serveProducts(sdl: string, { services }: App) {
     introspection: true,
     metrics,
     logger,
-    trusts,
   });
   await apollo.start();
   const origins = new Origins([]);
@@ -136,7 +140,7 @@ export async function serveProducts(sdl: string, { services }: App) {
     documents,
     known: new KnownQueries({ schema, documents, logger }),
     streams: new EventStreams({ ...parts, origins, open: new OpenConnections(services.limits.sockets) }),
-    callbacks: new Callbacks({ ...parts, origins: new CallbackOrigins([]), calls: new CallbackCalls(), trusts }),
+    callbacks: new Callbacks({ ...parts, origins: new CallbackOrigins([]), calls: new CallbackCalls() }),
     origins,
     metrics,
   });

@@ -9,6 +9,7 @@ import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import { readPolicyFiles } from '../../src/drivers/files/policies.ts';
 import { type Castellans, PASSWORD, type SignedInUser, startCastellans } from '../support/castellan.ts';
 import { openStream } from '../support/event-stream.ts';
+import { addGateway } from '../support/gateway-key.ts';
 import { addGrant } from '../support/people.ts';
 
 /** Castellan, the documents of another subgraph, and people. A gateway is put in front of the first instance. */
@@ -39,13 +40,12 @@ export async function openSupergraph({
   readonly instances: number;
   readonly callbackOrigins?: readonly string[];
 }): Promise<Supergraph> {
-  const trusted = crypto.randomUUID();
   const policyFiles = await Promise.all(['policies', 'examples/documents/policies'].map(readPolicyFiles));
   const castellans = await startCastellans(instances, {
     policyFiles: policyFiles.flat(),
     settings: { callbackOrigins },
-    trustsGateway: (headers) => Promise.resolve(headers['x-castellan-gateway'] === trusted),
   });
+  const { secret: trusted } = await addGateway(castellans);
   const [first] = castellans.apps;
   if (first === undefined) throw new TypeError('there is no instance');
   await castellans.addScopes('acme', 'globex');

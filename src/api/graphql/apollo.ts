@@ -14,7 +14,7 @@ import { toPublicError } from './errors.ts';
 import { EXECUTION } from './execution.ts';
 import { legacyStatus } from './legacy-status.ts';
 import { limitsFor } from './limits.ts';
-import { tracesFor, type TrustsGateway } from './traces.ts';
+import { tracesForGateways } from './traces.ts';
 
 /** How graphql-js ends a message; Apollo Server executes without the option that leaves it out. */
 const SUGGESTION = / ?Did you mean .+\?$/;
@@ -27,8 +27,6 @@ export function createApollo(parts: {
   introspection: boolean;
   metrics: Metrics;
   logger: Log;
-  /** Who gets federated traces. */
-  trusts: TrustsGateway;
 }): ApolloServer<OperationContext> {
   const { schema, documents, httpServer, introspection, logger } = parts;
   return new ApolloServer<OperationContext>({
@@ -54,7 +52,7 @@ export function createApollo(parts: {
     plugins: [
       // Answers are private whatever a hint would say, and the plugin looks at every field.
       ApolloServerPluginCacheControlDisabled(),
-      tracesFor(parts.trusts),
+      tracesForGateways(),
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginDrainHttpServer({ httpServer }),
       countOperations(parts.metrics),

@@ -3,7 +3,11 @@ import type { Protocol } from '../../domain/sessions/activity.ts';
 import type { Services } from './context.ts';
 
 /** An operation begins: whoever is known to ask is noted to have used what they came with. The same for every protocol. */
-export function noteUse(by: Principal, protocol: Protocol, { activity, keyUses }: Services): void {
+export function noteUse(
+  by: Principal,
+  protocol: Protocol,
+  { activity, keyUses }: Pick<Services, 'activity' | 'keyUses'>,
+): void {
   if (by.kind !== 'user') return;
   const { sessionId, key } = by.credential;
   if (sessionId !== null) activity.touch(sessionId, protocol);

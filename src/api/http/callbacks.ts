@@ -6,11 +6,11 @@ import type { Documents } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import { delivered } from '../graphql/execution.ts';
 import { limitsFor } from '../graphql/limits.ts';
-import type { TrustsGateway } from '../graphql/traces.ts';
 import type { CallbackCalls } from './callback-calls.ts';
 import type { CallbackOrigins } from './callback-origins.ts';
 import { asksForCallback, callbackRequestOf } from './callback-request.ts';
 import { CallbackStream } from './callback-stream.ts';
+import { byGateway } from './gateways.ts';
 import { requestOf } from './operation-request.ts';
 
 const OPEN_MAX = 10_000;
@@ -23,7 +23,6 @@ export interface CallbackParts {
   readonly services: Services;
   readonly origins: CallbackOrigins;
   readonly calls: CallbackCalls;
-  readonly trusts: TrustsGateway;
 }
 
 /**
@@ -54,12 +53,12 @@ export class Callbacks {
   }
 
   /**
-   * What is to be called back, before anybody is identified. Refuses with FORBIDDEN whoever is no trusted gateway, and what is
+   * What is to be called back, before anybody is identified. Refuses as {@link byGateway}, with FORBIDDEN whoever is no gateway, and what is
    * not of a listed origin; with BAD_USER_INPUT what is no request of this protocol; and those who come while we go.
    */
   async admit(request: FastifyRequest): Promise<CallbackStream> {
-    const { origins, calls, trusts, services } = this.#parts;
-    if (!(await trusts(request.headers))) {
+    const { origins, calls, services } = this.#parts;
+    if (!(await byGateway(request, services))) {
       throw new Refusal('FORBIDDEN', 'Only trusted gateways are called back.', { reason: 'gateway' });
     }
     const asked = callbackRequestOf(request);
@@ -89,7 +88,7 @@ export class Callbacks {
     const result = await this.#run(request, context);
     if (!(Symbol.asyncIterator in result)) return answer(reply, await delivered(result, context));
     // It goes on by itself; `follow` throws nothing.
-    void this.#follow(stream, result, context);
+    void this.#follow(request, stream, result, context);
     return answer(reply, { data: null });
   }
 
@@ -124,22 +123,25 @@ export class Callbacks {
   }
 
   async #follow(
+    request: FastifyRequest,
     stream: CallbackStream,
     events: AsyncGenerator<ExecutionResult, void, void>,
     context: OperationContext,
   ): Promise<void> {
-    const { logger } = this.#parts.services;
+    const { services } = this.#parts;
     this.#open.add(stream);
     // What waits for an event must not wait for ever once nobody wants it.
     stream.start(() => void events.return());
     if (this.#closing) void stream.leave();
     try {
       for await (const event of events) {
+        // Trust in the gateway can end as well.
+        await byGateway(request, services);
         if (!(await stream.next(await delivered(event, context)))) break;
       }
       await stream.complete();
     } catch (error) {
-      await stream.complete([toPublicError(error, logger)]);
+      await stream.complete([toPublicError(error, services.logger)]);
     } finally {
       this.#open.delete(stream);
     }

@@ -73,7 +73,9 @@ export class EventStreams {
     if (this.#closing) {
       throw new Refusal('AUTHORITY_UNAVAILABLE', 'This instance is going away. Try again.', { retryAfterSeconds: 1 });
     }
-    const { by, from } = context;
+    const { by, from, byGateway } = context;
+    // It opens one for each subscription of all its users.
+    if (byGateway) return;
     reply.raw.once('close', this.#connections.from(from.address));
     if (by.kind === 'user') reply.raw.once('close', this.#connections.ofUser(by.id));
   }

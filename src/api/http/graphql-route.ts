@@ -43,7 +43,7 @@ export function addGraphqlRoute(
     method: ['GET', 'POST'],
     url: '/graphql',
     handler: async (request, reply) => {
-      let context: OperationContext;
+      let context: OperationContext | null = null;
       let isStream: boolean;
       let limits: Headers = {};
       let callback: CallbackStream | null = null;
@@ -59,6 +59,7 @@ export function addGraphqlRoute(
         isStream = streams.wantedBy(request, context);
         if (isStream) streams.admit(request, reply, context);
       } catch (error) {
+        context?.failed();
         const address = services.proxies.clientOf(request.headers, request.ip);
         const allowance = services.operationLimits.admitRefused(error, address);
         reply.headers({ 'cache-control': PRIVATE, ...limits, ...limitHeaders(allowance) });

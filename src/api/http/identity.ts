@@ -7,6 +7,7 @@ import { type Door, OperationContext, type Services } from '../graphql/context.t
 import { atItsPlace } from '../graphql/places.ts';
 import { noteUse } from '../graphql/uses.ts';
 import { credentialOf, refuseTwoKinds } from './credentials.ts';
+import { byGateway, byGatewayNow } from './gateways.ts';
 import type { Origins } from './origins.ts';
 import { requestOrigin } from './request-origin.ts';
 import { SessionCookies } from './session-cookies.ts';
@@ -22,7 +23,9 @@ export function contextNow(request: FastifyRequest, services: Services): Operati
   const by = services.identification.identifyNow(credentialOf(headers, () => keyOriginOf(request, services)));
   if (by === null) return null;
   const from = originOf(request, services);
-  return services.takeovers.knows(by, from) ? contextFor(by, from, request, services) : null;
+  if (!services.takeovers.knows(by, from)) return null;
+  const isByGateway = byGatewayNow(request, services);
+  return isByGateway === null ? null : contextFor(by, from, request, services, { byGateway: isByGateway });
 }
 
 /** Who asks, from a header or a cookie. What must hold for a cookie beyond its token is demanded here. */
@@ -36,10 +39,11 @@ export async function contextOf(
   if (typeof minPosition === 'string') {
     await services.tail.awaitApplied(parsePosition(minPosition, 'x-castellan-min-position'), MIN_POSITION_WAIT_MS);
   }
+  const door = { byGateway: await byGateway(request, services) };
   const cookies = SessionCookies.of(headers);
   if (cookies === null) {
     const by = await services.identification.identify(credentialOf(headers, () => keyOriginOf(request, services)));
-    return contextAt(by, request, services);
+    return contextAt(by, request, services, door);
   }
   refuseTwoKinds(headers, { cookie: true });
   if (!origins.allow(headers)) {
@@ -51,7 +55,7 @@ export async function contextOf(
   if (by.kind === 'user' && method !== 'GET') {
     services.csrfTokens.demand(demandSession(by).credential.sessionId, cookies.csrfToken);
   }
-  return contextAt(by, request, services, cookies);
+  return contextAt(by, request, services, { ...door, cookies });
 }
 
 /** The same once it has been judged where they are. */
@@ -59,11 +63,11 @@ async function contextAt(
   by: Principal,
   request: FastifyRequest,
   services: Services,
-  cookies?: SessionCookies,
+  door: Door,
 ): Promise<OperationContext> {
   const from = originOf(request, services);
   const { by: now, unproven } = await atItsPlace(by, from, services);
-  return contextFor(now, from, request, services, { unproven, ...(cookies !== undefined && { cookies }) });
+  return contextFor(now, from, request, services, { ...door, unproven });
 }
 
 function contextFor(
@@ -71,7 +75,7 @@ function contextFor(
   from: Origin,
   request: FastifyRequest,
   services: Services,
-  door: Door = {},
+  door: Door,
 ): OperationContext {
   noteUse(by, isStream(request) ? 'sse' : 'http', services);
   return new OperationContext(services, by, from, door);

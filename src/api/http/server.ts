@@ -1,4 +1,4 @@
-import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
+import { fastify, type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { badInput, Refusal } from '../../domain/refusals.ts';
 import type { KeyRing } from '../../domain/tokens/key-ring.ts';
 import type { Limits } from '../../kit/limits.ts';
@@ -21,8 +21,9 @@ export interface ServerParts {
   /** What is wrong with it that need not keep requests away. */
   readonly warnings: () => readonly string[];
   readonly limits: Limits;
-  /** The subgraph's SDL; null keeps it private. */
-  readonly sdl: string | null;
+  /** The subgraph's SDL, and who may see it; to others it is not there. */
+  readonly sdl: string;
+  readonly showsSdl: (request: FastifyRequest) => Promise<boolean>;
 }
 
 /** The HTTP server with everything but GraphQL. */
@@ -35,6 +36,7 @@ export function createServer({
   warnings,
   limits,
   sdl,
+  showsSdl,
 }: ServerParts): FastifyInstance {
   const server = fastify({
     bodyLimit: limits.bodyBytes,
@@ -84,15 +86,14 @@ export function createServer({
     return reply.type(metrics.contentType).send(await metrics.render());
   });
 
-  if (sdl !== null) {
-    server.get('/sdl', ({ query }, reply) => {
-      const { auth } = query as Readonly<Record<string, unknown>>;
-      if (auth !== undefined && auth !== 'none') {
-        return refuse(reply, badInput('auth', 'auth can be none, which leaves its directives out.'), { logger });
-      }
-      return reply.type('text/plain; charset=utf-8').send(auth === undefined ? sdl : withoutAuth(sdl));
-    });
-  }
+  server.get('/sdl', async (request, reply) => {
+    const { auth } = request.query as Readonly<Record<string, unknown>>;
+    if (!(await showsSdl(request))) return reply.callNotFound();
+    if (auth !== undefined && auth !== 'none') {
+      return refuse(reply, badInput('auth', 'auth can be none, which leaves its directives out.'), { logger });
+    }
+    return reply.type('text/plain; charset=utf-8').send(auth === undefined ? sdl : withoutAuth(sdl));
+  });
 
   return server;
 }

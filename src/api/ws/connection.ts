@@ -1,6 +1,7 @@
 import type { LiveOperation } from '../../domain/authority/live.ts';
 import type { Origin } from '../../domain/authentication/origin.ts';
 import { atItsPlace } from '../graphql/places.ts';
+import type { ShownGateway } from '../../domain/authentication/gateways.ts';
 import type { Credential } from '../../domain/authentication/identification.ts';
 import { overtaken } from '../../domain/authority/labelled.ts';
 import {
@@ -50,6 +51,8 @@ export class Connection implements LiveOperation, Renewable {
   byCookie = false;
   /** Where it was opened, and with what. */
   readonly from: Origin;
+  /** What a gateway showed that opened it; null when none did. */
+  gateway: ShownGateway | null = null;
   readonly #socket: WebSocket;
   readonly #services: Services;
   /** By id; null while it is being identified. */

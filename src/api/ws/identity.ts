@@ -1,18 +1,21 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { credentialOf, refuseTwoKinds } from '../http/credentials.ts';
+import { gatewayIn } from '../http/gateways.ts';
 import { accessCookieOf } from '../http/session-cookies.ts';
 import type { KeyOrigin } from '../../domain/principals/principal.ts';
 import type { Credential } from '../../domain/authentication/identification.ts';
 
 const text = z.string().nullish();
 const credentials = { authorization: text, Authorization: text, 'x-api-key': text, 'X-API-Key': text };
-const headersSchema = z.object(credentials).nullish();
+const gateways = { 'x-castellan-gateway': text, 'X-Castellan-Gateway': text };
+const headersSchema = z.object({ ...credentials, ...gateways }).nullish();
 
 /** Where clients and gateways put a token in `connection_init`. */
 const initSchema = z
   .object({
     ...credentials,
+    ...gateways,
     token: text,
     apiKey: text,
     csrfToken: text,
@@ -31,6 +34,20 @@ const operationSchema = z
 
 /** Something was shown that is no credential: it must not come to stand for nobody, or for the owner of the socket. */
 const UNREADABLE: Credential = { kind: 'accessToken', token: '' };
+
+/** What a gateway shows to be trusted: in the `connection_init` payload, and else in the headers of the upgrade. */
+export function connectionGateway(init: unknown, headers: IncomingHttpHeaders): string | null {
+  const { success, data } = initSchema.safeParse(init);
+  if (!success) return gatewayIn(headers);
+  const nested = data?.headers;
+  return (
+    data?.['x-castellan-gateway'] ??
+    data?.['X-Castellan-Gateway'] ??
+    nested?.['x-castellan-gateway'] ??
+    nested?.['X-Castellan-Gateway'] ??
+    gatewayIn(headers)
+  );
+}
 
 export interface ConnectionCredential {
   readonly credential: Credential;

@@ -15,6 +15,7 @@ import { secondsUntil } from '../../kit/clock.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
 import { noteUse } from '../graphql/uses.ts';
 import type { OpenConnections } from '../http/open-connections.ts';
+import { isTrusted } from '../http/gateways.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { inTime } from '../graphql/deadlines.ts';
 import { atItsPlace, demandProven } from '../graphql/places.ts';
@@ -23,7 +24,7 @@ import { delivered, EXECUTION } from '../graphql/execution.ts';
 import { admitted } from '../graphql/admission.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { CLOSE, type Connection } from './connection.ts';
-import { connectionCredential, operationCredential } from './identity.ts';
+import { connectionCredential, connectionGateway, operationCredential } from './identity.ts';
 
 export type InitPayload = Record<string, unknown> | undefined;
 
@@ -31,6 +32,8 @@ export type InitPayload = Record<string, unknown> | undefined;
 export interface Extra {
   readonly connection: Connection;
   readonly request: IncomingMessage;
+  /** Its address need not be counted any more. */
+  readonly leaveAddress: () => void;
   readonly [key: PropertyKey]: unknown;
 }
 
@@ -50,33 +53,58 @@ export function protocolOptions(
       origin: headers.origin ?? null,
     });
 
-  /** Who it is, judged by where the socket was opened. Where too many credentials from there do not hold, that is the answer. */
-  async function limited(
+  /** Where too many credentials from there do not hold, that is the answer. */
+  async function limited<T>({ connection: { from } }: Extra, identify: () => Promise<T>): Promise<T> {
+    try {
+      return await identify();
+    } catch (error) {
+      throw services.operationLimits.admitRefused(error, from.address)?.refusal ?? error;
+    }
+  }
+
+  /** Who it is, judged by where the socket was opened. */
+  function whoIs(
     extra: Extra,
     credential: () => Credential,
   ): Promise<{ readonly by: Principal; readonly unproven: Refusal | null }> {
-    try {
-      return await atItsPlace(await identification.identify(credential()), extra.connection.from, services);
-    } catch (error) {
-      throw services.operationLimits.admitRefused(error, extra.connection.from.address)?.refusal ?? error;
-    }
+    return limited(extra, async () =>
+      atItsPlace(await identification.identify(credential()), extra.connection.from, services),
+    );
   }
 
   async function prepare(
     extra: Extra,
     id: string,
-    { query, operationName, variables, extensions }: SubscribePayload,
+    payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { connection } = extra;
-    const own = operationCredential(extensions, keyOrigin(extra));
+    const own = operationCredential(payload.extensions, keyOrigin(extra));
     const { from } = connection;
-    const { by, unproven } = await limited(extra, () => own ?? connection.credential);
+    const byGateway = await limited(extra, async () => isTrusted(connection.gateway, services));
+    // Last: from here to the start of the operation nothing but its count is waited for.
+    const { by, unproven } = await whoIs(extra, () => own ?? connection.credential);
     noteUse(by, 'websocket', services);
     const contextValue = new OperationContext(services, by, from, {
       connection,
       cookiesElsewhere: own === null && connection.byCookie,
       unproven,
+      byGateway,
     });
+    const begun = await begin(contextValue, connection, id, payload).catch((error: unknown) => {
+      contextValue.failed();
+      throw error;
+    });
+    if (isErrors(begun)) contextValue.failed();
+    return begun;
+  }
+
+  /** Counts it, and reads what it asks for. What is refused from then on has failed. */
+  async function begin(
+    contextValue: OperationContext,
+    connection: Connection,
+    id: string,
+    { query, operationName, variables }: SubscribePayload,
+  ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const asked = admitted(contextValue, { operationName, query });
     const allowance = asked !== null && 'then' in asked ? await asked : asked;
     if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
@@ -113,13 +141,17 @@ export function protocolOptions(
       const { connection, request } = extra;
       try {
         const { credential, csrfToken } = connectionCredential(connectionParams, request.headers, keyOrigin(extra));
+        const gateway = connectionGateway(connectionParams, request.headers);
+        connection.gateway = gateway === null ? null : { text: gateway, address: request.socket.remoteAddress ?? null };
+        const byGateway = await limited(extra, () => isTrusted(connection.gateway, services));
+        if (byGateway) extra.leaveAddress();
         // Opening it does nothing: what must be proven first is asked of each operation.
-        const { by } = await limited(extra, () => credential);
+        const { by } = await whoIs(extra, () => credential);
         if (by.kind === 'user' && csrfToken !== null)
           csrfTokens.demand(demandSession(by).credential.sessionId, csrfToken);
         connection.credential = credential;
         connection.byCookie = csrfToken !== null;
-        if (by.kind === 'user') connection.leaves(open.ofUser(by.id));
+        if (by.kind === 'user' && !byGateway) connection.leaves(open.ofUser(by.id));
         connection.opened(by);
         // Asked again now that a revocation would find the connection: one may have come in between.
         await identification.recheck(by);

@@ -1,10 +1,12 @@
-import type { IncomingMessage, Server } from 'node:http';
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { GraphQLSchema } from 'graphql';
 import { handleProtocols, makeServer } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { REFUSALS, Refusal } from '../../domain/refusals.ts';
 import type { Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
+import { byGateway, gatewayIn } from '../http/gateways.ts';
 import type { OpenConnections } from '../http/open-connections.ts';
 import { requestOrigin } from '../http/request-origin.ts';
 import type { Origins } from '../http/origins.ts';
@@ -49,11 +51,37 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
     socket.on('error', () => socket.destroy());
     if (request.url?.split('?')[0] !== '/graphql') return refuseUpgrade(socket, 404, 'Not Found');
     if (!origins.allow(request.headers)) return refuseUpgrade(socket, 403, 'Forbidden');
+    if (gatewayIn(request.headers) === null) return admit(request, socket, head);
+    // It opens one for each of its users, all from one address.
+    byGateway({ headers: request.headers, ip: request.socket.remoteAddress ?? '' }, services).then(
+      () => begin(request, socket, head, () => {}),
+      (error: unknown) => refuseGateway(request, socket, error),
+    );
+  });
+
+  function admit(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const leave = enter(request);
     if (leave === null) return refuseUpgrade(socket, 429, 'Too Many Requests');
-    socket.once('close', leave);
-    sockets.handleUpgrade(request, socket, head, (ws) => serve(ws, request));
-  });
+    begin(request, socket, head, leave);
+  }
+
+  /** @param leaveAddress says that a connection from its address is gone; more than once does no harm */
+  function begin(request: IncomingMessage, socket: Duplex, head: Buffer, leaveAddress: () => void): void {
+    socket.once('close', leaveAddress);
+    sockets.handleUpgrade(request, socket, head, (ws) => serve(ws, { request, leaveAddress }));
+  }
+
+  function refuseGateway(
+    { headers, socket: { remoteAddress } }: IncomingMessage,
+    socket: Duplex,
+    error: unknown,
+  ): void {
+    if (!(error instanceof Refusal)) services.logger.error({ err: error }, 'a gateway could not be identified');
+    const address = services.proxies.clientOf(headers, remoteAddress ?? null);
+    const refusal = services.operationLimits.admitRefused(error, address)?.refusal ?? error;
+    const status = refusal instanceof Refusal ? REFUSALS[refusal.code].status : 500;
+    refuseUpgrade(socket, status, STATUS_CODES[status] ?? '');
+  }
 
   function enter({ headers, socket }: IncomingMessage): (() => void) | null {
     try {
@@ -63,13 +91,11 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
     }
   }
 
-  function serve(ws: WebSocket, request: IncomingMessage): void {
-    const connection = new Connection(
-      ws,
-      requestOrigin(request.headers, request.socket.remoteAddress ?? null, services.proxies),
-      services,
-    );
-    const extra: Extra = { connection, request };
+  function serve(ws: WebSocket, came: Pick<Extra, 'request' | 'leaveAddress'>): void {
+    const { headers, socket } = came.request;
+    const from = requestOrigin(headers, socket.remoteAddress ?? null, services.proxies);
+    const connection = new Connection(ws, from, services);
+    const extra: Extra = { connection, ...came };
     const pong = answerPings(connection, services);
     const mayCome = frameRate(limits, services.clock);
     const isListenedTo = (): boolean => {
