@@ -127,7 +127,7 @@ test('the commands about API keys do what the page says', async () => {
     .replaceAll(':4001', `:${port}`)
     .replaceAll('a password for trying it', PASSWORD);
   const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 60_000 });
-  const [granted, users, lacking, old, fresh, versions, found, revoked, refused, isKey, again, active, inactive] =
+  const [granted, users, lacking, old, fresh, versions, used, found, revoked, refused, isKey, again, active, inactive] =
     stdout.trim().split(/\n+/);
 
   expect(granted).toBe('{"data":{"grantRole":{"receipt":{"enforced":true}}}}');
@@ -135,6 +135,7 @@ test('the commands about API keys do what the page says', async () => {
   expect(lacking).toContain('"allowed":false,"reason":"This API key does not have the permission session:read."');
   expect([old, fresh]).toEqual(['1', '1']);
   expect(versions).toContain('"versions":[{"number":2,"safeToRetire":false},{"number":1,"safeToRetire":false}]');
+  expect(used).toContain('"apiKeyUsage":{"admitted":4,"limited":0,"failed":0,"operations":[{');
   expect(found).toContain('"node":{"name":"of the pipeline","owner":{"name":"deployment"}}');
   expect(revoked).toBe('{"data":{"revokeApiKey":{"receipt":{"enforced":true}}}}');
   expect(refused).toContain('"code":"SESSION_REVOKED"');
@@ -228,7 +229,8 @@ test('the commands about supergraphs do what the page says, on the example that 
     expect(having('NOT_FOUND')).toHaveLength(1);
     expect(having('"code":"SESSION_REVOKED"')).toHaveLength(2);
     expect(having('event: complete')).toHaveLength(1);
-    expect(having('"enforced":true')).toHaveLength(1);
+    expect(having('"enforced":true')).toHaveLength(2);
+    expect(having('"grantRole":{"receipt":{"enforced":true}}')).toHaveLength(1);
     expect(having('0 answered otherwise, 0 rules decide no case')).toHaveLength(1);
     expect(having('"viewerCanMany":[{"allowed":true')[0]).toContain('{"allowed":false');
 

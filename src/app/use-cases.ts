@@ -34,6 +34,7 @@ import { Roles } from '../domain/roles/roles.ts';
 import { Scopes } from '../domain/scopes/scopes.ts';
 import { Activity } from '../domain/sessions/activity.ts';
 import { ApiKeys } from '../domain/api-keys/api-keys.ts';
+import { KeyUsage } from '../domain/api-keys/key-usage.ts';
 import { KeyUses } from '../domain/api-keys/key-uses.ts';
 import { Gateways } from '../domain/authentication/gateways.ts';
 import { Introspection } from '../domain/authentication/introspection.ts';
@@ -201,6 +202,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     apiKeys,
     keyUses,
     keyStates,
+    keyUsage: new KeyUsage({ store, policy, uncounted, flusher: usageFlusher, clock }),
     usageFlusher,
     uncountedUses: uncounted,
     operationLimits: new OperationLimits({ settings: config, share, limits, uncounted, clock }),

@@ -66,6 +66,36 @@ export const USAGE_LAWS: Readonly<Record<string, Law>> = {
     expect(await read(store, anId('key'))).toEqual([]);
   },
 
+  'usage.report: tells of the most frequent first, and of every hour or day of the calendar that has a part': async ({
+    store,
+  }) => {
+    const id = anId('key');
+    await put(
+      store,
+      aStock(id, [aCount(5), aCount(3, { outcome: 'limited' }), aCount(1, { operation: 'Rare' })]),
+      aStock(id, [aCount(2)], { era: 'b' }),
+      aStock(id, [aCount(7, { outcome: 'failed', version: '2' })], { hourMs: NOON_MS + 11 * HOUR_MS }),
+      aStock(id, [aCount(32)], { hourMs: NOON_MS - HOUR_MS }),
+      aStock(anId('key'), [aCount(64)]),
+    );
+    const question = { id, fromMs: NOON_MS, toMs: NOON_MS + 12 * HOUR_MS, operationsMax: 3 } as const;
+    const day = await store.usage.report({ ...question, unit: 'day', timeZone: 'Europe/Berlin' });
+    expect(day).toEqual({
+      operations: [aCount(7), aCount(7, { outcome: 'failed', version: '2' }), aCount(3, { outcome: 'limited' })],
+      buckets: [
+        { startMs: Date.parse('2024-05-14T22:00:00.000Z'), counts: { admitted: 8, limited: 3 } },
+        { startMs: Date.parse('2024-05-15T22:00:00.000Z'), counts: { failed: 7 } },
+      ],
+    });
+    const hours = await store.usage.report({ ...question, unit: 'hour', timeZone: 'UTC' });
+    expect(hours.buckets).toEqual(
+      Array.from({ length: 12 }, (_, n) => ({
+        startMs: NOON_MS + n * HOUR_MS,
+        counts: { 0: { admitted: 8, limited: 3 }, 11: { failed: 7 } }[n] ?? {},
+      })),
+    );
+  },
+
   'usage.forget: removes counts of hours before then, at most so many, and says how many': async ({ store }) => {
     const id = anId('key');
     const hours = [-30_000, -20_000, 0].map((hour) => aStock(id, [aCount(1)], { hourMs: NOON_MS + hour * HOUR_MS }));

@@ -6,6 +6,10 @@ import { loadPrincipal } from './loaders.ts';
 export const apiKeys: Resolvers = {
   Query: {
     apiKey: (_, { id }, { loaders }) => loaders.apiKeys.load(id),
+    apiKeyUsage: async (_, { id, range }, { by, services: { keyUsage } }) => {
+      const { operations, buckets, ...totals } = await keyUsage.report(by, id, range);
+      return { ...totals, operations: [...operations], buckets: [...buckets] };
+    },
     apiKeys: (_, args, { by, services }) => services.apiKeys.list(by, args),
   },
 

@@ -2,6 +2,7 @@ import type { PermissionAnalytics } from '../../domain/analytics/permission-anal
 import type { Rollups } from '../../domain/analytics/rollups.ts';
 import type { ApiKeys } from '../../domain/api-keys/api-keys.ts';
 import type { KeyStates } from '../../domain/api-keys/key-states.ts';
+import type { KeyUsage } from '../../domain/api-keys/key-usage.ts';
 import type { KeyUses } from '../../domain/api-keys/key-uses.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
@@ -71,6 +72,7 @@ export interface Services {
   readonly apiKeys: ApiKeys;
   readonly keyUses: KeyUses;
   readonly keyStates: KeyStates;
+  readonly keyUsage: KeyUsage;
   readonly usageFlusher: UsageFlusher;
   readonly uncountedUses: UncountedUses;
   readonly scopes: Scopes;

@@ -103,6 +103,8 @@ export type Query = {
   apiKey?: Maybe<ApiKey>;
   /** The keys you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
   apiKeys: ApiKeyConnection;
+  /** How often a key was used and for what, in whole hours of UTC. For whoever may read the key; otherwise NOT_FOUND. */
+  apiKeyUsage: ApiKeyUsage;
   /** May you do this? About a subject you may not read, the answer is the same as about one that does not exist. */
   viewerCan: Decision;
   /** Several questions at once, answered in their order; at most 1000. */
@@ -182,6 +184,12 @@ export type QueryApiKeysArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   filter?: InputMaybe<ApiKeyFilter>;
   orderBy?: InputMaybe<ApiKeyOrder>;
+};
+
+
+export type QueryApiKeyUsageArgs = {
+  id: Scalars['ID']['input'];
+  range: AnalyticsRange;
 };
 
 
@@ -1049,6 +1057,44 @@ export type ApiKeyVersion = {
   lastUsedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Whether it has been replaced, the newest is in use, and nobody has used this one for an hour. */
   safeToRetire: Scalars['Boolean']['output'];
+};
+
+/**
+ * Counts are whole numbers. Those of more than 400 days ago are gone; the last second may be missing, and a minute while Redis does
+ * not answer.
+ */
+export type ApiKeyUsage = {
+  __typename?: 'ApiKeyUsage';
+  /** Operations that began, */
+  admitted: Scalars['Float']['output'];
+  /** those that did not, since there were too many, */
+  limited: Scalars['Float']['output'];
+  /** and those of the ones that began which were answered with errors. */
+  failed: Scalars['Float']['output'];
+  /** What was asked for, the most frequent first, at most 200. */
+  operations: Array<ApiKeyOperationCount>;
+  /** All that have a part in the range, in their order. What lies outside of it is not counted in them. */
+  buckets: Array<ApiKeyUsageBucket>;
+};
+
+export type ApiKeyOperationCount = {
+  __typename?: 'ApiKeyOperationCount';
+  /** The number of the secret that was shown. */
+  version: Scalars['Int']['output'];
+  /** The name of the operation; the beginning of a hash of its text where it has none; * for those that were too many to tell apart. */
+  operation: Scalars['String']['output'];
+  /** admitted, limited or failed. One that failed is counted as admitted as well. */
+  outcome: Scalars['String']['output'];
+  count: Scalars['Float']['output'];
+};
+
+export type ApiKeyUsageBucket = {
+  __typename?: 'ApiKeyUsageBucket';
+  /** Where the hour or day begins, which may be before the range does. */
+  start: Scalars['DateTime']['output'];
+  admitted: Scalars['Float']['output'];
+  limited: Scalars['Float']['output'];
+  failed: Scalars['Float']['output'];
 };
 
 /** All of it must hold. */
@@ -2387,6 +2433,9 @@ export type ResolversTypes = {
   SessionBucket: ResolverTypeWrapper<SessionBucket>;
   ApiKey: ResolverTypeWrapper<ApiKeyRecord>;
   ApiKeyVersion: ResolverTypeWrapper<ApiKeyVersion>;
+  ApiKeyUsage: ResolverTypeWrapper<ApiKeyUsage>;
+  ApiKeyOperationCount: ResolverTypeWrapper<ApiKeyOperationCount>;
+  ApiKeyUsageBucket: ResolverTypeWrapper<ApiKeyUsageBucket>;
   ApiKeyFilter: ApiKeyFilter;
   ApiKeyOrder: ApiKeyOrder;
   ApiKeyOrderField: ApiKeyOrderField;
@@ -2571,6 +2620,9 @@ export type ResolversParentTypes = {
   SessionBucket: SessionBucket;
   ApiKey: ApiKeyRecord;
   ApiKeyVersion: ApiKeyVersion;
+  ApiKeyUsage: ApiKeyUsage;
+  ApiKeyOperationCount: ApiKeyOperationCount;
+  ApiKeyUsageBucket: ApiKeyUsageBucket;
   ApiKeyFilter: ApiKeyFilter;
   ApiKeyOrder: ApiKeyOrder;
   ApiKeyConnection: Omit<ApiKeyConnection, 'edges'> & { edges: Array<ResolversParentTypes['ApiKeyEdge']> };
@@ -2738,6 +2790,7 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   sessionAnalytics?: Resolver<ResolversTypes['SessionAnalytics'], ParentType, ContextType, RequireFields<QuerySessionAnalyticsArgs, 'range'>>;
   apiKey?: Resolver<Maybe<ResolversTypes['ApiKey']>, ParentType, ContextType, RequireFields<QueryApiKeyArgs, 'id'>>;
   apiKeys?: Resolver<ResolversTypes['ApiKeyConnection'], ParentType, ContextType, RequireFields<QueryApiKeysArgs, 'first'>>;
+  apiKeyUsage?: Resolver<ResolversTypes['ApiKeyUsage'], ParentType, ContextType, RequireFields<QueryApiKeyUsageArgs, 'id' | 'range'>>;
   viewerCan?: Resolver<ResolversTypes['Decision'], ParentType, ContextType, RequireFields<QueryViewerCanArgs, 'action' | 'subject'>>;
   viewerCanMany?: Resolver<Array<ResolversTypes['Decision']>, ParentType, ContextType, RequireFields<QueryViewerCanManyArgs, 'checks'>>;
   viewerAbility?: Resolver<ResolversTypes['AbilityRules'], ParentType, ContextType>;
@@ -3025,6 +3078,28 @@ export type ApiKeyVersionResolvers<ContextType = OperationContext, ParentType ex
   validUntil?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   lastUsedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   safeToRetire?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type ApiKeyUsageResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyUsage'] = ResolversParentTypes['ApiKeyUsage']> = {
+  admitted?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  limited?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  failed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  operations?: Resolver<Array<ResolversTypes['ApiKeyOperationCount']>, ParentType, ContextType>;
+  buckets?: Resolver<Array<ResolversTypes['ApiKeyUsageBucket']>, ParentType, ContextType>;
+};
+
+export type ApiKeyOperationCountResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyOperationCount'] = ResolversParentTypes['ApiKeyOperationCount']> = {
+  version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  operation?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  outcome?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type ApiKeyUsageBucketResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyUsageBucket'] = ResolversParentTypes['ApiKeyUsageBucket']> = {
+  start?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  admitted?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  limited?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  failed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
 };
 
 export type ApiKeyConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyConnection'] = ResolversParentTypes['ApiKeyConnection']> = {
@@ -3730,6 +3805,9 @@ export type Resolvers<ContextType = OperationContext> = {
   SessionBucket?: SessionBucketResolvers<ContextType>;
   ApiKey?: ApiKeyResolvers<ContextType>;
   ApiKeyVersion?: ApiKeyVersionResolvers<ContextType>;
+  ApiKeyUsage?: ApiKeyUsageResolvers<ContextType>;
+  ApiKeyOperationCount?: ApiKeyOperationCountResolvers<ContextType>;
+  ApiKeyUsageBucket?: ApiKeyUsageBucketResolvers<ContextType>;
   ApiKeyConnection?: ApiKeyConnectionResolvers<ContextType>;
   ApiKeyEdge?: ApiKeyEdgeResolvers<ContextType>;
   CreateApiKeyPayload?: CreateApiKeyPayloadResolvers<ContextType>;

@@ -60,6 +60,11 @@ export class UsageFlusher {
     for (let from = 0; from < hours.length; from += BATCH) await this.#write(hours.slice(from, from + BATCH));
   }
 
+  /** Writes what is counted of these hours by now. */
+  async flushHours(hours: readonly UsageHour[]): Promise<void> {
+    await this.#write(hours);
+  }
+
   async #takeTurn(): Promise<void> {
     if ((await this.#counts.claim(TURN_MS)) !== true) return;
     await this.flush();

@@ -94,7 +94,33 @@ export interface UsageOfHour extends UsageCount {
   readonly hour: Instant;
 }
 
+export interface UsageQuestion {
+  readonly id: string;
+  /** Whole hours, in ms since the epoch: from the first on, and before the last. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly unit: 'hour' | 'day';
+  readonly timeZone: string;
+  /** Versions, operations and outcomes that are told apart, at most. */
+  readonly operationsMax: number;
+}
+
+export interface UsageAnswer {
+  /** The most frequent first. */
+  readonly operations: readonly UsageCount[];
+  /**
+   * The hours or days of the calendar of the time zone that have a part in the range, in order, with the uses of the hours that
+   * begin in that part.
+   */
+  readonly buckets: readonly {
+    readonly startMs: number;
+    readonly counts: Readonly<Partial<Record<Outcome, number>>>;
+  }[];
+}
+
 export interface UsageReader {
+  /** Summed over all eras. All of the answer from one snapshot. Refuses a time zone that the database does not know. */
+  report(question: UsageQuestion): Promise<UsageAnswer>;
   /** What was counted for it in the hours that begin in this range, over all eras, in order of the hours. One statement. */
   read(id: string, fromMs: number, toMs: number): Promise<readonly UsageOfHour[]>;
 }
