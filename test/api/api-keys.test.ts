@@ -16,6 +16,7 @@ import {
   type Castellans,
   codesOf,
   createTestClock,
+  PASSWORD,
   type SignedInUser,
   startCastellans,
   until,
@@ -359,6 +360,32 @@ describe('where a key is good', () => {
       }
     }
     expect(await castellans.recorded()).toEqual(before);
+  });
+
+  test('for reading alone, even where nobody in particular may write', async () => {
+    const { secret } = await createKey(alice, { readOnly: true });
+    const phone = await castellans.signIn(bob.email);
+    const state = async () => [await castellans.recorded(), await castellans.rows('select count(*) from sessions')];
+    const before = await state();
+    for (const mutation of [
+      `signIn(input: { email: "${bob.email}", password: "${PASSWORD}" }) { __typename }`,
+      `refreshSession(refreshToken: "${phone.refreshToken}") { expiresAt }`,
+      'signUp(input: { email: "eve@example.com", name: "Eve", password: "a few unrelated words" }) { position }',
+      `requestPasswordReset(email: "${bob.email}") { position }`,
+      'resetPassword(token: "none", newPassword: "a few unrelated words") { position }',
+      'verifyEmail(token: "none") { position }',
+      'verifyMfa(input: { challengeToken: "none", code: "1" }) { expiresAt }',
+    ]) {
+      for (const instance of INSTANCES) {
+        const answer = await withKey(secret, `mutation { ${mutation} }`, { instance });
+        expect([mutation, extensionsOf(answer)]).toEqual([mutation, [{ code: 'FORBIDDEN', reason: 'read_only' }]]);
+      }
+    }
+    expect(await state()).toEqual(before);
+    // The refresh token was not used.
+    const refresh = 'mutation ($token: String!) { refreshSession(refreshToken: $token) { expiresAt } }';
+    const refreshed = await castellans.ask(refresh, { variables: { token: phone.refreshToken } });
+    expect(refreshed.errors).toEqual([]);
   });
 
   test('until it expires', async () => {

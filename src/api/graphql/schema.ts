@@ -1,6 +1,8 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, type GraphQLSchema } from 'graphql';
+import { demandWriter } from '../../domain/authority/authority.ts';
 import { badInput } from '../../domain/refusals.ts';
+import type { OperationContext } from './context.ts';
 import { entityKeys, isIdentified } from './entity-keys.ts';
 import { accounts } from './accounts.ts';
 import { apiKeys } from './api-keys.ts';
@@ -56,6 +58,7 @@ export function buildSchema(typeDefs: DocumentNode, modules: readonly ResolverMa
   const problems = [...unknownResolvers(schema, resolvers), ...missingReferences(schema, resolvers)];
   if (problems.length > 0) throw new Error(`The schema and its resolvers do not fit:\n${problems.join('\n')}`);
   refuseMalformedRepresentations(schema);
+  refuseReaders(schema);
   return schema;
 }
 
@@ -106,6 +109,18 @@ function refuseMalformedRepresentations(schema: GraphQLSchema): void {
     }
     return resolve(source, args, context, info);
   };
+}
+
+/** Some mutations are nobody's, such as signing in, and ask no further who acts: a key that is for reading begins none of them. */
+function refuseReaders(schema: GraphQLSchema): void {
+  for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) {
+    const { resolve } = field;
+    if (resolve === undefined) continue;
+    field.resolve = (source, args, context: OperationContext, info) => {
+      demandWriter(context.by);
+      return resolve(source, args, context, info);
+    };
+  }
 }
 
 function entityNames(schema: GraphQLSchema): readonly string[] {

@@ -220,8 +220,8 @@ export class Authority {
   }
 }
 
-/** An API key may be good for reading alone. */
-function demandWriter(by: Principal): void {
+/** Refuses with FORBIDDEN to change anything by an API key that is good for reading alone. */
+export function demandWriter(by: Principal): void {
   if (by.kind !== 'user' || by.credential.key?.readOnly !== true) return;
   throw new Refusal('FORBIDDEN', 'This API key is good for reading only.', { reason: 'read_only' });
 }
