@@ -159,7 +159,7 @@ export async function startCastellans(
 
     async recorded() {
       const [counts] = await castellans.rows<object>(
-        `select (select count(*) from audit_entries) as audit, (select count(*) from authority_log) as log,
+        `select (select count(*) from audit_entries where action <> 'user.sign_in_failed') as audit, (select count(*) from authority_log) as log,
            (select count(*) from users) as users, (select count(*) from grants) as grants`,
       );
       return counts ?? {};
