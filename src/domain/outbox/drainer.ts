@@ -7,7 +7,7 @@ import type { OutboxEvent } from './event.ts';
 /** Events numbered in one transaction. */
 const BATCH = 500;
 /** Commits that follow each other closely are numbered together. */
-const REST_MS = 10;
+const REST_MS = 25;
 
 /** Told of every event once over all instances, in order, within the transaction that numbers it. */
 export type Drained = (tx: Transaction, events: readonly OutboxEvent[]) => Promise<void>;
