@@ -99,6 +99,8 @@ describe('when a session was last used', () => {
       );
     };
     await until(async () => (await noted()).length === 1);
+    // Opening it has its time, and that is over by then.
+    await until(() => castellans.apps[1]?.services.eventFeeds.subscribers === 1);
     const first = await noted();
     clock.advance(20_000);
     expect(await noted()).toEqual(first);
