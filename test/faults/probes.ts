@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { LIMITS } from '../../src/kit/limits.ts';
 import { ask, Socket, type Reply } from './clients.ts';
 import type { Instance } from './cluster.ts';
 
@@ -29,6 +30,8 @@ export type Counts = Record<Outcome | 'afterEnforced', number>;
 
 const REFUSALS = new Set(['SESSION_REVOKED', 'UNAUTHENTICATED', 'FORBIDDEN', 'NOT_FOUND']);
 const RECENT_MS = 7_000;
+/** A socket that sends more than it may is closed: the loop leaves half of it to the bursts. */
+const FRAME_MS = (2 * LIMITS.sockets.framesMs) / LIMITS.sockets.frames;
 
 /** What all probes came to. */
 export class ProbeRecord {
@@ -110,6 +113,7 @@ export class Prober {
   readonly #record: ProbeRecord;
   readonly #loops: Promise<void>[] = [];
   #socket: Socket | null = null;
+  #closedWith = 0;
   #stopped = false;
 
   constructor(instance: Instance, record: ProbeRecord) {
@@ -119,7 +123,12 @@ export class Prober {
 
   async start(): Promise<void> {
     this.#socket = await Socket.open(this.#instance.url, null);
-    this.#loops.push(this.#loop(this.overHttp), this.#loop(this.overHttp), this.#loop(this.overSocket));
+    this.#socket.closed.then((how) => (this.#closedWith = how)).catch(() => {});
+    const overSocket = async (victim: Victim): Promise<void> => {
+      await pause(FRAME_MS);
+      await this.overSocket(victim);
+    };
+    this.#loops.push(this.#loop(this.overHttp), this.#loop(this.overHttp), this.#loop(overSocket));
   }
 
   async stop(): Promise<void> {
@@ -145,7 +154,9 @@ export class Prober {
 
   readonly overSocket = async (victim: Victim): Promise<void> => {
     const where = `instance ${this.#instance.index} over WebSocket`;
-    if (this.#socket?.isOpen !== true) return this.#record.failed(where, 'the socket is closed');
+    if (this.#socket?.isOpen !== true) {
+      return this.#record.failed(where, `the socket was closed with ${this.#closedWith}`);
+    }
     const startedAtMs = performance.now();
     this.#record.note(victim, where, startedAtMs, await this.#socket.ask(victim.query, victim.token));
   };

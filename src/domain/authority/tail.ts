@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { toInstant, type Clock, type Timer } from '../../kit/clock.ts';
+import { type Clock, type Timer } from '../../kit/clock.ts';
 import { withDeadline } from '../../kit/deadline.ts';
 import type { Log } from '../../kit/log.ts';
 import { Refusal } from '../refusals.ts';
@@ -226,7 +226,7 @@ export class Tail {
     if (heartbeat && !this.#stopped) {
       this.#leaseUntil = Math.max(this.#leaseUntil, sentAt + this.#timing.leaseMs);
       this.#wallOffset = wallOffset;
-      this.#tombstones.forgetBefore(toInstant(this.#clock.now() - this.#timing.windowSeconds * 1_000));
+      this.#tombstones.forgetBefore(sentAt - this.#timing.windowSeconds * 1_000);
     }
     if (heartbeat || reply.entries.length > 0) this.#acknowledge();
     return false;
@@ -235,7 +235,8 @@ export class Tail {
   async #apply(entries: readonly LogEntry[]): Promise<void> {
     const last = entries.at(-1);
     if (last === undefined) return;
-    for (const entry of entries) this.#tombstones.add(entry);
+    const nowMs = this.#clock.monotonicMs();
+    for (const entry of entries) this.#tombstones.add(entry, nowMs);
     const ended = this.#listeners.map(async (listener) => listener.applied(entries));
     this.#applied = last.seq;
     for (const check of this.#progress) check();

@@ -1,5 +1,4 @@
 import { isId } from '../../kit/ids.ts';
-import type { Instant } from '../../kit/clock.ts';
 import type { LogEntry } from './log.ts';
 
 /**
@@ -10,7 +9,7 @@ import type { LogEntry } from './log.ts';
 export class Tombstones {
   readonly #revoked = new Map<string, number>();
   readonly #touched = new Map<string, number>();
-  readonly #order: { readonly seq: number; readonly at: Instant; readonly target: string }[] = [];
+  readonly #order: { readonly seq: number; readonly learnedMs: number; readonly target: string }[] = [];
   #first = 0;
   #horizon: number;
 
@@ -26,8 +25,9 @@ export class Tombstones {
     return this.#touched.size;
   }
 
-  add({ seq, at, target, kind }: LogEntry): void {
-    this.#order.push({ seq, at, target });
+  /** @param nowMs the instance's monotonic clock: how long an entry is kept is nobody else's clock's to say */
+  add({ seq, target, kind }: LogEntry, nowMs: number): void {
+    this.#order.push({ seq, learnedMs: nowMs, target });
     this.#touched.set(target, seq);
     if (kind === 'revoked') this.#revoked.set(target, seq);
   }
@@ -48,10 +48,10 @@ export class Tombstones {
     return false;
   }
 
-  /** Forgets entries older than `oldest` and raises the horizon past them. */
-  forgetBefore(oldest: Instant): void {
+  /** Forgets entries learned before `oldestMs` and raises the horizon past them. */
+  forgetBefore(oldestMs: number): void {
     let entry = this.#order[this.#first];
-    while (entry !== undefined && entry.at < oldest) {
+    while (entry !== undefined && entry.learnedMs < oldestMs) {
       this.#horizon = entry.seq;
       if (this.#touched.get(entry.target) === entry.seq) this.#touched.delete(entry.target);
       if (this.#revoked.get(entry.target) === entry.seq) this.#revoked.delete(entry.target);
