@@ -87,11 +87,16 @@ export const clients: Bench = {
 /** One for each session, over HTTP and a WebSocket by turns. */
 async function askersOf({ url }: Child, tokens: readonly string[], query: string): Promise<readonly Asker[]> {
   return inLanes(tokens, LANES, async (token, n): Promise<Asker> => {
-    if (n % 2 === 1) return SocketAsker.open(url, token, { query });
+    if (n % 2 === 1) return SocketAsker.open(url, token, { localAddress: addressOf(n), query });
     const [asker] = await httpAskers(url, [graphqlRequest(query, token)]);
     if (asker === undefined) throw new TypeError('there is no connection');
     return asker;
   });
+}
+
+/** One address may hold only so many sockets open. */
+function addressOf(n: number): string {
+  return `127.0.0.${1 + (n % 20)}`;
 }
 
 function row(name: string, all: readonly Float64Array[], yardstick: readonly Float64Array[]): readonly Cell[] {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { LIMITS } from '../src/kit/limits.ts';
 import type { Bench, Table } from './support/bench.ts';
 import { residentMiBOf } from './support/child.ts';
 import { ask } from './support/client.ts';
@@ -11,8 +12,8 @@ import { quantile } from './support/statistics.ts';
 import { issueTokensOf, type Subject } from './support/tokens.ts';
 
 const SOCKETS = 10_000;
-/** As many sessions each user has, with a socket each. */
-const EACH = 100;
+/** As many sessions each user has, with a socket each: as many as one user may hold open. */
+const EACH = LIMITS.sockets.perUser;
 const SCOPE = 'acme/team-3';
 const PER_SECOND = 200;
 const LANES = 32;
