@@ -43,6 +43,8 @@ export interface Config {
   readonly passwordStrength: { readonly memoryKib: number; readonly passes: number };
   readonly wrongPasswordsPerAddress: number;
   readonly accountRequestsPerAddress: number;
+  /** Whether a browser that opens /graphql gets a page to ask from. */
+  readonly explorer: boolean;
   readonly limits: Limits;
   /** How many operations a user may begin, and one network from which nobody in particular asks; no rates are no limit. */
   readonly userRates: readonly Rate[];
@@ -232,6 +234,7 @@ const environment = z.object({
   GATEWAY_LIMITS: documentLimits(LIMITS.gatewayDocuments),
   SOCKETS_PER_USER: between(1, 100_000).default(LIMITS.sockets.perUser),
   SOCKETS_PER_ADDRESS: between(1, 100_000).default(LIMITS.sockets.perAddress),
+  EXPLORER: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
   INTROSPECTION: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
   SESSION_PROFILE: z.enum(SESSION_LEVELS, { error: `must be one of ${SESSION_LEVELS.join(', ')}` }).default('aal1'),
   SESSIONS_PER_USER: z
@@ -313,6 +316,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     passwordStrength: { memoryKib: data.ARGON2_MEMORY_KIB, passes: data.ARGON2_PASSES },
     wrongPasswordsPerAddress: 100,
     accountRequestsPerAddress: 20,
+    explorer: !production && data.EXPLORER !== 'off',
     limits: limitsOf(data, production),
     userRates: data.RATE_LIMIT_USERS,
     anonymousRates: data.RATE_LIMIT_ANONYMOUS,
@@ -361,6 +365,9 @@ function productionProblems(given: Readonly<Record<string, string | undefined>>)
     .map(([variable, message]) => ({ variable, message }));
   if (given['SIGN_UP'] === 'open' && given['SMTP_URL'] === undefined) {
     missing.push({ variable: 'SMTP_URL', message: 'is required in production where SIGN_UP is open: it sends mail' });
+  }
+  if (given['EXPLORER'] === 'on') {
+    missing.push({ variable: 'EXPLORER', message: 'must be off in production: the explorer is for development' });
   }
   const insecure = given['ISSUER']?.startsWith('http://') === true;
   return insecure ? [...missing, { variable: 'ISSUER', message: 'must start with https:// in production' }] : missing;

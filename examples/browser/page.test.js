@@ -84,6 +84,25 @@ test('a button goes dark when the role is revoked, and the page when the session
   assert.deepEqual(mistakes, []);
 });
 
+test('a browser that opens /graphql asks from there, and nothing comes from elsewhere', async () => {
+  const elsewhere = [];
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(`${castellan}/`) && !url.startsWith('data:')) elsewhere.push(url);
+  });
+  const shown = page.waitForResponse(
+    (response) => response.request().postData()?.includes('IntrospectionQuery') ?? false,
+  );
+  await page.goto(`${castellan}/graphql`);
+  await page.waitForSelector('.graphiql-container');
+  assert.deepEqual((await (await shown).json()).errors, undefined);
+  const answered = page.waitForResponse((response) => response.request().postData()?.includes('signIn') ?? false);
+  await page.click('.graphiql-execute-button');
+  const { errors } = await (await answered).json();
+  assert.equal(errors[0].extensions.code, 'UNAUTHENTICATED');
+  assert.deepEqual({ elsewhere, mistakes }, { elsewhere: [], mistakes: [] });
+});
+
 /** A Castellan of our own, with the embedded PostgreSQL, until the tests have run. */
 async function startCastellan() {
   const folder = await mkdtemp(join(tmpdir(), 'castellan-browser-'));

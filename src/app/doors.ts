@@ -6,6 +6,7 @@ import { createSchema } from '../api/graphql/schema.ts';
 import { readSchemaText } from '../api/graphql/sdl.ts';
 import { addCors } from '../api/http/cors.ts';
 import { EventStreams } from '../api/http/event-streams.ts';
+import { Explorer } from '../api/http/explorer.ts';
 import { observe } from '../api/http/gauges.ts';
 import { addGraphqlRoute } from '../api/http/graphql-route.ts';
 import { KnownQueries } from '../api/http/known-queries.ts';
@@ -64,7 +65,9 @@ export async function openDoors(
     origins: new CallbackOrigins(config.callbackOrigins),
     calls: new CallbackCalls(),
   });
-  addGraphqlRoute(server, { apollo, services, documents, known, streams, callbacks, origins, metrics });
+  const explorer = config.explorer ? new Explorer() : null;
+  explorer?.addTo(server);
+  addGraphqlRoute(server, { explorer, apollo, services, documents, known, streams, callbacks, origins, metrics });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins, open });
   observe(metrics, services, {
     sockets: () => sockets.count,

@@ -9,6 +9,12 @@ import { ofType, openSocket } from '../support/socket.ts';
 
 /** What somebody does to a connection who wants it to cost us, or to show what it should not. */
 
+const PROTECTION = {
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=31536000',
+  'x-content-type-options': 'nosniff',
+};
 const ME = '{ me { id } }';
 const SESSION_EVENTS = 'subscription { sessionEvents { __typename } }';
 /** Short, since tests wait for what runs out. */
@@ -279,10 +285,17 @@ test('AC-78: no answer may be stored by anybody but those that say for how long'
   for (const [path, init] of privately) {
     const response = await fetch(url() + path, init);
     await response.text();
-    expect({ path, control: response.headers.get('cache-control') }).toEqual({ path, control: 'private, no-store' });
+    const { headers } = response;
+    expect({ path, control: headers.get('cache-control') }).toEqual({ path, control: 'private, no-store' });
+    expect({ path, ...protection(headers) }).toEqual({ path, ...PROTECTION });
   }
   for (const path of ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server']) {
     const response = await fetch(url() + path);
     expect(response.headers.get('cache-control')).toMatch(/^public, max-age=\d+$/);
+    expect({ path, ...protection(response.headers) }).toEqual({ path, ...PROTECTION });
   }
 });
+
+function protection(headers: Headers): object {
+  return Object.fromEntries(Object.keys(PROTECTION).map((name) => [name, headers.get(name)]));
+}

@@ -142,6 +142,7 @@ export async function serveProducts(sdl: string, app: App) {
     streams: new EventStreams({ ...parts, origins, open: new OpenConnections(services.limits.sockets) }),
     callbacks: new Callbacks({ ...parts, origins: new CallbackOrigins([]), calls: new CallbackCalls() }),
     origins,
+    explorer: null,
     metrics,
   });
   await server.listen({ host: '127.0.0.1', port: 0 });

@@ -56,6 +56,8 @@ export function weigh(document: DocumentNode, limits: DocumentLimits): Weights {
     if (fragment === undefined) return empty();
     tallies.set(name, null);
     const tally = tallySet(fragment.selectionSet);
+    // A fragment of introspection: its depth is not counted where it is spread, and has no other place.
+    if (fragment.typeCondition.name.value.startsWith('__')) tally.depth = 0;
     tallies.set(name, tally);
     return tally;
   }

@@ -7,6 +7,7 @@ import type { Documents } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import { delivered, EXECUTION } from '../graphql/execution.ts';
 import { limitsFor } from '../graphql/limits.ts';
+import { PROTECTION } from './headers.ts';
 import { whileWaited } from './graphql-route.ts';
 import { type OperationRequest, requestOf } from './operation-request.ts';
 import type { OpenConnections } from './open-connections.ts';
@@ -92,6 +93,7 @@ export class EventStreams {
     reply.hijack();
     const cookies = context.cookies?.answer ?? [];
     raw.writeHead(200, {
+      ...PROTECTION,
       ...headers,
       'content-type': `${EVENTS}; charset=utf-8`,
       'cache-control': 'private, no-store',

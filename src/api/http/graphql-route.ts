@@ -12,6 +12,8 @@ import type { Metrics } from '../../kit/metrics.ts';
 import type { CallbackStream } from './callback-stream.ts';
 import type { Callbacks } from './callbacks.ts';
 import type { EventStreams } from './event-streams.ts';
+import type { Explorer } from './explorer.ts';
+import { PROTECTION } from './headers.ts';
 import { contextNow, contextOf } from './identity.ts';
 import type { KnownQueries } from './known-queries.ts';
 import { limitHeaders } from './limit-headers.ts';
@@ -30,12 +32,14 @@ export interface GraphqlRouteParts {
   readonly streams: EventStreams;
   readonly callbacks: Callbacks;
   readonly origins: Origins;
+  /** Null where a browser sees none. */
+  readonly explorer: Explorer | null;
   readonly metrics: Metrics;
 }
 
 export function addGraphqlRoute(
   server: FastifyInstance,
-  { apollo, services, documents, known, streams, callbacks, origins, metrics }: GraphqlRouteParts,
+  { apollo, services, documents, known, streams, callbacks, origins, explorer, metrics }: GraphqlRouteParts,
 ): void {
   const answered = metrics.operations.labels({ kind: 'query', outcome: 'ok' });
   const failed = metrics.operations.labels({ kind: 'query', outcome: 'errors' });
@@ -43,6 +47,7 @@ export function addGraphqlRoute(
     method: ['GET', 'POST'],
     url: '/graphql',
     handler: async (request, reply) => {
+      if (explorer?.wantedBy(request) === true) return explorer.answer(reply);
       let context: OperationContext | null = null;
       let isStream: boolean;
       let limits: Headers = {};
@@ -135,7 +140,7 @@ function send(
   limits: Headers,
   cookies: readonly string[] = [],
 ): FastifyReply {
-  const all: OutgoingHttpHeaders = { ...limits };
+  const all: OutgoingHttpHeaders = { ...PROTECTION, ...limits };
   for (const [name, value] of headers) all[name] = value;
   if (cookies.length > 0) all['set-cookie'] = [...cookies];
   all['cache-control'] = PRIVATE;

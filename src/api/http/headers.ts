@@ -20,10 +20,28 @@ export function refuseEncodings(server: FastifyInstance): void {
   });
 }
 
+/**
+ * What keeps a browser from taking an answer for something else, framing it, or saying elsewhere where it came from. The
+ * last one is for https alone: over http a browser ignores it.
+ *
+ * @param policy the Content-Security-Policy of a page; answers that are none load nothing
+ */
+export function protectedBy(policy: string): Readonly<Record<string, string>> {
+  return {
+    'content-security-policy': policy,
+    'referrer-policy': 'no-referrer',
+    'strict-transport-security': 'max-age=31536000',
+    'x-content-type-options': 'nosniff',
+  };
+}
+
+/** Those of every answer that is no page. */
+export const PROTECTION = Object.freeze(protectedBy("default-src 'none'; frame-ancestors 'none'"));
+
 /** Whoever stores an answer gives it to others. What may be stored says so itself. */
 export function keepPrivate(server: FastifyInstance): void {
   server.addHook('onRequest', (_request, reply, done) => {
-    reply.header('cache-control', 'private, no-store');
+    reply.headers({ ...PROTECTION, 'cache-control': 'private, no-store' });
     done();
   });
 }

@@ -50,8 +50,8 @@ export function createServer({
   });
 
   server.server.headersTimeout = limits.headersMs;
-  refuseEncodings(server);
   keepPrivate(server);
+  refuseEncodings(server);
 
   server.setErrorHandler((error: FastifyError | Refusal, _request, reply) => {
     if (!('statusCode' in error)) return refuse(reply, error, { logger });
