@@ -60,6 +60,13 @@ export const SERVICE_ACCOUNT_LAWS: Readonly<Record<string, Readonly<Record<strin
       expect(await store.grants.isHeld(roleId)).toBe(true);
     },
 
+    'setName: what is found afterwards': async ({ store }) => {
+      const account = aServiceAccount();
+      await store.transaction((tx) => tx.serviceAccounts.add(account));
+      await store.transaction((tx) => tx.serviceAccounts.setName(account.id, 'Gateway 🗝'));
+      expect(await store.serviceAccounts.find(account.id)).toEqual({ ...account, name: 'Gateway 🗝' });
+    },
+
     'setStatus: what is found afterwards': async ({ store }) => {
       const account = aServiceAccount();
       await store.transaction((tx) => tx.serviceAccounts.add(account));

@@ -390,6 +390,8 @@ export type Mutation = {
   regenerateRecoveryCodes: RegenerateRecoveryCodesPayload;
   /** It holds no role and has no key yet. */
   createServiceAccount: CreateServiceAccountPayload;
+  /** Sets what is given. Each field is a right of its own. */
+  updateServiceAccount: UpdateServiceAccountPayload;
   /** Shuts it out: none of its keys and sockets is honoured until it is enabled again. */
   disableServiceAccount: DisableServiceAccountPayload;
   /** Lets it in again, with the keys that it had. */
@@ -618,6 +620,11 @@ export type MutationRegenerateRecoveryCodesArgs = {
 
 export type MutationCreateServiceAccountArgs = {
   input: CreateServiceAccountInput;
+};
+
+
+export type MutationUpdateServiceAccountArgs = {
+  input: UpdateServiceAccountInput;
 };
 
 
@@ -1883,6 +1890,19 @@ export type CreateServiceAccountPayload = {
   position: Scalars['String']['output'];
 };
 
+/** What is absent or null stays. */
+export type UpdateServiceAccountInput = {
+  id: Scalars['ID']['input'];
+  name?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type UpdateServiceAccountPayload = {
+  __typename?: 'UpdateServiceAccountPayload';
+  serviceAccount: ServiceAccount;
+  receipt: Receipt;
+  position: Scalars['String']['output'];
+};
+
 export type DisableServiceAccountPayload = {
   __typename?: 'DisableServiceAccountPayload';
   serviceAccount: ServiceAccount;
@@ -2533,6 +2553,8 @@ export type ResolversTypes = {
   ServiceAccountEdge: ResolverTypeWrapper<Omit<ServiceAccountEdge, 'node'> & { node: ResolversTypes['ServiceAccount'] }>;
   CreateServiceAccountInput: CreateServiceAccountInput;
   CreateServiceAccountPayload: ResolverTypeWrapper<Omit<CreateServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
+  UpdateServiceAccountInput: UpdateServiceAccountInput;
+  UpdateServiceAccountPayload: ResolverTypeWrapper<Omit<UpdateServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
   DisableServiceAccountPayload: ResolverTypeWrapper<Omit<DisableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
   EnableServiceAccountPayload: ResolverTypeWrapper<Omit<EnableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
   DeleteServiceAccountPayload: ResolverTypeWrapper<DeleteServiceAccountPayload>;
@@ -2712,6 +2734,8 @@ export type ResolversParentTypes = {
   ServiceAccountEdge: Omit<ServiceAccountEdge, 'node'> & { node: ResolversParentTypes['ServiceAccount'] };
   CreateServiceAccountInput: CreateServiceAccountInput;
   CreateServiceAccountPayload: Omit<CreateServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
+  UpdateServiceAccountInput: UpdateServiceAccountInput;
+  UpdateServiceAccountPayload: Omit<UpdateServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
   DisableServiceAccountPayload: Omit<DisableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
   EnableServiceAccountPayload: Omit<EnableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
   DeleteServiceAccountPayload: DeleteServiceAccountPayload;
@@ -2847,6 +2871,7 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   disableTotp?: Resolver<ResolversTypes['DisableTotpPayload'], ParentType, ContextType, RequireFields<MutationDisableTotpArgs, 'code'>>;
   regenerateRecoveryCodes?: Resolver<ResolversTypes['RegenerateRecoveryCodesPayload'], ParentType, ContextType, RequireFields<MutationRegenerateRecoveryCodesArgs, 'code'>>;
   createServiceAccount?: Resolver<ResolversTypes['CreateServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationCreateServiceAccountArgs, 'input'>>;
+  updateServiceAccount?: Resolver<ResolversTypes['UpdateServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationUpdateServiceAccountArgs, 'input'>>;
   disableServiceAccount?: Resolver<ResolversTypes['DisableServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationDisableServiceAccountArgs, 'id'>>;
   enableServiceAccount?: Resolver<ResolversTypes['EnableServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationEnableServiceAccountArgs, 'id'>>;
   deleteServiceAccount?: Resolver<ResolversTypes['DeleteServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationDeleteServiceAccountArgs, 'id'>>;
@@ -3562,6 +3587,12 @@ export type CreateServiceAccountPayloadResolvers<ContextType = OperationContext,
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type UpdateServiceAccountPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UpdateServiceAccountPayload'] = ResolversParentTypes['UpdateServiceAccountPayload']> = {
+  serviceAccount?: Resolver<ResolversTypes['ServiceAccount'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type DisableServiceAccountPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['DisableServiceAccountPayload'] = ResolversParentTypes['DisableServiceAccountPayload']> = {
   serviceAccount?: Resolver<ResolversTypes['ServiceAccount'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
@@ -3877,6 +3908,7 @@ export type Resolvers<ContextType = OperationContext> = {
   ServiceAccountConnection?: ServiceAccountConnectionResolvers<ContextType>;
   ServiceAccountEdge?: ServiceAccountEdgeResolvers<ContextType>;
   CreateServiceAccountPayload?: CreateServiceAccountPayloadResolvers<ContextType>;
+  UpdateServiceAccountPayload?: UpdateServiceAccountPayloadResolvers<ContextType>;
   DisableServiceAccountPayload?: DisableServiceAccountPayloadResolvers<ContextType>;
   EnableServiceAccountPayload?: EnableServiceAccountPayloadResolvers<ContextType>;
   DeleteServiceAccountPayload?: DeleteServiceAccountPayloadResolvers<ContextType>;
