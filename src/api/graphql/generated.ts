@@ -1450,11 +1450,11 @@ export type PolicyDiff = {
   after: Scalars['String']['output'];
   changes: Array<PolicyChange>;
   /** Everybody who gains or loses something. */
-  affected: Array<AffectedUser>;
+  affected: Array<AffectedPrincipal>;
 };
 
-export type AffectedUser = {
-  __typename?: 'AffectedUser';
+export type AffectedPrincipal = {
+  __typename?: 'AffectedPrincipal';
   id: Scalars['ID']['output'];
   /** Names of the roles held, with `at acme` where one holds in a scope only. */
   roles: Array<Scalars['String']['output']>;
@@ -2496,7 +2496,7 @@ export type ResolversTypes = {
   ExplainedCondition: ResolverTypeWrapper<ExplainedCondition>;
   Need: ResolverTypeWrapper<Need>;
   PolicyDiff: ResolverTypeWrapper<Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversTypes['PolicyChange']> }>;
-  AffectedUser: ResolverTypeWrapper<AffectedUser>;
+  AffectedPrincipal: ResolverTypeWrapper<AffectedPrincipal>;
   PolicyChange: ResolverTypeWrapper<PolicyChangeRecord>;
   PolicyPair: ResolverTypeWrapper<PolicyPair>;
   PermissionsChanged: ResolverTypeWrapper<PermissionsChanged>;
@@ -2684,7 +2684,7 @@ export type ResolversParentTypes = {
   ExplainedCondition: ExplainedCondition;
   Need: Need;
   PolicyDiff: Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversParentTypes['PolicyChange']> };
-  AffectedUser: AffectedUser;
+  AffectedPrincipal: AffectedPrincipal;
   PolicyChange: PolicyChangeRecord;
   PolicyPair: PolicyPair;
   PermissionsChanged: PermissionsChanged;
@@ -3330,10 +3330,10 @@ export type PolicyDiffResolvers<ContextType = OperationContext, ParentType exten
   before?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   after?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   changes?: Resolver<Array<ResolversTypes['PolicyChange']>, ParentType, ContextType>;
-  affected?: Resolver<Array<ResolversTypes['AffectedUser']>, ParentType, ContextType>;
+  affected?: Resolver<Array<ResolversTypes['AffectedPrincipal']>, ParentType, ContextType>;
 };
 
-export type AffectedUserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AffectedUser'] = ResolversParentTypes['AffectedUser']> = {
+export type AffectedPrincipalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AffectedPrincipal'] = ResolversParentTypes['AffectedPrincipal']> = {
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   roles?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
   liveSessions?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -3870,7 +3870,7 @@ export type Resolvers<ContextType = OperationContext> = {
   ExplainedCondition?: ExplainedConditionResolvers<ContextType>;
   Need?: NeedResolvers<ContextType>;
   PolicyDiff?: PolicyDiffResolvers<ContextType>;
-  AffectedUser?: AffectedUserResolvers<ContextType>;
+  AffectedPrincipal?: AffectedPrincipalResolvers<ContextType>;
   PolicyChange?: PolicyChangeResolvers<ContextType>;
   PolicyPair?: PolicyPairResolvers<ContextType>;
   PermissionsChanged?: PermissionsChangedResolvers<ContextType>;
