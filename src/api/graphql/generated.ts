@@ -723,6 +723,7 @@ export type Subscription = {
   /**
    * What happens to your sessions, each event once and in order. `after` goes on from the position of an event, at most seven
    * days later. The end of your own session arrives as AccessEnded, whose position is that of the last event you were told of.
+   * An API key is told where it may read the sessions of its user: FORBIDDEN otherwise.
    */
   sessionEvents: SessionEvent;
 };
