@@ -11,7 +11,7 @@ const ROLES = 'id name roles { name }';
 const PERMISSIONS = `${ROLES} permissions { action subject effect fields sources { path scope } }`;
 const page = (fields: string) => `query ($first: Int!) { users(first: $first) { edges { node { ${fields} } } } }`;
 const entities = (fields: string) =>
-  `query ($of: [_Any!]!) { _entities(representations: $of) { ... on User { ${fields} } } }`;
+  `query ($of: [_Any!]!) { them: _entities(representations: $of) { ... on User { ${fields} } } }`;
 
 let castellans: Castellans;
 let alice: SignedInUser;
@@ -53,12 +53,12 @@ async function costOf(query: string, variables: object): Promise<{ names: readon
   const statements = recordStatements([first()]);
   const { data, errors } = await ask<{
     users?: { edges: readonly { node: Held }[] };
-    _entities?: readonly Held[];
+    them?: readonly Held[];
   }>(query, variables);
   statements.stop();
   expect(errors).toEqual([]);
   const names = statements.names.filter((name) => /user|role|grant|principal|session|scope/.test(name)).toSorted();
-  return { names, held: data?._entities ?? data?.users?.edges.map(({ node }) => node) ?? [] };
+  return { names, held: data?.them ?? data?.users?.edges.map(({ node }) => node) ?? [] };
 }
 
 describe('a page of users', () => {
