@@ -8,6 +8,7 @@ import { writeFile } from 'node:fs/promises';
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { apiKeys } from './api-keys.ts';
 import { clients } from './clients.ts';
 import { checks } from './checks.ts';
 import { decide } from './decide.ts';
@@ -30,6 +31,7 @@ import { type Bench, format, type Table } from './support/bench.ts';
 
 const BENCHES: readonly Bench[] = [
   me,
+  apiKeys,
   roundTrips,
   checks,
   lists,

@@ -161,14 +161,25 @@ class Connection {
 }
 
 /** A GraphQL request as it goes over the wire. */
-export function graphqlRequest(query: string, token?: string, variables?: object): Buffer {
+export function graphqlRequest(
+  query: string,
+  token?: string,
+  variables?: object,
+  headers: Readonly<Record<string, string>> = {},
+): Buffer {
   const body = JSON.stringify({ query, variables });
   const lines = [
     'POST /graphql HTTP/1.1',
     'host: 127.0.0.1',
     'content-type: application/json',
     ...(token === undefined ? [] : [`authorization: Bearer ${token}`]),
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     `content-length: ${Buffer.byteLength(body)}`,
   ];
   return Buffer.from(`${lines.join('\r\n')}${HEAD_END}${body}`);
+}
+
+export function getRequest(path: string, headers: Readonly<Record<string, string>>): Buffer {
+  const lines = [`GET ${path} HTTP/1.1`, 'host: 127.0.0.1', ...Object.entries(headers).map((each) => each.join(': '))];
+  return Buffer.from(`${lines.join('\r\n')}${HEAD_END}`);
 }

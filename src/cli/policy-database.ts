@@ -44,10 +44,10 @@ export async function bundleInForce({ bundles }: Store): Promise<Bundle> {
   );
 }
 
-/** All active users, a page at a time. */
+/** All active users and service accounts, a page at a time. */
 export async function everybodyIn({ population }: Store): Promise<readonly PopulationMember[]> {
   const everybody: PopulationMember[] = [];
-  for (let after = ''; ; after = everybody.at(-1)?.user.id ?? '') {
+  for (let after = ''; ; after = everybody.at(-1)?.record.id ?? '') {
     const page = await population.page(after, PAGE);
     everybody.push(...page);
     if (page.length < PAGE) return everybody;

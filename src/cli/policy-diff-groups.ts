@@ -14,10 +14,10 @@ export interface DiffGroup {
   readonly subject: string;
   /** The only fields it is about; empty when it is the record as a whole. */
   readonly fields: readonly string[];
-  readonly users: number;
+  readonly principals: number;
   /** Those of the members together. */
   readonly roles: readonly string[];
-  /** Of all these users together; null when nobody knows. */
+  /** Of all of them together; null when nobody knows. */
   readonly liveSessions: number | null;
   readonly records: number;
   /** Whether it is only themselves, or what is their own, that they gain or lose it on. */
@@ -71,7 +71,7 @@ function toGroup(
     action,
     subject,
     fields: fields.toSorted(),
-    users: members.length,
+    principals: members.length,
     roles: [...new Set(members.flatMap(({ roles }) => roles))].toSorted(),
     liveSessions: sessions.includes(null) ? null : sessions.reduce<number>((sum, each) => sum + (each ?? 0), 0),
     records: new Set(changes.flatMap(({ records, pairs }) => [...records, ...pairs.map(({ record }) => record)])).size,

@@ -4,7 +4,7 @@ import type { Comparison } from './policy-diff.ts';
 import type { DiffGroup } from './policy-diff-groups.ts';
 import { clip, count, fit, short, some, wrap } from './policy-text.ts';
 
-const USERS_SHOWN = 10;
+const MEMBERS_SHOWN = 10;
 const ROLES_SHOWN = 8;
 const FIELDS_SHOWN = 12;
 
@@ -14,12 +14,12 @@ export function diffLines(
   groups: readonly DiffGroup[],
   all: boolean,
 ): readonly string[] {
-  const whom = asked === null ? 'all users' : count(asked, population === 'cases' ? 'principal' : 'user');
+  const whom = asked === null ? 'everybody' : count(asked, 'principal');
   const from = population === 'cases' ? `${whom} of the cases` : whom;
   return [
     ...wrap(`before  ${short(before.version)}  ${against}`),
     ...wrap(`after   ${short(after.version)}  ${folder}`),
-    ...groups.flatMap((group) => ['', ...groupLines(group, population === 'cases' ? 'principal' : 'user', all)]),
+    ...groups.flatMap((group) => ['', ...groupLines(group, all)]),
     ...stepUpLines(before, after),
     '',
     ...unread(groups, people),
@@ -35,16 +35,16 @@ function stepUpLines(before: Bundle, after: Bundle): readonly string[] {
   ]);
 }
 
-function groupLines(group: DiffGroup, whom: string, all: boolean): readonly string[] {
-  const { effect, action, subject, fields, members, users, roles, liveSessions } = group;
+function groupLines(group: DiffGroup, all: boolean): readonly string[] {
+  const { effect, action, subject, fields, members, principals, roles, liveSessions } = group;
   const only = fields.length === 0 ? '' : ` (${some(fields, FIELDS_SHOWN)})`;
   const facts = [
-    count(users, whom),
+    count(principals, 'principal'),
     ...(roles.length === 0 ? [] : [`roles: ${some(roles, ROLES_SHOWN)}`]),
     ...(liveSessions === null ? [] : [count(liveSessions, 'live session')]),
     `on ${about(group, group.records)}`,
   ];
-  const shown = all ? members : members.slice(0, USERS_SHOWN);
+  const shown = all ? members : members.slice(0, MEMBERS_SHOWN);
   const emails = Math.min(40, Math.max(...shown.map(({ id, email }) => (email ?? id).length)));
   const more = members.length - shown.length;
   return [
@@ -72,7 +72,9 @@ function about({ own, subject }: DiffGroup, records: number): string {
 /** Over HTTP, no more than some are looked up. */
 function unread(groups: readonly DiffGroup[], people: Comparison['people']): readonly string[] {
   const ids = new Set(groups.flatMap(({ members }) => members.map(({ id }) => id)).filter((id) => !people.has(id)));
-  return ids.size === 0 ? [] : wrap(`${count(ids.size, 'user')} were not looked up: their roles are not named here.`);
+  return ids.size === 0
+    ? []
+    : wrap(`${count(ids.size, 'principal')} were not looked up: their roles are not named here.`);
 }
 
 function summary(groups: readonly DiffGroup[], whom: string, same: boolean): string {

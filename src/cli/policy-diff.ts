@@ -39,6 +39,9 @@ export interface Comparison {
   readonly changes: readonly ToldChange[];
 }
 
+/** Subjects whose records are compared as the database has them. */
+const KEPT_HERE: ReadonlySet<string> = new Set(['User', 'ServiceAccount', 'Session']);
+
 /** `castellan policy diff`: who gains and loses what if these files were the policy. */
 export function diffPolicy(folder: string, options: DiffOptions, env: Environment): Promise<Report> {
   return reportProblems(async () => {
@@ -101,13 +104,13 @@ async function compareIn(url: string, folder: string, after: Bundle, against: st
     everybody: await everybodyIn(store),
   }));
   // Records that other subgraphs keep are known from the cases only.
-  const elsewhere = cases.filter(({ subject: { __typename: type } }) => type !== 'User' && type !== 'Session');
+  const elsewhere = cases.filter(({ subject }) => !KEPT_HERE.has(subject.__typename));
   return {
     bundles: [before, after],
     against: against ?? 'the policy in force in the database',
     population: 'database',
     asked: everybody.length,
-    people: new Map(everybody.map((member) => [member.user.id, toPerson(member)])),
+    people: new Map(everybody.map((member) => [member.record.id, toPerson(member)])),
     changes: [
       ...previewOf(before, after, everybody).changes,
       ...changesAboutCases([before, after], elsewhere, everybody.map(toPrincipal)),

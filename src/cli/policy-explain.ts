@@ -1,10 +1,11 @@
 import { Engine, type Explanation } from '../domain/policy/engine.ts';
 import type { ExplainedRule } from '../domain/policy/explain.ts';
 import { describeNeed } from '../domain/policy/needs.ts';
+import { factsOf } from '../domain/policy/principal-facts.ts';
 import { makeRecord } from '../domain/policy/record.ts';
 import { attributeOf, type SubjectType } from '../domain/policy/vocabulary.ts';
 import { didYouMean } from '../domain/policy/words.ts';
-import type { SubjectRecord } from '../domain/principals/principal.ts';
+import type { PrincipalRecord, SubjectRecord } from '../domain/principals/principal.ts';
 import type { Store } from '../domain/store.ts';
 import type { Environment } from './environment.ts';
 import { policiesDir } from './environment.ts';
@@ -107,35 +108,43 @@ async function explainIn(url: string, folder: string | undefined, options: Named
   return fromDatabase(url, async (store) => {
     const engine = new Engine(given ?? (await bundleInForce(store)));
     const type = typeOf(engine, options);
-    const { user, grants } = await memberOf(store, options.principal);
-    const ability = engine.ability({ id: user.id, email: user.email, scope: user.scope, kind: 'user' }, grants);
+    const { record: principal, grants } = await memberOf(store, options.principal);
+    const ability = engine.ability(factsOf(principal), grants);
     const record = (await storedRecord(store, options)) ?? describedRecord(type, options);
     return toExplained(engine.explain(ability, options.action, record, options.field), {
-      who: `${user.email} (${user.id})`,
+      who: `${principal.__typename === 'User' ? principal.email : principal.name} (${principal.id})`,
       what: questionText(options),
-      note: user.status === 'active' ? null : 'This user is disabled: whatever the rules say, no request is served.',
+      note:
+        principal.status === 'active'
+          ? null
+          : `This ${whatIs(principal)} is disabled: whatever the rules say, no request is served.`,
     });
   });
 }
 
-async function memberOf({ users, snapshots }: Store, name: string) {
+const whatIs = ({ __typename }: PrincipalRecord): string => (__typename === 'User' ? 'user' : 'service account');
+
+async function memberOf({ users, serviceAccounts, snapshots }: Store, name: string) {
   const { NotThere } = await import('./policy-database.ts');
-  const found = name.includes('@') ? ((await users.findByEmail(name))?.user ?? null) : await users.find(name);
+  const found = name.includes('@')
+    ? ((await users.findByEmail(name))?.user ?? null)
+    : ((await users.find(name)) ?? (await serviceAccounts.find(name)));
   const { principals } = await snapshots.principals(found === null ? [] : [found.id]);
   const held = found === null ? undefined : principals.get(found.id);
   if (found === null || held === undefined) {
-    throw new NotThere(`There is no user ${name} in this database. Check --principal.`);
+    throw new NotThere(`There is no user or service account ${name} in this database. Check --principal.`);
   }
-  return { user: found, grants: held.grants };
+  return { record: found, grants: held.grants };
 }
 
 /** The record of this id, unless it is described; null for what Castellan keeps no records of. */
 async function storedRecord(
-  { users, sessions, roles }: Store,
+  { users, serviceAccounts, sessions, roles }: Store,
   { subject, id, attribute }: ExplainOptions,
 ): Promise<SubjectRecord | null> {
   const readers: Readonly<Record<string, { find(id: string): Promise<SubjectRecord | null> }>> = {
     User: users,
+    ServiceAccount: serviceAccounts,
     Session: sessions,
     Role: roles,
   };

@@ -3,12 +3,14 @@ import type { GrantFacts } from '../domain/policy/compiler.ts';
 import { parseCases, type PolicyCase } from '../domain/policy/case-files.ts';
 import { diffPolicies, type PolicyChange, type Population } from '../domain/policy/diff.ts';
 import type { PolicyFile } from '../domain/policy/parse.ts';
+import { factsOf } from '../domain/policy/principal-facts.ts';
 import { label, Problems } from '../domain/policy/problems.ts';
 import type { PopulationMember } from '../domain/store.ts';
 
 /** Somebody who may gain or lose something. */
 export interface Person {
   readonly id: string;
+  /** Null of a service account, and where it may not be read. */
   readonly email: string | null;
   readonly grants: readonly GrantFacts[];
   /** Null where nobody knows. */
@@ -21,16 +23,16 @@ export type Bundles = readonly [Bundle, Bundle];
 type Principals = Population['principals'];
 type Subjects = Population['subjects'];
 
-export const toPerson = ({ user, grants, liveSessions }: PopulationMember): Person => ({
-  id: user.id,
-  email: user.email,
+export const toPerson = ({ record, grants, liveSessions }: PopulationMember): Person => ({
+  id: record.id,
+  email: record.__typename === 'User' ? record.email : null,
   grants: grants.filter(({ through }) => through === null).map(({ role, scope }) => ({ role, scope })),
   liveSessions,
 });
 
-export const toPrincipal = ({ user, grants }: PopulationMember): Principals[number] => ({
-  label: user.id,
-  facts: { id: user.id, email: user.email, scope: user.scope, kind: 'user' },
+export const toPrincipal = ({ record, grants }: PopulationMember): Principals[number] => ({
+  label: record.id,
+  facts: factsOf(record),
   grants,
 });
 

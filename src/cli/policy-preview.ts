@@ -1,4 +1,5 @@
 import { parseBundle, type PolicyFile } from '../domain/policy/parse.ts';
+import { isId } from '../kit/ids.ts';
 import type { Comparison } from './policy-diff.ts';
 import type { ToldChange } from './policy-diff-groups.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -38,9 +39,10 @@ export async function preview(
   return { bundles: [parseBundle(policy.files), after], changes, people };
 }
 
-interface ReadUser {
+interface ReadPrincipal {
   readonly id: string;
-  readonly email: string | null;
+  /** Absent of a service account. */
+  readonly email?: string | null;
   readonly grants: readonly { readonly role: { readonly name: string } | null; readonly scope: string | null }[] | null;
 }
 
@@ -48,15 +50,18 @@ async function peopleOf(endpoint: Endpoint, ids: readonly string[]): Promise<rea
   const variables = Object.fromEntries(ids.map((id, at) => [`id${at}`, id]));
   const declared = ids.map((_, at) => `$id${at}: ID!`).join(', ');
   const fields = ids
-    .map((_, at) => `u${at}: user(id: $id${at}) { id email grants { scope role { name } } }`)
+    .map((id, at) => {
+      const [field, own] = isId('serviceAccount', id) ? ['serviceAccount', ''] : ['user', 'email'];
+      return `p${at}: ${field}(id: $id${at}) { id ${own} grants { scope role { name } } }`;
+    })
     .join('\n');
-  const users = await endpoint.ask<Readonly<Record<string, ReadUser | null>>>(
+  const found = await endpoint.ask<Readonly<Record<string, ReadPrincipal | null>>>(
     `query (${declared}) { ${fields} }`,
     variables,
   );
-  return Object.values(users)
-    .filter((user) => user !== null)
-    .map(({ id, email, grants }) => ({
+  return Object.values(found)
+    .filter((each) => each !== null)
+    .map(({ id, email = null, grants }) => ({
       id,
       email,
       grants: (grants ?? []).flatMap(({ role, scope }) => (role === null ? [] : [{ role: role.name, scope }])),

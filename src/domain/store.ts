@@ -171,14 +171,14 @@ export interface SnapshotReader {
 
 /** Somebody whom a change of policy may give or take something. */
 export interface PopulationMember {
-  readonly user: User;
+  readonly record: User | ServiceAccount;
   readonly grants: readonly HeldGrant[];
-  /** How many sessions of theirs are live. */
+  /** How many sessions of theirs are live; a service account has none. */
   readonly liveSessions: number;
 }
 
 export interface PopulationReader {
-  /** Active users after this id, in the order of their ids, with grants that have not expired; at most `limit`. One statement. */
+  /** Active users and service accounts after this id, in the order of their ids, with grants that have not expired; at most `limit`. One statement. */
   page(afterId: string, limit: number): Promise<readonly PopulationMember[]>;
 }
 

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import { codesOf, startCastellans, type Castellans, type SignedInUser } from '../support/castellan.ts';
+import { addGrant } from '../support/people.ts';
 
 let castellans: Castellans;
 let alice: SignedInUser;
@@ -163,6 +165,36 @@ describe('a preview', () => {
     }`;
     const { data: after } = await castellans.ask(query, { variables: still, token: sam.accessToken });
     expect(after).toEqual({ viewerCan: { allowed: true } });
+  });
+
+  test('names service accounts that lose or gain something, with the roles they hold', async () => {
+    const [app] = castellans.apps;
+    const { value: account } = (await app?.services.serviceAccounts.create(SYSTEM, { name: 'gateway' })) ?? {};
+    const id = account?.id ?? '';
+    if (app !== undefined) await addGrant(app, { principalId: id, role: 'service' });
+    const own = "{ action: read, subject: ServiceAccount, where: { id: '${principal.id}' } }";
+    const files = (await filesInForce()).map(({ path, text }) => ({
+      path,
+      text: text.replace(`      - ${own}\n`, `      - ${own.replace('read', 'disable')}\n`),
+    }));
+    const { data } = await castellans.ask<{
+      previewPolicy: {
+        affected: object[];
+        changes: { effect: string; subject: string; action: string; pairs: { principal: string; record: string }[] }[];
+      };
+    }>(PREVIEW, { variables: { files }, token: alice.accessToken });
+    expect(data?.previewPolicy.affected).toEqual([{ id, roles: ['service'], liveSessions: 0 }]);
+    expect(
+      data?.previewPolicy.changes.map(({ effect, subject, action, pairs }) => [effect, action, subject, pairs]),
+    ).toEqual([
+      ['gains', 'disable', 'ServiceAccount', [{ principal: id, record: id }]],
+      ['loses', 'read', 'ServiceAccount', [{ principal: id, record: id }]],
+    ]);
+    const explained = await castellans.ask<{ explain: { allowed: boolean } }>(EXPLAIN, {
+      variables: { principalId: id, action: 'read', subject: 'ServiceAccount', id },
+      token: alice.accessToken,
+    });
+    expect(explained.data?.explain.allowed).toBe(true);
   });
 
   test('speaks of records that other subgraphs keep, of everybody who has one of their own', async () => {

@@ -11,6 +11,9 @@ const CREATE = `mutation ($input: CreateServiceAccountInput!) {
 const WITH_RECEIPT = '{ serviceAccount { id status } receipt { enforced instances acknowledged } position }';
 const DISABLE = `mutation ($id: ID!) { disableServiceAccount(id: $id) ${WITH_RECEIPT} }`;
 const ENABLE = `mutation ($id: ID!) { enableServiceAccount(id: $id) ${WITH_RECEIPT} }`;
+const UPDATE = `mutation ($input: UpdateServiceAccountInput!) { updateServiceAccount(input: $input) {
+  serviceAccount { id name status } receipt { enforced instances acknowledged } position
+} }`;
 const DELETE = `mutation ($id: ID!) {
   deleteServiceAccount(id: $id) { id receipt { enforced instances acknowledged } position }
 }`;
@@ -109,6 +112,44 @@ describe('creating a service account', () => {
     ['a scope that cannot be', { name: 'a', scope: 'a//b' }, 'scope'],
   ] as const)('refuses %s', async (_, input, field) => {
     expect(extensionsOf(await ask(CREATE, { input }))).toEqual([{ code: 'BAD_USER_INPUT', field }]);
+  });
+});
+
+describe('updating a service account', () => {
+  const nameOf = (id: string) =>
+    onEveryInstance(async (instance) => (await done<Account>(READ, { id }, { instance })).name);
+
+  test('sets its name on every instance, with a receipt, as a change, and is recorded without the name', async () => {
+    const { id } = await create('before', 'acme');
+    const input = { id, name: ' After ' };
+    for (const instance of INSTANCES) {
+      expect(await done(UPDATE, { input }, { instance })).toMatchObject({
+        serviceAccount: { id, name: 'After', status: 'active' },
+        receipt: IN_FORCE,
+      });
+    }
+    expect(await nameOf(id)).toEqual(INSTANCES.map(() => 'After'));
+    // Once: the other two changed nothing.
+    expect(await logged(id)).toEqual([{ kind: 'changed', user_id: id, reason: 'service_account_updated' }]);
+    expect((await audited(id)).slice(1)).toEqual([
+      { by: alice.id, action: 'service_account.update', before: null, after: { fields: ['name'] } },
+    ]);
+  });
+
+  test('is refused to support, members and nobody, and what is wrong or nothing, and leaves nothing behind', async () => {
+    const { id } = await create('kept', 'acme');
+    await unchanged(async () => {
+      const input = { id, name: 'Eve' };
+      expect(codesOf(await ask(UPDATE, { input }, { by: sam }))).toEqual(['FORBIDDEN']);
+      expect(codesOf(await ask(UPDATE, { input }, { by: bob }))).toEqual(['NOT_FOUND']);
+      expect(codesOf(await ask(UPDATE, { input }, { by: null }))).toEqual(['UNAUTHENTICATED']);
+      const of = (other: object) => ask(UPDATE, { input: { ...input, ...other } });
+      expect(extensionsOf(await of({ name: null }))).toEqual([{ code: 'BAD_USER_INPUT', field: 'input' }]);
+      expect(extensionsOf(await of({ name: 'a\nb' }))).toEqual([{ code: 'BAD_USER_INPUT', field: 'name' }]);
+      expect(extensionsOf(await of({ id: MISSING }))).toEqual([{ code: 'NOT_FOUND', id: MISSING }]);
+      expect(extensionsOf(await of({ id: bob.id }))).toEqual([{ code: 'NOT_FOUND', id: bob.id }]);
+    });
+    expect(await nameOf(id)).toEqual(INSTANCES.map(() => 'kept'));
   });
 });
 

@@ -45,6 +45,10 @@ const INPUTS: Readonly<Record<string, Place>> = {
     operation: 'mutation ($it: CreateServiceAccountInput!) { createServiceAccount(input: $it) { position } }',
     honest: { name: 'Eve' },
   },
+  UpdateServiceAccountInput: {
+    operation: 'mutation ($it: UpdateServiceAccountInput!) { updateServiceAccount(input: $it) { position } }',
+    honest: { id: 'svc_none', name: 'Eve' },
+  },
   CreateApiKeyInput: {
     operation: 'mutation ($it: CreateApiKeyInput!) { createApiKey(input: $it) { position } }',
     honest: { name: 'Eve', serviceAccountId: 'svc_none' },

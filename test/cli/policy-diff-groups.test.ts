@@ -59,9 +59,9 @@ function namedFields({ whole, fields }: PolicyChange): readonly string[] {
   return whole ? [] : fields.filter((field) => field !== null);
 }
 
-test('counts users and records as if every pair were written out', () => {
+test('counts principals and records as if every pair were written out', () => {
   expect(groups.map(({ effect, action }) => `${effect} ${action}`)).toEqual(['gains read', 'loses write']);
-  for (const { effect, action, subject, fields, members, users, records, liveSessions } of groups) {
+  for (const { effect, action, subject, fields, members, principals, records, liveSessions } of groups) {
     const pairs = changes
       .filter((change) => change.effect === effect && change.action === action && change.subject === subject)
       .filter((change) => namedFields(change).toSorted().join() === fields.join())
@@ -70,7 +70,7 @@ test('counts users and records as if every pair were written out', () => {
     expect(new Map(members.map((member) => [member.id, member.records]))).toEqual(
       new Map([...byPerson].map(([id, own]) => [id, own.length])),
     );
-    expect(users).toBe(byPerson.size);
+    expect(principals).toBe(byPerson.size);
     expect(records).toBe(new Set(pairs.map(({ record }) => record)).size);
     const sessions = people.filter(({ id }) => byPerson.has(id)).reduce((sum, each) => sum + each.liveSessions, 0);
     expect(liveSessions).toBe(sessions);

@@ -82,7 +82,7 @@ test('docs/policies.md works as it is written, from an empty folder', async () =
   const restarted = await createApp(config, { logger: createLog('silent'), poolMax: 5 });
   await restarted.close();
   const { output } = await shell.run('castellan policy diff proposal');
-  expect(output).toContain('Both mean the same. Nobody gains or loses anything; asked for 2 users.');
+  expect(output).toContain('Both mean the same. Nobody gains or loses anything; asked for 2 principals.');
 });
 
 test('the docs name every option of every command', async () => {

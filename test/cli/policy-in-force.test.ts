@@ -7,6 +7,7 @@ import { diffPolicy } from '../../src/cli/policy-diff.ts';
 import { explainPolicy } from '../../src/cli/policy-explain.ts';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import { type Castellans, type SignedInUser, startCastellans } from '../support/castellan.ts';
+import { addGrant } from '../support/people.ts';
 import { runOn } from '../support/database.ts';
 import { castellan, type Ended, makeFolder, ROOT, STARTS_MS } from './running.ts';
 
@@ -85,14 +86,14 @@ describe('policy diff', () => {
       expect.stringMatching(/^after {3}[0-9a-f]{12} {2}new$/),
       '',
       'GAINS update User',
-      '  1 user; roles: support at acme; 2 live sessions; on 12 User records',
+      '  1 principal; roles: support at acme; 2 live sessions; on 12 User records',
       `    ${sam.email}  ${sam.id}  2 live sessions, 12 records`,
       '',
       'LOSES revoke Session',
-      '  1 user; roles: support at acme; 2 live sessions; on 12 Session records',
+      '  1 principal; roles: support at acme; 2 live sessions; on 12 Session records',
       `    ${sam.email}  ${sam.id}  2 live sessions, 12 records`,
       '',
-      '1 gain and 1 lose something; asked for 16 users.',
+      '1 gain and 1 lose something; asked for 16 principals.',
     ]);
   });
 
@@ -119,7 +120,7 @@ describe('policy diff', () => {
     const ten = lines(await policy(['diff', 'fewer', '--database', database]));
     expect(ten.slice(3, 5)).toEqual([
       'GAINS update User (email)',
-      '  14 users; roles: member, support at acme; 3 live sessions; on themselves',
+      '  14 principals; roles: member, support at acme; 3 live sessions; on themselves',
     ]);
     expect(ten.filter((line) => line.includes('user_'))).toHaveLength(10);
     expect(ten).toContain('    … and 4 more: --all names them');
@@ -134,16 +135,56 @@ describe('policy diff', () => {
     expect(lines(diff).slice(2)).toEqual([
       '',
       'GAINS update User',
-      '  1 user; roles: support at acme; on 12 User records',
+      '  1 principal; roles: support at acme; on 12 User records',
       `    ${sam.email}  ${sam.id}  12 records`,
       '',
       'LOSES revoke Session',
-      '  1 user; roles: support at acme; on 12 Session records',
+      '  1 principal; roles: support at acme; on 12 Session records',
       `    ${sam.email}  ${sam.id}  12 records`,
       '',
-      '1 gain and 1 lose something; asked for all users.',
+      '1 gain and 1 lose something; asked for everybody.',
       'Somebody gains something, which --fail-on-gain refuses.',
     ]);
+  });
+
+  test('names service accounts as well, in the database and over HTTP, and explains what one may do', async () => {
+    const app = castellans.apps[0];
+    if (app === undefined) throw new TypeError('one was started');
+    const { value: account } = await app.services.serviceAccounts.create(SYSTEM, { name: 'gateway', scope: 'acme' });
+    try {
+      await addGrant(app, { principalId: account.id, role: 'service', scope: 'acme' });
+      await cp(join(ROOT, 'policies'), join(folder.path, 'shut'), { recursive: true });
+      const file = join(folder.path, 'shut/users.yaml');
+      const text = await readFile(file, 'utf8');
+      await writeFile(
+        file,
+        text.replace(
+          '  service:\n    allow:\n      - { action: read,',
+          '  service:\n    allow:\n      - { action: disable,',
+        ),
+      );
+      const env = { CASTELLAN_TOKEN: alice.accessToken };
+      const inDatabase = lines(await policy(['diff', 'shut', '--database', database]));
+      expect(inDatabase).toContain('  1 principal; roles: service at acme; 0 live sessions; on 12 User records');
+      expect(inDatabase).toContain(`    ${account.id}  0 live sessions, 12 records`);
+      const overHttp = lines(await policy(['diff', 'shut', '--endpoint', url], env));
+      expect(overHttp).toContain('  1 principal; roles: service at acme; on 12 User records');
+      expect(overHttp).toContain(`    ${account.id}  12 records`);
+      const question = [
+        '--action',
+        'read',
+        '--subject',
+        'ServiceAccount',
+        '--id',
+        account.id,
+        '--principal',
+        account.id,
+      ];
+      const explained = await policy(['explain', ...question, '--database', database, '--json']);
+      expect(json(explained)).toMatchObject({ principal: `gateway (${account.id})`, allowed: true });
+    } finally {
+      await app.services.serviceAccounts.delete(SYSTEM, account.id);
+    }
   });
 
   test('changes nothing', async () => {
@@ -230,7 +271,7 @@ describe('what cannot be asked', () => {
     [
       'a user who is not there',
       () => explain({ principal: 'eve@x.org' }),
-      /^There is no user eve@x\.org in this database\. Check --principal\.$/,
+      /^There is no user or service account eve@x\.org in this database\. Check --principal\.$/,
     ],
     [
       'a record that is not there',

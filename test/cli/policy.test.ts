@@ -187,7 +187,7 @@ describe('policy diff --against', () => {
     expect(facts).toMatchObject({
       ok: true,
       population: 'cases',
-      groups: [{ effect: 'gains', action: 'update', subject: 'Document', users: 1, roles: ['writer at acme'] }],
+      groups: [{ effect: 'gains', action: 'update', subject: 'Document', principals: 1, roles: ['writer at acme'] }],
     });
   });
 

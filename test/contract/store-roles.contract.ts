@@ -368,7 +368,7 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
     const user = await addUser(store);
     await grantTo(store, user.id, low);
     const everybody = await store.population.page('', 10_000);
-    const member = everybody.find((each) => each.user.id === user.id);
+    const member = everybody.find((each) => each.record.id === user.id);
     expect(member?.grants.map(({ role }) => role).toSorted()).toEqual([one.name, low.name].toSorted());
   },
 };

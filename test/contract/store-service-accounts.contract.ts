@@ -24,8 +24,27 @@ export const SERVICE_ACCOUNT_LAWS: Readonly<Record<string, Readonly<Record<strin
       const query = { filter: only, order: { by: 'name', descending: false }, after: null, limit: 10 };
       expect(await serviceAccounts.page(query)).toEqual([account]);
       expect(await users.page(query)).toEqual([user]);
-      const population = await store.population.page('', 100_000);
-      expect(population.map((member) => member.user.id)).not.toContain(account.id);
+    },
+
+    'population: active ones as well, without sessions, and no disabled or erased one': async ({ store }) => {
+      const [active, disabled, erased] = [
+        aServiceAccount(),
+        aServiceAccount({ status: 'disabled' }),
+        aServiceAccount(),
+      ];
+      const role = aRole({ name: anId('role') });
+      await store.transaction(async (tx) => {
+        for (const each of [active, disabled, erased]) await tx.serviceAccounts.add(each);
+        await tx.serviceAccounts.erase(erased.id, INSTANT);
+        await tx.roles.syncManaged([role]);
+        const { id: roleId } = (await tx.roles.findByName(role.name)) ?? role;
+        await tx.grants.add(aGrant({ principalId: active.id, roleId }));
+      });
+      const ids = new Set([active.id, disabled.id, erased.id]);
+      const population = (await store.population.page('', 100_000)).filter(({ record }) => ids.has(record.id));
+      expect(population).toMatchObject([
+        { record: { ...active, roles: [role.name] }, grants: [{ role: role.name }], liveSessions: 0 },
+      ]);
     },
 
     'what decides about one is read with that of users, in one snapshot': async ({ store, statements }) => {
@@ -58,6 +77,13 @@ export const SERVICE_ACCOUNT_LAWS: Readonly<Record<string, Readonly<Record<strin
       const user = await addUser(store);
       await store.transaction((tx) => tx.grants.add(aGrant({ principalId: user.id, roleId })));
       expect(await store.grants.isHeld(roleId)).toBe(true);
+    },
+
+    'setName: what is found afterwards': async ({ store }) => {
+      const account = aServiceAccount();
+      await store.transaction((tx) => tx.serviceAccounts.add(account));
+      await store.transaction((tx) => tx.serviceAccounts.setName(account.id, 'Gateway 🗝'));
+      expect(await store.serviceAccounts.find(account.id)).toEqual({ ...account, name: 'Gateway 🗝' });
     },
 
     'setStatus: what is found afterwards': async ({ store }) => {

@@ -415,19 +415,19 @@ const SNAPSHOT_LAWS: Readonly<Record<string, Law>> = {
         await tx.users.save({ ...aUser(), ...carol, status: 'disabled' });
       });
       const everybody = await store.population.page('', 10_000);
-      const ids = everybody.map(({ user }) => user.id);
+      const ids = everybody.map(({ record }) => record.id);
       expect(ids).toEqual(ids.toSorted((a, b) => (a < b ? -1 : 1)));
       expect(ids).not.toContain(carol?.id);
-      const member = everybody.find(({ user }) => user.id === alice?.id);
+      const member = everybody.find(({ record }) => record.id === alice?.id);
       expect(member).toEqual({
-        user: { ...alice, roles: [role.name] },
+        record: { ...alice, roles: [role.name] },
         grants: [{ roleId: role.id, role: role.name, through: null, scope: 'acme', expiresAt: LATER }],
         liveSessions: 2,
       });
       const after = ids.slice(ids.indexOf(bob?.id ?? '') + 1).slice(0, 2);
       let page: typeof everybody = [];
       expect(await statements(async () => (page = await store.population.page(bob?.id ?? '', 2)))).toBe(1);
-      expect(page.map(({ user }) => user.id)).toEqual(after);
+      expect(page.map(({ record }) => record.id)).toEqual(after);
       expect(await store.population.page(ids.at(-1) ?? '', 2)).toEqual([]);
       expect(ids).toContain(mallory?.id);
     },

@@ -390,6 +390,8 @@ export type Mutation = {
   regenerateRecoveryCodes: RegenerateRecoveryCodesPayload;
   /** It holds no role and has no key yet. */
   createServiceAccount: CreateServiceAccountPayload;
+  /** Sets what is given. Each field is a right of its own. */
+  updateServiceAccount: UpdateServiceAccountPayload;
   /** Shuts it out: none of its keys and sockets is honoured until it is enabled again. */
   disableServiceAccount: DisableServiceAccountPayload;
   /** Lets it in again, with the keys that it had. */
@@ -621,6 +623,11 @@ export type MutationCreateServiceAccountArgs = {
 };
 
 
+export type MutationUpdateServiceAccountArgs = {
+  input: UpdateServiceAccountInput;
+};
+
+
 export type MutationDisableServiceAccountArgs = {
   id: Scalars['ID']['input'];
 };
@@ -716,6 +723,7 @@ export type Subscription = {
   /**
    * What happens to your sessions, each event once and in order. `after` goes on from the position of an event, at most seven
    * days later. The end of your own session arrives as AccessEnded, whose position is that of the last event you were told of.
+   * An API key is told where it may read the sessions of its user: FORBIDDEN otherwise.
    */
   sessionEvents: SessionEvent;
 };
@@ -1443,11 +1451,11 @@ export type PolicyDiff = {
   after: Scalars['String']['output'];
   changes: Array<PolicyChange>;
   /** Everybody who gains or loses something. */
-  affected: Array<AffectedUser>;
+  affected: Array<AffectedPrincipal>;
 };
 
-export type AffectedUser = {
-  __typename?: 'AffectedUser';
+export type AffectedPrincipal = {
+  __typename?: 'AffectedPrincipal';
   id: Scalars['ID']['output'];
   /** Names of the roles held, with `at acme` where one holds in a scope only. */
   roles: Array<Scalars['String']['output']>;
@@ -1880,6 +1888,19 @@ export type CreateServiceAccountInput = {
 export type CreateServiceAccountPayload = {
   __typename?: 'CreateServiceAccountPayload';
   serviceAccount: ServiceAccount;
+  position: Scalars['String']['output'];
+};
+
+/** What is absent or null stays. */
+export type UpdateServiceAccountInput = {
+  id: Scalars['ID']['input'];
+  name?: InputMaybe<Scalars['String']['input']>;
+};
+
+export type UpdateServiceAccountPayload = {
+  __typename?: 'UpdateServiceAccountPayload';
+  serviceAccount: ServiceAccount;
+  receipt: Receipt;
   position: Scalars['String']['output'];
 };
 
@@ -2476,7 +2497,7 @@ export type ResolversTypes = {
   ExplainedCondition: ResolverTypeWrapper<ExplainedCondition>;
   Need: ResolverTypeWrapper<Need>;
   PolicyDiff: ResolverTypeWrapper<Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversTypes['PolicyChange']> }>;
-  AffectedUser: ResolverTypeWrapper<AffectedUser>;
+  AffectedPrincipal: ResolverTypeWrapper<AffectedPrincipal>;
   PolicyChange: ResolverTypeWrapper<PolicyChangeRecord>;
   PolicyPair: ResolverTypeWrapper<PolicyPair>;
   PermissionsChanged: ResolverTypeWrapper<PermissionsChanged>;
@@ -2533,6 +2554,8 @@ export type ResolversTypes = {
   ServiceAccountEdge: ResolverTypeWrapper<Omit<ServiceAccountEdge, 'node'> & { node: ResolversTypes['ServiceAccount'] }>;
   CreateServiceAccountInput: CreateServiceAccountInput;
   CreateServiceAccountPayload: ResolverTypeWrapper<Omit<CreateServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
+  UpdateServiceAccountInput: UpdateServiceAccountInput;
+  UpdateServiceAccountPayload: ResolverTypeWrapper<Omit<UpdateServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
   DisableServiceAccountPayload: ResolverTypeWrapper<Omit<DisableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
   EnableServiceAccountPayload: ResolverTypeWrapper<Omit<EnableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversTypes['ServiceAccount'] }>;
   DeleteServiceAccountPayload: ResolverTypeWrapper<DeleteServiceAccountPayload>;
@@ -2662,7 +2685,7 @@ export type ResolversParentTypes = {
   ExplainedCondition: ExplainedCondition;
   Need: Need;
   PolicyDiff: Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversParentTypes['PolicyChange']> };
-  AffectedUser: AffectedUser;
+  AffectedPrincipal: AffectedPrincipal;
   PolicyChange: PolicyChangeRecord;
   PolicyPair: PolicyPair;
   PermissionsChanged: PermissionsChanged;
@@ -2712,6 +2735,8 @@ export type ResolversParentTypes = {
   ServiceAccountEdge: Omit<ServiceAccountEdge, 'node'> & { node: ResolversParentTypes['ServiceAccount'] };
   CreateServiceAccountInput: CreateServiceAccountInput;
   CreateServiceAccountPayload: Omit<CreateServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
+  UpdateServiceAccountInput: UpdateServiceAccountInput;
+  UpdateServiceAccountPayload: Omit<UpdateServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
   DisableServiceAccountPayload: Omit<DisableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
   EnableServiceAccountPayload: Omit<EnableServiceAccountPayload, 'serviceAccount'> & { serviceAccount: ResolversParentTypes['ServiceAccount'] };
   DeleteServiceAccountPayload: DeleteServiceAccountPayload;
@@ -2847,6 +2872,7 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   disableTotp?: Resolver<ResolversTypes['DisableTotpPayload'], ParentType, ContextType, RequireFields<MutationDisableTotpArgs, 'code'>>;
   regenerateRecoveryCodes?: Resolver<ResolversTypes['RegenerateRecoveryCodesPayload'], ParentType, ContextType, RequireFields<MutationRegenerateRecoveryCodesArgs, 'code'>>;
   createServiceAccount?: Resolver<ResolversTypes['CreateServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationCreateServiceAccountArgs, 'input'>>;
+  updateServiceAccount?: Resolver<ResolversTypes['UpdateServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationUpdateServiceAccountArgs, 'input'>>;
   disableServiceAccount?: Resolver<ResolversTypes['DisableServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationDisableServiceAccountArgs, 'id'>>;
   enableServiceAccount?: Resolver<ResolversTypes['EnableServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationEnableServiceAccountArgs, 'id'>>;
   deleteServiceAccount?: Resolver<ResolversTypes['DeleteServiceAccountPayload'], ParentType, ContextType, RequireFields<MutationDeleteServiceAccountArgs, 'id'>>;
@@ -3305,10 +3331,10 @@ export type PolicyDiffResolvers<ContextType = OperationContext, ParentType exten
   before?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   after?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   changes?: Resolver<Array<ResolversTypes['PolicyChange']>, ParentType, ContextType>;
-  affected?: Resolver<Array<ResolversTypes['AffectedUser']>, ParentType, ContextType>;
+  affected?: Resolver<Array<ResolversTypes['AffectedPrincipal']>, ParentType, ContextType>;
 };
 
-export type AffectedUserResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AffectedUser'] = ResolversParentTypes['AffectedUser']> = {
+export type AffectedPrincipalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AffectedPrincipal'] = ResolversParentTypes['AffectedPrincipal']> = {
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   roles?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
   liveSessions?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -3559,6 +3585,12 @@ export type ServiceAccountEdgeResolvers<ContextType = OperationContext, ParentTy
 
 export type CreateServiceAccountPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['CreateServiceAccountPayload'] = ResolversParentTypes['CreateServiceAccountPayload']> = {
   serviceAccount?: Resolver<ResolversTypes['ServiceAccount'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type UpdateServiceAccountPayloadResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['UpdateServiceAccountPayload'] = ResolversParentTypes['UpdateServiceAccountPayload']> = {
+  serviceAccount?: Resolver<ResolversTypes['ServiceAccount'], ParentType, ContextType>;
+  receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
@@ -3839,7 +3871,7 @@ export type Resolvers<ContextType = OperationContext> = {
   ExplainedCondition?: ExplainedConditionResolvers<ContextType>;
   Need?: NeedResolvers<ContextType>;
   PolicyDiff?: PolicyDiffResolvers<ContextType>;
-  AffectedUser?: AffectedUserResolvers<ContextType>;
+  AffectedPrincipal?: AffectedPrincipalResolvers<ContextType>;
   PolicyChange?: PolicyChangeResolvers<ContextType>;
   PolicyPair?: PolicyPairResolvers<ContextType>;
   PermissionsChanged?: PermissionsChangedResolvers<ContextType>;
@@ -3877,6 +3909,7 @@ export type Resolvers<ContextType = OperationContext> = {
   ServiceAccountConnection?: ServiceAccountConnectionResolvers<ContextType>;
   ServiceAccountEdge?: ServiceAccountEdgeResolvers<ContextType>;
   CreateServiceAccountPayload?: CreateServiceAccountPayloadResolvers<ContextType>;
+  UpdateServiceAccountPayload?: UpdateServiceAccountPayloadResolvers<ContextType>;
   DisableServiceAccountPayload?: DisableServiceAccountPayloadResolvers<ContextType>;
   EnableServiceAccountPayload?: EnableServiceAccountPayloadResolvers<ContextType>;
   DeleteServiceAccountPayload?: DeleteServiceAccountPayloadResolvers<ContextType>;

@@ -14,6 +14,11 @@ export const serviceAccounts: Resolvers = {
       return { serviceAccount: value, position };
     },
 
+    updateServiceAccount: async (_, { input }, { by, services }) => {
+      const { value, receipt } = await services.serviceAccounts.update(by, input);
+      return { serviceAccount: value, receipt, position: receipt.position };
+    },
+
     disableServiceAccount: async (_, { id }, { by, services }) => {
       const { value, receipt } = await services.serviceAccounts.disable(by, id);
       return { serviceAccount: value, receipt, position: receipt.position };

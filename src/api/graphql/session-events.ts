@@ -1,6 +1,9 @@
 import type { Position } from '../../domain/authority/position.ts';
 import { formatEventPosition, parseEventPosition } from '../../domain/outbox/event-position.ts';
 import type { OutboxEvent } from '../../domain/outbox/event.ts';
+import type { Policy } from '../../domain/policy/policy.ts';
+import type { Principal } from '../../domain/principals/principal.ts';
+import { scopePaths } from '../../domain/scopes/scope.ts';
 import { isDeviceKind } from '../../domain/sessions/device.ts';
 import { EXPIRED, REFRESHED, REVOKED, STARTED } from '../../domain/sessions/session-counts.ts';
 import type { Resolvers, SessionExpired, SessionRefreshed, SessionStarted } from './generated.ts';
@@ -29,7 +32,15 @@ export const sessionEvents: Resolvers = {
     sessionEvents: {
       subscribe: (_, { after }, context) => {
         const { eventFeeds } = context.services;
+        demandOwnSessions(context.by, context.policy);
         return LiveSubscription.open<Told>(context, {
+          changed: (by, subscription) => {
+            try {
+              demandOwnSessions(by, context.policy);
+            } catch (error) {
+              subscription.refuse(error);
+            }
+          },
           position: () => formatEventPosition(eventFeeds.position),
           open: (subscription) => {
             const from = typeof after === 'string' ? (parseEventPosition(after, 'after') ?? ELSEWHERE) : 'now';
@@ -49,6 +60,15 @@ export const sessionEvents: Resolvers = {
     },
   },
 };
+
+/** Whoever is signed in is told of their own sessions; an API key only where it may read them. Refuses with FORBIDDEN. */
+function demandOwnSessions(by: Principal, policy: Policy): void {
+  if (by.kind !== 'user' || by.credential.key === null) return;
+  const scope = by.standing.facts.scope ?? null;
+  const scopes = scope === null ? [] : scopePaths(scope);
+  const session = { __typename: 'Session', id: `sessions of ${by.id}`, userId: by.id, scope, scopes };
+  policy.demandOpenly(by, 'read', session);
+}
 
 /** Null for what happened to something else. */
 function toSessionEvent(

@@ -23,8 +23,8 @@ export interface PastPolicy extends PolicyVersion {
 }
 
 const PAGE = 1_000;
-/** Users a preview looks at. A larger population is compared from the command line, against the database. */
-const PREVIEW_USERS_MAX = 20_000;
+/** Users and service accounts a preview looks at. A larger population is compared from the command line, against the database. */
+const PREVIEW_PRINCIPALS_MAX = 20_000;
 /** Versions that a history goes back. */
 export const HISTORY_MAX = 100;
 
@@ -99,14 +99,14 @@ export class Policies {
   }
 
   /**
-   * Who would gain and lose what if these files were the policy, among the users that `by` may read. Changes nothing.
+   * Who would gain and lose what if these files were the policy, among those that `by` may read. Changes nothing.
    * Refuses with every problem of the files.
    */
   async preview(by: Principal, files: readonly PolicyFile[]): Promise<PolicyPreview> {
     const { engine } = await this.#readable(by);
     const after = proposed('files', files, () => this.#engines.parse(files));
     const everybody = await this.#everybody();
-    const readable = everybody.filter(({ user }) => this.#policy.decide(by, 'read', user).allowed);
+    const readable = everybody.filter(({ record }) => this.#policy.decide(by, 'read', record).allowed);
     return previewOf(engine.bundle, after, readable);
   }
 
@@ -124,14 +124,14 @@ export class Policies {
 
   async #everybody(): Promise<readonly PopulationMember[]> {
     const everybody: PopulationMember[] = [];
-    for (let after = ''; ; after = everybody.at(-1)?.user.id ?? '') {
+    for (let after = ''; ; after = everybody.at(-1)?.record.id ?? '') {
       const page = await this.#population.page(after, PAGE);
       everybody.push(...page);
       if (page.length < PAGE) return everybody;
-      if (everybody.length >= PREVIEW_USERS_MAX) {
+      if (everybody.length >= PREVIEW_PRINCIPALS_MAX) {
         throw new Refusal(
           'BAD_USER_INPUT',
-          `There are more than ${PREVIEW_USERS_MAX} users. Compare with \`castellan policy diff --database\`.`,
+          `There are more than ${PREVIEW_PRINCIPALS_MAX} users and service accounts. Compare with \`castellan policy diff --database\`.`,
         );
       }
     }

@@ -1,5 +1,6 @@
 import type { PopulationMember } from '../store.ts';
 import type { Bundle } from './bundle.ts';
+import { factsOf } from './principal-facts.ts';
 import { isSeveral, isTest, type Condition } from './conditions.ts';
 import { makeRecord } from './record.ts';
 import type { Rule } from './rules.ts';
@@ -13,7 +14,7 @@ const SCOPES_MAX = 50;
 
 /**
  * Records that stand for those of other subgraphs, which nobody here has: one with nothing but its type, and for each rule
- * one that its equalities are about, for every user one of their own where the rule compares with the principal. Each comes
+ * one that its equalities are about, for everybody one of their own where the rule compares with the principal. Each comes
  * without a scope and in the scopes that roles are held at.
  */
 export function sampleRecords(
@@ -25,8 +26,8 @@ export function sampleRecords(
   const add = (sample: Sample | null): void => {
     if (sample !== null) samples.set(JSON.stringify([sample.__typename, sample.id]), sample);
   };
-  const people = everybody.map(({ user: { id, email, scope }, grants }) => ({
-    values: templateValues({ id, email, scope, kind: 'user' }),
+  const people = everybody.map(({ record, grants }) => ({
+    values: templateValues(factsOf(record)),
     scopes: grants.flatMap(({ scope: held }) => held ?? []),
   }));
   const nobody = { values: null, scopes: [...new Set(people.flatMap(({ scopes }) => scopes))].slice(0, SCOPES_MAX) };

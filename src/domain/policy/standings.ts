@@ -11,6 +11,7 @@ import type { HeldGrant, Principal, PrincipalRecord, ShownCredential, Standing }
 import { Refusal } from '../refusals.ts';
 import type { SessionStates } from '../sessions/session-states.ts';
 import type { PrincipalInputs, SnapshotReader } from '../store.ts';
+import { factsOf } from './principal-facts.ts';
 import type { Engines } from './engines.ts';
 
 /** Standings kept in process. One takes a few hundred bytes beside its record: rules are shared per role set. */
@@ -178,8 +179,7 @@ export class Standings {
     const named = [...grants, ...dormant.filter((grant) => !isOver(grant))];
     const record = withRolesOf(inputs.record, named);
     const engine = await this.#engines.load(policyVersion);
-    const own = record.__typename === 'User' ? { email: record.email, kind: 'user' } : { kind: 'service' };
-    const facts = { id: record.id, scope: record.scope, ...own };
+    const facts = factsOf(record);
     const expiries = named.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
     return {
       record,

@@ -27,6 +27,7 @@ export interface ServiceAccountReader {
 export interface ServiceAccountWriter extends ServiceAccountReader {
   /** The home scope must be there. */
   add(account: ServiceAccount): Promise<void>;
+  setName(id: string, name: string): Promise<void>;
   setStatus(id: string, status: ServiceAccount['status']): Promise<void>;
   /** Erases its name, takes the grants away and keeps the id from being used again. */
   erase(id: string, at: Instant): Promise<void>;

@@ -17,6 +17,12 @@ export interface NewServiceAccount {
   readonly scope?: string | null | undefined;
 }
 
+/** What is set; what is absent or null stays. */
+export interface ServiceAccountUpdate {
+  readonly id: string;
+  readonly name?: string | null | undefined;
+}
+
 export interface ServiceAccountListArguments extends PageArguments {
   /** What the list is narrowed by; all of it must hold. */
   readonly filter?:
@@ -96,6 +102,24 @@ export class ServiceAccounts {
       await tx.serviceAccounts.add(added);
       await this.#record(tx, actor, 'service_account.create', { subjectId: added.id, after: stateOf(added) });
       return (await tx.serviceAccounts.find(added.id)) ?? added;
+    });
+  }
+
+  /** Sets what is given and differs; each field is a right of its own. */
+  async update(by: Principal, { id, name: given }: ServiceAccountUpdate): Promise<Enforced<ServiceAccount>> {
+    if (typeof given !== 'string') throw badInput('input', 'There is nothing to set. Give a name.');
+    const name = parseName(given);
+    return this.#authority.change(by, { change: [id] }, async (tx, actor) => {
+      const account = await this.#demanded(tx, actor, id, 'update');
+      const { allowed, reason, rule } = this.#policy.decide(actor, 'update', account, 'name');
+      if (!allowed) throw new Refusal('FORBIDDEN', reason, { id, field: 'name', ...(rule !== null && { rule }) });
+      if (account.name === name) return account;
+
+      await tx.serviceAccounts.setName(id, name);
+      // Which fields, and never what is in them.
+      await this.#record(tx, actor, 'service_account.update', { subjectId: id, after: { fields: ['name'] } });
+      await tx.authority.append({ target: id, kind: 'changed', userId: id, reason: 'service_account_updated' });
+      return { ...account, name };
     });
   }
 

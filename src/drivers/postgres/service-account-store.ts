@@ -79,6 +79,10 @@ export function createServiceAccountWriter(query: Query): ServiceAccountWriter {
       );
     },
 
+    async setName(id, name) {
+      await query('service-account-set-name', 'update users set name = $2 where id = $1', [id, name]);
+    },
+
     async setStatus(id, status) {
       await query('service-account-set-status', 'update users set status = $2 where id = $1', [id, status]);
     },

@@ -6,7 +6,7 @@ import { readApiKeys } from './api-key-store.ts';
 import { instant, type Query } from './database.ts';
 import { grantScopeIdsSql, heldSql, toHeld } from './held-grants.ts';
 import { toServiceAccount } from './service-account-store.ts';
-import { principalTables, toUser, USER_COLUMNS, USER_TABLES, type UserSqlRow } from './user-store.ts';
+import { principalTables, toUser, USER_COLUMNS, type UserSqlRow } from './user-store.ts';
 
 interface PopulationRow extends UserSqlRow {
   readonly grants: readonly HeldGrant[];
@@ -121,11 +121,11 @@ export function createPopulationReader(query: Query): PopulationReader {
         `select ${USER_COLUMNS}, ${heldSql('u.id')} as grants, (
            select count(*)::int from sessions s
            where s.user_id = u.id and s.revoked_at is null and s.expires_at > now()) as live_sessions
-         from ${USER_TABLES} where u.id > $1 and u.status = 'active' order by u.id limit $2`,
+         from ${principalTables()} where u.id > $1 and u.status = 'active' order by u.id limit $2`,
         [afterId, limit],
       );
       return rows.map((row) => ({
-        user: toUser(row),
+        record: row.kind === 'service' ? toServiceAccount(row) : toUser(row),
         grants: toHeld(row.grants),
         liveSessions: row.live_sessions,
       }));

@@ -19,7 +19,7 @@ roles:
 `;
 
 function member(id: string, scope: string | null): PopulationMember {
-  const user = {
+  const record = {
     __typename: 'User' as const,
     id,
     email: `${id}@example.com`,
@@ -34,7 +34,7 @@ function member(id: string, scope: string | null): PopulationMember {
     metadata: '{}',
   };
   return {
-    user,
+    record,
     grants: [{ roleId: 'role_1', role: 'writer', through: null, scope, expiresAt: null }],
     liveSessions: 0,
   };
