@@ -42,7 +42,8 @@ program
 program
   .command('sdl')
   .description('print the schema of the subgraph')
-  .action(() => report(async () => (await import('./sdl.ts')).printableSdl()));
+  .option('--auth <none>', 'none leaves out the directives that say what is for those who are signed in')
+  .action(({ auth }: { readonly auth?: string }) => report(async () => (await import('./sdl.ts')).printableSdl(auth)));
 
 addPolicyCommands(program, { env, output, report });
 addKeysCommands(program, { env, report });

@@ -4,7 +4,7 @@ import { composeServices as composeWithGuild } from '@theguild/federation-compos
 import { federateSubgraphs, ROUTER_COMPATIBILITY_VERSION_ONE } from '@wundergraph/composition';
 import { type DocumentNode, parse, printSchema } from 'graphql';
 import { DOCUMENTS_SDL } from '../../examples/documents/schema.ts';
-import { readSchemaText } from '../../src/api/graphql/sdl.ts';
+import { readSchemaText, withAuth } from '../../src/api/graphql/sdl.ts';
 
 interface Subgraph {
   readonly name: string;
@@ -19,6 +19,8 @@ interface Composed {
 }
 
 const OURS = { name: 'castellan', url: 'http://localhost:4001/graphql', typeDefs: parse(readSchemaText()) };
+/** As gateways get it that go by the directives. */
+const MARKED = { ...OURS, typeDefs: parse(withAuth(readSchemaText())) };
 const DOCUMENTS = { name: 'documents', url: 'http://localhost:4002/', typeDefs: parse(DOCUMENTS_SDL) };
 
 /** Each accepts something else, and every gateway uses one of them. */
@@ -43,6 +45,17 @@ test.each(COMPOSERS)('the schema composes with another subgraph under the compos
   expect(problems).toEqual([]);
   for (const field of ['documents', 'email', 'viewerCan', 'sessionEvents', 'document', 'renameDocument'])
     expect(sdl).toMatch(new RegExp(String.raw`^  ${field}\b`, 'm'));
+});
+
+test.each(COMPOSERS)('with its auth directives the schema composes as well under the composer of %s', (_, compose) => {
+  expect(compose([MARKED]).problems).toEqual([]);
+  expect(compose([MARKED, DOCUMENTS]).problems).toEqual([]);
+});
+
+test.each(COMPOSERS.slice(0, 2))('the auth directives stay where they are under the composer of %s', (_, compose) => {
+  const { sdl } = compose([MARKED, DOCUMENTS]);
+  expect(sdl).toMatch(/^ {2}signOut: SignOutPayload!.*@authenticated/m);
+  expect(sdl).not.toMatch(/^ {2}signIn\(.*@authenticated/m);
 });
 
 test.each(COMPOSERS.slice(0, 2))('both subgraphs have users under the composer of %s', (_, compose) => {

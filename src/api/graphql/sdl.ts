@@ -1,5 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { Kind, parse, print, visit, type ValueNode } from 'graphql';
+import {
+  type ConstDirectiveNode,
+  Kind,
+  type ObjectTypeDefinitionNode,
+  type ObjectTypeExtensionNode,
+  parse,
+  print,
+  visit,
+  type ValueNode,
+} from 'graphql';
 
 const FOLDER = new URL('../../../schema/', import.meta.url);
 
@@ -12,6 +21,74 @@ export function readSchemaText(): string {
     .filter((name) => name.endsWith('.graphql') && name !== FIRST)
     .toSorted();
   return [FIRST, ...concepts].map((name) => readFileSync(new URL(name, FOLDER), 'utf8')).join('\n');
+}
+
+/**
+ * Root fields that answer whoever is not signed in, if only with nothing. All others refuse them whatever policy is in force,
+ * since it gives rights to roles only, and roles are granted to principals.
+ */
+const OPEN: ReadonlySet<string> = new Set([
+  'userActivity',
+  'signIns',
+  'apiKey',
+  'apiKeys',
+  'apiKeyUsage',
+  'viewerCan',
+  'viewerCanMany',
+  'viewerAbility',
+  'role',
+  'roles',
+  'scope',
+  'scopes',
+  'securityEvents',
+  'serviceAccount',
+  'serviceAccounts',
+  'session',
+  'sessions',
+  'me',
+  'user',
+  'users',
+  'signUp',
+  'verifyEmail',
+  'requestPasswordReset',
+  'resetPassword',
+  'signIn',
+  'verifyMfa',
+  'refreshSession',
+  'renewConnection',
+]);
+
+const ROOTS: ReadonlySet<string> = new Set(['Query', 'Mutation', 'Subscription']);
+
+const AUTHENTICATED: ConstDirectiveNode = {
+  kind: Kind.DIRECTIVE,
+  name: { kind: Kind.NAME, value: 'authenticated' },
+};
+
+/**
+ * The same contract with `@authenticated` on what is refused to whoever is not signed in, for gateways that refuse it
+ * themselves. It stands on root fields only: what `signIn` answers with is read by whoever was nobody when they asked. The
+ * other two directives go by claims of a token, and ours say nothing about rights.
+ */
+export function withAuth(sdl: string): string {
+  const document = visit(parse(sdl), {
+    Argument: (argument) => {
+      if (argument.name.value !== 'import' || argument.value.kind !== Kind.LIST) return undefined;
+      const values = [...argument.value.values, { kind: Kind.STRING, value: '@authenticated' } as const];
+      return { ...argument, value: { ...argument.value, values } };
+    },
+    ObjectTypeDefinition: markRoot,
+    ObjectTypeExtension: markRoot,
+  });
+  return print(document);
+}
+
+function markRoot<T extends ObjectTypeDefinitionNode | ObjectTypeExtensionNode>(type: T): T | undefined {
+  if (!ROOTS.has(type.name.value) || type.fields === undefined) return undefined;
+  const fields = type.fields.map((field) =>
+    OPEN.has(field.name.value) ? field : { ...field, directives: [...(field.directives ?? []), AUTHENTICATED] },
+  );
+  return { ...type, fields };
 }
 
 const AUTH: ReadonlySet<string> = new Set(['authenticated', 'requiresScopes', 'policy']);

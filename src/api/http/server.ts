@@ -5,7 +5,7 @@ import type { Limits } from '../../kit/limits.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { Secret } from '../../kit/secret.ts';
-import { withoutAuth } from '../graphql/sdl.ts';
+import { withAuth, withoutAuth } from '../graphql/sdl.ts';
 import { keepPrivate, refuseEncodings } from './headers.ts';
 import { refuse } from './graphql-route.ts';
 
@@ -92,7 +92,7 @@ export function createServer({
     if (auth !== undefined && auth !== 'none') {
       return refuse(reply, badInput('auth', 'auth can be none, which leaves its directives out.'), { logger });
     }
-    return reply.type('text/plain; charset=utf-8').send(auth === undefined ? sdl : withoutAuth(sdl));
+    return reply.type('text/plain; charset=utf-8').send(auth === undefined ? withAuth(sdl) : withoutAuth(sdl));
   });
 
   return server;

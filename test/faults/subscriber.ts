@@ -1,0 +1,142 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { WebSocket } from 'ws';
+import type { SignedInSession } from './clients.ts';
+import type { Instance } from './cluster.ts';
+
+const QUERY = `subscription ($after: String) {
+  sessionEvents(after: $after) {
+    __typename
+    ... on SessionStarted { sessionId position }
+    ... on SessionRefreshed { sessionId position }
+    ... on SessionRevoked { sessionId position }
+    ... on SessionExpired { sessionId position }
+    ... on Resync { position }
+    ... on AccessEnded { code position }
+  }
+}`;
+const REVOKED = 4401;
+/** Whoever was cut off comes back at some moment up to this. */
+const BACK_MS = 250;
+
+export interface Told {
+  readonly __typename: string;
+  readonly sessionId?: string;
+  readonly code?: string;
+  readonly position: string;
+}
+
+/** The events of one session's user on a socket of its own, resumed with `after` wherever it was cut off, as clients do. */
+export class Subscriber {
+  readonly session: SignedInSession;
+  readonly userId: string;
+  readonly told: Told[] = [];
+  /** What it was told that clients must not have to see here, such as that something is missing. */
+  readonly problems: string[] = [];
+  /** How often it was cut off. */
+  cuts = 0;
+  /** Whether its session was said to be revoked. */
+  ended = false;
+  readonly #instances: readonly Instance[];
+  #after: string;
+  #ws: WebSocket | null = null;
+  #stopped = false;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(instances: readonly Instance[], userId: string, session: SignedInSession, after: string) {
+    this.#instances = instances;
+    this.userId = userId;
+    this.session = session;
+    this.#after = after;
+  }
+
+  /** The number of what it was told last; 0 for nothing. */
+  get last(): number {
+    return numberOf(this.#after);
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** As when its network is gone. */
+  cut(): void {
+    this.#ws?.terminate();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#ws?.terminate();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped && !this.ended) {
+      const instance = this.#instances[Math.floor(Math.random() * this.#instances.length)];
+      if (instance?.running === true) await this.#follow(instance.url);
+      if (this.#stopped || this.ended) return;
+      this.cuts += 1;
+      await pause(Math.random() * BACK_MS);
+    }
+  }
+
+  /** Until the socket is closed, by whomever. */
+  #follow(url: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const ws = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+    this.#ws = ws;
+    ws.on('error', () => {});
+    ws.on('open', () =>
+      send(ws, { type: 'connection_init', payload: { authorization: `Bearer ${this.session.token}` } }),
+    );
+    ws.on('message', (data: Buffer) => this.#receive(ws, JSON.parse(data.toString()) as Frame)); // a GraphQL server wrote it
+    ws.on('close', (code, reason) => {
+      if (code === REVOKED) {
+        this.ended = true;
+        if (reason.toString() !== 'SESSION_REVOKED') this.problems.push(`closed with 4401 ${reason.toString()}`);
+      }
+      resolve();
+    });
+    return promise;
+  }
+
+  #receive(ws: WebSocket, { type, payload }: Frame): void {
+    if (type === 'connection_ack') {
+      const variables = { after: this.#after };
+      return send(ws, { type: 'subscribe', id: '1', payload: { query: QUERY, variables } });
+    }
+    if (type === 'next') {
+      const { data } = payload as { data?: { sessionEvents: Told } | null };
+      if (data != null) return this.#hear(ws, data.sessionEvents);
+      this.problems.push(`an event with errors: ${JSON.stringify(payload)}`);
+    }
+    // What is refused for now is asked for again.
+    if (type === 'error' || type === 'complete') ws.close();
+  }
+
+  #hear(ws: WebSocket, event: Told): void {
+    if (event.__typename === 'AccessEnded') {
+      if (event.code === 'SESSION_REVOKED') this.ended = true;
+      return ws.close();
+    }
+    if (event.__typename === 'Resync') {
+      this.problems.push(`told to resync at ${event.position} after ${this.#after}`);
+      this.#after = event.position;
+      return;
+    }
+    this.told.push(event);
+    this.#after = event.position;
+  }
+}
+
+export function numberOf(position: string): number {
+  return Number(position.split('-').at(-1));
+}
+
+interface Frame {
+  readonly type: string;
+  readonly payload?: unknown;
+}
+
+function send(ws: WebSocket, frame: object): void {
+  if (ws.readyState === WebSocket.OPEN) ws.send(JSON.stringify(frame));
+}
