@@ -224,6 +224,9 @@ const PROGRAMS: readonly Row[] = [
   row('enableServiceAccount', ({ service }) => `id: "${service}"`, 'position', {
     expected: { ...BY_SUPPORT, own: OWN_SERVICE },
   }),
+  row('updateServiceAccount', ({ service }) => `input: { id: "${service}", name: "Y" }`, 'position', {
+    expected: { ...BY_KEEPERS, own: OWN_SERVICE },
+  }),
   row('deleteServiceAccount', ({ service }) => `id: "${service}"`, 'position', {
     expected: { ...BY_KEEPERS, own: OWN_SERVICE },
   }),

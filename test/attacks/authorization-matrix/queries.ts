@@ -264,6 +264,7 @@ export const SUBSCRIPTIONS: readonly Row[] = [
   {
     field: 'Subscription.sessionEvents',
     ask: () => `subscription { it: sessionEvents(${ELSEWHEN}) { __typename } }`,
-    expected: { own: answers('', 'allowed', 'UNAUTHENTICATED') },
+    // Service accounts have no sessions.
+    expected: { own: answers('FORBIDDEN: service introspector gateway', 'allowed', 'UNAUTHENTICATED') },
   },
 ];
