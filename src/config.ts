@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { changedLimits, LIMITS, type DocumentLimits, type Limits } from './kit/limits.ts';
 import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
+import { productionProblems, type SettingProblem } from './kit/production-settings.ts';
 import { parseRedisUrl } from './kit/redis-url.ts';
 import { Secret } from './kit/secret.ts';
 
@@ -96,17 +97,12 @@ const OVER_LIMIT = ['end-oldest', 'refuse'] as const;
 const TAKEOVER = ['report', 'step-up', 'revoke'] as const;
 const SESSIONS_PER_USER_MAX = 10_000;
 
-export interface ConfigProblem {
-  readonly variable: string;
-  readonly message: string;
-}
-
 /** Settings that cannot be used. Names every variable that is wrong, never its value. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
-  readonly problems: readonly ConfigProblem[];
+  readonly problems: readonly SettingProblem[];
 
-  constructor(problems: readonly ConfigProblem[]) {
+  constructor(problems: readonly SettingProblem[]) {
     super(
       `Castellan cannot start with these settings:\n${problems.map((p) => `  ${p.variable} ${p.message}`).join('\n')}`,
     );
@@ -134,7 +130,7 @@ const redis = z.string().superRefine((text, context) => {
   }
 });
 
-const origin = z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, {
+const origin = z.string().refine((text) => !text.includes('*') && URL.canParse(text) && new URL(text).origin === text, {
   error: 'must list origins such as https://app.example.com, without a path',
 });
 
@@ -269,15 +265,6 @@ const environment = z.object({
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
 
-/** What production must not do without. */
-const REQUIRED_IN_PRODUCTION = {
-  DATABASE_URL: 'is required in production: the embedded PostgreSQL server is for development',
-  REDIS_URL: 'is required in production: the in-process stand-in serves one instance only',
-  KEY_ENCRYPTION_KEY: 'is required in production: `openssl rand -base64 48` makes one',
-  ISSUER: 'is required in production: the public https URL of this Castellan',
-  AUDIENCE: 'is required in production: who the access tokens are for',
-} as const;
-
 /** Reads the environment, or throws a {@link ConfigError} with everything that is wrong with it. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   // A variable that is set to nothing is not set.
@@ -357,20 +344,6 @@ function profilesAt(level: SessionLevel): Config['sessionProfiles'] {
     idleSeconds: Math.min(idleSeconds, most.idleSeconds),
   });
   return { 1: held(SESSION_PROFILES[1]), 2: held(SESSION_PROFILES[2]), 3: held(SESSION_PROFILES[3]) };
-}
-
-function productionProblems(given: Readonly<Record<string, string | undefined>>): readonly ConfigProblem[] {
-  const missing: ConfigProblem[] = Object.entries(REQUIRED_IN_PRODUCTION)
-    .filter(([variable]) => given[variable] === undefined)
-    .map(([variable, message]) => ({ variable, message }));
-  if (given['SIGN_UP'] === 'open' && given['SMTP_URL'] === undefined) {
-    missing.push({ variable: 'SMTP_URL', message: 'is required in production where SIGN_UP is open: it sends mail' });
-  }
-  if (given['EXPLORER'] === 'on') {
-    missing.push({ variable: 'EXPLORER', message: 'must be off in production: the explorer is for development' });
-  }
-  const insecure = given['ISSUER']?.startsWith('http://') === true;
-  return insecure ? [...missing, { variable: 'ISSUER', message: 'must start with https:// in production' }] : missing;
 }
 
 function secretOrNull(value: string | undefined): Secret | null {

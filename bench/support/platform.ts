@@ -43,6 +43,7 @@ export async function startPlatform(settings: Readonly<Record<string, string>> =
     KEY_ENCRYPTION_KEY: 'a secret for benchmarks that is long enough',
     ISSUER: 'https://castellan.example',
     AUDIENCE: 'benchmarks',
+    METRICS_TOKEN: 'a token for benchmarks',
     ADMIN_PASSWORD,
     LOG_LEVEL: 'warn',
     // They hold, and are never reached.

@@ -1,4 +1,4 @@
-import { ConfigError, readConfig, type Config, type ConfigProblem } from '../config.ts';
+import { ConfigError, readConfig, type Config } from '../config.ts';
 import { parseBundle } from '../domain/policy/parse.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
@@ -6,6 +6,7 @@ import { openDatabase } from '../drivers/postgres/database.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
 import { systemClock } from '../kit/clock.ts';
 import { createLog } from '../kit/log.ts';
+import type { SettingProblem } from '../kit/production-settings.ts';
 import type { Environment } from './environment.ts';
 import { explain } from './failure.ts';
 import type { Report } from './report.ts';
@@ -45,7 +46,7 @@ export async function examine(env: Environment): Promise<Report> {
 /** What only production must have is told as a problem; the rest of the settings can be shown all the same. */
 const DEVELOPMENT = { NODE_ENV: undefined };
 
-function problemsOf(env: Environment): readonly ConfigProblem[] {
+function problemsOf(env: Environment): readonly SettingProblem[] {
   try {
     readConfig(env);
     return [];
@@ -59,7 +60,7 @@ const isGiven = (env: Environment, variable: string): boolean => (env[variable] 
 
 const modeOf = (env: Environment): string => (env['NODE_ENV'] === 'production' ? 'production' : 'development');
 
-function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<readonly ConfigProblem[]>[] {
+function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<readonly SettingProblem[]>[] {
   const checks = { POLICIES_DIR: checkPolicies, DATABASE_URL: checkDatabase, REDIS_URL: checkRedis };
   return Object.entries(checks)
     .filter(([variable]) => !wrong.has(variable))

@@ -89,6 +89,11 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ limits: { sockets } }) => String(sockets.perAddress),
   },
   {
+    variable: 'EXPLORER',
+    purpose: 'whether a browser that opens /graphql gets a page to ask from',
+    show: ({ explorer }) => (explorer ? 'on' : 'off'),
+  },
+  {
     variable: 'INTROSPECTION',
     purpose: 'whether everybody may see the schema: on or off',
     show: ({ limits: { documents } }) => (documents.introspection ? 'on' : 'off'),

@@ -6,11 +6,12 @@ import { startCastellans, type Castellans } from '../support/castellan.ts';
 const BROWSER = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
 const SECRETS = {
   NODE_ENV: 'production',
-  DATABASE_URL: 'postgres://castellan:secret@db.example.com/castellan',
+  DATABASE_URL: 'postgres://castellan:secret@db.example.com/castellan?sslmode=verify-full',
   REDIS_URL: 'rediss://:secret@redis.example.com',
   KEY_ENCRYPTION_KEY: 'a secret for tests that is long enough',
   ISSUER: 'https://castellan.example.com',
   AUDIENCE: 'example',
+  METRICS_TOKEN: 'a token for whoever collects',
 };
 
 let castellans: Castellans;

@@ -66,11 +66,11 @@ beforeAll(async () => {
 
 afterAll(() => folder.remove());
 
-test('docker compose up needs nothing set, and is valid for production once that is asked for', () => {
+test('docker compose up needs nothing set, and is refused by production: it is a trial, without TLS', () => {
   for (const service of castellans) {
     expect(readConfig(environmentOf(service)).production).toBe(false);
     const production = environmentOf(service, { NODE_ENV: 'production', ISSUER: 'https://castellan.example' });
-    expect(readConfig(production).production).toBe(true);
+    expect(problemsOf(production)).toEqual(['METRICS_TOKEN', 'DATABASE_URL', 'REDIS_URL']);
   }
 });
 
@@ -146,6 +146,7 @@ test('what is in the image starts in production, is healthy, and ends with exit 
   expect(program).toBe('node');
   const env = {
     ...environmentOf(castellans[0] ?? {}, { NODE_ENV: 'production', ISSUER: 'https://castellan.example' }),
+    METRICS_TOKEN: 'a token for whoever collects',
     HOST: '127.0.0.1',
     PORT: '0',
     DATABASE_URL: database.url,
@@ -161,8 +162,12 @@ test('what is in the image starts in production, is healthy, and ends with exit 
 });
 
 function requiredInProduction(): readonly string[] {
+  return problemsOf({ NODE_ENV: 'production' });
+}
+
+function problemsOf(env: Record<string, string>): readonly string[] {
   try {
-    readConfig({ NODE_ENV: 'production' });
+    readConfig(env);
     return [];
   } catch (error) {
     return error instanceof ConfigError ? error.problems.map(({ variable }) => variable) : [];

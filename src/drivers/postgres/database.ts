@@ -104,7 +104,9 @@ const CHARACTER_NOT_IN_REPERTOIRE = '22021';
 /** The server is not there, is going, is coming, or takes no more. Classes 08 and 57P of SQLSTATE, and Node's own codes. */
 const UNREACHABLE = /^(08...|57P0.|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH)$/;
 /** What pg says without a code. */
-const LOST = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable/;
+const LOST = /Connection terminated|Query read timeout|not queryable/;
+/** What pg-pool says when no connection was free, or none could be opened, in time: nothing was asked of the server. */
+const WAITED = /timeout exceeded when trying to connect/;
 
 /** The error of PostgreSQL behind whatever MikroORM wrapped around it, or null. */
 function databaseError(error: unknown): DatabaseError | null {
@@ -140,7 +142,8 @@ export function translated(error: unknown): unknown {
     case CHARACTER_NOT_IN_REPERTOIRE:
       return unstorable();
     default:
-      return isUnreachable(error) ? unreachable() : error;
+      if (isUnreachable(error)) return unreachable();
+      return error instanceof Error && WAITED.test(error.message) ? waited() : error;
   }
 }
 
@@ -155,6 +158,12 @@ function unreachable(): Refusal {
     'The database cannot be reached. What was asked to change may or may not have been changed: ask again shortly.',
     { retryAfterSeconds: 1 },
   );
+}
+
+function waited(): Refusal {
+  return new Refusal('AUTHORITY_UNAVAILABLE', 'The database is busy, and nothing was done. Try again shortly.', {
+    retryAfterSeconds: 1,
+  });
 }
 
 /**
