@@ -11,7 +11,7 @@ let alice: SignedInUser;
 
 beforeAll(async () => {
   castellans = await startCastellans(1, {
-    settings: { limits: { ...LIMITS, documents: { ...LIMITS.documents, introspection: false } } },
+    settings: { explorer: false, limits: { ...LIMITS, documents: { ...LIMITS.documents, introspection: false } } },
   });
   doors = doorsOf(castellans);
   alice = await castellans.signUp('alice', ['administrator']);
@@ -70,7 +70,7 @@ describe('AC-75: the schema, where it is not shown', () => {
     }
   });
 
-  test('is on no page: there is no explorer', async () => {
+  test('is on no page: production has no explorer', async () => {
     const response = await fetch(`${castellans.apps[0]?.url}/graphql`, { headers: { accept: 'text/html' } });
     expect(Math.floor(response.status / 100)).toBe(4);
     expect(await response.text()).not.toMatch(/<html|sandbox|explorer/i);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Castellans, type SignedInUser, startCastellans } from '../support/castellan.ts';
+import { untilFollowed } from '../support/session-events.ts';
 import { ofType, openSocket } from '../support/socket.ts';
 
 /** Apollo Router's WebSockets as it writes them: a socket for each subscription, the token in two places. */
@@ -51,9 +52,10 @@ test.each([
     const laptop = await castellans.signIn(bob.email);
     const phone = await castellans.signIn(bob.email);
     const tablet = await castellans.signIn(carol.email);
+    await untilFollowed(castellans, 0, 0);
     const ofBob = await subscribe(laptop.accessToken, 0, where);
     const ofCarol = await subscribe(carol.accessToken, 0, where);
-    await Promise.all([ofBob.settled(), ofCarol.settled()]);
+    await untilFollowed(castellans, 0, 2);
     await revoke(phone.sessionId);
     expect(await ofBob.next(ofType('next'))).toEqual(
       event({ __typename: 'SessionRevoked', sessionId: phone.sessionId }),

@@ -28,7 +28,7 @@ export const CLOSE = {
 /** A client that does not answer the close frame is cut off after this long; until then it can still send. */
 const TERMINATE_MS = 250;
 /** A socket waits this long for its last events to be sent before it closes, */
-const DRAIN_MS = 200;
+const DRAIN_MS = 1_000;
 /** and this long for the answer of a change that is under way: as long as a change may take. */
 const ANSWER_MS = 6_000;
 /** RFC 6455 5.5: what a close frame has room for. */
