@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { PASSWORD } from '../support/castellan.ts';
 
@@ -8,13 +9,15 @@ export interface Reply {
   readonly data: Readonly<Record<string, unknown>> | null;
   /** The codes of all errors. */
   readonly codes: readonly string[];
+  /** What all errors say. */
+  readonly messages: readonly string[];
   /** When the last byte of the answer had come, in `performance.now()`. */
   readonly answeredAtMs: number;
 }
 
 interface Body {
   readonly data?: Reply['data'];
-  readonly errors?: readonly { readonly extensions?: { readonly code?: string } }[];
+  readonly errors?: readonly { readonly message?: string; readonly extensions?: { readonly code?: string } }[];
 }
 
 const ANSWER_MS = 25_000;
@@ -60,7 +63,7 @@ export function ask(url: string, query: string, options: { token?: string; varia
 
 function replyOf(status: number, { data = null, errors = [] }: Body): Reply {
   const codes = errors.map(({ extensions }) => extensions?.code ?? 'NONE');
-  return { status, data, codes, answeredAtMs: performance.now() };
+  return { status, data, codes, messages: errors.map(({ message = '' }) => message), answeredAtMs: performance.now() };
 }
 
 export interface SignedInSession {
@@ -68,13 +71,22 @@ export interface SignedInSession {
   readonly token: string;
 }
 
-export async function signIn(url: string, email: string): Promise<SignedInSession> {
+/** Who is told to come back does so that many times. */
+const SIGN_IN_TRIES = 5;
+const COME_BACK: ReadonlySet<string | undefined> = new Set(['RATE_LIMITED', 'AUTHORITY_UNAVAILABLE']);
+
+/** Hashing gives way to whatever else this machine does: under load a sign-in is told to come back, and does. */
+export async function signIn(url: string, email: string, tries = 1): Promise<SignedInSession> {
   const query = `mutation ($input: SignInInput!) {
     signIn(input: $input) { ... on SignedIn { accessToken session { id } } }
   }`;
-  const { data, codes } = await ask(url, query, { variables: { input: { email, password: PASSWORD } } });
+  const { data, codes, messages } = await ask(url, query, { variables: { input: { email, password: PASSWORD } } });
   const signedIn = data?.['signIn'] as { accessToken: string; session: { id: string } } | undefined;
-  if (signedIn === undefined) throw new Error(`${email} could not sign in: ${codes.join(', ')}`);
+  if (signedIn === undefined && COME_BACK.has(codes[0]) && tries < SIGN_IN_TRIES) {
+    await pause(1_000 * tries);
+    return signIn(url, email, tries + 1);
+  }
+  if (signedIn === undefined) throw new Error(`${email} could not sign in: ${codes.join(', ')}: ${messages.join(' ')}`);
   return { sessionId: signedIn.session.id, token: signedIn.accessToken };
 }
 

@@ -23,8 +23,8 @@ export interface Victim {
   lastHonoured: { readonly startedAtMs: number; readonly where: string } | null;
 }
 
-/** `limited`: too many questions had piled up on one socket. */
-export type Outcome = 'honoured' | 'refused' | 'unavailable' | 'internal' | 'limited' | 'lost';
+/** `limited`: too many questions had piled up on one socket. `expired`: the token's own time was over, which proves nothing. */
+export type Outcome = 'honoured' | 'refused' | 'expired' | 'unavailable' | 'internal' | 'limited' | 'lost';
 
 export type Counts = Record<Outcome | 'afterEnforced', number>;
 
@@ -41,6 +41,7 @@ export class ProbeRecord {
   readonly counts: Counts = {
     honoured: 0,
     refused: 0,
+    expired: 0,
     unavailable: 0,
     internal: 0,
     limited: 0,
@@ -63,7 +64,7 @@ export class ProbeRecord {
   note(victim: Victim, where: string, startedAtMs: number, reply: Reply | null): void {
     const outcome = this.#outcome(victim, where, reply);
     this.counts[outcome] += 1;
-    if (startedAtMs >= victim.enforcedAtMs) this.counts.afterEnforced += 1;
+    if (startedAtMs >= victim.enforcedAtMs && outcome !== 'expired') this.counts.afterEnforced += 1;
     if (outcome === 'honoured') {
       if (victim.askedAtMs === Infinity) victim.honouredOn.add(where);
       if (startedAtMs >= (victim.lastHonoured?.startedAtMs ?? 0)) victim.lastHonoured = { startedAtMs, where };
@@ -97,10 +98,16 @@ export class ProbeRecord {
       if (!this.internalAllowed) this.unexpected.push(`${where}: ${describe(reply)}`);
       return 'internal';
     }
+    if (codes[0] === 'TOKEN_EXPIRED' && hasExpired(victim.token)) return 'expired';
     const refused = status < 500 && codes.every((code) => REFUSALS.has(code));
     if (!refused) this.unexpected.push(`${where}: ${describe(reply)}`);
     return 'refused';
   }
+}
+
+function hasExpired(token: string): boolean {
+  const { exp } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { exp: number };
+  return exp * 1_000 <= Date.now();
 }
 
 function describe(reply: Reply | null): string {

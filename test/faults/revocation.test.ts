@@ -12,6 +12,7 @@ const STRETCH = FULL ? 2.5 : 1;
 const WATCH_MS = FULL ? 6_000 : 1_000;
 const ADMIN = 'admin@castellan.local';
 const LEASE_MS = 3_000;
+const SIGN_INS_AT_ONCE = 20;
 
 interface Fault {
   readonly name: string;
@@ -137,18 +138,22 @@ test.each(
     expect(cluster.instances.filter(({ running }) => !running).map(({ lines }) => lines.at(-1))).toEqual([]);
     expect(record.counts.afterEnforced - before.afterEnforced).toBeGreaterThan(victims.length * probers.length);
   },
-  90_000,
+  FULL ? 180_000 : 90_000,
 );
 
-test('what was revoked stays revoked when all is over', async () => {
-  const enforced = record.victims.filter(({ enforcedAtMs }) => enforcedAtMs !== Infinity);
-  for (const victim of enforced) await Promise.all(probers.map((prober) => prober.burst(victim)));
+test(
+  'what was revoked stays revoked when all is over',
+  async () => {
+    const enforced = record.victims.filter(({ enforcedAtMs }) => enforcedAtMs !== Infinity);
+    for (const victim of enforced) await Promise.all(probers.map((prober) => prober.burst(victim)));
 
-  const unconfirmed = record.victims.filter((victim) => victim.unconfirmed);
-  expect(enforced.length + unconfirmed.length).toBe(FAULTS.length * 20 * SCALE);
-  expect(record.violations).toEqual([]);
-  expect(record.unexpected.splice(0)).toEqual([]);
-}, 60_000);
+    const unconfirmed = record.victims.filter((victim) => victim.unconfirmed);
+    expect(enforced.length + unconfirmed.length).toBe(FAULTS.length * 20 * SCALE);
+    expect(record.violations).toEqual([]);
+    expect(record.unexpected.splice(0)).toEqual([]);
+  },
+  FULL ? 180_000 : 60_000,
+);
 
 function at(index: number): Instance {
   const instance = cluster.instances[index % cluster.instances.length];
@@ -163,11 +168,17 @@ async function makeVictims(): Promise<readonly Victim[]> {
   const supporters = await addUsers(cluster, 4 * SCALE, { support: true });
   const [carol] = alone;
   if (carol === undefined) throw new TypeError('there are no users');
-  return [
-    ...(await Promise.all([...alone, ...alone].map((user) => makeVictim('revokeSession', user, user.id)))),
-    ...(await Promise.all([...together, ...together].map((user) => makeVictim('disableUser', user, user.id)))),
-    ...(await Promise.all(supporters.map((user) => makeVictim('revokeRole', user, user.supportGrantId, carol)))),
+  const making = [
+    ...[...alone, ...alone].map((user) => () => makeVictim('revokeSession', user, user.id)),
+    ...[...together, ...together].map((user) => () => makeVictim('disableUser', user, user.id)),
+    ...supporters.map((user) => () => makeVictim('revokeRole', user, user.supportGrantId, carol)),
   ];
+  const victims: Victim[] = [];
+  // All at once they would wait for each other's passwords longer than a sign-in may take.
+  for (let next = 0; next < making.length; next += SIGN_INS_AT_ONCE) {
+    victims.push(...(await Promise.all(making.slice(next, next + SIGN_INS_AT_ONCE).map((make) => make()))));
+  }
+  return victims;
 }
 
 /** What is named when the victim's right is taken away. */
