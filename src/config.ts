@@ -13,6 +13,8 @@ export interface Config {
   readonly port: number;
   /** Null starts the embedded PostgreSQL server under {@link dataDir}. */
   readonly databaseUrl: Secret | null;
+  /** How many connections to PostgreSQL this instance opens at most. */
+  readonly databasePoolMax: number;
   /** A server, a cluster or sentinels, as `parseRedisUrl` reads it. Null uses the in-process stand-in, which serves one instance. */
   readonly redisUrl: Secret | null;
   /** Where the embedded server and generated secrets live. */
@@ -211,6 +213,7 @@ const environment = z.object({
     })
     .transform(Number),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  DATABASE_POOL_MAX: between(2, 1_000).default(10),
   REDIS_URL: redis.optional(),
   CASTELLAN_DIR: z.string().min(1, { error: 'must name a folder' }).default('.castellan'),
   POLICIES_DIR: z.string().min(1, { error: 'must name a folder' }).default('policies'),
@@ -283,6 +286,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     host: data.HOST,
     port: data.PORT,
     databaseUrl: secretOrNull(data.DATABASE_URL),
+    databasePoolMax: data.DATABASE_POOL_MAX,
     redisUrl: secretOrNull(data.REDIS_URL),
     dataDir: data.CASTELLAN_DIR,
     policiesDir: data.POLICIES_DIR,

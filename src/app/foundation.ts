@@ -78,7 +78,11 @@ export async function openFoundation(
 
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, cleanup));
   await migrate(databaseUrl.reveal());
-  const database = await openDatabase({ url: databaseUrl, poolMax: overrides.poolMax ?? 10, logger });
+  const database = await openDatabase({
+    url: databaseUrl,
+    poolMax: overrides.poolMax ?? config.databasePoolMax,
+    logger,
+  });
   cleanup.add('PostgreSQL', () => database.close());
   const store = createStore(database);
   const rollups = new Rollups({ store, clock, logger });
@@ -100,7 +104,7 @@ export async function openFoundation(
     keys,
     database,
     store,
-    log: createAuthorityLog(database.query),
+    log: createAuthorityLog(database.query, database.reserved),
     cache,
     rateLimits,
     usage,

@@ -25,6 +25,11 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ databaseUrl }) => place(databaseUrl) ?? 'the embedded server',
   },
   {
+    variable: 'DATABASE_POOL_MAX',
+    purpose: 'how many connections to PostgreSQL an instance opens at most; one of them is kept for its lease',
+    show: ({ databasePoolMax }) => String(databasePoolMax),
+  },
+  {
     variable: 'REDIS_URL',
     purpose:
       'Redis, which several instances need: a server, the nodes of a cluster, or sentinels; without it a stand-in',

@@ -56,7 +56,7 @@ export async function openTestStore(poolMax = 12): Promise<TestStore> {
     url,
     database,
     store: createStore(database),
-    log: createAuthorityLog(database.query),
+    log: createAuthorityLog(database.query, database.reserved),
     rows,
     connect,
 

@@ -58,7 +58,8 @@ interface StandingRow {
   readonly members: readonly { readonly instanceId: string; readonly applied: number }[];
 }
 
-export function createAuthorityLog(query: Query): AuthorityLog {
+/** `poll` goes over a connection of its own, where there is one: it must not wait behind those who wait for the lease. */
+export function createAuthorityLog(query: Query, polling: Query = query): AuthorityLog {
   const standing = async (): Promise<Standing> =>
     toStanding(
       await query<StandingRow>(
@@ -85,8 +86,8 @@ export function createAuthorityLog(query: Query): AuthorityLog {
 
     async poll({ instanceId, epoch, applied, limit, heartbeat }: PollRequest): Promise<PollReply> {
       const rows = heartbeat
-        ? await query<PollRow>('authority-beat', BEAT, [instanceId, applied, limit, epoch])
-        : await query<PollRow>('authority-poll', READ, [instanceId, applied, limit]);
+        ? await polling<PollRow>('authority-beat', BEAT, [instanceId, applied, limit, epoch])
+        : await polling<PollRow>('authority-poll', READ, [instanceId, applied, limit]);
       const [first] = rows;
       if (first === undefined) throw new Error('authority_head has no row: the database is not migrated');
       const head = Number(first.head);

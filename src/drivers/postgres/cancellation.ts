@@ -11,9 +11,9 @@ type Callback = (error: unknown, result: unknown) => void;
 /**
  * Reads that end on the server when nobody waits for them any more. Only for what one operation reads for itself: what several
  * share is not any one's to give up. A connection on which a statement was cancelled is closed, so that a cancel that comes
- * late finds nothing of anybody else.
+ * late finds nothing of anybody else. Cancels go over `reserve`.
  */
-export function cancellable(pool: Pool, query: Query): Query {
+export function cancellable(pool: Pool, query: Query, reserve: Pool): Query {
   const backends = new WeakMap<Connection, Backend>();
   pool.on('acquire', (client) => {
     const backend = client as Backend;
@@ -34,7 +34,7 @@ export function cancellable(pool: Pool, query: Query): Query {
       statement.callback = (error, result) => callback(error ?? (cancelled ? givenUp() : error), result);
       forget = undertaking.whenAbandoned(() => {
         cancelled = true;
-        cancel(pool, backends.get(connection));
+        cancel(reserve, backends.get(connection));
       });
       return submit(connection);
     };
@@ -47,11 +47,11 @@ export function cancellable(pool: Pool, query: Query): Query {
   };
 }
 
-function cancel(pool: Pool, backend: Backend | undefined): void {
+function cancel(reserve: Pool, backend: Backend | undefined): void {
   if (backend === undefined) return;
   const asked = { name: 'statement-cancel', text: 'select pg_cancel_backend($1)', values: [backend.processID] };
   // Its own time ends it otherwise.
-  pool.query(asked).catch(() => {});
+  reserve.query(asked).catch(() => {});
 }
 
 function givenUp(): Refusal {

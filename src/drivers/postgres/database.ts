@@ -6,6 +6,7 @@ import type { Secret } from '../../kit/secret.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { TransactionConflict } from '../../domain/store.ts';
 import { cancellable } from './cancellation.ts';
+import { boundQueue, openReserve, QUEUE_FULL, type ConnectionFigures } from './connections.ts';
 import { ROWS } from './rows.ts';
 
 /** Runs one statement; `name` makes it a prepared one where the connection allows it. Parameters are `$1`, `$2` … */
@@ -18,6 +19,9 @@ export interface Database {
   readonly query: Query;
   /** The same, ended when the operation that it is for is abandoned. */
   readonly read: Query;
+  /** On a connection kept for what everything else stands on. */
+  readonly reserved: Query;
+  readonly connections: () => ConnectionFigures;
   close(): Promise<void>;
 }
 
@@ -28,12 +32,13 @@ const CONNECT_TIMEOUT_MS = 2_000;
 const LOCK_TIMEOUT_MS = 2_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 1_000;
 
-/** A pool of connections under MikroORM, lazily opened, each wait of which is bounded. */
+/** Connections under MikroORM and one in reserve, at least two in all, lazily opened, each wait of which is bounded. */
 export async function openDatabase(parts: { url: Secret; poolMax: number; logger: Log }): Promise<Database> {
+  const max = Math.max(1, parts.poolMax - 1);
   const orm = new MikroORM({
     entities: ROWS,
     clientUrl: parts.url.reveal(),
-    pool: { min: 0, max: parts.poolMax },
+    pool: { min: 0, max },
     driverOptions: {
       application_name: 'castellan',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -48,16 +53,27 @@ export async function openDatabase(parts: { url: Secret; poolMax: number; logger
   await orm.connect();
   const pool: Pool = await orm.em.getConnection().getNativeClient();
   giveBackLostConnections(pool);
-  const query: Query = async <Row>(name: string, text: string, values: readonly unknown[]) => {
-    const { rows } = await pool.query({ name, text, values: [...values] });
-    return rows as Row[]; // the statement names its columns; a contract test runs each
-  };
+  const connections = boundQueue(pool, max);
+  const reserve = openReserve(pool, parts.logger);
+  const query = queryOn(pool);
   return {
     orm,
     pool,
     query,
-    read: cancellable(pool, query),
-    close: () => orm.close(true),
+    read: cancellable(pool, query, reserve),
+    reserved: queryOn(reserve),
+    connections,
+    async close() {
+      await reserve.end();
+      await orm.close(true);
+    },
+  };
+}
+
+function queryOn(pool: Pool): Query {
+  return async <Row>(name: string, text: string, values: readonly unknown[]) => {
+    const { rows } = await pool.query({ name, text, values: [...values] });
+    return rows as Row[]; // the statement names its columns; a contract test runs each
   };
 }
 
@@ -105,8 +121,8 @@ const CHARACTER_NOT_IN_REPERTOIRE = '22021';
 const UNREACHABLE = /^(08...|57P0.|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH)$/;
 /** What pg says without a code. */
 const LOST = /Connection terminated|Query read timeout|not queryable/;
-/** What pg-pool says when no connection was free, or none could be opened, in time: nothing was asked of the server. */
-const WAITED = /timeout exceeded when trying to connect/;
+/** What is said when no connection was free, or none could be opened, in time, or too many waited: nothing was asked of the server. */
+const WAITED = new RegExp(`timeout exceeded when trying to connect|${QUEUE_FULL}`);
 
 /** The error of PostgreSQL behind whatever MikroORM wrapped around it, or null. */
 function databaseError(error: unknown): DatabaseError | null {

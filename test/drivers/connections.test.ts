@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { translated } from '../../src/drivers/postgres/database.ts';
+import { Undertaking } from '../../src/kit/undertaking.ts';
+import { openTestStore, type TestStore, until } from '../support/store.ts';
+
+/** Two that work and one in reserve. */
+const CONNECTIONS = 3;
+const WAITING_MAX = 50;
+
+let opened: TestStore;
+
+beforeEach(async () => {
+  opened = await openTestStore(CONNECTIONS);
+});
+afterEach(() => opened?.release());
+
+const BUSY = { code: 'AUTHORITY_UNAVAILABLE', message: expect.stringMatching(/busy, and nothing was done/) };
+
+async function outcome(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => 'done',
+    (error: unknown) => translated(error),
+  );
+}
+
+/** Takes every connection but the one in reserve, and fills the queue for them. */
+async function crowd(): Promise<{
+  readonly waiting: readonly Promise<unknown>[];
+  readonly leave: () => Promise<void>;
+}> {
+  const { database, rows } = opened;
+  await rows('select pg_advisory_lock(4711)');
+  const take = (): Promise<unknown> => outcome(database.query('wait', 'select pg_advisory_xact_lock_shared(4711)', []));
+  const waiting = Array.from({ length: CONNECTIONS - 1 }, take);
+  await opened.untilWaiting(CONNECTIONS - 1);
+  waiting.push(...Array.from({ length: WAITING_MAX }, take));
+  expect(database.connections()).toMatchObject({
+    open: CONNECTIONS - 1,
+    waiting: WAITING_MAX,
+    waitingMax: WAITING_MAX,
+  });
+  return {
+    waiting,
+    leave: async () => {
+      await rows('select pg_advisory_unlock(4711)');
+    },
+  };
+}
+
+describe('where all connections are taken', () => {
+  test('whoever finds too many waiting is refused at once, whatever it wants, and those before it are served', async () => {
+    const { database, store } = opened;
+    const { waiting, leave } = await crowd();
+    const late = await Promise.all([
+      outcome(database.query('one', 'select 1', [])),
+      outcome(database.read('one', 'select 1', [])),
+      outcome(store.transaction((tx) => tx.fence.head())),
+      outcome(store.users.find('user_1')),
+    ]);
+    await leave();
+    for (const refused of late) expect(refused).toMatchObject(BUSY);
+    expect(database.connections().refused).toBe(late.length);
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['done']));
+    expect(await outcome(database.query('one', 'select 1', []))).toBe('done');
+    expect(database.connections()).toMatchObject({ waiting: 0, open: CONNECTIONS - 1 });
+  });
+
+  test('the authority log is polled as ever', async () => {
+    const { leave, waiting } = await crowd();
+    const request = { instanceId: randomUUID(), epoch: '', applied: 0, limit: 7 };
+    expect(await opened.log.poll({ ...request, heartbeat: false })).toMatchObject({ entries: [] });
+    expect(await opened.log.poll({ ...request, heartbeat: true })).toMatchObject({ registered: false });
+    await leave();
+    await Promise.all(waiting);
+  });
+
+  test('what nobody waits for any more is ended, and makes room', async () => {
+    const undertaking = new Undertaking();
+    const { database } = opened;
+    await opened.rows('select pg_advisory_lock(4711)');
+    const ended = Array.from({ length: CONNECTIONS - 1 }, () =>
+      undertaking.run(() => outcome(database.read('wait', 'select pg_advisory_xact_lock_shared(4711)', []))),
+    );
+    await opened.untilWaiting(CONNECTIONS - 1);
+    undertaking.abandon();
+    expect(await Promise.all(ended)).toEqual(
+      ended.map(() => expect.objectContaining({ code: 'AUTHORITY_UNAVAILABLE' })),
+    );
+    await opened.rows('select pg_advisory_unlock(4711)');
+  });
+
+  test('a connection in reserve that is lost is opened again', async () => {
+    const poll = { instanceId: randomUUID(), epoch: '', applied: 0, limit: 7, heartbeat: false };
+    await opened.log.poll(poll);
+    await opened.rows(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+    );
+    const others = `select count(*)::int as n from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`;
+    await until(async () => (await opened.rows<{ n: number }>(others))[0]?.n === 0);
+    await outcome(opened.log.poll(poll));
+    expect(await opened.log.poll(poll)).toMatchObject({ entries: [] });
+  });
+});
