@@ -53,6 +53,7 @@ import { Notices } from '../domain/users/notices.ts';
 import { SignUps } from '../domain/users/sign-ups.ts';
 import { UserChanges } from '../domain/users/user-changes.ts';
 import { Users } from '../domain/users/users.ts';
+import { LoadShedder } from '../kit/load-shedder.ts';
 
 /** Everything that can be asked of the house, with the policy of its files in force. */
 export async function createUseCases(foundation: Foundation, parts: AuthorityParts) {
@@ -205,6 +206,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     keyUsage: new KeyUsage({ store, policy, uncounted, flusher: usageFlusher, clock }),
     usageFlusher,
     uncountedUses: uncounted,
+    loadShedder: new LoadShedder(clock, config.limits.load),
     operationLimits: new OperationLimits({ settings: config, share, limits, uncounted, clock }),
     userActivity: new UserActivity({ store, drainer, users, policy, clock }),
     userImports: new UserImports({ authority, policy, errands, notices, clock }),

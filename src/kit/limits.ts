@@ -1,3 +1,5 @@
+import type { LoadLimits } from './load-shedder.ts';
+
 /** What one GraphQL request may be. Each is the most that is allowed. */
 export interface DocumentLimits {
   /** Tokens of the text. */
@@ -40,6 +42,7 @@ export interface SocketLimits {
 }
 
 export interface Limits {
+  readonly load: LoadLimits;
   readonly bodyBytes: number;
   /** A request has sent its headers by then, and all of it. */
   readonly headersMs: number;
@@ -86,6 +89,7 @@ const GATEWAY_DOCUMENTS: DocumentLimits = Object.freeze({
 });
 
 export const LIMITS: Limits = Object.freeze({
+  load: Object.freeze({ turnMs: 50, lateMs: 100, workMs: 5 }),
   bodyBytes: 256 * 1_024,
   headersMs: 10_000,
   requestMs: 30_000,

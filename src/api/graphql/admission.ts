@@ -1,5 +1,6 @@
 import type { Allowance } from '../../domain/limits/operation-limits.ts';
 import { operationLabel } from '../../domain/usage/usage.ts';
+import { Refusal } from '../../domain/refusals.ts';
 import type { OperationContext } from './context.ts';
 
 /** What a request says of its operation, before anybody has read it. */
@@ -27,4 +28,15 @@ export function admitted(
     if (allowance.refusal === null) context.become(await services.identification.recheck(by));
     return allowance;
   });
+}
+
+/** What is said where more has come than can be done: nothing was begun. */
+export function overloaded(): Refusal {
+  return new Refusal(
+    'AUTHORITY_UNAVAILABLE',
+    'More has come than can be done, and this was not begun. Try again shortly.',
+    {
+      retryAfterSeconds: 1,
+    },
+  );
 }

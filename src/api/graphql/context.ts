@@ -52,6 +52,7 @@ import type { UncountedUses } from '../../domain/usage/uncounted-uses.ts';
 import type { UsageFlusher } from '../../domain/usage/usage-flusher.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Limits } from '../../kit/limits.ts';
+import type { LoadShedder } from '../../kit/load-shedder.ts';
 import type { Log } from '../../kit/log.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
 import type { SessionCookies } from '../http/session-cookies.ts';
@@ -68,6 +69,7 @@ export interface Services {
   /** How often one network asks for accounts and passwords. */
   readonly accountRequests: AddressLimit;
   readonly operationLimits: OperationLimits;
+  readonly loadShedder: LoadShedder;
   readonly serviceAccounts: ServiceAccounts;
   readonly apiKeys: ApiKeys;
   readonly keyUses: KeyUses;

@@ -19,6 +19,7 @@ export function observe(
     cleaner,
     eventFeeds,
     operationLimits,
+    loadShedder,
   }: Services,
   open: { readonly sockets: () => number; readonly streams: () => number; readonly callbacks: () => number },
 ): void {
@@ -69,6 +70,11 @@ export function observe(
     'operations_limited_total',
     'Operations that were refused since there were too many.',
     () => operationLimits.refused,
+  );
+  metrics.counter(
+    'operations_shed_total',
+    'Operations that were refused at once, since more had come than could be done.',
+    () => loadShedder.refused,
   );
   metrics.gauge('activity_pending', 'Sessions whose last use is not written yet.', () => activity.pending);
   metrics.gauge('api_key_uses_pending', 'API keys whose last use is not written yet.', () => keyUses.pending);

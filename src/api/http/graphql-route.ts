@@ -19,6 +19,7 @@ import type { KnownQueries } from './known-queries.ts';
 import { limitHeaders } from './limit-headers.ts';
 import { requestOf } from './operation-request.ts';
 import type { Origins } from './origins.ts';
+import { shedding } from './shedding.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -46,6 +47,7 @@ export function addGraphqlRoute(
   server.route({
     method: ['GET', 'POST'],
     url: '/graphql',
+    onRequest: shedding(services.loadShedder),
     handler: async (request, reply) => {
       if (explorer?.wantedBy(request) === true) return explorer.answer(reply);
       let context: OperationContext | null = null;

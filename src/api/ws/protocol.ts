@@ -21,7 +21,7 @@ import { inTime } from '../graphql/deadlines.ts';
 import { atItsPlace, demandProven } from '../graphql/places.ts';
 import { toGraphQLError, toPublicError } from '../graphql/errors.ts';
 import { delivered, EXECUTION } from '../graphql/execution.ts';
-import { admitted } from '../graphql/admission.ts';
+import { admitted, overloaded } from '../graphql/admission.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { CLOSE, type Connection } from './connection.ts';
 import { connectionCredential, connectionGateway, operationCredential } from './identity.ts';
@@ -177,6 +177,7 @@ export function protocolOptions(
 
     async onSubscribe({ extra }, id, payload) {
       const { connection } = extra;
+      if (services.loadShedder.refuses()) return [toGraphQLError(overloaded(), logger)];
       if (connection.operations >= limits.operations) {
         const tooMany = new Refusal('RATE_LIMITED', 'Too many operations run on this socket.', {
           retryAfterSeconds: 1,

@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { LIMITS } from '../../src/kit/limits.ts';
+import { type Castellans, startCastellans } from '../support/castellan.ts';
+import { WAYS_IN } from '../support/every-door.ts';
+
+let castellans: Castellans;
+let token: string;
+
+beforeAll(async () => {
+  // Every turn of the event loop is late, and has done enough before it begins.
+  const limits = { ...LIMITS, load: { turnMs: 0, lateMs: 0, workMs: 0 } };
+  castellans = await startCastellans(1, { settings: { limits } });
+  // It shows what is too much.
+  ({ accessToken: token } = await castellans.signIn('admin@castellan.local'));
+});
+afterAll(() => castellans?.close());
+
+test('nobody waits for what will not be done: it is refused at once, in the same words through every door', async () => {
+  for (const { name, ask } of WAYS_IN) {
+    const answers = await ask(castellans, { token }, 0);
+    expect([name, ...answers]).toEqual([name, { code: 'AUTHORITY_UNAVAILABLE', retryAfterSeconds: 1 }]);
+  }
+});
+
+test('says when to come again, and is not kept by anybody', async () => {
+  const response = await fetch(`${castellans.apps[0]?.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query: '{ me { id } }' }),
+  });
+  expect(response.status).toBe(503);
+  expect(Object.fromEntries(response.headers)).toMatchObject({
+    'retry-after': '1',
+    'cache-control': 'private, no-store',
+    'content-security-policy': expect.any(String),
+  });
+  expect(await response.json()).toEqual({
+    errors: [
+      {
+        message: expect.stringMatching(/not begun/),
+        extensions: { code: 'AUTHORITY_UNAVAILABLE', retryAfterSeconds: 1 },
+      },
+    ],
+  });
+});
+
+test('whoever looks after it is answered as ever, and can see it', async () => {
+  const url = castellans.apps[0]?.url ?? '';
+  expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  expect(Number(/^castellan_operations_shed_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(0);
+});
