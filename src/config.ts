@@ -11,6 +11,8 @@ export interface Config {
   readonly production: boolean;
   readonly host: string;
   readonly port: number;
+  /** After SIGTERM: how long it goes on answering while it says that it is not ready. */
+  readonly drainSeconds: number;
   /** Null starts the embedded PostgreSQL server under {@link dataDir}. */
   readonly databaseUrl: Secret | null;
   /** A server, a cluster or sentinels, as `parseRedisUrl` reads it. Null uses the in-process stand-in, which serves one instance. */
@@ -77,6 +79,8 @@ interface Rate {
   readonly seconds: number;
 }
 
+/** In production: a balancer that asks every second or two has noticed by then. */
+const DRAIN_SECONDS = 5;
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
 
@@ -210,6 +214,7 @@ const environment = z.object({
       error: 'must be a port number from 0 to 65535',
     })
     .transform(Number),
+  DRAIN_SECONDS: between(0, 600).optional(),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
   REDIS_URL: redis.optional(),
   CASTELLAN_DIR: z.string().min(1, { error: 'must name a folder' }).default('.castellan'),
@@ -282,6 +287,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     production,
     host: data.HOST,
     port: data.PORT,
+    drainSeconds: data.DRAIN_SECONDS ?? (production ? DRAIN_SECONDS : 0),
     databaseUrl: secretOrNull(data.DATABASE_URL),
     redisUrl: secretOrNull(data.REDIS_URL),
     dataDir: data.CASTELLAN_DIR,

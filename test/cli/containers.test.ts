@@ -150,6 +150,7 @@ test('what is in the image starts in production, is healthy, and ends with exit 
     METRICS_TOKEN: 'a token for whoever collects',
     HOST: '127.0.0.1',
     PORT: '0',
+    DRAIN_SECONDS: '0',
     DATABASE_URL: postgres.url,
     REDIS_URL: redisUrl(),
   };
