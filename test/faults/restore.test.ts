@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type App, createApp } from '../../src/app.ts';
+import type { Config } from '../../src/config.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
 import { CREATE_KEY, type Issued, REVOKE_KEY } from '../support/api-keys.ts';
@@ -14,7 +15,7 @@ import {
 import { createDatabase, runOn, type TestDatabase } from '../support/database.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { dataOf } from '../support/second-factors.ts';
-import { takeSnapshot } from '../support/snapshot.ts';
+import { type Snapshot, takeSnapshot } from '../support/snapshot.ts';
 
 /** That a database from yesterday, under instances with an empty Redis, knows whom it knew and lets nobody back in. */
 
@@ -27,6 +28,8 @@ const REFRESH = `mutation ($refreshToken: String!) {
 type People = Readonly<Record<'alice' | 'bob' | 'carol' | 'dave' | 'frank' | 'gina', SignedInUser>>;
 
 let redis: RedisServer;
+let config: Config;
+let snapshot: Snapshot;
 let restored: TestDatabase;
 let instances: readonly App[] = [];
 let people: People;
@@ -37,31 +40,18 @@ let keys: { readonly good: string; readonly revoked: string };
 beforeAll(async () => {
   redis = await startRedisServer();
   const castellans = await startCastellans(2, { settings: { redisUrl: new Secret(redis.url) } });
-  const { config } = castellans;
+  config = castellans.config;
   try {
     people = await arrange(castellans);
     keys = await makeKeys(castellans, people.bob);
-    const snapshot = await takeSnapshot(config.databaseUrl?.reveal() ?? '');
+    snapshot = await takeSnapshot(config.databaseUrl?.reveal() ?? '');
     later = await goOn(castellans, people);
-
-    restored = await createDatabase();
-    await snapshot.restoreInto(restored.url);
   } finally {
     await castellans.close();
   }
-  await redis.flush();
-  // As docs/maintenance.md says.
-  await runOn(restored.url, 'update authority_head set epoch = gen_random_uuid()', 'delete from instances');
-  const again = { ...config, databaseUrl: new Secret(restored.url) };
-  const open = () => createApp(again, { logger: createLog('silent'), poolMax: 5 });
-  instances = [await open(), await open()];
 }, 60_000);
 
-afterAll(async () => {
-  for (const app of instances) await app.close();
-  await restored?.drop();
-  await redis?.stop();
-});
+afterAll(() => redis?.stop());
 
 /** What there was before the backup: carol's session was ended, and dave shut out. */
 async function arrange(castellans: Castellans): Promise<People> {
@@ -110,43 +100,61 @@ async function each(query: string, headers: Record<string, string>, variables = 
 const IN = [[], []];
 const out = (code: string) => [[code], [code]];
 
-test('everybody who was signed in stays signed in, on every instance, with tokens of before the backup and after', async () => {
-  for (const { accessToken } of [people.alice, people.bob, people.gina]) {
-    expect(await each(ME, bearer(accessToken))).toEqual(IN);
-  }
-  expect(await each(ME, bearer(later.frank))).toEqual(IN);
-  expect(await each(ME, { 'x-api-key': keys.good })).toEqual(IN);
-});
+describe.each(['as it was', 'emptied'])('with Redis %s', (how) => {
+  beforeAll(async () => {
+    restored = await createDatabase();
+    await snapshot.restoreInto(restored.url);
+    if (how === 'emptied') await redis.flush();
+    // As docs/maintenance.md says.
+    await runOn(restored.url, 'update authority_head set epoch = gen_random_uuid()', 'delete from instances');
+    const again = { ...config, databaseUrl: new Secret(restored.url) };
+    const open = () => createApp(again, { logger: createLog('silent'), poolMax: 5 });
+    instances = [await open(), await open()];
+  }, 30_000);
 
-test('a refresh token that was good at the backup is good', async () => {
-  const { refreshToken } = people.gina;
-  const answer = await post<{ refreshSession: { accessToken: string } }>(instances[0]?.url ?? '', REFRESH, {
-    refreshToken,
+  afterAll(async () => {
+    for (const app of instances) await app.close();
+    await restored?.drop();
   });
-  expect(await each(ME, bearer(dataOf(answer).refreshSession.accessToken))).toEqual(IN);
-});
 
-test('nobody who was revoked or shut out before it comes back, and who came after it is not known', async () => {
-  expect(await each(ME, bearer(people.carol.accessToken))).toEqual(out('SESSION_REVOKED'));
-  expect(await each(ME, bearer(people.dave.accessToken))).toEqual(out('SESSION_REVOKED'));
-  expect(await each(ME, { 'x-api-key': keys.revoked })).toEqual(out('SESSION_REVOKED'));
-  for (const codes of await each(ME, bearer(later.erin.accessToken))) {
-    expect(['SESSION_REVOKED', 'UNAUTHENTICATED']).toContain(codes[0]);
-  }
-  const { refreshToken } = people.carol;
-  for (const { url } of instances) {
-    expect(codesOf(await post(url, REFRESH, { refreshToken }))).toEqual(['SESSION_REVOKED']);
-  }
-});
+  test('everybody who was signed in stays signed in, on every instance, with tokens of before the backup and after', async () => {
+    for (const { accessToken } of [people.alice, people.bob, people.gina]) {
+      expect(await each(ME, bearer(accessToken))).toEqual(IN);
+    }
+    expect(await each(ME, bearer(later.frank))).toEqual(IN);
+    expect(await each(ME, { 'x-api-key': keys.good })).toEqual(IN);
+  });
 
-test('what is revoked from now on holds for tokens from the history that was lost, too', async () => {
-  const [first] = instances;
-  const answer = await post<{ revokeSession: { receipt: object } }>(
-    first?.url ?? '',
-    REVOKE,
-    { id: people.frank.sessionId },
-    bearer(people.alice.accessToken),
-  );
-  expect(dataOf(answer).revokeSession.receipt).toEqual({ enforced: true, instances: 2 });
-  expect(await each(ME, bearer(later.frank))).toEqual(out('SESSION_REVOKED'));
+  test('a refresh token that was good at the backup is good', async () => {
+    const { refreshToken } = people.gina;
+    const answer = await post<{ refreshSession: { accessToken: string } }>(instances[0]?.url ?? '', REFRESH, {
+      refreshToken,
+    });
+    expect(await each(ME, bearer(dataOf(answer).refreshSession.accessToken))).toEqual(IN);
+  });
+
+  test('nobody who was revoked or shut out before it comes back, and who came after it is not known', async () => {
+    expect(await each(ME, bearer(people.carol.accessToken))).toEqual(out('SESSION_REVOKED'));
+    expect(await each(ME, bearer(people.dave.accessToken))).toEqual(out('SESSION_REVOKED'));
+    expect(await each(ME, { 'x-api-key': keys.revoked })).toEqual(out('SESSION_REVOKED'));
+    for (const codes of await each(ME, bearer(later.erin.accessToken))) {
+      expect(['SESSION_REVOKED', 'UNAUTHENTICATED']).toContain(codes[0]);
+    }
+    const { refreshToken } = people.carol;
+    for (const { url } of instances) {
+      expect(codesOf(await post(url, REFRESH, { refreshToken }))).toEqual(['SESSION_REVOKED']);
+    }
+  });
+
+  test('what is revoked from now on holds for tokens from the history that was lost, too', async () => {
+    const [first] = instances;
+    const answer = await post<{ revokeSession: { receipt: object } }>(
+      first?.url ?? '',
+      REVOKE,
+      { id: people.frank.sessionId },
+      bearer(people.alice.accessToken),
+    );
+    expect(dataOf(answer).revokeSession.receipt).toEqual({ enforced: true, instances: 2 });
+    expect(await each(ME, bearer(later.frank))).toEqual(out('SESSION_REVOKED'));
+  });
 });
