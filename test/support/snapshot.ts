@@ -2,6 +2,8 @@ import { Client } from 'pg';
 
 /** All rows of a database, as one moment had them, and where its sequences stood: what a logical backup holds. */
 export interface Snapshot {
+  /** All of it, for {@link snapshotOf}. */
+  readonly text: string;
   /** Puts it in place of all rows of a database with the same tables. */
   restoreInto(url: string): Promise<void>;
 }
@@ -11,6 +13,11 @@ interface TableRows {
   readonly columns: string;
   /** As PostgreSQL wrote them: no number passes through ours. */
   readonly rows: string;
+}
+
+interface Sequence {
+  readonly name: string;
+  readonly at: string;
 }
 
 const TABLES = `select c.relname as table, string_agg(quote_ident(a.attname), ', ' order by a.attnum) as columns
@@ -24,7 +31,7 @@ const SEQUENCES = `select quote_ident(sequencename) as name, last_value as at fr
 /** Taken while others write, as `pg_dump` does: all of it is read in one snapshot. */
 export async function takeSnapshot(url: string): Promise<Snapshot> {
   const tables: TableRows[] = [];
-  let sequences: readonly { readonly name: string; readonly at: string }[] = [];
+  let sequences: readonly Sequence[] = [];
   await connected(url, async (client) => {
     await client.query('begin isolation level repeatable read read only');
     const found = await client.query<Omit<TableRows, 'rows'>>(TABLES);
@@ -33,10 +40,19 @@ export async function takeSnapshot(url: string): Promise<Snapshot> {
       const { rows } = await client.query<{ rows: string }>(text);
       tables.push({ table, columns, rows: rows[0]?.rows ?? '[]' });
     }
-    sequences = (await client.query<{ name: string; at: string }>(SEQUENCES)).rows;
+    sequences = (await client.query<Sequence>(SEQUENCES)).rows;
     await client.query('commit');
   });
+  return snapshotOf(JSON.stringify({ tables, sequences }));
+}
+
+export function snapshotOf(text: string): Snapshot {
+  const { tables, sequences } = JSON.parse(text) as {
+    readonly tables: readonly TableRows[];
+    readonly sequences: readonly Sequence[];
+  };
   return {
+    text,
     restoreInto: (target) =>
       connected(target, async (client) => {
         await client.query('begin');
