@@ -36,6 +36,8 @@ export interface App {
   readonly documents: Documents;
   readonly metrics: Metrics;
   readonly database: Database;
+  /** Says that it is not ready and lets no connection be used again, and goes on answering until it is closed. */
+  leave(): void;
   /** Drains and stops everything it started, in the opposite order. */
   close(): Promise<void>;
 }
@@ -58,7 +60,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const parts = await startAuthority(foundation);
   const { errands, ...services } = await createUseCases(foundation, parts);
   metrics.counter('errands_abandoned_total', 'Mails and requests that were given up.', () => errands.abandoned);
-  const { url, documents } = await openDoors(foundation, parts, services);
+  const { url, documents, leave } = await openDoors(foundation, parts, services);
   if (config.policiesWatched && overrides.policyFiles === undefined)
     followPolicies(config, services.policyFiles, clock, logger, cleanup);
   // Last of what may fail: the one-time password exists nowhere but in the answer.
@@ -71,6 +73,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
     documents,
     metrics,
     database,
+    leave,
     close: () => cleanup.run(),
   };
 }

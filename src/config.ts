@@ -11,6 +11,8 @@ export interface Config {
   readonly production: boolean;
   readonly host: string;
   readonly port: number;
+  /** After SIGTERM: how long it goes on answering while it says that it is not ready. */
+  readonly drainSeconds: number;
   /** Null starts the embedded PostgreSQL server under {@link dataDir}. */
   readonly databaseUrl: Secret | null;
   /** How many connections to PostgreSQL this instance opens at most. */
@@ -79,6 +81,8 @@ interface Rate {
   readonly seconds: number;
 }
 
+/** In production: a balancer that asks every second or two has noticed by then. */
+const DRAIN_SECONDS = 5;
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
 
@@ -212,6 +216,7 @@ const environment = z.object({
       error: 'must be a port number from 0 to 65535',
     })
     .transform(Number),
+  DRAIN_SECONDS: between(0, 600).optional(),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
   DATABASE_POOL_MAX: between(2, 1_000).default(10),
   REDIS_URL: redis.optional(),
@@ -285,6 +290,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     production,
     host: data.HOST,
     port: data.PORT,
+    drainSeconds: data.DRAIN_SECONDS ?? (production ? DRAIN_SECONDS : 0),
     databaseUrl: secretOrNull(data.DATABASE_URL),
     databasePoolMax: data.DATABASE_POOL_MAX,
     redisUrl: secretOrNull(data.REDIS_URL),

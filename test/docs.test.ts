@@ -1,14 +1,16 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Client } from 'pg';
 import { freePort, run } from '../examples/gateways/running.ts';
 import { openMailOutbox } from '../src/drivers/files/mail-outbox.ts';
 import { systemClock } from '../src/kit/clock.ts';
-import { PASSWORD, startCastellans, type Castellans } from './support/castellan.ts';
+import { PASSWORD, redisUrl, startCastellans, type Castellans } from './support/castellan.ts';
+import { createDatabase, runOn } from './support/database.ts';
 
 const ROOT = new URL('../', import.meta.url);
 
@@ -194,6 +196,67 @@ test('the commands about users do what the page says', async () => {
     await rm(folder, { recursive: true });
   }
 }, 60_000);
+
+test('the commands about maintenance do what the page says', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'castellan-docs-'));
+  const database = await createDatabase();
+  const restored = `restored_${database.url.slice(-16)}`;
+  await symlink(join(import.meta.dirname, '../bin/castellan.js'), join(folder, 'castellan'));
+  await provideTools(folder, database.url);
+  try {
+    const port = await freePort();
+    const script = commandsOf('docs/maintenance.md')
+      .join('\n')
+      .replaceAll('4001', String(port))
+      .replaceAll('castellan_restored', restored)
+      .replaceAll('castellan.dump', join(folder, 'castellan.dump'));
+    const env = {
+      PATH: `${folder}:${process.env['PATH']}`,
+      HOME: folder,
+      DATABASE_URL: database.url,
+      REDIS_URL: redisUrl(),
+      KEY_ENCRYPTION_KEY: 'a secret for tests that is long enough',
+    };
+    const options = { cwd: ROOT, timeout: 120_000, env };
+    const { stdout } = await promisify(execFile)('bash', ['-euc', script], options);
+    const having = (word: string) => stdout.split('\n').filter((line) => line.includes(word));
+
+    expect(having('"status":"ok"')).toHaveLength(1);
+    expect(having('Closing')).toHaveLength(1);
+    expect(having('Up to date')).toHaveLength(1);
+    expect(having('UPDATE 1')).toHaveLength(1);
+    expect(having('DELETE 0')).toHaveLength(1);
+    expect(having('Nothing is wrong with these settings.')).toHaveLength(1);
+    expect(having(`/${restored}`)[0]).toContain('DATABASE_URL');
+    expect(having('admin@castellan.local can sign in again.')).toHaveLength(1);
+    expect(having('ada@example.com is an administrator.')).toHaveLength(1);
+    expect(having('shown this once')).toHaveLength(3);
+    expect(having('1 signing keys')).toHaveLength(1);
+  } finally {
+    await runOn(database.url, `drop database if exists ${restored} with (force)`);
+    await database.drop();
+    await rm(folder, { recursive: true });
+  }
+}, 150_000);
+
+/** PostgreSQL's own programs where they are new enough for the server, and stand-ins for them where they are not. */
+async function provideTools(folder: string, url: string): Promise<void> {
+  const { stdout } = await promisify(execFile)('pg_dump', ['--version']).catch(() => ({ stdout: '' }));
+  const newest = Number(/ (\d+)/.exec(stdout)?.[1] ?? 0);
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query<{ major: number }>(
+    `select current_setting('server_version_num')::int / 10000 as major`,
+  );
+  await client.end();
+  if (newest >= (rows[0]?.major ?? Infinity)) return;
+  const tools = join(import.meta.dirname, 'support/pg-tools.ts');
+  for (const tool of ['pg_dump', 'pg_restore']) {
+    await writeFile(join(folder, tool), `#!/bin/sh\nexec '${process.execPath}' '${tools}' ${tool} "$@"\n`, {
+      mode: 0o755,
+    });
+  }
+}
 
 test('the commands about supergraphs do what the page says, on the example that it starts', async () => {
   const [start, ...blocks] = commandsOf('docs/supergraph.md');

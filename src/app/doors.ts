@@ -32,12 +32,14 @@ export async function openDoors(
   const schema = createSchema();
   const documents = new Documents(schema);
   const { introspection } = config.limits.documents;
+  const leaving = { now: false };
   const server = createServer({
     keyRing,
     metrics,
     metricsToken: config.metricsToken,
     logger,
-    readiness: () => ({ authority: tail.inForce() }),
+    readiness: () => ({ authority: tail.inForce(), ...(leaving.now && { staying: false }) }),
+    leaving: () => leaving.now,
     warnings: () => (policyFiles.usable ? [] : ['policy']),
     limits: config.limits,
     sdl: readSchemaText(),
@@ -82,5 +84,8 @@ export async function openDoors(
   cleanup.add('the event streams', () => streams.close());
   cleanup.add('the sockets', () => sockets.close());
   const { port } = server.server.address() as AddressInfo; // it listens on TCP
-  return { documents, url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}` };
+  const leave = (): void => {
+    leaving.now = true;
+  };
+  return { documents, leave, url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}` };
 }

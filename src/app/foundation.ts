@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Cleanup } from '../app/cleanup.ts';
-import type { Config } from '../config.ts';
+import { ConfigError, type Config } from '../config.ts';
 import { Rollups } from '../domain/analytics/rollups.ts';
 import type { Cache } from '../domain/authority/cache.ts';
 import type { Hints } from '../domain/authority/hints.ts';
@@ -18,6 +18,7 @@ import { secretFromFile } from '../drivers/files/secret-file.ts';
 import { createMemoryHub, type MemoryHub } from '../drivers/memory/memory.ts';
 import { createAuthorityLog } from '../drivers/postgres/authority-log.ts';
 import { openDatabase, type Database } from '../drivers/postgres/database.ts';
+import { durabilityProblems } from '../drivers/postgres/durability.ts';
 import { startEmbedded } from '../drivers/postgres/embedded.ts';
 import { migrate } from '../drivers/postgres/migrate.ts';
 import { createStore } from '../drivers/postgres/store.ts';
@@ -77,13 +78,11 @@ export async function openFoundation(
   const keys = new Keys(config.keyEncryptionKeys ?? [await secretFromFile(join(config.dataDir, 'key-encryption-key'))]);
 
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, cleanup));
-  await migrate(databaseUrl.reveal());
-  const database = await openDatabase({
-    url: databaseUrl,
-    poolMax: overrides.poolMax ?? config.databasePoolMax,
-    logger,
-  });
+  const poolMax = overrides.poolMax ?? config.databasePoolMax;
+  const database = await openDatabase({ url: databaseUrl, poolMax, logger });
   cleanup.add('PostgreSQL', () => database.close());
+  if (config.production) await demandDurability(database);
+  await migrate(databaseUrl.reveal());
   const store = createStore(database);
   const rollups = new Rollups({ store, clock, logger });
   rollups.start();
@@ -120,6 +119,13 @@ async function startDatabase({ dataDir }: Config, cleanup: Cleanup): Promise<Sec
   const embedded = await startEmbedded({ dataDir: join(dataDir, 'postgres') });
   cleanup.add('the embedded PostgreSQL server', () => embedded.stop());
   return new Secret(embedded.url);
+}
+
+/** What the settings cannot tell: only the server knows. */
+async function demandDurability({ query }: Database): Promise<void> {
+  const messages = await durabilityProblems(query);
+  if (messages.length === 0) return;
+  throw new ConfigError(messages.map((message) => ({ variable: 'DATABASE_URL', message })));
 }
 
 async function readPolicies({ policiesDir }: Config, { policyFiles }: Overrides): Promise<PolicyFolder> {

@@ -3,6 +3,7 @@ import { parseBundle } from '../domain/policy/parse.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
 import { openDatabase } from '../drivers/postgres/database.ts';
+import { durabilityProblems } from '../drivers/postgres/durability.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
 import { systemClock } from '../kit/clock.ts';
 import { createLog } from '../kit/log.ts';
@@ -24,13 +25,14 @@ export async function examine(env: Environment): Promise<Report> {
     ...Object.fromEntries(Object.entries(env).filter(([name]) => !named.has(name))),
     ...DEVELOPMENT,
   });
+  const production = modeOf(env) === 'production';
   const settings = SETTINGS.map(({ variable, purpose, show }) => ({
     variable,
     purpose,
     value: variable === 'NODE_ENV' ? modeOf(env) : named.has(variable) ? null : show(config),
     given: isGiven(env, variable),
   }));
-  const problems = [...wrong, ...(await Promise.all(checksOf(config, named))).flat()];
+  const problems = [...wrong, ...(await Promise.all(checksOf({ ...config, production }, named))).flat()];
   const lines = settings.flatMap(({ variable, purpose, value, given }) => [
     `${variable.padEnd(20)} ${value ?? '(see below)'}${given ? '' : ' (default)'}`,
     `${' '.repeat(21)}${purpose}`,
@@ -65,47 +67,47 @@ function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<
   return Object.entries(checks)
     .filter(([variable]) => !wrong.has(variable))
     .map(async ([variable, check]) => {
-      const message = await check(config);
-      return message === null ? [] : [{ variable, message }];
+      const messages = await check(config);
+      return messages.map((message) => ({ variable, message }));
     });
 }
 
-async function checkPolicies({ policiesDir }: Config): Promise<string | null> {
+async function checkPolicies({ policiesDir }: Config): Promise<readonly string[]> {
   try {
     parseBundle(await readPolicyFiles(policiesDir));
-    return null;
+    return [];
   } catch (error) {
-    if (error instanceof PolicyError) return `has policy files with problems:\n${error.message}`;
-    return 'is a folder that cannot be read';
+    if (error instanceof PolicyError) return [`has policy files with problems:\n${error.message}`];
+    return ['is a folder that cannot be read'];
   }
 }
 
-async function checkDatabase({ databaseUrl }: Config): Promise<string | null> {
-  if (databaseUrl === null) return null;
+async function checkDatabase({ databaseUrl, production }: Config): Promise<readonly string[]> {
+  if (databaseUrl === null) return [];
   const logger = createLog('silent');
   try {
     const database = await openDatabase({ url: databaseUrl, poolMax: 1, logger });
     try {
-      await database.query('doctor', 'select 1', []);
+      const problems = await durabilityProblems(database.query);
+      return production ? problems : [];
     } finally {
       await database.close();
     }
-    return null;
   } catch (error) {
-    return explain(error).replace(/^DATABASE_URL /, '');
+    return [explain(error).replace(/^DATABASE_URL /, '')];
   }
 }
 
 /** The connection is made in the background, so it is asked until it answers. */
-async function checkRedis({ redisUrl }: Config): Promise<string | null> {
-  if (redisUrl === null) return null;
+async function checkRedis({ redisUrl }: Config): Promise<readonly string[]> {
+  if (redisUrl === null) return [];
   const redis = openRedis({ url: redisUrl, clock: systemClock, logger: createLog('silent') });
   try {
     for (const end = performance.now() + REDIS_WAIT_MS; performance.now() < end;) {
-      if (await redis.check()) return null;
+      if (await redis.check()) return [];
       await new Promise((resolve) => setTimeout(resolve, REDIS_POLL_MS));
     }
-    return `cannot be used: no answer within ${REDIS_WAIT_MS / 1_000} s`;
+    return [`cannot be used: no answer within ${REDIS_WAIT_MS / 1_000} s`];
   } finally {
     await redis.close();
   }

@@ -12,7 +12,20 @@ const DATABASE_FAILURES: Readonly<Record<string, string>> = {
   '28000': 'it refuses the user',
   '28P01': 'it refuses the user or the password',
   '3D000': 'there is no database of that name',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not signed by an authority that is trusted here: see sslrootcert',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not signed by an authority that is trusted here: see sslrootcert',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    'its certificate is not signed by an authority that is trusted here: see sslrootcert',
+  CERT_SIGNATURE_FAILURE: 'its certificate is not signed by the authority that sslrootcert names',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
 };
+
+/** What pg says in words alone of a connection that did not come about. */
+const CONNECTION_FAILURES: readonly (readonly [words: RegExp, failure: string])[] = [
+  [/connection timeout|timeout expired|timeout exceeded when trying to connect/, 'it does not answer'],
+  [/does not support SSL connections/, 'it has no TLS, which sslmode asks for'],
+];
 
 /** Prints why a command did not do its work, without a secret's value; the answer is the exit code. */
 export function printFailure(error: unknown, { json }: OutputOptions): number {
@@ -31,6 +44,9 @@ export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof ConfigError || error instanceof Misuse) return error.message;
   if (error instanceof PolicyError) return `The policy files have problems, so nothing was started:\n${error.message}`;
+
+  const unanswered = CONNECTION_FAILURES.find(([words]) => words.test(error.message));
+  if (unanswered !== undefined) return `DATABASE_URL cannot be used: ${unanswered[1]}.`;
 
   const isOwn = error.name === 'Error' && !('code' in error);
   if (isOwn) return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;

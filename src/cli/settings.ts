@@ -20,6 +20,11 @@ export const SETTINGS: readonly Setting[] = [
   { variable: 'HOST', purpose: 'the address it listens on; 0.0.0.0 is all of them', show: ({ host }) => host },
   { variable: 'PORT', purpose: 'the port it listens on', show: ({ port }) => String(port) },
   {
+    variable: 'DRAIN_SECONDS',
+    purpose: 'after SIGTERM: how long it goes on answering while it says that it is not ready',
+    show: ({ drainSeconds }) => String(drainSeconds),
+  },
+  {
     variable: 'DATABASE_URL',
     purpose: 'PostgreSQL; without it an embedded server is started',
     show: ({ databaseUrl }) => place(databaseUrl) ?? 'the embedded server',

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts';
-import { readConfig } from '../config.ts';
+import { readConfig, type Config } from '../config.ts';
 import { printFailure } from './failure.ts';
 import { type OutputOptions, print } from './report.ts';
 import type { Environment } from './environment.ts';
@@ -9,12 +9,22 @@ const CLOSE_DEADLINE_MS = 9_000;
 
 /** Opens the house, waits for a signal and closes it. The answer is the exit code. */
 export async function start(env: Environment, { json }: OutputOptions = { json: false }): Promise<number> {
-  const stopped = Promise.withResolvers<string>();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopped.resolve(signal));
+  const stopped = Promise.withResolvers<void>();
+  // Whoever says it twice is in a hurry.
+  const hurried = Promise.withResolvers<void>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (leaving) hurried.resolve();
+      leaving = true;
+      stopped.resolve();
+    });
+  }
+  let leaving = false;
 
   let app: App;
+  let config: Config;
   try {
-    const config = readConfig(env);
+    config = readConfig(env);
     // Only now: who mistyped a setting need not wait for all of it to be loaded.
     const { createApp } = await import('../app.ts');
     app = await createApp(config);
@@ -25,6 +35,12 @@ export async function start(env: Environment, { json }: OutputOptions = { json: 
 
   await stopped.promise;
   if (!json) print('Closing …');
+  if (config.drainSeconds > 0) {
+    app.leave();
+    const timer = setTimeout(hurried.resolve, config.drainSeconds * 1_000);
+    await hurried.promise;
+    clearTimeout(timer);
+  }
   // A part that hangs must not keep the process: everything durable was durable before.
   setTimeout(() => process.exit(1), CLOSE_DEADLINE_MS).unref();
   await app.close();

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { SETTINGS } from '../../src/cli/settings.ts';
 import { ConfigError, readConfig } from '../../src/config.ts';
+import { startEmbedded } from '../../src/drivers/postgres/embedded.ts';
 import { redisUrl } from '../support/castellan.ts';
-import { createDatabase } from '../support/database.ts';
 import { makeFolder, node, ROOT, STARTS_MS } from './running.ts';
 
 jest.setTimeout(STARTS_MS);
@@ -141,7 +141,8 @@ test('what is in the image starts in production, is healthy, and ends with exit 
   expect(dockerfile.at(-1)?.startsWith('CMD [')).toBe(true);
   expect(dockerfile).toContain('USER node');
 
-  const database = await createDatabase();
+  // Production asks for one whose commits outlive a crash.
+  const postgres = await startEmbedded({ dataDir: join(folder.path, 'postgres') });
   const [program, ...args] = execForm('CMD');
   expect(program).toBe('node');
   const env = {
@@ -149,7 +150,8 @@ test('what is in the image starts in production, is healthy, and ends with exit 
     METRICS_TOKEN: 'a token for whoever collects',
     HOST: '127.0.0.1',
     PORT: '0',
-    DATABASE_URL: database.url,
+    DRAIN_SECONDS: '0',
+    DATABASE_URL: postgres.url,
     REDIS_URL: redisUrl(),
   };
   const running = node(args, env, image);
@@ -158,7 +160,7 @@ test('what is in the image starts in production, is healthy, and ends with exit 
   expect((await node(check, { PORT: port }).ended).code).toBe(0);
   expect((await running.end('SIGTERM')).code).toBe(0);
   expect((await node(check, { PORT: port }).ended).code).toBe(1);
-  await database.drop();
+  await postgres.stop();
 });
 
 function requiredInProduction(): readonly string[] {

@@ -29,8 +29,16 @@ export function closeConnections(): void {
   agent.destroy();
 }
 
-/** One GraphQL operation over HTTP. Rejects when the connection fails or nothing comes within {@link ANSWER_MS}. */
-export function ask(url: string, query: string, options: { token?: string; variables?: object } = {}): Promise<Reply> {
+/**
+ * One GraphQL operation over HTTP. Rejects when the connection fails or nothing comes within {@link ANSWER_MS}.
+ *
+ * @param options `once` takes a connection that was given up for a failure, too
+ */
+export function ask(
+  url: string,
+  query: string,
+  options: { token?: string; variables?: object; once?: boolean } = {},
+): Promise<Reply> {
   const { promise, resolve, reject } = Promise.withResolvers<Reply>();
   const body = JSON.stringify({ query, variables: options.variables ?? {} });
   const headers = {
@@ -53,7 +61,7 @@ export function ask(url: string, query: string, options: { token?: string; varia
   });
   sent.on('error', (error: NodeJS.ErrnoException) => {
     // The server gave an idle connection up while this was on its way: it never saw it (RFC 9112, 9.3.1).
-    if (sent.reusedSocket && error.code === 'ECONNRESET') resolve(ask(url, query, options));
+    if (sent.reusedSocket && error.code === 'ECONNRESET' && options.once !== true) resolve(ask(url, query, options));
     else reject(error);
   });
   sent.on('timeout', () => sent.destroy(new Error(`no answer within ${ANSWER_MS} ms`)));

@@ -32,7 +32,8 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
-export async function startCluster(size: number): Promise<Cluster> {
+/** @param env what each instance is given beside what it needs */
+export async function startCluster(size: number, env: NodeJS.ProcessEnv = {}): Promise<Cluster> {
   const undo: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const back of undo.splice(0).toReversed()) await back();
@@ -46,7 +47,7 @@ export async function startCluster(size: number): Promise<Cluster> {
     for (let n = 0; n < size; n += 1) {
       const proxy = await startRedisProxy(redis.url);
       undo.push(() => proxy.close());
-      const instance = new Instance(n, postgres.url, proxy);
+      const instance = new Instance(n, postgres.url, proxy, env);
       instances.push(instance);
       undo.push(() => instance.end());
       // One after the other: the first one migrates, and creates the administrator.
@@ -116,13 +117,15 @@ export class Instance {
   readonly index: number;
   readonly redisProxy: RedisProxy;
   readonly #databaseUrl: string;
+  readonly #env: NodeJS.ProcessEnv;
   readonly #lines: string[] = [];
   #child: ChildProcess | null = null;
   #url = '';
   #paused = false;
 
-  constructor(index: number, databaseUrl: string, redisProxy: RedisProxy) {
+  constructor(index: number, databaseUrl: string, redisProxy: RedisProxy, env: NodeJS.ProcessEnv = {}) {
     this.index = index;
+    this.#env = env;
     this.#databaseUrl = databaseUrl;
     this.redisProxy = redisProxy;
   }
@@ -162,6 +165,7 @@ export class Instance {
         RATE_LIMIT_ANONYMOUS: 'off',
         RATE_LIMIT_KEYS: 'off',
         RATE_LIMIT_OWNERS: 'off',
+        ...this.#env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -115,6 +115,7 @@ export async function serveProducts(sdl: string, app: App) {
     metricsToken: null,
     logger,
     readiness: () => ({}),
+    leaving: () => false,
     warnings: () => [],
     limits: services.limits,
     sdl,

@@ -1938,7 +1938,7 @@ export type Session = {
   /** The end of its life however much it is used. */
   expiresAt?: Maybe<Scalars['DateTime']['output']>;
   revokedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Why it ended: signed_out, revoked, user_disabled, user_deleted, refresh_reuse, mfa_changed, password_changed, password_reset, session_limit, takeover. */
+  /** Why it ended: signed_out, revoked, user_disabled, user_deleted, refresh_reuse, mfa_changed, password_changed, password_reset, session_limit, takeover, recovered. */
   revokedReason?: Maybe<Scalars['String']['output']>;
   /** What it was started with, or has proven itself with since in another place; so are address and device. */
   userAgent?: Maybe<Scalars['String']['output']>;

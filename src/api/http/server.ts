@@ -18,6 +18,8 @@ export interface ServerParts {
   readonly logger: Log;
   /** Whether this instance may be sent requests, and what is wrong if not. */
   readonly readiness: () => Readonly<Record<string, boolean>>;
+  /** Whether it ends soon: then no answer keeps its connection. */
+  readonly leaving: () => boolean;
   /** What is wrong with it that need not keep requests away. */
   readonly warnings: () => readonly string[];
   readonly limits: Limits;
@@ -33,6 +35,7 @@ export function createServer({
   metricsToken,
   logger,
   readiness,
+  leaving,
   warnings,
   limits,
   sdl,
@@ -50,6 +53,10 @@ export function createServer({
   });
 
   server.server.headersTimeout = limits.headersMs;
+  // Before any handler, since some write past Fastify.
+  server.server.prependListener('request', (_request, response) => {
+    if (leaving()) response.setHeader('connection', 'close');
+  });
   keepPrivate(server);
   refuseEncodings(server);
 

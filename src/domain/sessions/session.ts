@@ -16,7 +16,7 @@ export interface Session extends Device {
   readonly revokedAt: Instant | null;
   /**
    * Why it ended: `signed_out`, `revoked`, `user_disabled`, `user_deleted`, `refresh_reuse`, `mfa_changed`, `password_changed`,
-   * `password_reset`, `session_limit`, `takeover`.
+   * `password_reset`, `session_limit`, `takeover`, `recovered`.
    */
   readonly revokedReason: string | null;
   /** Where it is at home, with its device: where it started, or proved itself later from another network and device. */

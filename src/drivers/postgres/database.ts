@@ -27,7 +27,8 @@ export interface Database {
 
 /** A statement may take this long; it is also the execution deadline of an operation. */
 const STATEMENT_TIMEOUT_MS = 5_000;
-const CONNECT_TIMEOUT_MS = 2_000;
+/** How long a server may take to answer a new connection. */
+export const CONNECT_TIMEOUT_MS = 2_000;
 /** What a frozen instance can hold: a lock somebody waits for, and a transaction it left open. */
 const LOCK_TIMEOUT_MS = 2_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 1_000;

@@ -16,6 +16,7 @@ import { Migration0014 } from '../../../migrations/0014-session-events.ts';
 import { Migration0015 } from '../../../migrations/0015-sign-ins.ts';
 import { Migration0016 } from '../../../migrations/0016-usage.ts';
 import { Migration0017 } from '../../../migrations/0017-security-events.ts';
+import { CONNECT_TIMEOUT_MS } from './database.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -48,6 +49,7 @@ export async function migrate(databaseUrl: string): Promise<void> {
     clientUrl: databaseUrl,
     extensions: [Migrator],
     pool: { min: 0, max: 3 },
+    driverOptions: { application_name: 'castellan migrate', connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
     migrations: { migrationsList: MIGRATIONS, tableName: 'migrations', snapshot: false, silent: true },
   });
   try {
