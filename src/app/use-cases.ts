@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { TrustedProxies } from '../api/http/request-origin.ts';
 import type { AuthorityParts } from '../app/authority.ts';
 import type { Foundation } from '../app/foundation.ts';
+import { Denials } from '../domain/audit/denials.ts';
 import { DecisionCounts } from '../domain/analytics/decision-counts.ts';
 import { PermissionAnalytics } from '../domain/analytics/permission-analytics.ts';
 import { AddressLimit } from '../domain/authentication/address-limit.ts';
@@ -116,6 +117,10 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   cleanup.add('the feeds of events', () => eventFeeds.stop());
   drainer.start();
   cleanup.add('the drainer of the outbox', () => drainer.stop());
+  const denials = new Denials({ store, clock, logger });
+  denials.start();
+  cleanup.add('what was denied', () => denials.stop());
+  metrics.counter('audit_denials_folded_total', 'Denials that are told as one with others.', () => denials.folded);
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
   const proxies = new TrustedProxies(config.trustedProxies);
@@ -240,6 +245,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     permissionAnalytics,
     sessionAnalytics,
     sessionEnder,
+    denials,
     drainer,
     eventFeeds,
     rollups,

@@ -3,6 +3,7 @@ import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, 
 import { demandWriter } from '../../domain/authority/authority.ts';
 import { badInput } from '../../domain/refusals.ts';
 import type { OperationContext } from './context.ts';
+import { recordDenials } from './denials.ts';
 import { entityKeys, isIdentified } from './entity-keys.ts';
 import { accounts } from './accounts.ts';
 import { apiKeys } from './api-keys.ts';
@@ -59,6 +60,7 @@ export function buildSchema(typeDefs: DocumentNode, modules: readonly ResolverMa
   if (problems.length > 0) throw new Error(`The schema and its resolvers do not fit:\n${problems.join('\n')}`);
   refuseMalformedRepresentations(schema);
   refuseReaders(schema);
+  recordDenials(schema);
   return schema;
 }
 
