@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { TrustedProxies } from '../api/http/request-origin.ts';
 import type { AuthorityParts } from '../app/authority.ts';
+import { startAudit } from '../app/audit.ts';
 import type { Foundation } from '../app/foundation.ts';
 import { Denials } from '../domain/audit/denials.ts';
 import { DecisionCounts } from '../domain/analytics/decision-counts.ts';
@@ -73,7 +74,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     readPolicies,
   } = foundation;
   const { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing } = parts;
-  const { keyStates, accessTokens, identification, keyIdentification } = parts;
+  const { keyStates, accessTokens, identification, keyIdentification, auditChainer } = parts;
   hashing.atOnce = availableParallelism();
   const policy = new Policy(new DecisionCounts(rollups), clock);
   const policies = new Policies({
@@ -117,6 +118,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   cleanup.add('the feeds of events', () => eventFeeds.stop());
   drainer.start();
   cleanup.add('the drainer of the outbox', () => drainer.stop());
+  const audit = await startAudit(foundation, auditChainer);
   const denials = new Denials({ store, clock, logger });
   denials.start();
   cleanup.add('what was denied', () => denials.stop());
@@ -246,6 +248,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     sessionAnalytics,
     sessionEnder,
     denials,
+    ...audit,
     drainer,
     eventFeeds,
     rollups,

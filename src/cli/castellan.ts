@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { addAuditCommands } from './audit-commands.ts';
 import { printFailure } from './failure.ts';
 import { addKeysCommands } from './keys-commands.ts';
 import { addPolicyCommands } from './policy-commands.ts';
@@ -47,6 +48,7 @@ program
 
 addPolicyCommands(program, { env, output, report });
 addKeysCommands(program, { env, report });
+addAuditCommands(program, { env, report });
 
 program
   .command('doctor')

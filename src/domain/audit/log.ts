@@ -22,9 +22,11 @@ export interface AuditBatch extends AuditHead {
   readonly entries: readonly string[];
 }
 
-/** The last batch of months whose entries are not kept any more: what the chain goes on from. */
+/**
+ * That entries of up to a month are not kept any more: their batches at the beginning of the chain are gone, and it goes on from
+ * here. Batches of such months that came later in it are kept without their entries.
+ */
 export interface AuditAnchor extends AuditHead {
-  /** The last such month. */
   readonly month: string;
 }
 
@@ -59,11 +61,13 @@ export interface AuditChainWriter {
   gather(limit: number): Promise<number>;
   /** Sees to it that there is a partition for each of these months. Fails where that would have to wait long. */
   prepare(months: readonly string[]): Promise<void>;
-  /** The first month before `before` that has entries or batches, and is not anchored; null when there is none. */
+  /** The first month before `before` that has entries, or batches beyond the anchor; null when there is none. */
   firstBefore(before: string): Promise<string | null>;
-  /** The last batch of any month up to this one. */
-  lastOf(month: string): Promise<AuditBatch | null>;
-  /** Drops the entries of that month, and all batches before and at the anchor. */
+  /** The last of those batches at the beginning of the chain that are of months up to this one, or null. */
+  lastUpTo(month: string): Promise<AuditHead | null>;
+  /** The last anchor, or null. */
+  anchor(): Promise<AuditAnchor | null>;
+  /** Drops the entries of months up to that of the anchor, and the batches up to it, and goes on from there. */
   drop(anchor: AuditAnchor): Promise<void>;
   /** Up to which number a sink has taken the log; 0 before anything. */
   taken(sink: string): Promise<number>;

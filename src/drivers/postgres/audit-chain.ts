@@ -1,13 +1,13 @@
 import type { AuditChainWriter } from '../../domain/audit/log.ts';
 import {
-  BATCH_COLUMNS,
+  ANCHOR,
+  type AnchorSqlRow,
   ENTRY_COLUMNS,
   HEAD_COLUMNS,
+  toAnchor,
   toAuditRecord,
-  toBatch,
   toHead,
   type AuditSqlRow,
-  type BatchSqlRow,
   type HeadSqlRow,
 } from './audit-store.ts';
 import type { Query } from './database.ts';
@@ -110,20 +110,28 @@ export function createAuditChainWriter(query: Query): AuditChainWriter {
         'audit-first-before',
         `select min(month) as month from (
            select to_char(min(at) at time zone 'UTC', 'YYYY-MM') as month from audit_entries where at < $1::timestamptz
-           union all select min(month) from audit_batches where month < $2
+           union all select min(b.month) from audit_batches b
+             where b.month < $2 and b.month > coalesce((select max(month) from audit_anchors), '')
          ) as found`,
         [startOf(before), before],
       );
       return row?.month ?? null;
     },
 
-    async lastOf(month) {
-      const rows = await query<BatchSqlRow>(
-        'audit-last-of',
-        `select ${BATCH_COLUMNS} from audit_batches where month <= $1 order by number desc limit 1`,
+    async lastUpTo(month) {
+      const rows = await query<HeadSqlRow>(
+        'audit-last-up-to',
+        `select ${HEAD_COLUMNS} from audit_batches
+         where number < coalesce((select min(number) from audit_batches where month > $1), 9223372036854775807)
+         order by number desc limit 1`,
         [month],
       );
-      return rows.map(toBatch)[0] ?? null;
+      return rows.map(toHead)[0] ?? null;
+    },
+
+    async anchor() {
+      const rows = await query<AnchorSqlRow>('audit-anchor', ANCHOR, []);
+      return rows.map(toAnchor)[0] ?? null;
     },
 
     async drop({ month, number, lastSeq, hash, at, key, signature }) {

@@ -1,5 +1,5 @@
 import type { AuditActor, AuditEntry, AuditRecord, AuditWriter } from '../../domain/audit/entry.ts';
-import type { AuditBatch, AuditHead, AuditReader } from '../../domain/audit/log.ts';
+import type { AuditAnchor, AuditBatch, AuditHead, AuditReader } from '../../domain/audit/log.ts';
 import { type AuditState, sealed } from '../../domain/audit/state.ts';
 import { actorKindOf, subjectTypeOf } from '../../domain/audit/subjects.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
@@ -41,7 +41,11 @@ export interface HeadSqlRow {
   readonly signature: string;
 }
 
-export interface BatchSqlRow extends HeadSqlRow {
+export interface AnchorSqlRow extends HeadSqlRow {
+  readonly month: string;
+}
+
+interface BatchSqlRow extends HeadSqlRow {
   readonly month: string;
   readonly first_seq: string;
   readonly entries: string;
@@ -51,7 +55,8 @@ export interface BatchSqlRow extends HeadSqlRow {
 export const ENTRY_COLUMNS = `e.id, e.seq, e.at, e.by, e.kind, e.session_id, e.api_key_id, e.address, e.protocol, e.operation,
   e.action, e.subject_type, e.subject_id, e.outcome, e.code, e.before, e.after, e.policy_version, e.position`;
 export const HEAD_COLUMNS = 'number, last_seq, hash, at, key, signature';
-export const BATCH_COLUMNS = `${HEAD_COLUMNS}, month, first_seq, entries`;
+const BATCH_COLUMNS = `${HEAD_COLUMNS}, month, first_seq, entries`;
+export const ANCHOR = `select ${HEAD_COLUMNS}, month from audit_anchors order by month desc limit 1`;
 
 const TABLES = 'audit_entries e left join users u on u.id = e.subject_id left join scopes home on home.id = u.scope_id';
 
@@ -153,12 +158,8 @@ export function createAuditReader(query: Query, read: Query): AuditReader {
     },
 
     async anchor() {
-      const [row] = await query<HeadSqlRow & { month: string }>(
-        'audit-anchor',
-        `select ${HEAD_COLUMNS}, month from audit_anchors order by number desc limit 1`,
-        [],
-      );
-      return row === undefined ? null : { ...toHead(row), month: row.month };
+      const rows = await query<AnchorSqlRow>('audit-anchor', ANCHOR, []);
+      return rows.map(toAnchor)[0] ?? null;
     },
 
     async batches(after, limit) {
@@ -231,7 +232,11 @@ export function toHead({ number, last_seq, hash, at, key, signature }: HeadSqlRo
   return { number: Number(number), lastSeq: Number(last_seq), hash, at: instant(at), key, signature };
 }
 
-export function toBatch(row: BatchSqlRow): AuditBatch {
+export function toAnchor(row: AnchorSqlRow): AuditAnchor {
+  return { ...toHead(row), month: row.month };
+}
+
+function toBatch(row: BatchSqlRow): AuditBatch {
   const entries = row.entries === '' ? [] : row.entries.split(' ');
   return { ...toHead(row), month: row.month, firstSeq: Number(row.first_seq), entries };
 }
