@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { batchHash, entryHash, GENESIS, headParts } from '../../src/domain/audit/chain.ts';
-import type { AuditHead } from '../../src/domain/audit/log.ts';
-import type { Verification } from '../../src/domain/audit/verify.ts';
+import type { AuditHead, AuditReader } from '../../src/domain/audit/log.ts';
+import { AuditVerifier, type Verification } from '../../src/domain/audit/verify.ts';
 import { createStore } from '../../src/drivers/postgres/store.ts';
 import { Keys, Secret } from '../../src/kit/secret.ts';
 import { type Castellans, type SignedInUser, startCastellans } from '../support/castellan.ts';
@@ -41,13 +41,30 @@ async function act(count: number): Promise<void> {
 
 const env = () => ({ DATABASE_URL: castellans.config.databaseUrl?.reveal(), KEY_ENCRYPTION_KEY: KEY });
 
-async function verify(...args: readonly string[]): Promise<Verification & { readonly code: number | null }> {
+/** As the command has it. */
+async function run(...args: readonly string[]): Promise<Verification & { readonly code: number | null }> {
   const { code, stdout, stderr } = await castellan(['audit', 'verify', '--json', ...args], env());
   if (stdout === '') throw new Error(stderr);
   return { code, ...(JSON.parse(stdout) as Verification) };
 }
 
-const withHeads = () => verify('--heads', headsFile);
+const headsIn = (path: string): readonly AuditHead[] =>
+  readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as AuditHead);
+
+/** What the command finds, without a process for it. */
+const verify = (heads: readonly AuditHead[] = []): Promise<Verification> =>
+  new AuditVerifier(audit(), new Keys([new Secret(KEY)])).verify(heads);
+const withHeads = () => verify(headsIn(headsFile));
+
+function audit(): AuditReader {
+  const [app] = castellans.apps;
+  if (app === undefined) throw new TypeError('nothing was started');
+  return createStore(app.database).audit;
+}
+
 const sql = (text: string, ...values: readonly unknown[]) => castellans.rows<Record<string, string>>(text, ...values);
 
 /** What the tables of the log hold, to be put back after each attack. */
@@ -93,7 +110,7 @@ async function middle(): Promise<{
 describe('a log that nobody touched', () => {
   test('is whole, with every entry in it, and its heads are found', async () => {
     const [count] = await sql('select count(*)::int as count from audit_entries');
-    expect(await withHeads()).toMatchObject({
+    expect(await run('--heads', headsFile)).toMatchObject({
       code: 0,
       ok: true,
       problems: [],
@@ -113,10 +130,7 @@ describe('a log that nobody touched', () => {
   });
 
   test('heads are signed, in a file and in order', () => {
-    const heads = readFileSync(headsFile, 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as AuditHead);
+    const heads = headsIn(headsFile);
     expect(heads).toHaveLength(3);
     const keys = new Keys([new Secret(KEY)]);
     for (const head of heads) expect(keys.attested('audit', head, ...headParts(head))).toBe(true);
@@ -135,10 +149,8 @@ describe('whoever can write the database is found out', () => {
   test('who changed an entry, with its place, its id and its month', async () => {
     const { seq, id, month } = await middle();
     await sql(`update audit_entries set by = 'user_x' where seq = $1`, seq);
-    expect(await verify()).toMatchObject({
-      code: 1,
-      problems: [{ kind: 'changed', seq: Number(seq), entry: id, month }],
-    });
+    const problem = { kind: 'changed', seq: Number(seq), entry: id, month };
+    expect(await run()).toMatchObject({ code: 1, ok: false, problems: [problem] });
   });
 
   test.each([
@@ -157,7 +169,7 @@ describe('whoever can write the database is found out', () => {
   test('who took an entry away', async () => {
     const { seq, month } = await middle();
     await sql('delete from audit_entries where seq = $1', seq);
-    expect(await verify()).toMatchObject({ code: 1, problems: [{ kind: 'missing', seq: Number(seq), month }] });
+    expect(await verify()).toMatchObject({ problems: [{ kind: 'missing', seq: Number(seq), month }] });
   });
 
   test('who let two entries change places', async () => {
@@ -196,7 +208,6 @@ describe('whoever can write the database is found out', () => {
     await sql('delete from audit_batches where number > $1', batch.number);
     expect((await verify()).problems).toEqual([]);
     expect(await withHeads()).toMatchObject({
-      code: 1,
       problems: [{ kind: 'truncated', seq: Number(batch.last_seq) + 1 }],
     });
   });
@@ -225,11 +236,8 @@ describe('whoever can write the database is found out', () => {
   /** All hashes anew, as they must be for what the entries say now. */
   async function rehash(sign: (head: Pick<AuditHead, 'number' | 'lastSeq' | 'hash' | 'at'>) => object): Promise<void> {
     let previous = GENESIS;
-    const [app] = castellans.apps;
-    if (app === undefined) throw new TypeError('nothing was started');
-    const { audit } = createStore(app.database);
-    for (const batch of await audit.batches(0, 1_000)) {
-      const hashes = (await audit.between(batch.firstSeq, batch.lastSeq, 1_000)).map(entryHash);
+    for (const batch of await audit().batches(0, 1_000)) {
+      const hashes = (await audit().between(batch.firstSeq, batch.lastSeq, 1_000)).map(entryHash);
       const hash = batchHash(previous, { ...batch, entries: hashes });
       const { key, signature } = { ...batch, ...sign({ ...batch, hash }) };
       await sql(
@@ -248,8 +256,7 @@ describe('whoever can write the database is found out', () => {
     const { seq, batch } = await middle();
     await sql(`update audit_entries set by = 'user_x' where seq = $1`, seq);
     await rehash(() => ({}));
-    const { code, problems } = await verify();
-    expect(code).toBe(1);
+    const { problems } = await verify();
     expect(problems[0]).toMatchObject({ kind: 'rewritten', batch: Number(batch.number) });
     expect(new Set(problems.map(({ kind }) => kind))).toEqual(new Set(['rewritten']));
   });
@@ -268,14 +275,14 @@ describe('whoever can write the database is found out', () => {
     const ours = new Keys([new Secret(KEY)]);
     await rehash((head) => ours.attest('audit', ...headParts(head)));
     expect((await verify()).problems).toEqual([]);
-    expect((await withHeads()).problems[0]).toMatchObject({ kind: 'rewritten', batch: Number(batch.number) });
+    const { number } = headsIn(headsFile).find((head) => head.number >= Number(batch.number)) ?? {};
+    expect((await withHeads()).problems[0]).toMatchObject({ kind: 'rewritten', batch: number });
   });
 
   test('who added a head to the file', async () => {
-    const forged = join(folder.path, 'forged.jsonl');
-    const [line = ''] = readFileSync(headsFile, 'utf8').split('\n');
-    writeFileSync(forged, `${JSON.stringify({ ...(JSON.parse(line) as AuditHead), number: 9_999 })}\n`);
-    expect((await verify('--heads', forged)).problems).toMatchObject([{ kind: 'unsigned', batch: 9_999 }]);
+    const [head] = headsIn(headsFile);
+    const forged = { ...Object(head), number: 9_999 } as AuditHead;
+    expect((await verify([forged])).problems).toMatchObject([{ kind: 'unsigned', batch: 9_999 }]);
   });
 });
 
