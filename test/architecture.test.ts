@@ -91,7 +91,7 @@ const ORDER: readonly (readonly string[])[] = [
   ['authority', 'principals', 'usage'],
   ['outbox', 'limits'],
   ['policy'],
-  ['analytics', 'scopes', 'security'],
+  ['analytics', 'audit-log', 'scopes', 'security'],
   ['users', 'service-accounts'],
   ['roles'],
   ['sessions', 'tokens', 'api-keys'],

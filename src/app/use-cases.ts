@@ -3,6 +3,7 @@ import { TrustedProxies } from '../api/http/request-origin.ts';
 import type { AuthorityParts } from '../app/authority.ts';
 import { startAudit } from '../app/audit.ts';
 import type { Foundation } from '../app/foundation.ts';
+import { AuditLog } from '../domain/audit-log/audit-log.ts';
 import { Denials } from '../domain/audit/denials.ts';
 import { DecisionCounts } from '../domain/analytics/decision-counts.ts';
 import { PermissionAnalytics } from '../domain/analytics/permission-analytics.ts';
@@ -249,6 +250,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     sessionEnder,
     denials,
     ...audit,
+    auditLog: new AuditLog({ store, policy }),
     drainer,
     eventFeeds,
     rollups,

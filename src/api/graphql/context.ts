@@ -8,6 +8,7 @@ import type { AuditChainer } from '../../domain/audit/chainer.ts';
 import type { AuditHeads } from '../../domain/audit/heads.ts';
 import type { AuditRetention } from '../../domain/audit/retention.ts';
 import type { Denials } from '../../domain/audit/denials.ts';
+import type { AuditLog } from '../../domain/audit-log/audit-log.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
 import type { AddressLimit } from '../../domain/authentication/address-limit.ts';
@@ -110,6 +111,7 @@ export interface Services {
   readonly sessionAnalytics: SessionAnalytics;
   readonly sessionEnder: SessionEnder;
   readonly denials: Denials;
+  readonly auditLog: AuditLog;
   readonly auditChainer: AuditChainer;
   readonly auditHeads: AuditHeads;
   readonly auditRetention: AuditRetention;

@@ -9,6 +9,7 @@ import { accounts } from './accounts.ts';
 import { apiKeys } from './api-keys.ts';
 import { activity } from './activity.ts';
 import { analytics } from './analytics.ts';
+import { audit } from './audit.ts';
 import { bulk } from './bulk.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
@@ -44,6 +45,7 @@ const MODULES: readonly ResolverMap[] = [
   policy,
   analytics,
   activity,
+  audit,
 ];
 
 /** The executable subgraph. Throws when schema and resolvers do not fit each other, which graphql-js would pass over. */
