@@ -95,7 +95,13 @@ export class Migration0018 extends Migration {
         signature text not null,
         primary key (month)
       )`);
-    // How far a sink has taken the log.
-    this.addSql(`create table audit_sinks (name text not null, seq bigint not null, primary key (name))`);
+    // How far a sink has the log, and whose turn it is to send it more.
+    this.addSql(`create table audit_sinks (
+        name text not null,
+        seq bigint not null,
+        holder text not null,
+        held_until timestamptz(3) not null,
+        primary key (name)
+      )`);
   }
 }

@@ -63,6 +63,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   'drivers/redis': ['node:*', 'ioredis'],
   'drivers/memory': ['node:*'],
   'drivers/files': ['node:*', 'yaml'],
+  'drivers/http': ['node:*'],
   'drivers/smtp': ['node:*', 'nodemailer'],
   api: [
     'node:*',

@@ -45,6 +45,7 @@ beforeAll(async () => {
   carol = await castellans.signUp('carol');
   await castellans.ask(DISABLE, { token: alice.accessToken, variables: { id: carol.id } });
   await castellans.ask(DISABLE, { token: bob.accessToken, variables: { id: carol.id } });
+  await castellans.apps[0]?.services.auditChainer.chain();
 });
 afterAll(() => castellans?.close());
 

@@ -286,6 +286,60 @@ describe('whoever can write the database is found out', () => {
   });
 });
 
+describe('castellan audit export', () => {
+  const exported = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await castellan(['audit', 'export', ...args], env());
+    const lines = stdout.split('\n').filter((line) => line !== '');
+    return { code, stderr, entries: lines.map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>) };
+  };
+
+  test('prints every entry once, in the order of the chain, and where to go on from', async () => {
+    const { code, stderr, entries } = await exported();
+    const [count] = await sql('select count(*)::int as count from audit_entries');
+    expect([code, entries.length]).toEqual([0, count?.['count']]);
+    expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_, index) => index + 1));
+    expect(entries.at(-1)).toMatchObject({
+      action: 'user.disable',
+      principalId: alice.id,
+      after: { status: 'disabled' },
+    });
+    expect(stderr).toContain(`go on with --since ${entries.length}`);
+  });
+
+  test('since a place, and since an instant', async () => {
+    const { entries: all } = await exported();
+    const [, , third] = all;
+    expect((await exported('--since', '3')).entries).toEqual(all.slice(3));
+    const { entries } = await exported('--since', String(third?.['at']));
+    expect(entries[0]?.['at']).toBe(third?.['at']);
+    expect((await exported('--since', '2199-01-01T00:00:00Z')).entries).toEqual([]);
+  });
+
+  test('as OCSF has what the class API Activity requires, and what was denied as a failure', async () => {
+    const { entries } = await exported('--format', 'ocsf');
+    for (const entry of entries) {
+      expect(entry).toMatchObject({
+        category_uid: 6,
+        class_uid: 6003,
+        activity_id: expect.any(Number),
+        type_uid: 600_300 + Number(entry['activity_id']),
+        severity_id: expect.any(Number),
+        time: expect.any(Number),
+        metadata: { version: '1.5.0', product: { vendor_name: 'Castellan' }, uid: expect.stringMatching(/^audit_/) },
+        actor: { user: { uid: expect.any(String) } },
+        api: { operation: expect.any(String) },
+        src_endpoint: expect.any(Object),
+      });
+    }
+    expect(entries.map((entry) => entry['status_id'])).toContain(1);
+  });
+
+  test('of what is no instant, no place or no format is a misuse', async () => {
+    expect((await exported('--since', 'yesterday')).code).toBe(2);
+    expect((await exported('--format', 'xml')).code).toBe(2);
+  });
+});
+
 describe('what is not asked rightly is told with code 2', () => {
   test.each([
     ['a file that is not there', ['--heads', '/nowhere/heads']],

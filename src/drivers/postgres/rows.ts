@@ -366,6 +366,8 @@ export const AuditSinkRow = defineEntity({
   properties: {
     name: p.text().primary(),
     seq: p.bigint(),
+    holder: p.text(),
+    heldUntil: instant(),
   },
 });
 
