@@ -97,9 +97,21 @@ export function createAuditChainWriter(query: Query): AuditChainWriter {
         if (found?.there === true) continue;
         // Made beside and attached, which readers and writers of the other months do not wait for.
         await query('audit-partition-make', `create table ${table} (like audit_entries including defaults)`, []);
+        // Entries of a month that came before its partition: none more may come until it is there.
+        const [from, to] = [startOf(month), startOf(after(month))];
+        const early = `from audit_entries_other where at >= '${from}' and at < '${to}'`;
+        const [left] = await query<{ some: boolean }>('audit-early', `select exists (select ${early}) as some`, []);
+        if (left?.some === true) {
+          await query('audit-other-lock', 'lock table audit_entries_other in share row exclusive mode', []);
+          await query(
+            'audit-early-move',
+            `with moved as (delete ${early} returning *) insert into ${table} select * from moved`,
+            [],
+          );
+        }
         await query(
           'audit-partition-attach',
-          `alter table audit_entries attach partition ${table} for values from ('${startOf(month)}') to ('${startOf(after(month))}')`,
+          `alter table audit_entries attach partition ${table} for values from ('${from}') to ('${to}')`,
           [],
         );
       }

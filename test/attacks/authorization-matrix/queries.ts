@@ -142,9 +142,12 @@ const RECORDS: readonly Row[] = [
     filter(({ session }) => `sessionId: "${session}"`),
     filter(() => `since: ${PAST}`),
   ),
-  ...['', 'outcome: done', 'principalId: "system"', `from: ${PAST}`, `until: ${FUTURE}`].flatMap((more) =>
-    entriesWith((target) => `${more}, subjectId: "${target.user}"`),
-  ),
+  ...[
+    'outcome: done, apiKeyId: null, sessionId: null, subjectType: null, action: null',
+    'principalId: "system"',
+    `from: ${PAST}`,
+    `until: ${FUTURE}`,
+  ].flatMap((more) => entriesWith((target) => `${more}, subjectId: "${target.user}"`)),
 ];
 
 /** Entries about somebody, among the newest: of all that there are, one page holds few. */
