@@ -44,6 +44,7 @@ export async function generate(): Promise<string> {
       SigningKey: '../../domain/tokens/signing-keys.ts#SigningKeyRecord as SigningKeyRecord',
       Session: '../../domain/sessions/session.ts#Session as SessionRecord',
       SecurityEvent: '../../domain/security/security-event.ts#SecurityEvent as SecurityEventRecord',
+      AuditEntry: '../../domain/audit/entry.ts#AuditRecord as AuditRecord',
       SessionRevoked: './session-events.ts#RevokedSession as RevokedSession',
     },
   };

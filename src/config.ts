@@ -73,6 +73,12 @@ export interface Config {
   readonly feedSeconds: number;
   readonly refreshGraceSeconds: number;
   readonly keyPublishSeconds: number;
+  /** How long audit entries are kept; whole months are dropped. */
+  readonly auditDays: number;
+  /** The file that signed heads of the audit log are appended to; null where there is none. */
+  readonly auditHeads: string | null;
+  /** Where the audit log is streamed to; null where it is not. */
+  readonly auditSink: { readonly url: Secret; readonly token: Secret | null } | null;
 }
 
 /** At most so many within so many seconds. */
@@ -269,6 +275,10 @@ const environment = z.object({
     { max: 500, seconds: 10 },
     { max: 50_000, seconds: HOUR },
   ]),
+  AUDIT_RETENTION_DAYS: between(30, 36_500).default(400),
+  AUDIT_HEADS: z.string().optional(),
+  AUDIT_SINK_URL: url(['http:', 'https:']).optional(),
+  AUDIT_SINK_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
   METRICS_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
@@ -331,6 +341,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     feedSeconds: 7 * DAY,
     refreshGraceSeconds: 10,
     keyPublishSeconds: 300,
+    auditDays: data.AUDIT_RETENTION_DAYS,
+    auditHeads: data.AUDIT_HEADS ?? null,
+    auditSink:
+      data.AUDIT_SINK_URL === undefined
+        ? null
+        : { url: new Secret(data.AUDIT_SINK_URL), token: secretOrNull(data.AUDIT_SINK_TOKEN) },
   });
 }
 

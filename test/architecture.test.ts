@@ -63,6 +63,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   'drivers/redis': ['node:*', 'ioredis'],
   'drivers/memory': ['node:*'],
   'drivers/files': ['node:*', 'yaml'],
+  'drivers/http': ['node:*'],
   'drivers/smtp': ['node:*', 'nodemailer'],
   api: [
     'node:*',
@@ -91,7 +92,7 @@ const ORDER: readonly (readonly string[])[] = [
   ['authority', 'principals', 'usage'],
   ['outbox', 'limits'],
   ['policy'],
-  ['analytics', 'scopes', 'security'],
+  ['analytics', 'audit-log', 'scopes', 'security'],
   ['users', 'service-accounts'],
   ['roles'],
   ['sessions', 'tokens', 'api-keys'],

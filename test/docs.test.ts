@@ -147,6 +147,41 @@ test('the commands about API keys do what the page says', async () => {
   expect(inactive).toBe('{"active":false}');
 });
 
+test('the commands about the audit log do what the page says', async () => {
+  const { url = '', services } = castellans.apps[0] ?? {};
+  const script = commandsOf('docs/audit.md').join('\n').replaceAll('a password for trying it', PASSWORD);
+  const [before = '', after = ''] = script
+    .replaceAll(':4001', `:${new URL(url).port}`)
+    .split(/(?=^bin\/castellan\.js audit verify)/m);
+  const env = {
+    ...process.env,
+    DATABASE_URL: castellans.config.databaseUrl?.reveal(),
+    KEY_ENCRYPTION_KEY: castellans.config.keyEncryptionKeys?.[0]?.reveal(),
+  };
+  const bash = async (text: string) =>
+    (await promisify(execFile)('bash', ['-euc', text], { cwd: ROOT, timeout: 60_000, env })).stdout.trim().split(/\n+/);
+  const [disabled, who, enabled, key, denied, denials] = await bash(before);
+
+  expect(disabled).toBe('{"data":{"disableUser":{"receipt":{"enforced":true}}}}');
+  expect(who).toMatch(
+    /"sessionId":"sess_\w+","address":"127.0.0.1","operation":"Offboard","outcome":"done","before":\{"status":"active"\},"after":\{"status":"disabled"\}/,
+  );
+  expect(enabled).toBe('{"data":{"enableUser":{"receipt":{"enforced":true}}}}');
+  expect(key).toContain('{"node":{"action":"user.enable","subjectType":"User","subjectId":"user_');
+  expect(denied).toContain('NOT_FOUND');
+  expect(denials).toContain(
+    '{"node":{"action":"role.delete","subjectId":"role_00000000000000000000000000","code":"NOT_FOUND"}}',
+  );
+  await services?.auditChainer.chain();
+  const [whole, told, line = '', event = ''] = await bash(after);
+  expect([whole, told]).toEqual([
+    expect.stringMatching(/^The audit log is whole: \d+ entries in \d+ batches, places 1 to \d+\.$/),
+    expect.stringMatching(/^Without --heads/),
+  ]);
+  expect(JSON.parse(line)).toMatchObject({ action: 'role.delete', outcome: 'denied' });
+  expect(JSON.parse(event)).toMatchObject({ class_uid: 6003, status_id: 2 });
+}, 60_000);
+
 test('the commands about users do what the page says', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'castellan-docs-'));
   const open = await startCastellans(1, {

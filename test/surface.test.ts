@@ -8,6 +8,7 @@ import { buildSchema, createSchema } from '../src/api/graphql/schema.ts';
 import {
   aGrant,
   anApiKey,
+  anAuditEntry,
   aRole,
   aScope,
   aSecurityEvent,
@@ -36,6 +37,7 @@ const RECORDS: Readonly<Record<string, object>> = {
   Role: aRole(),
   Session: aSession(),
   SecurityEvent: aSecurityEvent(),
+  AuditEntry: anAuditEntry(),
   Grant: aGrant({ principalId: '', roleId: '' }),
 };
 

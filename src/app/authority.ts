@@ -3,6 +3,7 @@ import { AccessTokens } from '../domain/tokens/access-tokens.ts';
 import { KeyStates } from '../domain/api-keys/key-states.ts';
 import { KeyIdentification } from '../domain/authentication/key-identification.ts';
 import { Identification } from '../domain/authentication/identification.ts';
+import { AuditChainer } from '../domain/audit/chainer.ts';
 import { Acknowledgements } from '../domain/authority/acknowledgements.ts';
 import { Authority } from '../domain/authority/authority.ts';
 import { LiveOperations } from '../domain/authority/live.ts';
@@ -55,6 +56,7 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
     everyMs: timing.pollMs,
     takesAway: ({ kind }) => kind === REVOKED,
   });
+  const auditChainer = new AuditChainer({ store, keys, clock, logger, everyMs: timing.pollMs * 4 });
   const authority = new Authority({
     store,
     log,
@@ -65,7 +67,10 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
     recheck: (by) => identification.recheck(by),
     settled: ({ enforced, waitedMs }) =>
       metrics.receiptSeconds.observe({ enforced: String(enforced) }, waitedMs / 1_000),
-    committed: () => drainer.soon(),
+    committed: () => {
+      drainer.soon();
+      auditChainer.soon();
+    },
   });
   const membership = new Membership({ log, clock, timing, logger });
 
@@ -97,6 +102,7 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
     standings,
     live,
     drainer,
+    auditChainer,
     eventFeeds,
     keyRing,
     accessTokens,

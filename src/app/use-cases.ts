@@ -1,7 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { TrustedProxies } from '../api/http/request-origin.ts';
 import type { AuthorityParts } from '../app/authority.ts';
+import { startAudit } from '../app/audit.ts';
 import type { Foundation } from '../app/foundation.ts';
+import { AuditLog } from '../domain/audit-log/audit-log.ts';
+import { Denials } from '../domain/audit/denials.ts';
 import { DecisionCounts } from '../domain/analytics/decision-counts.ts';
 import { PermissionAnalytics } from '../domain/analytics/permission-analytics.ts';
 import { AddressLimit } from '../domain/authentication/address-limit.ts';
@@ -73,7 +76,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     readPolicies,
   } = foundation;
   const { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing } = parts;
-  const { keyStates, accessTokens, identification, keyIdentification } = parts;
+  const { keyStates, accessTokens, identification, keyIdentification, auditChainer } = parts;
   hashing.atOnce = availableParallelism();
   const policy = new Policy(new DecisionCounts(rollups), clock);
   const policies = new Policies({
@@ -117,6 +120,11 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   cleanup.add('the feeds of events', () => eventFeeds.stop());
   drainer.start();
   cleanup.add('the drainer of the outbox', () => drainer.stop());
+  const audit = await startAudit(foundation, auditChainer);
+  const denials = new Denials({ store, clock, logger });
+  denials.start();
+  cleanup.add('what was denied', () => denials.stop());
+  metrics.counter('audit_denials_folded_total', 'Denials that are told as one with others.', () => denials.folded);
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
   const proxies = new TrustedProxies(config.trustedProxies);
@@ -242,6 +250,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     permissionAnalytics,
     sessionAnalytics,
     sessionEnder,
+    denials,
+    ...audit,
+    auditLog: new AuditLog({ store, policy }),
     drainer,
     eventFeeds,
     rollups,

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { addAdminCommands } from './admin-commands.ts';
+import { addAuditCommands } from './audit-commands.ts';
 import { printFailure } from './failure.ts';
 import { addKeysCommands } from './keys-commands.ts';
 import { addPolicyCommands } from './policy-commands.ts';
@@ -49,6 +50,7 @@ program
 addPolicyCommands(program, { env, output, report });
 addKeysCommands(program, { env, report });
 addAdminCommands(program, { env, report });
+addAuditCommands(program, { env, report });
 
 program
   .command('doctor')

@@ -6,6 +6,7 @@ import { openDatabase } from '../drivers/postgres/database.ts';
 import { createStore } from '../drivers/postgres/store.ts';
 import { createLog } from '../kit/log.ts';
 import { Keys } from '../kit/secret.ts';
+import { Undertaking } from '../kit/undertaking.ts';
 import type { Environment } from './environment.ts';
 import { Endpoint } from './endpoint.ts';
 import { Misuse, type Report } from './report.ts';
@@ -51,10 +52,13 @@ export async function resealKeys(env: Environment): Promise<Report> {
   const database = await openDatabase({ url: databaseUrl, poolMax: 1, logger: createLog('silent') });
   try {
     const store = createStore(database);
-    const count = await resealSigningKeys(store, (sealed, kid) => {
-      const opened = keys.open('signing-keys', sealed, kid);
-      return opened === null ? null : keys.seal('signing-keys', opened, kid);
-    });
+    const circumstances = { protocol: 'cli', address: null, operation: () => 'keys reseal' };
+    const count = await new Undertaking(circumstances).run(() =>
+      resealSigningKeys(store, (sealed, kid) => {
+        const opened = keys.open('signing-keys', sealed, kid);
+        return opened === null ? null : keys.seal('signing-keys', opened, kid);
+      }),
+    );
     const factors = await resealFactors(store, keys);
     const apiKeys = await resealApiKeys(store, keys);
     const line = `${count} signing keys, the second factors of ${factors} users and ${apiKeys} API keys are sealed under the current secret.`;

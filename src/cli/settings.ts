@@ -171,6 +171,26 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ ownerRates }) => rates(ownerRates),
   },
   {
+    variable: 'AUDIT_RETENTION_DAYS',
+    purpose: 'how long audit entries are kept: whole months are dropped when their last day is older',
+    show: ({ auditDays }) => String(auditDays),
+  },
+  {
+    variable: 'AUDIT_HEADS',
+    purpose: 'the file that signed heads of the audit log are appended to, besides the log',
+    show: ({ auditHeads }) => auditHeads ?? 'none',
+  },
+  {
+    variable: 'AUDIT_SINK_URL',
+    purpose: 'where the audit log is streamed to, over HTTP',
+    show: ({ auditSink }) => place(auditSink?.url ?? null) ?? 'none',
+  },
+  {
+    variable: 'AUDIT_SINK_TOKEN',
+    purpose: 'the bearer token that it is sent with',
+    show: ({ auditSink }) => auditSink?.token?.toString() ?? 'none',
+  },
+  {
     variable: 'METRICS_TOKEN',
     purpose: 'the bearer token that /metrics asks for',
     show: ({ metricsToken }) => metricsToken?.toString() ?? 'none: /metrics is open',

@@ -1,7 +1,8 @@
 import type { RollupReader, RollupWriter } from './analytics/rollup-store.ts';
 import type { ApiKey, ApiKeyInputs, ApiKeyReader, ApiKeyWriter } from './api-keys/api-key.ts';
 import type { AuthorityChange } from './authority/log.ts';
-import type { AuditWriter } from './audit/entry.ts';
+import type { AuditActor, AuditWriter } from './audit/entry.ts';
+import type { AuditChainWriter, AuditReader } from './audit/log.ts';
 import type { ChallengeWriter } from './authentication/challenges.ts';
 import type { PasswordGuessWriter } from './authentication/password-guesses.ts';
 import type { FactorReader, FactorWriter } from './authentication/factor.ts';
@@ -47,6 +48,7 @@ export interface Store {
   readonly population: PopulationReader;
   readonly rollups: RollupReader;
   readonly sessionLevels: LevelReader;
+  readonly audit: AuditReader;
   readonly outbox: OutboxReader;
   readonly usage: UsageReader;
   readonly signIns: SignInReader;
@@ -54,8 +56,10 @@ export interface Store {
   /**
    * Commits what `work` wrote when it resolves, and nothing when it rejects. Runs READ COMMITTED with every wait
    * bounded. Rejects with {@link TransactionConflict} when the database chose this transaction to give way.
+   *
+   * @param actor who its audit entries are by; without one nobody asked for it
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<CommittedWork<T>>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>, actor?: AuditActor): Promise<CommittedWork<T>>;
 }
 
 export interface CommittedWork<T> {
@@ -82,6 +86,7 @@ export interface Transaction {
   readonly bundles: BundleWriter;
   readonly signingKeys: SigningKeyWriter;
   readonly audit: AuditWriter;
+  readonly auditChain: AuditChainWriter;
   readonly rollups: RollupWriter;
   readonly authority: {
     append(change: AuthorityChange): Promise<void>;

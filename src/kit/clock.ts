@@ -1,3 +1,5 @@
+import { Undertaking } from './undertaking.ts';
+
 /** A point in time as ISO 8601 in UTC with milliseconds. Instants compare as strings. */
 export type Instant = string;
 
@@ -23,7 +25,8 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   after(ms, fn) {
     // Node fires a longer timer at once; no wait of ours is longer than its limit of 24.8 days.
-    const timer = setTimeout(fn, Math.min(ms, 2_147_483_647));
+    // Whoever set it may be gone by then: what it does is no part of their operation.
+    const timer = Undertaking.outside(() => setTimeout(fn, Math.min(ms, 2_147_483_647)));
     timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },

@@ -23,6 +23,10 @@ export type IdKind = keyof typeof ID_PREFIXES;
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const ID_SHAPE = /^[a-z]+_[0-9a-hjkmnp-tv-z]{26}$/;
 
+const KINDS: ReadonlyMap<string, IdKind> = new Map(
+  Object.entries(ID_PREFIXES).map(([kind, prefix]) => [prefix, kind as IdKind]),
+);
+
 /** A fresh id: prefix and 130 random bits in Crockford's alphabet. Ids are never reused. */
 export function newId(kind: IdKind): string {
   return ID_PREFIXES[kind] + randomSymbols(26);
@@ -33,6 +37,13 @@ export function randomSymbols(count: number): string {
   let symbols = '';
   for (const byte of randomBytes(count)) symbols += ALPHABET[byte & 31];
   return symbols;
+}
+
+/** What an id of ours names, or null for what is none. Says nothing about whether it exists. */
+export function kindOfId(value: string): IdKind | null {
+  if (!ID_SHAPE.test(value)) return null;
+  const prefix = value.slice(0, value.indexOf('_') + 1);
+  return KINDS.get(prefix) ?? null;
 }
 
 /** Whether `value` has the shape of an id of that kind. Says nothing about whether it exists. */

@@ -45,6 +45,7 @@ const REFUSED: Readonly<Record<string, (value: string, given: Given) => string |
     if (!place.tls) return 'must start with rediss:// in production, unless the server is on this machine';
     return place.password === null ? 'must have a password in production, unless the server is on this machine' : null;
   },
+  AUDIT_SINK_URL: (value) => (value.startsWith('http://') ? 'must start with https:// in production' : null),
   INTROSPECTION: (value) => (value === 'on' ? 'must be off in production: trusted gateways see the schema' : null),
   EXPLORER: (value) => (value === 'on' ? 'must be off in production: the explorer is for development' : null),
   LOG_LEVEL: (value) => (VERBOSE.has(value) ? 'must be info or less in production: more tells what people do' : null),

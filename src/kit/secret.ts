@@ -3,11 +3,15 @@ import {
   createCipheriv,
   createDecipheriv,
   createHmac,
+  createPrivateKey,
+  createPublicKey,
   createSecretKey,
   hkdfSync,
   type KeyObject,
   randomBytes,
+  sign,
   timingSafeEqual,
+  verify,
 } from 'node:crypto';
 import { inspect } from 'node:util';
 
@@ -41,6 +45,7 @@ export type KeyPurpose =
   | 'account-tokens'
   | 'acknowledgements'
   | 'api-keys'
+  | 'audit'
   | 'cache'
   | 'challenges'
   | 'csrf-tokens'
@@ -52,6 +57,13 @@ export type KeyPurpose =
   | 'signing-keys'
   | 'totp-secrets';
 
+/** That one of the {@link Keys} signed something, and which. */
+export interface Attestation {
+  readonly key: string;
+  readonly signature: string;
+}
+
+const ED25519_SEED = Buffer.from('302e020100300506032b657004220420', 'hex');
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
@@ -103,6 +115,33 @@ export class Keys {
     return decrypt(this.#key(found.id, found.root, purpose), value, context);
   }
 
+  /** Signs the parts, each with its length, with the Ed25519 key of that purpose: others can check it who cannot make one. */
+  attest(purpose: KeyPurpose, ...parts: readonly string[]): Attestation {
+    const { id, root } = this.#current();
+    const signature = sign(null, message(parts), this.#signer(id, root, purpose)).toString('base64url');
+    return { key: id, signature };
+  }
+
+  /** Whether {@link attest} signed the same parts; null for a key that is not listed any more, which says nothing. */
+  attested(purpose: KeyPurpose, { key, signature }: Attestation, ...parts: readonly string[]): boolean | null {
+    const found = this.#roots.find(({ id }) => id === key);
+    if (found === undefined) return null;
+    const signer = createPublicKey(this.#signer(found.id, found.root, purpose));
+    return verify(null, message(parts), signer, Buffer.from(signature, 'base64url'));
+  }
+
+  #signer(id: string, root: Buffer, purpose: KeyPurpose): KeyObject {
+    const name = `${id}:${purpose}:ed25519`;
+    let key = this.#derived.get(name);
+    if (key === undefined) {
+      // RFC 8410: a seed of 32 bytes is the whole of the key, behind what says so in DER.
+      const der = Buffer.concat([ED25519_SEED, derive(root, `${purpose}:ed25519`)]);
+      key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+      this.#derived.set(name, key);
+    }
+    return key;
+  }
+
   #current(): { readonly id: string; readonly root: Buffer } {
     const [current] = this.#roots;
     if (current === undefined) throw new TypeError('Keys has no current secret');
@@ -139,6 +178,10 @@ function mac(key: KeyObject, parts: readonly string[]): string {
   // Lengths keep ("ab", "c") apart from ("a", "bc").
   for (const part of parts) hmac.update(`${part.length}:${part}`);
   return hmac.digest('base64url');
+}
+
+function message(parts: readonly string[]): Buffer {
+  return Buffer.from(parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(''));
 }
 
 function encrypt(key: CipherKey, plain: string, context: string): string {

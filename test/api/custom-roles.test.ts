@@ -115,7 +115,7 @@ describe('a custom role', () => {
         const [below] = await readOnEvery(idOf(name));
         expect(namesOf(below?.descendants ?? [])).toContain(role.name);
       }
-      const after = { name: input.name, description: 'Helps', inherits: ['service', 'support'] };
+      const after = { name: input.name, described: true, inherits: ['service', 'support'] };
       expect(await audited(role.id)).toEqual([{ by: alice.id, action: 'role.create', before: null, after }]);
     }
   });
@@ -202,13 +202,13 @@ describe('changing a custom role', () => {
       inherits: [{ name: 'member' }],
     });
     expect(await readOnEvery(role.id)).toMatchObject(INSTANCES.map(() => ({ name, description: null })));
-    const state = { name: role.name, description: null, inherits: ['support'] };
+    const state = { name: role.name, described: false, inherits: ['support'] };
     const rest = (await audited(role.id)).slice(1);
     expect(rest.map((entry) => Object(entry).action)).toEqual(rest.map(() => 'role.update'));
     expect(rest).toMatchObject([
-      { by: alice.id, before: state, after: { ...state, description: 'First' } },
-      { before: { ...state, description: 'First' }, after: { ...state, name, description: 'First' } },
-      { before: { ...state, name, description: 'First' }, after: { ...state, name } },
+      { by: alice.id, before: state, after: { ...state, described: true } },
+      { before: { ...state, described: true }, after: { ...state, name, described: true } },
+      { before: { ...state, name, described: true }, after: { ...state, name } },
       { before: { ...state, name }, after: { ...state, name, inherits: ['member'] } },
     ]);
   });
@@ -388,7 +388,7 @@ describe('deleting a custom role', () => {
       expect(await readOnEvery(role.id)).toEqual([null, null, null]);
       const { grants } = await done<{ grants: object[] }>('{ me { grants { id } } }', {}, { by: carol });
       expect(grants).toHaveLength(1);
-      const before = { name: role.name, description: null, inherits: ['support'] };
+      const before = { name: role.name, described: false, inherits: ['support'] };
       expect((await audited(role.id)).at(-1)).toEqual({ by: alice.id, action: 'role.delete', before, after: null });
     }
   });

@@ -120,7 +120,9 @@ async function unchanged(work: () => Promise<void>): Promise<void> {
   const before = await history();
   const rows = async () => ({
     bundles: await castellans.rows('select version from policy_bundles order by version'),
-    audit: await castellans.rows(`select count(*) from audit_entries where action like 'policy.%'`),
+    audit: await castellans.rows(
+      `select count(*) from audit_entries where action like 'policy.%' and outcome = 'done'`,
+    ),
     log: await castellans.rows(`select count(*) from authority_log where target = 'policy'`),
   });
   const stored = await rows();

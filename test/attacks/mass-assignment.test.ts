@@ -112,6 +112,7 @@ const INPUTS: Readonly<Record<string, Place>> = {
   ApiKeyFilter: list('apiKeys', 'filter', 'ApiKeyFilter'),
   ApiKeyOrder: list('apiKeys', 'orderBy', 'ApiKeyOrder'),
   SessionFilter: list('sessions', 'filter', 'SessionFilter'),
+  AuditLogFilter: list('auditLog', 'filter', 'AuditLogFilter'),
   SecurityEventFilter: list('securityEvents', 'filter', 'SecurityEventFilter'),
   SessionOrder: list('sessions', 'orderBy', 'SessionOrder'),
   RoleFilter: list('roles', 'filter', 'RoleFilter'),

@@ -1,6 +1,7 @@
 import { newId, ID_PREFIXES, type IdKind } from '../../src/kit/ids.ts';
 import type { ApiKey } from '../../src/domain/api-keys/api-key.ts';
 import type { Grant, Role } from '../../src/domain/roles/role.ts';
+import type { AuditRecord } from '../../src/domain/audit/entry.ts';
 import type { SecurityEvent } from '../../src/domain/security/security-event.ts';
 import type { Session } from '../../src/domain/sessions/session.ts';
 import { parentPath, type Scope, scopePaths } from '../../src/domain/scopes/scope.ts';
@@ -106,6 +107,34 @@ export function aGrant(values: Partial<Grant> & Pick<Grant, 'principalId' | 'rol
     grantedBy: 'system',
     createdAt: INSTANT,
     revokedAt: null,
+    ...values,
+  };
+}
+
+export function anAuditEntry(values: Partial<AuditRecord> = {}): AuditRecord {
+  return {
+    __typename: 'AuditEntry',
+    id: 'audit_1',
+    seq: null,
+    at: INSTANT,
+    principalId: 'system',
+    principalKind: 'system',
+    sessionId: null,
+    apiKeyId: null,
+    address: null,
+    protocol: 'background',
+    operation: null,
+    action: 'user.create',
+    subjectType: 'User',
+    subjectId: null,
+    outcome: 'done',
+    code: null,
+    before: null,
+    after: null,
+    policyVersion: null,
+    position: null,
+    scope: null,
+    scopes: [],
     ...values,
   };
 }

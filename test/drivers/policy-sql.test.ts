@@ -10,6 +10,7 @@ import { filterSql, Parameters } from '../../src/drivers/postgres/policy-sql.ts'
 import { ROLE_SQL } from '../../src/drivers/postgres/role-store.ts';
 import { SCOPE_SQL } from '../../src/drivers/postgres/scope-store.ts';
 import { API_KEY_SQL } from '../../src/drivers/postgres/api-key-store.ts';
+import { AUDIT_ENTRY_SQL } from '../../src/drivers/postgres/audit-store.ts';
 import { SECURITY_EVENT_SQL } from '../../src/drivers/postgres/security-event-store.ts';
 import { SERVICE_ACCOUNT_SQL } from '../../src/drivers/postgres/service-account-store.ts';
 import { SESSION_SQL } from '../../src/drivers/postgres/session-store.ts';
@@ -19,6 +20,7 @@ import {
   anApiKey,
   aRole,
   aScope,
+  anAuditEntry,
   aSecurityEvent,
   aServiceAccount,
   aSession,
@@ -195,6 +197,12 @@ describe('a condition in SQL is what it is of the record', () => {
   });
 });
 
+/** Its place and its states are for those who read it: no policy speaks of them. */
+function anEntryToDecideOn(): object {
+  const { seq: _seq, before: _before, after: _after, ...told } = anAuditEntry();
+  return told;
+}
+
 describe('the statement', () => {
   test.each([
     ['User', USER_SQL, { ...aUser(), [EMAIL_FOLDED]: '', [GRANTED_ROLE_IDS]: [], [SEARCH_TEXT]: '' }],
@@ -202,6 +210,7 @@ describe('the statement', () => {
     ['ServiceAccount', SERVICE_ACCOUNT_SQL, aServiceAccount()],
     ['Session', SESSION_SQL, { ...aSession(), [ADDRESS_KEY]: '' }],
     ['SecurityEvent', SECURITY_EVENT_SQL, aSecurityEvent()],
+    ['AuditEntry', AUDIT_ENTRY_SQL, anEntryToDecideOn()],
     ['Role', ROLE_SQL, aRole()],
     ['Scope', SCOPE_SQL, aScope('acme')],
   ] as const)('knows every attribute of a %s', (_, subject, record) => {

@@ -43,7 +43,8 @@ describe('the tables', () => {
     const orm = new MikroORM({
       entities: ROWS,
       clientUrl: opened.url,
-      schemaGenerator: { skipTables: ['migrations'] },
+      // It knows no partitions.
+      schemaGenerator: { skipTables: ['migrations', /^audit_entries/] },
     });
     try {
       const difference = await orm.schema.getUpdateSchemaSQL({ wrap: false });

@@ -112,6 +112,8 @@ async function queryOnce<Row>(url: string, text: string, values: readonly unknow
   }
 }
 
+export const KEY_ENCRYPTION_KEY = 'a secret for fault tests that is long enough';
+
 /** One `node src/main.ts`. */
 export class Instance {
   readonly index: number;
@@ -157,7 +159,7 @@ export class Instance {
         ISSUER: 'http://localhost:4001',
         DATABASE_URL: this.#databaseUrl,
         REDIS_URL: this.redisProxy.url,
-        KEY_ENCRYPTION_KEY: 'a secret for fault tests that is long enough',
+        KEY_ENCRYPTION_KEY,
         ADMIN_PASSWORD: PASSWORD,
         LOG_LEVEL: 'warn',
         // Probes ask without pause.

@@ -1,9 +1,12 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ask, closeConnections, type Reply, signIn } from './clients.ts';
-import { addUsers, type Cluster, Instance, startCluster, type TestUser } from './cluster.ts';
+import { addUsers, type Cluster, Instance, KEY_ENCRYPTION_KEY, startCluster, type TestUser } from './cluster.ts';
+import { castellan } from '../cli/running.ts';
 import { startRedisProxy } from './redis-proxy.ts';
 
+/** More of them by `npm run test:faults`. */
+const KILLS = process.env['CASTELLAN_FAULTS'] === 'full' ? 10 : 1;
 const ADMIN = 'admin@castellan.local';
 /** 2L of silence, a round of the collector, the wait for the last lease, and another round. */
 const COLLECTED_MS = 20_000;
@@ -120,6 +123,36 @@ test('an instance starts while Redis is away, and receipts come through the rows
     await cluster.redis.restart();
   }
 }, 60_000);
+
+test('whatever is killed at whatever moment, the audit has each change that was committed once and no other, in a whole chain', async () => {
+  const [, second] = both();
+  for (let round = 0; round < KILLS; round += 1) {
+    const load = await startLoad(second);
+    await load.reached(1 + round);
+    await second.kill9();
+    await load.stop();
+    await second.start();
+  }
+
+  const ids = async (text: string) =>
+    (await cluster.postgres.query<{ id: string }>(text)).map(({ id }) => id).toSorted();
+  const audited = (action: string) => ids(`select subject_id as id from audit_entries where action = '${action}'`);
+  expect(await audited('session.start')).toEqual(await ids('select id from sessions'));
+  expect(await audited('session.revoke')).toEqual(await ids('select id from sessions where revoked_at is not null'));
+  const created = await ids(`select id from users where email like 'load%' or email = '${ADMIN}'`);
+  expect(await audited('user.create')).toEqual(created);
+
+  const env = { DATABASE_URL: cluster.postgres.url, KEY_ENCRYPTION_KEY };
+  let found = { unchained: 1, entries: 0, problems: [] as readonly object[] };
+  await until('all was chained', 10_000, async () => {
+    found = JSON.parse((await castellan(['audit', 'verify', '--json'], env)).stdout) as typeof found;
+    return found.unchained === 0;
+  });
+  expect(found.problems).toEqual([]);
+  say(
+    `audit: ${found.entries} entries after ${KILLS + 1} kills and a crash of PostgreSQL, ${created.length} users created`,
+  );
+}, 300_000);
 
 function both(): readonly [Instance, Instance] {
   const [first, second] = cluster.instances;

@@ -65,7 +65,7 @@ export function askingOn(castellans: () => Castellans, administrator: () => Sign
   /** What was recorded about the subject, in order. */
   const audited = (subjectId: string): Promise<readonly object[]> =>
     castellans().rows<object>(
-      'select by, action, before, after from audit_entries where subject_id = $1 order by id',
+      `select by, action, before, after from audit_entries where subject_id = $1 and outcome = 'done' order by id`,
       subjectId,
     );
 

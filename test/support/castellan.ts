@@ -159,7 +159,7 @@ export async function startCastellans(
 
     async recorded() {
       const [counts] = await castellans.rows<object>(
-        `select (select count(*) from audit_entries where action <> 'user.sign_in_failed') as audit, (select count(*) from authority_log) as log,
+        `select (select count(*) from audit_entries where outcome = 'done' and action <> 'user.sign_in_failed') as audit, (select count(*) from authority_log) as log,
            (select count(*) from users) as users, (select count(*) from grants) as grants`,
       );
       return counts ?? {};
@@ -261,6 +261,8 @@ const HEARTBEATS = new Set([
   'authority-marked',
   'authority-collect',
   'outbox-waiting',
+  'audit-waiting',
+  'audit-head',
 ]);
 
 /** Notes by name what the apps send to PostgreSQL from now on, but for {@link HEARTBEATS}; a transaction counts as one. */

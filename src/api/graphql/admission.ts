@@ -1,13 +1,7 @@
 import type { Allowance } from '../../domain/limits/operation-limits.ts';
 import { operationLabel } from '../../domain/usage/usage.ts';
 import { Refusal } from '../../domain/refusals.ts';
-import type { OperationContext } from './context.ts';
-
-/** What a request says of its operation, before anybody has read it. */
-export interface AskedOperation {
-  readonly operationName?: unknown;
-  readonly query?: unknown;
-}
+import type { AskedOperation, OperationContext } from './context.ts';
 
 /**
  * Counts one more operation of whoever asks, whatever door it came through; what it came to says whether it may begin. Only an
@@ -17,6 +11,7 @@ export function admitted(
   context: OperationContext,
   { operationName, query }: AskedOperation,
 ): Allowance | null | Promise<Allowance> {
+  context.asked = { operationName, query };
   const { by, from, services } = context;
   const key = by.kind === 'user' ? by.credential.key : null;
   if (key === null) return services.operationLimits.admit(by, from.address);

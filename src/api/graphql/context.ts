@@ -4,6 +4,11 @@ import type { ApiKeys } from '../../domain/api-keys/api-keys.ts';
 import type { KeyStates } from '../../domain/api-keys/key-states.ts';
 import type { KeyUsage } from '../../domain/api-keys/key-usage.ts';
 import type { KeyUses } from '../../domain/api-keys/key-uses.ts';
+import type { AuditChainer } from '../../domain/audit/chainer.ts';
+import type { AuditHeads } from '../../domain/audit/heads.ts';
+import type { AuditRetention } from '../../domain/audit/retention.ts';
+import type { Denials } from '../../domain/audit/denials.ts';
+import type { AuditLog } from '../../domain/audit-log/audit-log.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
 import type { AddressLimit } from '../../domain/authentication/address-limit.ts';
@@ -36,7 +41,7 @@ import type { Roles } from '../../domain/roles/roles.ts';
 import type { UserImports } from '../../domain/roles/user-imports.ts';
 import type { Scopes } from '../../domain/scopes/scopes.ts';
 import type { ServiceAccounts } from '../../domain/service-accounts/service-accounts.ts';
-import type { Activity } from '../../domain/sessions/activity.ts';
+import type { Activity, Protocol } from '../../domain/sessions/activity.ts';
 import type { Cleaner } from '../../domain/sessions/cleaner.ts';
 import type { SessionAnalytics } from '../../domain/sessions/session-analytics.ts';
 import type { SessionEnder } from '../../domain/sessions/session-ender.ts';
@@ -57,6 +62,7 @@ import type { Log } from '../../kit/log.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
 import type { SessionCookies } from '../http/session-cookies.ts';
 import type { TrustedProxies } from '../http/request-origin.ts';
+import { operationLabel } from '../../domain/usage/usage.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 
 /** What resolvers may call. */
@@ -106,6 +112,11 @@ export interface Services {
   readonly permissionAnalytics: PermissionAnalytics;
   readonly sessionAnalytics: SessionAnalytics;
   readonly sessionEnder: SessionEnder;
+  readonly denials: Denials;
+  readonly auditLog: AuditLog;
+  readonly auditChainer: AuditChainer;
+  readonly auditHeads: AuditHeads;
+  readonly auditRetention: AuditRetention;
   readonly drainer: Drainer;
   readonly eventFeeds: EventFeeds;
   readonly rollups: Rollups;
@@ -127,8 +138,16 @@ export interface Renewable {
   renew(by: Principal, token: string): Promise<UserPrincipal>;
 }
 
+/** What a request says of its operation, before anybody has read it. */
+export interface AskedOperation {
+  readonly operationName?: unknown;
+  readonly query?: unknown;
+}
+
 /** What only some doors have. */
 export interface Door {
+  /** How it came in; over HTTP unless it is said otherwise. */
+  readonly protocol?: Protocol;
   readonly cookies?: SessionCookies;
   readonly connection?: Renewable;
   /** Whether cookies keep the tokens of the session, and this door sets none. */
@@ -149,7 +168,9 @@ export class OperationContext {
   readonly cookiesElsewhere: boolean;
   readonly byGateway: boolean;
   readonly unproven: Refusal | null;
-  readonly undertaking = new Undertaking();
+  readonly undertaking: Undertaking;
+  /** What it says it is; null until it is admitted. */
+  asked: AskedOperation | null = null;
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
   /** How it was counted; null where nothing is to be counted any more. */
@@ -166,6 +187,8 @@ export class OperationContext {
     this.cookiesElsewhere = door.cookiesElsewhere ?? false;
     this.byGateway = door.byGateway ?? false;
     this.unproven = door.unproven ?? null;
+    const { protocol = 'http' } = door;
+    this.undertaking = new Undertaking({ protocol, address: from.address, operation: () => labelOf(this.asked) });
   }
 
   /** Its answer had errors: it is counted as one that failed, once. */
@@ -219,4 +242,9 @@ export class OperationContext {
     this.loadersOnce ??= createLoaders(this.by, this.services);
     return this.loadersOnce;
   }
+}
+
+function labelOf(asked: AskedOperation | null): string | null {
+  if (typeof asked?.query !== 'string') return null;
+  return operationLabel(typeof asked.operationName === 'string' ? asked.operationName : null, asked.query);
 }

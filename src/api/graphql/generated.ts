@@ -12,6 +12,7 @@ import type { SessionReport as SessionAnalyticsRecord } from '../../domain/sessi
 import type { SigningKeyRecord as SigningKeyRecord } from '../../domain/tokens/signing-keys.ts';
 import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
 import type { SecurityEvent as SecurityEventRecord } from '../../domain/security/security-event.ts';
+import type { AuditRecord as AuditRecord } from '../../domain/audit/entry.ts';
 import type { RevokedSession as RevokedSession } from './session-events.ts';
 import type { OperationContext } from './context.ts';
 export type Maybe<T> = T | null;
@@ -105,6 +106,8 @@ export type Query = {
   apiKeys: ApiKeyConnection;
   /** How often a key was used and for what, in whole hours of UTC. For whoever may read the key; otherwise NOT_FOUND. */
   apiKeyUsage: ApiKeyUsage;
+  /** The audit entries you may read, the newest first: a page of 1 to 100. */
+  auditLog: AuditLogConnection;
   /** May you do this? About a subject you may not read, the answer is the same as about one that does not exist. */
   viewerCan: Decision;
   /** Several questions at once, answered in their order; at most 1000. */
@@ -190,6 +193,13 @@ export type QueryApiKeysArgs = {
 export type QueryApiKeyUsageArgs = {
   id: Scalars['ID']['input'];
   range: AnalyticsRange;
+};
+
+
+export type QueryAuditLogArgs = {
+  first: Scalars['Int']['input'];
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<AuditLogFilter>;
 };
 
 
@@ -1191,6 +1201,75 @@ export type RevokeApiKeyPayload = {
   apiKey: ApiKey;
   receipt: Receipt;
   position: Scalars['String']['output'];
+};
+
+/** What was done, or denied: by whom, from where, how, and by what it was decided. No entry says what a secret, an address or a text is. */
+export type AuditEntry = {
+  __typename?: 'AuditEntry';
+  id: Scalars['ID']['output'];
+  /** Its place in the chain; null for a moment, until it has one. */
+  seq?: Maybe<Scalars['Float']['output']>;
+  at: Scalars['DateTime']['output'];
+  /** Who acted. */
+  principalId: Scalars['ID']['output'];
+  /** user, service, anonymous or system. */
+  principalKind: Scalars['String']['output'];
+  sessionId?: Maybe<Scalars['ID']['output']>;
+  /** The API key that acted, where one did. */
+  apiKeyId?: Maybe<Scalars['ID']['output']>;
+  /** Where it was asked from. */
+  address?: Maybe<Scalars['String']['output']>;
+  /** http, websocket, sse, cli or background; null for entries of an older version. */
+  protocol?: Maybe<Scalars['String']['output']>;
+  /** What the operation is called, or what tells it from others without a name. */
+  operation?: Maybe<Scalars['String']['output']>;
+  /** Such as user.disable. */
+  action: Scalars['String']['output'];
+  subjectType?: Maybe<Scalars['String']['output']>;
+  /** What it was about; null where that has no id, and for several denials that are told as one. */
+  subjectId?: Maybe<Scalars['ID']['output']>;
+  outcome: AuditOutcome;
+  /** Why it was denied. */
+  code?: Maybe<Scalars['String']['output']>;
+  /** How it was and how it is since, as far as it was changed. */
+  before?: Maybe<Scalars['Metadata']['output']>;
+  after?: Maybe<Scalars['Metadata']['output']>;
+  /** By which policy it was decided, and up to where in the authority log. */
+  policyVersion?: Maybe<Scalars['String']['output']>;
+  position?: Maybe<Scalars['String']['output']>;
+  /** The path of the home scope of the user or service account it is about. */
+  scope?: Maybe<Scalars['String']['output']>;
+};
+
+export type AuditOutcome =
+  | 'done'
+  | 'denied';
+
+export type AuditLogConnection = {
+  __typename?: 'AuditLogConnection';
+  edges: Array<AuditLogEdge>;
+  pageInfo: PageInfo;
+};
+
+export type AuditLogEdge = {
+  __typename?: 'AuditLogEdge';
+  cursor: Scalars['String']['output'];
+  node: AuditEntry;
+};
+
+/** All of it must hold. */
+export type AuditLogFilter = {
+  principalId?: InputMaybe<Scalars['ID']['input']>;
+  apiKeyId?: InputMaybe<Scalars['ID']['input']>;
+  sessionId?: InputMaybe<Scalars['ID']['input']>;
+  subjectId?: InputMaybe<Scalars['ID']['input']>;
+  subjectType?: InputMaybe<Scalars['String']['input']>;
+  action?: InputMaybe<Scalars['String']['input']>;
+  outcome?: InputMaybe<AuditOutcome>;
+  /** From then on. */
+  from?: InputMaybe<Scalars['DateTime']['input']>;
+  /** Before then. */
+  until?: InputMaybe<Scalars['DateTime']['input']>;
 };
 
 export type GrantRoleInput = {
@@ -2468,6 +2547,11 @@ export type ResolversTypes = {
   UpdateApiKeyPayload: ResolverTypeWrapper<Omit<UpdateApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
   RotateApiKeyPayload: ResolverTypeWrapper<Omit<RotateApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
   RevokeApiKeyPayload: ResolverTypeWrapper<Omit<RevokeApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  AuditEntry: ResolverTypeWrapper<AuditRecord>;
+  AuditOutcome: AuditOutcome;
+  AuditLogConnection: ResolverTypeWrapper<Omit<AuditLogConnection, 'edges'> & { edges: Array<ResolversTypes['AuditLogEdge']> }>;
+  AuditLogEdge: ResolverTypeWrapper<Omit<AuditLogEdge, 'node'> & { node: ResolversTypes['AuditEntry'] }>;
+  AuditLogFilter: AuditLogFilter;
   GrantRoleInput: GrantRoleInput;
   ImportUserInput: ImportUserInput;
   ItemRefusal: ResolverTypeWrapper<ItemRefusal>;
@@ -2656,6 +2740,10 @@ export type ResolversParentTypes = {
   UpdateApiKeyPayload: Omit<UpdateApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
   RotateApiKeyPayload: Omit<RotateApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
   RevokeApiKeyPayload: Omit<RevokeApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  AuditEntry: AuditRecord;
+  AuditLogConnection: Omit<AuditLogConnection, 'edges'> & { edges: Array<ResolversParentTypes['AuditLogEdge']> };
+  AuditLogEdge: Omit<AuditLogEdge, 'node'> & { node: ResolversParentTypes['AuditEntry'] };
+  AuditLogFilter: AuditLogFilter;
   GrantRoleInput: GrantRoleInput;
   ImportUserInput: ImportUserInput;
   ItemRefusal: ItemRefusal;
@@ -2816,6 +2904,7 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   apiKey?: Resolver<Maybe<ResolversTypes['ApiKey']>, ParentType, ContextType, RequireFields<QueryApiKeyArgs, 'id'>>;
   apiKeys?: Resolver<ResolversTypes['ApiKeyConnection'], ParentType, ContextType, RequireFields<QueryApiKeysArgs, 'first'>>;
   apiKeyUsage?: Resolver<ResolversTypes['ApiKeyUsage'], ParentType, ContextType, RequireFields<QueryApiKeyUsageArgs, 'id' | 'range'>>;
+  auditLog?: Resolver<ResolversTypes['AuditLogConnection'], ParentType, ContextType, RequireFields<QueryAuditLogArgs, 'first'>>;
   viewerCan?: Resolver<ResolversTypes['Decision'], ParentType, ContextType, RequireFields<QueryViewerCanArgs, 'action' | 'subject'>>;
   viewerCanMany?: Resolver<Array<ResolversTypes['Decision']>, ParentType, ContextType, RequireFields<QueryViewerCanManyArgs, 'checks'>>;
   viewerAbility?: Resolver<ResolversTypes['AbilityRules'], ParentType, ContextType>;
@@ -3161,6 +3250,39 @@ export type RevokeApiKeyPayloadResolvers<ContextType = OperationContext, ParentT
   apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type AuditEntryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuditEntry'] = ResolversParentTypes['AuditEntry']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  seq?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  principalId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  principalKind?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  sessionId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  apiKeyId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  address?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  protocol?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  operation?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  action?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  subjectType?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  subjectId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  outcome?: Resolver<ResolversTypes['AuditOutcome'], ParentType, ContextType>;
+  code?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  before?: Resolver<Maybe<ResolversTypes['Metadata']>, ParentType, ContextType>;
+  after?: Resolver<Maybe<ResolversTypes['Metadata']>, ParentType, ContextType>;
+  policyVersion?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  position?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  scope?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type AuditLogConnectionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuditLogConnection'] = ResolversParentTypes['AuditLogConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['AuditLogEdge']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+};
+
+export type AuditLogEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuditLogEdge'] = ResolversParentTypes['AuditLogEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['AuditEntry'], ParentType, ContextType>;
 };
 
 export type ItemRefusalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ItemRefusal'] = ResolversParentTypes['ItemRefusal']> = {
@@ -3846,6 +3968,9 @@ export type Resolvers<ContextType = OperationContext> = {
   UpdateApiKeyPayload?: UpdateApiKeyPayloadResolvers<ContextType>;
   RotateApiKeyPayload?: RotateApiKeyPayloadResolvers<ContextType>;
   RevokeApiKeyPayload?: RevokeApiKeyPayloadResolvers<ContextType>;
+  AuditEntry?: AuditEntryResolvers<ContextType>;
+  AuditLogConnection?: AuditLogConnectionResolvers<ContextType>;
+  AuditLogEdge?: AuditLogEdgeResolvers<ContextType>;
   ItemRefusal?: ItemRefusalResolvers<ContextType>;
   GrantResult?: GrantResultResolvers<ContextType>;
   UserResult?: UserResultResolvers<ContextType>;

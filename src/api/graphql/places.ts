@@ -3,6 +3,7 @@ import type { Origin } from '../../domain/authentication/origin.ts';
 import type { Principal } from '../../domain/principals/principal.ts';
 import type { Refusal } from '../../domain/refusals.ts';
 import type { OperationContext, Services } from './context.ts';
+import { noteUnbegun } from './denials.ts';
 import type { Asked, Documents } from './documents.ts';
 import { limitsFor } from './limits.ts';
 
@@ -26,7 +27,12 @@ export async function atItsPlace(
 /** Refuses all but a step-up where the session must prove itself first; what is no operation, too. */
 export function demandProven(context: OperationContext, documents: Documents, asked: Asked | null): void {
   const { unproven } = context;
-  if (unproven !== null && !isStepUp(documents, asked ?? {}, context)) throw unproven;
+  if (unproven === null || isStepUp(documents, asked ?? {}, context)) return;
+  const operation = documents.operation(asked ?? {}, limitsFor(context));
+  // It is refused whether or not that can be written.
+  if ('kind' in operation && operation.kind === 'mutation')
+    void noteUnbegun(context, operation.document, unproven.code);
+  throw unproven;
 }
 
 /** A document of nothing else: so it does not matter who reads it, or by what name. */

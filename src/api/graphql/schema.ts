@@ -3,11 +3,13 @@ import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, 
 import { demandWriter } from '../../domain/authority/authority.ts';
 import { badInput } from '../../domain/refusals.ts';
 import type { OperationContext } from './context.ts';
+import { recordDenials } from './denials.ts';
 import { entityKeys, isIdentified } from './entity-keys.ts';
 import { accounts } from './accounts.ts';
 import { apiKeys } from './api-keys.ts';
 import { activity } from './activity.ts';
 import { analytics } from './analytics.ts';
+import { audit } from './audit.ts';
 import { bulk } from './bulk.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
@@ -43,6 +45,7 @@ const MODULES: readonly ResolverMap[] = [
   policy,
   analytics,
   activity,
+  audit,
 ];
 
 /** The executable subgraph. Throws when schema and resolvers do not fit each other, which graphql-js would pass over. */
@@ -59,6 +62,7 @@ export function buildSchema(typeDefs: DocumentNode, modules: readonly ResolverMa
   if (problems.length > 0) throw new Error(`The schema and its resolvers do not fit:\n${problems.join('\n')}`);
   refuseMalformedRepresentations(schema);
   refuseReaders(schema);
+  recordDenials(schema);
   return schema;
 }
 

@@ -40,6 +40,7 @@ const OPEN: ReadonlySet<string> = new Set([
   'roles',
   'scope',
   'scopes',
+  'auditLog',
   'securityEvents',
   'serviceAccount',
   'serviceAccounts',

@@ -77,8 +77,9 @@ function contextFor(
   services: Services,
   door: Door,
 ): OperationContext {
-  noteUse(by, isStream(request) ? 'sse' : 'http', services);
-  return new OperationContext(services, by, from, door);
+  const protocol = isStream(request) ? 'sse' : 'http';
+  noteUse(by, protocol, services);
+  return new OperationContext(services, by, from, { ...door, protocol });
 }
 
 export function originOf({ headers, ip }: Pick<FastifyRequest, 'headers' | 'ip'>, { proxies }: Services): Origin {

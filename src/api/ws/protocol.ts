@@ -85,6 +85,7 @@ export function protocolOptions(
     const { by, unproven } = await whoIs(extra, () => own ?? connection.credential);
     noteUse(by, 'websocket', services);
     const contextValue = new OperationContext(services, by, from, {
+      protocol: 'websocket',
       connection,
       cookiesElsewhere: own === null && connection.byCookie,
       unproven,

@@ -1,7 +1,7 @@
 import { type Clock, type Instant, toInstant } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Keys } from '../../kit/secret.ts';
-import type { AuditState } from '../audit/entry.ts';
+import type { AuditState } from '../audit/state.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import type { Connection, Orders, PageArguments } from '../pages.ts';
 import { listReadable } from '../policy/lists.ts';

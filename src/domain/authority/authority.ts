@@ -3,6 +3,7 @@ import { withDeadline } from '../../kit/deadline.ts';
 import type { Principal } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import { TransactionConflict, type CommittedWork, type Store, type Transaction } from '../store.ts';
+import { actorOf } from './actor.ts';
 import type { AuthorityLog, Member } from './log.ts';
 import { formatPosition, sameEpoch, type Position } from './position.ts';
 import type { Receipt, Receipts } from './receipts.ts';
@@ -143,7 +144,7 @@ export class Authority {
         const done = await this.#store.transaction(async (tx) => {
           await this.#fence(tx, actor, locks);
           return work(tx, actor);
-        });
+        }, actorOf(actor));
         this.#committed();
         return done;
       } catch (error) {

@@ -1,6 +1,6 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
-import type { AuditState } from '../audit/entry.ts';
+import type { AuditState } from '../audit/state.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import { demandAdministrator } from '../policy/administrators.ts';
 import { demandNoGain } from '../policy/no-gain.ts';
@@ -211,5 +211,5 @@ export class CustomRoles {
 const ids = (roles: readonly Role[]): readonly string[] => roles.map(({ id }) => id);
 
 function stateOf({ name, description }: Role, parents: readonly Role[]): AuditState {
-  return { name, description, inherits: parents.map((parent) => parent.name).toSorted() };
+  return { name, described: description !== null, inherits: parents.map((parent) => parent.name).toSorted() };
 }

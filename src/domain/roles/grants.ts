@@ -1,6 +1,6 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import { isId, newId } from '../../kit/ids.ts';
-import type { AuditState } from '../audit/entry.ts';
+import type { AuditState } from '../audit/state.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import { BULK_MAX, changeEach, only, type Outcome, outcomeOf } from '../authority/bulk.ts';
 import { ADMINISTRATOR, Administrators, demandAdministrator } from '../policy/administrators.ts';

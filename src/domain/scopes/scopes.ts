@@ -1,6 +1,6 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
-import type { AuditState } from '../audit/entry.ts';
+import type { AuditState } from '../audit/state.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import type { Connection, Orders, PageArguments } from '../pages.ts';
 import { demandAdministrator } from '../policy/administrators.ts';

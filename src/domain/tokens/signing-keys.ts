@@ -1,7 +1,8 @@
 import { toInstant, type Clock, type Instant } from '../../kit/clock.ts';
+import { actorOf } from '../authority/actor.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import type { Policy } from '../policy/policy.ts';
-import { sessionIdOf, type Principal } from '../principals/principal.ts';
+import { sessionIdOf, SYSTEM, type Principal } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
 import type { Store, Transaction } from '../store.ts';
 import type { KeyRing } from './key-ring.ts';
@@ -178,6 +179,6 @@ export async function resealSigningKeys(
     }
     await tx.audit.append({ by: 'system', sessionId: null, action: 'signing_key.reseal', subjectId: 'signing_keys' });
     return keys.length;
-  });
+  }, actorOf(SYSTEM));
   return value;
 }

@@ -1,5 +1,5 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
-import type { AuditState } from '../audit/entry.ts';
+import type { AuditState } from '../audit/state.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import { ADMINISTRATOR, demandAdministrator } from '../policy/administrators.ts';
 import type { Policy } from '../policy/policy.ts';

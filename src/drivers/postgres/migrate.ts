@@ -17,6 +17,7 @@ import { Migration0015 } from '../../../migrations/0015-sign-ins.ts';
 import { Migration0016 } from '../../../migrations/0016-usage.ts';
 import { Migration0017 } from '../../../migrations/0017-security-events.ts';
 import { CONNECT_TIMEOUT_MS } from './database.ts';
+import { Migration0018 } from '../../../migrations/0018-audit-log.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -37,6 +38,7 @@ const MIGRATIONS = [
   Migration0015,
   Migration0016,
   Migration0017,
+  Migration0018,
 ];
 
 /** Any number that nobody else locks; instances that start together migrate one after the other. */

@@ -1,6 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import { COUNT_ROWS } from './count-rows.ts';
-import type { AuditState } from '../../domain/audit/entry.ts';
 import type { EventDetails } from '../../domain/outbox/event.ts';
 
 /**
@@ -330,18 +329,45 @@ export const PolicyHeadRow = defineEntity({
   },
 });
 
-export const AuditEntryRow = defineEntity({
-  name: 'AuditEntryRow',
-  tableName: 'audit_entries',
+/** The entries themselves lie in partitions, which MikroORM cannot say. */
+export const AuditBatchRow = defineEntity({
+  name: 'AuditBatchRow',
+  tableName: 'audit_batches',
   properties: {
-    id: p.bigint().primary().autoincrement(),
-    at: instant().defaultRaw('now()'),
-    by: p.text(),
-    sessionId: p.text().nullable(),
-    action: p.text(),
-    subjectId: p.text().index(),
-    before: p.json<AuditState>().nullable(),
-    after: p.json<AuditState>().nullable(),
+    number: p.bigint().primary().autoincrement(false),
+    month: p.text().index(),
+    firstSeq: p.bigint(),
+    lastSeq: p.bigint(),
+    entries: p.text(),
+    hash: p.text(),
+    at: instant(),
+    key: p.text(),
+    signature: p.text(),
+  },
+});
+
+export const AuditAnchorRow = defineEntity({
+  name: 'AuditAnchorRow',
+  tableName: 'audit_anchors',
+  properties: {
+    month: p.text().primary(),
+    number: p.bigint(),
+    lastSeq: p.bigint(),
+    hash: p.text(),
+    at: instant(),
+    key: p.text(),
+    signature: p.text(),
+  },
+});
+
+export const AuditSinkRow = defineEntity({
+  name: 'AuditSinkRow',
+  tableName: 'audit_sinks',
+  properties: {
+    name: p.text().primary(),
+    seq: p.bigint(),
+    holder: p.text(),
+    heldUntil: instant(),
   },
 });
 
@@ -438,7 +464,9 @@ export const ROWS = [
   ApiKeyUseRow,
   PolicyBundleRow,
   PolicyHeadRow,
-  AuditEntryRow,
+  AuditBatchRow,
+  AuditAnchorRow,
+  AuditSinkRow,
   AuthorityLogRow,
   AuthorityHeadRow,
   InstanceRow,

@@ -1,12 +1,14 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { AuditEntry, AuditWriter } from '../../domain/audit/entry.ts';
+import type { AuditActor } from '../../domain/audit/entry.ts';
 import type { Store, Transaction } from '../../domain/store.ts';
 import { createAccountTokenWriter, createErrandWriter, createPasswordGuessWriter } from './account-store.ts';
 import { createApiKeyPages, createApiKeyReader, createApiKeyWriter } from './api-key-store.ts';
+import { createAuditChainWriter } from './audit-chain.ts';
+import { createAuditReader, createAuditWriter } from './audit-store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { createChallengeWriter } from './challenge-store.ts';
 import { createCleaningWriter } from './cleaning.ts';
-import { queryIn, translated, translating, type Database, type Query } from './database.ts';
+import { queryIn, translated, translating, type Database } from './database.ts';
 import { createFactorReader, createFactorWriter } from './factor-store.ts';
 import { createFence } from './fence.ts';
 import { createGrantReader, createGrantWriter } from './grant-store.ts';
@@ -48,14 +50,15 @@ export function createStore({ orm, query, read }: Database): Store {
     population: translating(createPopulationReader(read)),
     rollups: translating(createRollupReader(read)),
     sessionLevels: translating(createLevelReader(read)),
+    audit: translating(createAuditReader(query, read)),
     outbox: translating(createOutboxReader(query)),
     usage: translating(createUsageReader(query)),
     signIns: translating(createSignInReader(query)),
 
-    async transaction(work) {
+    async transaction(work, actor) {
       const logIds: string[] = [];
       try {
-        const value = await fresh().transactional((em) => work(createTransaction(em, logIds)));
+        const value = await fresh().transactional((em) => work(createTransaction(em, logIds, actor ?? null)));
         return { value, logIds };
       } catch (error) {
         throw translated(error);
@@ -64,7 +67,7 @@ export function createStore({ orm, query, read }: Database): Store {
   };
 }
 
-function createTransaction(em: EntityManager, logIds: string[]): Transaction {
+function createTransaction(em: EntityManager, logIds: string[], actor: AuditActor | null): Transaction {
   const query = queryIn(em);
   return {
     users: createUserWriter(em),
@@ -83,7 +86,8 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     passwordGuesses: createPasswordGuessWriter(query),
     bundles: createBundleWriter(query),
     signingKeys: createSigningKeyWriter(query),
-    audit: translating(createAuditWriter(query)),
+    audit: translating(createAuditWriter(query, actor)),
+    auditChain: createAuditChainWriter(query),
     rollups: createRollupWriter(query),
     sessionFacts: createSessionFacts(query),
     sessionLevels: createLevelWriter(query),
@@ -123,30 +127,4 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
       },
     },
   };
-}
-
-function createAuditWriter(query: Query): AuditWriter {
-  const appendAll = async (entries: readonly AuditEntry[]): Promise<void> => {
-    if (entries.length === 0) return;
-    await query(
-      'audit-append',
-      `insert into audit_entries (by, session_id, action, subject_id, before, after)
-       select by, session_id, action, subject_id, before::jsonb, after::jsonb
-       from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-         with ordinality as entry (by, session_id, action, subject_id, before, after, at) order by at`,
-      [
-        entries.map(({ by }) => by),
-        entries.map(({ sessionId }) => sessionId),
-        entries.map(({ action }) => action),
-        entries.map(({ subjectId }) => subjectId),
-        entries.map(({ before }) => jsonOrNull(before)),
-        entries.map(({ after }) => jsonOrNull(after)),
-      ],
-    );
-  };
-  return { append: (entry) => appendAll([entry]), appendAll };
-}
-
-function jsonOrNull(state: AuditEntry['after']): string | null {
-  return state === undefined ? null : JSON.stringify(state);
 }

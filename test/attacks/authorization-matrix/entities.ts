@@ -3,7 +3,7 @@ import { type Readable, READERS } from './reading.ts';
 
 /** Fields of an entity, and who reads them, by whose the record is. */
 export interface EntityRow {
-  readonly type: Exclude<Readable, 'SecurityEvent'>;
+  readonly type: Exclude<Readable, 'SecurityEvent' | 'AuditEntry'>;
   /** What names the record. */
   readonly key: keyof Target;
   /** The root field that gives it by its id. */

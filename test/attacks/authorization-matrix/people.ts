@@ -129,6 +129,7 @@ function makersOn(castellans: Castellans) {
       role: role?.id ?? '',
       member: member?.id ?? '',
       event: newId('securityEvent'),
+      entry: 'audit_0',
       fresh: fresh(),
       version: (await row('select version from policy_head'))['version'] ?? '',
       signingKey: newId('signingKey'),
@@ -178,6 +179,15 @@ function makersOn(castellans: Castellans) {
     return { event: id };
   }
 
+  /** What the audit says of the beginning of this user or service account. */
+  async function entry(subjectId: string) {
+    const found = await row(
+      `select 'audit_' || id as id from audit_entries where subject_id = $1 order by id limit 1`,
+      subjectId,
+    );
+    return { entry: found['id'] ?? '' };
+  }
+
   async function ownKey(token: string, more = '') {
     const { data, errors } = await castellans.ask<{
       createApiKey: { apiKey: { id: string; prefix: string }; secret: string };
@@ -201,13 +211,24 @@ function makersOn(castellans: Castellans) {
       if (asService !== undefined) {
         const { secret, ...made } = await service(asService);
         // A key is nobody's session, and its owner is no user.
-        return { name, shown: { apiKey: secret }, own: { ...own, ...made, user: made.service } };
+        return {
+          name,
+          shown: { apiKey: secret },
+          own: { ...own, ...made, ...(await entry(made.service)), user: made.service },
+        };
       }
       if (asUser === undefined) return { name, shown: null, own };
       const made = await user(asUser, PASSWORD);
       const { token, session: sessionId } = await session(made.email);
       const { secret, ...key } = await ownKey(token, name === 'reader' ? ', readOnly: true' : '');
-      const target = { ...own, ...made, ...key, session: sessionId, ...(await event(made.user, sessionId)) };
+      const target = {
+        ...own,
+        ...made,
+        ...key,
+        session: sessionId,
+        ...(await event(made.user, sessionId)),
+        ...(await entry(made.user)),
+      };
       return {
         name,
         shown: name === 'reader' ? { apiKey: secret } : { token },
@@ -219,7 +240,7 @@ function makersOn(castellans: Castellans) {
       const made = await user(person, PASSWORD);
       const { session: sessionId } = await session(made.email);
       const { secret: _, ...program } = await service({ ...person, roles: [] });
-      const happened = await event(made.user, sessionId);
+      const happened = { ...(await event(made.user, sessionId)), ...(await entry(made.user)) };
       return { ...(await shared(person.scope)), ...made, ...program, ...happened, session: sessionId };
     },
 

@@ -142,7 +142,24 @@ const RECORDS: readonly Row[] = [
     filter(({ session }) => `sessionId: "${session}"`),
     filter(() => `since: ${PAST}`),
   ),
+  ...[
+    'outcome: done, apiKeyId: null, sessionId: null, subjectType: null, action: null',
+    'principalId: "system"',
+    `from: ${PAST}`,
+    `until: ${FUTURE}`,
+  ].flatMap((more) => entriesWith((target) => `${more}, subjectId: "${target.user}"`)),
 ];
+
+/** Entries about somebody, among the newest: of all that there are, one page holds few. */
+function entriesWith(narrowed: (target: Target) => string): readonly Row[] {
+  return [afterNewest('AuditEntry'), 'after: null'].map((args) => ({
+    field: 'Query.auditLog',
+    ask: (target) =>
+      `query { it: auditLog(first: 100, ${args}, filter: { ${narrowed(target)} }) { edges { node { id } } } }`,
+    finds: 'entry',
+    expected: readersOf('AuditEntry', 'nothing'),
+  }));
+}
 
 /** What is told of somebody to whoever may read their sessions, or a key, and is not there for the others. */
 const ABOUT: readonly Row[] = [

@@ -16,6 +16,11 @@ export const READERS = {
   Scope: { own: PEOPLE, other: OVERSEERS, elsewhere: EVERYWHERE },
   // Roles lie in no scope: one that is granted in a scope reads all of them as well.
   Role: { other: PEOPLE },
+  AuditEntry: {
+    own: 'auditor administrator keeper reader',
+    other: 'auditor administrator keeper reader',
+    elsewhere: EVERYWHERE,
+  },
   SecurityEvent: { own: PEOPLE, other: OVERSEERS, elsewhere: EVERYWHERE },
 } as const satisfies Readonly<Record<string, Readers>>;
 

@@ -35,6 +35,8 @@ export interface Target {
   /** The role `member`, which allows something wherever that is. */
   readonly member: string;
   readonly event: string;
+  /** An audit entry about the user. */
+  readonly entry: string;
   /** Nobody has this name yet. */
   readonly fresh: string;
   /** The policy in force. */

@@ -1,0 +1,30 @@
+import type { Foundation } from '../app/foundation.ts';
+import type { AuditChainer } from '../domain/audit/chainer.ts';
+import { AuditHeads } from '../domain/audit/heads.ts';
+import { AuditRetention } from '../domain/audit/retention.ts';
+import { AuditShipper } from '../domain/audit/shipper.ts';
+import { openHeadsFile } from '../drivers/files/audit-heads.ts';
+import { openHttpSink } from '../drivers/http/audit-sink.ts';
+
+/** What becomes of audit entries once they are written: the chain, its heads outside, and the months that are kept. */
+export async function startAudit(
+  { config, store, keys, clock, logger, cleanup }: Foundation,
+  auditChainer: AuditChainer,
+) {
+  const file = config.auditHeads === null ? null : openHeadsFile(config.auditHeads);
+  const auditHeads = new AuditHeads({ store, file, clock, logger });
+  auditHeads.start();
+  // After the chain has stopped: the last head is told of.
+  cleanup.add('the heads of the audit log', () => auditHeads.stop());
+  const auditRetention = new AuditRetention({ store, keys, settings: config, clock, logger });
+  auditRetention.start();
+  cleanup.add('the months of the audit log', () => auditRetention.stop());
+  if (config.auditSink !== null) {
+    const shipper = new AuditShipper({ store, sink: openHttpSink(config.auditSink), clock, logger });
+    shipper.start();
+    cleanup.add('the sending of the audit log', () => shipper.stop());
+  }
+  auditChainer.start();
+  cleanup.add('the chain of the audit log', () => auditChainer.stop());
+  return { auditChainer, auditHeads, auditRetention };
+}

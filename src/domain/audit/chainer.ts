@@ -1,0 +1,97 @@
+import { type Clock, type Timer, toInstant } from '../../kit/clock.ts';
+import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
+import type { Keys } from '../../kit/secret.ts';
+import type { Store, Transaction } from '../store.ts';
+import { batchHash, entryHash, GENESIS, headParts, monthOf } from './chain.ts';
+
+/** Entries chained in one transaction. */
+const BATCH = 500;
+/** Commits that follow each other closely are chained together. */
+const REST_MS = 250;
+
+/**
+ * Puts entries into the chain once their commits can be seen: every instance tries and one at a time does, so that another goes
+ * on where one dies. An entry that commits later comes later in the chain, whatever its id; so no change waits for another's place.
+ */
+export class AuditChainer {
+  readonly #store: Store;
+  readonly #keys: Keys;
+  readonly #clock: Clock;
+  readonly #logger: Log;
+  readonly #everyMs: number;
+  readonly #rounds = new Rounds(() => this.#chainAll());
+  #timer: Timer | null = null;
+  #soon: Timer | null = null;
+  #stopped = false;
+
+  constructor(parts: { store: Store; keys: Keys; clock: Clock; logger: Log; everyMs: number }) {
+    this.#store = parts.store;
+    this.#keys = parts.keys;
+    this.#clock = parts.clock;
+    this.#logger = parts.logger;
+    this.#everyMs = parts.everyMs;
+  }
+
+  start(): void {
+    this.#timer = this.#clock.after(this.#everyMs, () => {
+      this.start();
+      this.#chainInBackground();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#soon?.cancel();
+    await this.#rounds.settled();
+  }
+
+  /** Resolves when every entry that was committed before this call is chained. Shared by all who ask meanwhile. */
+  chain(): Promise<void> {
+    return this.#rounds.next();
+  }
+
+  /** Something was committed that has entries. */
+  soon(): void {
+    if (this.#soon !== null || this.#stopped) return;
+    this.#soon = this.#clock.after(REST_MS, () => {
+      this.#soon = null;
+      this.#chainInBackground();
+    });
+  }
+
+  #chainInBackground(): void {
+    this.chain().catch((error: unknown) => this.#logger.warn({ err: error }, 'audit entries were not chained yet'));
+  }
+
+  async #chainAll(): Promise<void> {
+    while (await this.#store.audit.waiting()) {
+      const { value: chained } = await this.#store.transaction((tx) => this.#chainBatch(tx));
+      if (!chained) return;
+    }
+  }
+
+  async #chainBatch({ auditChain }: Transaction): Promise<boolean> {
+    await auditChain.begin();
+    const gathered = await auditChain.gather(BATCH);
+    const entries = await auditChain.next(BATCH);
+    const [first] = entries;
+    // Another instance may have done it while this one waited for its turn.
+    if (first === undefined) return gathered > 0;
+
+    const last = await auditChain.last();
+    const firstSeq = (last?.lastSeq ?? 0) + 1;
+    const unsigned = {
+      number: (last?.number ?? 0) + 1,
+      month: monthOf(first.at),
+      firstSeq,
+      lastSeq: firstSeq + entries.length - 1,
+      entries: entries.map(entryHash),
+      at: toInstant(this.#clock.now()),
+    };
+    const batch = { ...unsigned, hash: batchHash(last?.hash ?? GENESIS, unsigned) };
+    await auditChain.add({ ...batch, ...this.#keys.attest('audit', ...headParts(batch)) }, entries);
+    return true;
+  }
+}

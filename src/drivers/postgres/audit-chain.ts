@@ -1,0 +1,200 @@
+import type { AuditChainWriter } from '../../domain/audit/log.ts';
+import {
+  ANCHOR,
+  type AnchorSqlRow,
+  ENTRY_COLUMNS,
+  HEAD_COLUMNS,
+  toAnchor,
+  toAuditRecord,
+  toHead,
+  type AuditSqlRow,
+  type HeadSqlRow,
+} from './audit-store.ts';
+import type { Query } from './database.ts';
+
+/** Any number that nobody else locks: one transaction chains, anchors or takes at a time. */
+const CHAIN_LOCK = 7_215_811;
+
+const MOVED = 'id, at, by, session_id, action, subject_id, before, after';
+
+/** How entries come into the chain and leave it: see {@link AuditChainWriter}. */
+export function createAuditChainWriter(query: Query): AuditChainWriter {
+  return {
+    async begin() {
+      await query('audit-lock', 'select pg_advisory_xact_lock($1)', [CHAIN_LOCK]);
+    },
+
+    async last() {
+      const rows = await query<HeadSqlRow>(
+        'audit-last',
+        `(select ${HEAD_COLUMNS} from audit_batches order by number desc limit 1)
+         union all (select ${HEAD_COLUMNS} from audit_anchors order by number desc limit 1) order by number desc limit 1`,
+        [],
+      );
+      return rows.map(toHead)[0] ?? null;
+    },
+
+    async next(limit) {
+      const rows = await query<AuditSqlRow>(
+        'audit-next',
+        `select ${ENTRY_COLUMNS} from audit_entries e where e.seq is null order by e.id limit $1`,
+        [limit],
+      );
+      const entries = rows.map(toAuditRecord);
+      const month = entries[0]?.at.slice(0, 7);
+      const end = entries.findIndex(({ at }) => !at.startsWith(month ?? ''));
+      return end < 0 ? entries : entries.slice(0, end);
+    },
+
+    async add(batch, entries) {
+      const { number, month, firstSeq, lastSeq, hash, at, key, signature } = batch;
+      await query(
+        'audit-batch-add',
+        `insert into audit_batches (number, month, first_seq, last_seq, entries, hash, at, key, signature)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+        [number, month, firstSeq, lastSeq, batch.entries.join(' '), hash, at, key, signature],
+      );
+      // The month again, so that only its partition is looked into.
+      const rows = await query<{ id: string }>(
+        'audit-number',
+        `update audit_entries e set seq = $3::bigint + w.n - 1
+         from unnest($1::bigint[], $2::timestamptz[]) with ordinality as w (id, at, n)
+         where e.at = w.at and e.id = w.id and e.seq is null
+           and e.at >= $4::timestamptz and e.at < $4::timestamptz + interval '1 month'
+         returning e.id`,
+        [
+          entries.map(({ id }) => id.slice('audit_'.length)),
+          entries.map((entry) => entry.at),
+          firstSeq,
+          startOf(month),
+        ],
+      );
+      if (rows.length !== entries.length) throw new Error('entries of the audit went away while they were chained');
+    },
+
+    async gather(limit) {
+      const [row] = await query<{ moved: number }>(
+        'audit-gather',
+        `with moved as (
+           delete from audit_entries_before where id = any(array(select id from audit_entries_before order by id limit $1))
+           returning ${MOVED}
+         ), added as (
+           insert into audit_entries (${MOVED}) select ${MOVED} from moved returning id
+         ) select count(*)::int as moved from added`,
+        [limit],
+      );
+      return row?.moved ?? 0;
+    },
+
+    async prepare(months) {
+      for (const month of months) {
+        const table = tableOf(month);
+        const [found] = await query<{ there: boolean }>(
+          'audit-partition',
+          'select to_regclass($1) is not null as there',
+          [table],
+        );
+        if (found?.there === true) continue;
+        // Made beside and attached, which readers and writers of the other months do not wait for.
+        await query('audit-partition-make', `create table ${table} (like audit_entries including defaults)`, []);
+        // Entries of a month that came before its partition: none more may come until it is there.
+        const [from, to] = [startOf(month), startOf(after(month))];
+        const early = `from audit_entries_other where at >= '${from}' and at < '${to}'`;
+        const [left] = await query<{ some: boolean }>('audit-early', `select exists (select ${early}) as some`, []);
+        if (left?.some === true) {
+          await query('audit-other-lock', 'lock table audit_entries_other in share row exclusive mode', []);
+          await query(
+            'audit-early-move',
+            `with moved as (delete ${early} returning *) insert into ${table} select * from moved`,
+            [],
+          );
+        }
+        await query(
+          'audit-partition-attach',
+          `alter table audit_entries attach partition ${table} for values from ('${from}') to ('${to}')`,
+          [],
+        );
+      }
+    },
+
+    async firstBefore(before) {
+      const [row] = await query<{ month: string | null }>(
+        'audit-first-before',
+        `select min(month) as month from (
+           select to_char(min(at) at time zone 'UTC', 'YYYY-MM') as month from audit_entries where at < $1::timestamptz
+           union all select min(b.month) from audit_batches b
+             where b.month < $2 and b.month > coalesce((select max(month) from audit_anchors), '')
+         ) as found`,
+        [startOf(before), before],
+      );
+      return row?.month ?? null;
+    },
+
+    async lastUpTo(month) {
+      const rows = await query<HeadSqlRow>(
+        'audit-last-up-to',
+        `select ${HEAD_COLUMNS} from audit_batches
+         where number < coalesce((select min(number) from audit_batches where month > $1), 9223372036854775807)
+         order by number desc limit 1`,
+        [month],
+      );
+      return rows.map(toHead)[0] ?? null;
+    },
+
+    async anchor() {
+      const rows = await query<AnchorSqlRow>('audit-anchor', ANCHOR, []);
+      return rows.map(toAnchor)[0] ?? null;
+    },
+
+    async drop({ month, number, lastSeq, hash, at, key, signature }) {
+      const table = tableOf(month);
+      await query('audit-partition-drop', `drop table if exists ${table}`, []);
+      // Of a month without a partition of its own.
+      await query('audit-other-drop', 'delete from audit_entries where at < $1::timestamptz', [startOf(after(month))]);
+      await query('audit-batches-drop', 'delete from audit_batches where number <= $1', [number]);
+      await query('audit-anchors-drop', 'delete from audit_anchors', []);
+      await query(
+        'audit-anchor-add',
+        `insert into audit_anchors (month, number, last_seq, hash, at, key, signature) values ($1, $2, $3, $4, $5, $6, $7)`,
+        [month, number, lastSeq, hash, at, key, signature],
+      );
+    },
+
+    async claim(sink, holder, seconds) {
+      const [row] = await query<{ seq: string }>(
+        'audit-claim',
+        `insert into audit_sinks as s (name, seq, holder, held_until) values ($1, 0, $2, now() + make_interval(secs => $3))
+         on conflict (name) do update set holder = excluded.holder, held_until = excluded.held_until
+         where s.holder = excluded.holder or s.held_until < now()
+         returning seq`,
+        [sink, holder, seconds],
+      );
+      return row === undefined ? null : Number(row.seq);
+    },
+
+    async take(sink, holder, seq, seconds) {
+      const rows = await query(
+        'audit-take',
+        `update audit_sinks set seq = greatest(seq, $3), held_until = now() + make_interval(secs => $4)
+         where name = $1 and holder = $2 returning seq`,
+        [sink, holder, seq, seconds],
+      );
+      return rows.length === 1;
+    },
+  };
+}
+
+const startOf = (month: string): string => `${checked(month)}-01T00:00:00.000Z`;
+
+const tableOf = (month: string): string => `audit_entries_${checked(month).replace('-', '_')}`;
+
+/** What becomes part of a statement's text is a month and nothing else. */
+function checked(month: string): string {
+  if (/^\d{4}-(0[1-9]|1[0-2])$/.test(month)) return month;
+  throw new TypeError(`${month} is no month`);
+}
+
+function after(month: string): string {
+  const [year = 0, number = 0] = month.split('-').map(Number);
+  return number === 12 ? `${year + 1}-01` : `${year}-${String(number + 1).padStart(2, '0')}`;
+}

@@ -1,0 +1,355 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { batchHash, entryHash, GENESIS, headParts } from '../../src/domain/audit/chain.ts';
+import type { AuditHead, AuditReader } from '../../src/domain/audit/log.ts';
+import { AuditVerifier, type Verification } from '../../src/domain/audit/verify.ts';
+import { createStore } from '../../src/drivers/postgres/store.ts';
+import { Keys, Secret } from '../../src/kit/secret.ts';
+import { type Castellans, type SignedInUser, startCastellans } from '../support/castellan.ts';
+import { castellan, makeFolder } from './running.ts';
+
+/** That whoever changes the log is found out, with the place; and that all of it can be had. */
+
+jest.setTimeout(120_000);
+
+const KEY = 'a secret for tests that is long enough';
+const DISABLE = 'mutation ($id: ID!) { disableUser(id: $id) { position } }';
+
+interface Batch {
+  readonly number: string;
+  readonly month: string;
+  readonly first_seq: string;
+  readonly last_seq: string;
+  readonly entries: string;
+  readonly hash: string;
+}
+
+let castellans: Castellans;
+let alice: SignedInUser;
+let folder: Awaited<ReturnType<typeof makeFolder>>;
+let headsFile: string;
+const services = () => castellans.apps[0]?.services;
+
+async function act(count: number): Promise<void> {
+  for (let n = 0; n < count; n += 1) {
+    const { id } = await castellans.signUp(`user${n}`);
+    await castellans.ask(DISABLE, { token: alice.accessToken, variables: { id } });
+  }
+  await services()?.auditChainer.chain();
+}
+
+const env = () => ({ DATABASE_URL: castellans.config.databaseUrl?.reveal(), KEY_ENCRYPTION_KEY: KEY });
+
+/** As the command has it. */
+async function run(...args: readonly string[]): Promise<Verification & { readonly code: number | null }> {
+  const { code, stdout, stderr } = await castellan(['audit', 'verify', '--json', ...args], env());
+  if (stdout === '') throw new Error(stderr);
+  return { code, ...(JSON.parse(stdout) as Verification) };
+}
+
+const headsIn = (path: string): readonly AuditHead[] =>
+  readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as AuditHead);
+
+/** What the command finds, without a process for it. */
+const verify = (heads: readonly AuditHead[] = []): Promise<Verification> =>
+  new AuditVerifier(audit(), new Keys([new Secret(KEY)])).verify(heads);
+const withHeads = () => verify(headsIn(headsFile));
+
+function audit(): AuditReader {
+  const [app] = castellans.apps;
+  if (app === undefined) throw new TypeError('nothing was started');
+  return createStore(app.database).audit;
+}
+
+const sql = (text: string, ...values: readonly unknown[]) => castellans.rows<Record<string, string>>(text, ...values);
+
+/** What the tables of the log hold, to be put back after each attack. */
+const TABLES = ['audit_entries', 'audit_batches', 'audit_anchors'];
+const save = () => sql(TABLES.map((table) => `create table saved_${table} as select * from ${table}`).join('; '));
+const restore = () =>
+  sql(TABLES.map((table) => `delete from ${table}; insert into ${table} select * from saved_${table}`).join('; '));
+
+beforeAll(async () => {
+  folder = await makeFolder();
+  headsFile = join(folder.path, 'heads.jsonl');
+  castellans = await startCastellans(1, { settings: { auditHeads: headsFile } });
+  alice = await castellans.signUp('alice', ['administrator']);
+  for (let n = 0; n < 3; n += 1) {
+    await act(3);
+    await services()?.auditHeads.tell();
+  }
+  // Nothing is chained any more while the log is worked on.
+  await services()?.auditChainer.stop();
+  await save();
+});
+beforeEach(restore);
+afterAll(async () => {
+  await castellans?.close();
+  await folder?.remove();
+});
+
+async function middle(): Promise<{
+  readonly seq: string;
+  readonly id: string;
+  readonly month: string;
+  readonly batch: Batch;
+}> {
+  const [batch] = (await sql('select * from audit_batches order by number offset 1 limit 1')) as unknown as Batch[];
+  const [entry] = await sql(
+    `select seq, 'audit_' || id as id, to_char(at at time zone 'UTC', 'YYYY-MM') as month from audit_entries where seq = $1`,
+    Number(batch?.first_seq) + 1,
+  );
+  if (batch === undefined || entry === undefined) throw new Error('there is no batch');
+  return { seq: entry['seq'] ?? '', id: entry['id'] ?? '', month: entry['month'] ?? '', batch };
+}
+
+describe('a log that nobody touched', () => {
+  test('is whole, with every entry in it, and its heads are found', async () => {
+    const [count] = await sql('select count(*)::int as count from audit_entries');
+    expect(await run('--heads', headsFile)).toMatchObject({
+      code: 0,
+      ok: true,
+      problems: [],
+      entries: count?.['count'],
+      first: 1,
+      last: count?.['count'],
+      unchained: 0,
+      headsFound: 3,
+    });
+  });
+
+  test('says so in words, and that without heads its end proves nothing', async () => {
+    const { code, stdout } = await castellan(['audit', 'verify'], env());
+    expect(code).toBe(0);
+    expect(stdout).toContain('The audit log is whole');
+    expect(stdout).toContain('Without --heads');
+  });
+
+  test('heads are signed, in a file and in order', () => {
+    const heads = headsIn(headsFile);
+    expect(heads).toHaveLength(3);
+    const keys = new Keys([new Secret(KEY)]);
+    for (const head of heads) expect(keys.attested('audit', head, ...headParts(head))).toBe(true);
+  });
+
+  test('is whole under a key that took the place of the one before, while that is listed', async () => {
+    const rotated = { ...env(), KEY_ENCRYPTION_KEY: `another secret that is long enough,${KEY}` };
+    expect((await castellan(['audit', 'verify'], rotated)).code).toBe(0);
+    const forgotten = { ...env(), KEY_ENCRYPTION_KEY: 'another secret that is long enough' };
+    const { code, stdout } = await castellan(['audit', 'verify'], forgotten);
+    expect([code, stdout]).toEqual([1, expect.stringContaining('unsigned')]);
+  });
+});
+
+describe('whoever can write the database is found out', () => {
+  test('who changed an entry, with its place, its id and its month', async () => {
+    const { seq, id, month } = await middle();
+    await sql(`update audit_entries set by = 'user_x' where seq = $1`, seq);
+    const problem = { kind: 'changed', seq: Number(seq), entry: id, month };
+    expect(await run()).toMatchObject({ code: 1, ok: false, problems: [problem] });
+  });
+
+  test.each([
+    ['at', `at + interval '1 millisecond'`],
+    ['address', `'198.51.100.1'`],
+    ['outcome', `'denied'`],
+    ['after', `'{"status":"active"}'`],
+    ['subject_id', `null`],
+    ['policy_version', `'x'`],
+  ])('who changed %s of one', async (column, value) => {
+    const { seq } = await middle();
+    await sql(`update audit_entries set ${column} = ${value} where seq = $1`, seq);
+    expect((await verify()).problems).toMatchObject([{ kind: 'changed', seq: Number(seq) }]);
+  });
+
+  test('who took an entry away', async () => {
+    const { seq, month } = await middle();
+    await sql('delete from audit_entries where seq = $1', seq);
+    expect(await verify()).toMatchObject({ problems: [{ kind: 'missing', seq: Number(seq), month }] });
+  });
+
+  test('who let two entries change places', async () => {
+    const { seq } = await middle();
+    const other = Number(seq) + 1;
+    await sql(
+      'update audit_entries set seq = case seq when $1 then $2::bigint else $1 end where seq in ($1, $2)',
+      seq,
+      other,
+    );
+    expect((await verify()).problems).toMatchObject([
+      { kind: 'reordered', seq: Number(seq) },
+      { kind: 'reordered', seq: other },
+    ]);
+  });
+
+  test('who added an entry, at a place that is taken or behind the last', async () => {
+    const { seq } = await middle();
+    const add = `insert into audit_entries (by, action, seq) values ('user_x', 'user.disable', $1)`;
+    await sql(add, seq);
+    expect((await verify()).problems).toMatchObject([{ kind: 'added', seq: Number(seq) }]);
+    await sql(add, 1_000_000);
+    expect((await verify()).problems).toMatchObject([{ kind: 'added' }, { kind: 'added', seq: 1_000_000 }]);
+  });
+
+  test('who took a batch out of the middle, with its entries', async () => {
+    const { batch } = await middle();
+    await sql('delete from audit_entries where seq between $1 and $2', batch.first_seq, batch.last_seq);
+    await sql('delete from audit_batches where number = $1', batch.number);
+    expect((await verify()).problems[0]).toMatchObject({ kind: 'missing', seq: Number(batch.first_seq) });
+  });
+
+  test('who cut off its end, by the heads that were exported', async () => {
+    const { batch } = await middle();
+    await sql('delete from audit_entries where seq > $1', batch.last_seq);
+    await sql('delete from audit_batches where number > $1', batch.number);
+    expect((await verify()).problems).toEqual([]);
+    expect(await withHeads()).toMatchObject({
+      problems: [{ kind: 'truncated', seq: Number(batch.last_seq) + 1 }],
+    });
+  });
+
+  test('who emptied it', async () => {
+    await sql(TABLES.map((table) => `delete from ${table}`).join('; '));
+    expect((await withHeads()).problems).toMatchObject([{ kind: 'truncated', seq: 1 }]);
+  });
+
+  test('who took its beginning away and calls it retention', async () => {
+    const { batch } = await middle();
+    await sql('delete from audit_entries where seq <= $1', batch.last_seq);
+    await sql('delete from audit_batches where number <= $1', batch.number);
+    expect((await verify()).problems[0]).toMatchObject({ kind: 'missing', seq: 1 });
+    await sql(
+      `insert into audit_anchors (month, number, last_seq, hash, at, key, signature)
+       select $1, $2, $3, $4, now(), key, signature from audit_batches limit 1`,
+      '2020-01',
+      batch.number,
+      batch.last_seq,
+      batch.hash,
+    );
+    expect((await verify()).problems).toMatchObject([{ kind: 'rewritten', seq: Number(batch.last_seq) }]);
+  });
+
+  /** All hashes anew, as they must be for what the entries say now. */
+  async function rehash(sign: (head: Pick<AuditHead, 'number' | 'lastSeq' | 'hash' | 'at'>) => object): Promise<void> {
+    let previous = GENESIS;
+    for (const batch of await audit().batches(0, 1_000)) {
+      const hashes = (await audit().between(batch.firstSeq, batch.lastSeq, 1_000)).map(entryHash);
+      const hash = batchHash(previous, { ...batch, entries: hashes });
+      const { key, signature } = { ...batch, ...sign({ ...batch, hash }) };
+      await sql(
+        'update audit_batches set entries = $2, hash = $3, key = $4, signature = $5 where number = $1',
+        batch.number,
+        hashes.join(' '),
+        hash,
+        key,
+        signature,
+      );
+      previous = hash;
+    }
+  }
+
+  test('who rewrote all of it and has no key', async () => {
+    const { seq, batch } = await middle();
+    await sql(`update audit_entries set by = 'user_x' where seq = $1`, seq);
+    await rehash(() => ({}));
+    const { problems } = await verify();
+    expect(problems[0]).toMatchObject({ kind: 'rewritten', batch: Number(batch.number) });
+    expect(new Set(problems.map(({ kind }) => kind))).toEqual(new Set(['rewritten']));
+  });
+
+  test('who rewrote all of it with a key of their own', async () => {
+    const { seq } = await middle();
+    await sql(`update audit_entries set by = 'user_x' where seq = $1`, seq);
+    const own = new Keys([new Secret('a key of the attacker that is long')]);
+    await rehash((head) => own.attest('audit', ...headParts(head)));
+    expect((await verify()).problems).toMatchObject([{ kind: 'unsigned' }]);
+  });
+
+  test('who rewrote all of it with our own key, by the heads that were exported', async () => {
+    const { seq, batch } = await middle();
+    await sql(`update audit_entries set by = 'user_x' where seq = $1`, seq);
+    const ours = new Keys([new Secret(KEY)]);
+    await rehash((head) => ours.attest('audit', ...headParts(head)));
+    expect((await verify()).problems).toEqual([]);
+    const { number } = headsIn(headsFile).find((head) => head.number >= Number(batch.number)) ?? {};
+    expect((await withHeads()).problems[0]).toMatchObject({ kind: 'rewritten', batch: number });
+  });
+
+  test('who added a head to the file', async () => {
+    const [head] = headsIn(headsFile);
+    const forged = { ...Object(head), number: 9_999 } as AuditHead;
+    expect((await verify([forged])).problems).toMatchObject([{ kind: 'unsigned', batch: 9_999 }]);
+  });
+});
+
+describe('castellan audit export', () => {
+  const exported = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await castellan(['audit', 'export', ...args], env());
+    const lines = stdout.split('\n').filter((line) => line !== '');
+    return { code, stderr, entries: lines.map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>) };
+  };
+
+  test('prints every entry once, in the order of the chain, and where to go on from', async () => {
+    const { code, stderr, entries } = await exported();
+    const [count] = await sql('select count(*)::int as count from audit_entries');
+    expect([code, entries.length]).toEqual([0, count?.['count']]);
+    expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_, index) => index + 1));
+    expect(entries.at(-1)).toMatchObject({
+      action: 'user.disable',
+      principalId: alice.id,
+      after: { status: 'disabled' },
+    });
+    expect(stderr).toContain(`go on with --since ${entries.length}`);
+  });
+
+  test('since a place, and since an instant', async () => {
+    const { entries: all } = await exported();
+    const [, , third] = all;
+    expect((await exported('--since', '3')).entries).toEqual(all.slice(3));
+    const { entries } = await exported('--since', String(third?.['at']));
+    expect(entries[0]?.['at']).toBe(third?.['at']);
+    expect((await exported('--since', '2199-01-01T00:00:00Z')).entries).toEqual([]);
+  });
+
+  test('as OCSF has what the class API Activity requires, and what was denied as a failure', async () => {
+    const { entries } = await exported('--format', 'ocsf');
+    for (const entry of entries) {
+      expect(entry).toMatchObject({
+        category_uid: 6,
+        class_uid: 6003,
+        activity_id: expect.any(Number),
+        type_uid: 600_300 + Number(entry['activity_id']),
+        severity_id: expect.any(Number),
+        time: expect.any(Number),
+        metadata: { version: '1.5.0', product: { vendor_name: 'Castellan' }, uid: expect.stringMatching(/^audit_/) },
+        actor: { user: { uid: expect.any(String) } },
+        api: { operation: expect.any(String) },
+        src_endpoint: expect.any(Object),
+      });
+    }
+    expect(entries.map((entry) => entry['status_id'])).toContain(1);
+  });
+
+  test('of what is no instant, no place or no format is a misuse', async () => {
+    expect((await exported('--since', 'yesterday')).code).toBe(2);
+    expect((await exported('--format', 'xml')).code).toBe(2);
+  });
+});
+
+describe('what is not asked rightly is told with code 2', () => {
+  test.each([
+    ['a file that is not there', ['--heads', '/nowhere/heads']],
+    ['an option that is none', ['--tails', 'x']],
+  ])('%s', async (_, args) => {
+    expect((await castellan(['audit', 'verify', ...args], env())).code).toBe(2);
+  });
+
+  test('without a database, and without a key', async () => {
+    expect((await castellan(['audit', 'verify'], { KEY_ENCRYPTION_KEY: KEY })).code).toBe(2);
+    expect((await castellan(['audit', 'verify'], { DATABASE_URL: env().DATABASE_URL })).code).toBe(2);
+  });
+});
