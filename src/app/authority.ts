@@ -8,6 +8,7 @@ import { Authority } from '../domain/authority/authority.ts';
 import { LiveOperations } from '../domain/authority/live.ts';
 import { Membership } from '../domain/authority/membership.ts';
 import { Receipts } from '../domain/authority/receipts.ts';
+import { RevocationFeed } from '../domain/authority/revocation-feed.ts';
 import { Tail } from '../domain/authority/tail.ts';
 import { type Drained, Drainer } from '../domain/outbox/drainer.ts';
 import { countUserActivity } from '../domain/authentication/user-activity.ts';
@@ -36,6 +37,9 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
   const standings = new Standings({ engines, sessions: sessionStates, ...labelled });
   const live = new LiveOperations({ clock, logger });
   tail.listen({ applied: (entries) => live.applied(entries), reset: () => live.reset() });
+  // After those that end by it: whose own access ends is told so, and nothing else.
+  const revocationFeed = new RevocationFeed({ log, tail, clock, logger });
+  tail.listen({ applied: (entries) => revocationFeed.applied(entries), reset: () => revocationFeed.reset() });
   const receipts = new Receipts({ log, acknowledgements, clock, timing });
   const drainer: Drainer = new Drainer({
     store,
@@ -98,6 +102,7 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
     live,
     drainer,
     eventFeeds,
+    revocationFeed,
     keyRing,
     accessTokens,
     keyIdentification,

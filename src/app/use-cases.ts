@@ -38,6 +38,7 @@ import { KeyUsage } from '../domain/api-keys/key-usage.ts';
 import { KeyUses } from '../domain/api-keys/key-uses.ts';
 import { Gateways } from '../domain/authentication/gateways.ts';
 import { Introspection } from '../domain/authentication/introspection.ts';
+import { Revocations } from '../domain/service-accounts/revocations.ts';
 import { ServiceAccounts } from '../domain/service-accounts/service-accounts.ts';
 import { Cleaner } from '../domain/sessions/cleaner.ts';
 import { SessionAnalytics } from '../domain/sessions/session-analytics.ts';
@@ -71,7 +72,8 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     folder,
     readPolicies,
   } = foundation;
-  const { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing } = parts;
+  const { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing, revocationFeed } =
+    parts;
   const { keyStates, accessTokens, identification, keyIdentification } = parts;
   hashing.atOnce = availableParallelism();
   const policy = new Policy(new DecisionCounts(rollups), clock);
@@ -242,6 +244,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     sessionEnder,
     drainer,
     eventFeeds,
+    revocations: new Revocations({ feed: revocationFeed, policy }),
     rollups,
     standings,
     proxies,

@@ -35,6 +35,7 @@ import type { PolicyFiles } from '../../domain/roles/policy-files.ts';
 import type { Roles } from '../../domain/roles/roles.ts';
 import type { UserImports } from '../../domain/roles/user-imports.ts';
 import type { Scopes } from '../../domain/scopes/scopes.ts';
+import type { Revocations } from '../../domain/service-accounts/revocations.ts';
 import type { ServiceAccounts } from '../../domain/service-accounts/service-accounts.ts';
 import type { Activity } from '../../domain/sessions/activity.ts';
 import type { Cleaner } from '../../domain/sessions/cleaner.ts';
@@ -106,6 +107,7 @@ export interface Services {
   readonly sessionEnder: SessionEnder;
   readonly drainer: Drainer;
   readonly eventFeeds: EventFeeds;
+  readonly revocations: Revocations;
   readonly rollups: Rollups;
   readonly standings: Standings;
   readonly proxies: TrustedProxies;

@@ -721,6 +721,12 @@ export type Subscription = {
    */
   permissionsChanged: PermissionsEvent;
   /**
+   * All that is revoked or changed, each once and in order, as soon as the instance that tells it has it in force. `after` goes on
+   * from a position of the authority log, such as that of an event or a receipt, at most seven days later. For service accounts with
+   * the permission `revocation:read` everywhere: FORBIDDEN otherwise.
+   */
+  revocations: RevocationEvent;
+  /**
    * What happens to your sessions, each event once and in order. `after` goes on from the position of an event, at most seven
    * days later. The end of your own session arrives as AccessEnded, whose position is that of the last event you were told of.
    * An API key is told where it may read the sessions of its user: FORBIDDEN otherwise.
@@ -735,6 +741,11 @@ export type SubscriptionPolicyChangedArgs = {
 
 
 export type SubscriptionPermissionsChangedArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type SubscriptionRevocationsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
 };
 
@@ -1501,6 +1512,24 @@ export type PolicyChanged = {
 };
 
 export type PolicyEvent = PolicyChanged | Resync | AccessEnded;
+
+/**
+ * Something took authority away, or changed it. `revoked`: whatever stands for the target from before `position` is good no longer;
+ * of a signing key, all it ever signed. `changed`: what was worked out from the target from before `position` may be different now.
+ */
+export type AuthorityChanged = {
+  __typename?: 'AuthorityChanged';
+  /** Session, User, ServiceAccount, ApiKey, Role, Scope, SigningKey or Policy. */
+  targetType: Scalars['String']['output'];
+  targetId: Scalars['ID']['output'];
+  /** revoked or changed. */
+  kind: Scalars['String']['output'];
+  at: Scalars['DateTime']['output'];
+  /** Send it as `after` to go on from here. */
+  position: Scalars['String']['output'];
+};
+
+export type RevocationEvent = AuthorityChanged | Resync | AccessEnded;
 
 /** A named bundle of rules. */
 export type Role = {
@@ -2387,6 +2416,11 @@ export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
     | ( Resync )
     | ( AccessEnded )
   ;
+  RevocationEvent:
+    | ( AuthorityChanged )
+    | ( Resync )
+    | ( AccessEnded )
+  ;
   SignInResult:
     | ( Omit<SignedIn, 'session' | 'user'> & { session: _RefType['Session'], user: _RefType['User'] } )
     | ( MfaRequired )
@@ -2504,6 +2538,8 @@ export type ResolversTypes = {
   PermissionsEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['PermissionsEvent']>;
   PolicyChanged: ResolverTypeWrapper<PolicyChanged>;
   PolicyEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['PolicyEvent']>;
+  AuthorityChanged: ResolverTypeWrapper<AuthorityChanged>;
+  RevocationEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['RevocationEvent']>;
   Role: ResolverTypeWrapper<RoleRecord>;
   Grant: ResolverTypeWrapper<GrantRecord>;
   RoleFilter: RoleFilter;
@@ -2692,6 +2728,8 @@ export type ResolversParentTypes = {
   PermissionsEvent: ResolversUnionTypes<ResolversParentTypes>['PermissionsEvent'];
   PolicyChanged: PolicyChanged;
   PolicyEvent: ResolversUnionTypes<ResolversParentTypes>['PolicyEvent'];
+  AuthorityChanged: AuthorityChanged;
+  RevocationEvent: ResolversUnionTypes<ResolversParentTypes>['RevocationEvent'];
   Role: RoleRecord;
   Grant: GrantRecord;
   RoleFilter: RoleFilter;
@@ -2897,6 +2935,7 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
 export type SubscriptionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   policyChanged?: SubscriptionResolver<ResolversTypes['PolicyEvent'], "policyChanged", ParentType, ContextType, Partial<SubscriptionPolicyChangedArgs>>;
   permissionsChanged?: SubscriptionResolver<ResolversTypes['PermissionsEvent'], "permissionsChanged", ParentType, ContextType, Partial<SubscriptionPermissionsChangedArgs>>;
+  revocations?: SubscriptionResolver<ResolversTypes['RevocationEvent'], "revocations", ParentType, ContextType, Partial<SubscriptionRevocationsArgs>>;
   sessionEvents?: SubscriptionResolver<ResolversTypes['SessionEvent'], "sessionEvents", ParentType, ContextType, Partial<SubscriptionSessionEventsArgs>>;
 };
 
@@ -3375,6 +3414,19 @@ export type PolicyChangedResolvers<ContextType = OperationContext, ParentType ex
 
 export type PolicyEventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PolicyEvent'] = ResolversParentTypes['PolicyEvent']> = {
   __resolveType: TypeResolveFn<'PolicyChanged' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
+};
+
+export type AuthorityChangedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuthorityChanged'] = ResolversParentTypes['AuthorityChanged']> = {
+  targetType?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  targetId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  kind?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RevocationEventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevocationEvent'] = ResolversParentTypes['RevocationEvent']> = {
+  __resolveType: TypeResolveFn<'AuthorityChanged' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
 };
 
 export type RoleResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Role'] = ResolversParentTypes['Role'], FederationReferenceType extends FederationReferenceTypes['Role'] = FederationReferenceTypes['Role']> = {
@@ -3878,6 +3930,8 @@ export type Resolvers<ContextType = OperationContext> = {
   PermissionsEvent?: PermissionsEventResolvers<ContextType>;
   PolicyChanged?: PolicyChangedResolvers<ContextType>;
   PolicyEvent?: PolicyEventResolvers<ContextType>;
+  AuthorityChanged?: AuthorityChangedResolvers<ContextType>;
+  RevocationEvent?: RevocationEventResolvers<ContextType>;
   Role?: RoleResolvers<ContextType>;
   Grant?: GrantResolvers<ContextType>;
   RoleConnection?: RoleConnectionResolvers<ContextType>;

@@ -32,6 +32,8 @@ interface Placed {
 
 /** What a subscription does besides waiting. */
 export interface LiveSource<E extends Placed> {
+  /** Events a subscriber of this feed may be behind, where that is another number. */
+  readonly backlogMax?: number;
   /** Where its feed is now; without it, where the authority log is. */
   position?(): string;
   /** Starts the events; the returned function stops them. */
@@ -53,7 +55,7 @@ export class LiveSubscription<E extends Placed>
   #by: UserPrincipal;
   /** Where in its feed what was handed out ends; null for a feed that tells what is now, wherever it was left. */
   #told: string | null = null;
-  #backlogMax = BACKLOG_MAX;
+  #backlogMax: number;
   #opening = true;
   #terminal: AccessEnded | Resync | null = null;
   #terminalTaken = false;
@@ -69,6 +71,7 @@ export class LiveSubscription<E extends Placed>
     this.#context = context;
     this.#by = by;
     this.#source = source;
+    this.#backlogMax = source.backlogMax ?? BACKLOG_MAX;
   }
 
   /** Refuses with UNAUTHENTICATED when nobody is signed in. */

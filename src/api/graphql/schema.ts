@@ -11,6 +11,7 @@ import { analytics } from './analytics.ts';
 import { bulk } from './bulk.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
+import { revocations } from './revocations.ts';
 import { roles } from './roles.ts';
 import { Attributes, AttributeValue, DateTime, Metadata, PackedRules } from './scalars.ts';
 import { readSchemaText } from './sdl.ts';
@@ -37,6 +38,7 @@ const MODULES: readonly ResolverMap[] = [
   sessions,
   sessionEvents,
   securityEvents,
+  revocations,
   secondFactors,
   signingKeys,
   permissions,

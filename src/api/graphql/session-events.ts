@@ -1,5 +1,4 @@
-import type { Position } from '../../domain/authority/position.ts';
-import { formatEventPosition, parseEventPosition } from '../../domain/outbox/event-position.ts';
+import { ELSEWHERE, formatEventPosition, parseEventPosition } from '../../domain/outbox/event-position.ts';
 import type { OutboxEvent } from '../../domain/outbox/event.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Principal } from '../../domain/principals/principal.ts';
@@ -19,9 +18,6 @@ export interface RevokedSession {
 }
 
 type Told = SessionStarted | SessionRefreshed | RevokedSession | SessionExpired;
-
-/** A place in another feed says nothing about one in this. */
-const ELSEWHERE: Position = { epoch: '', seq: 0 };
 
 export const sessionEvents: Resolvers = {
   SessionRevoked: {

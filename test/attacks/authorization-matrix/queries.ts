@@ -267,4 +267,10 @@ export const SUBSCRIPTIONS: readonly Row[] = [
     // Service accounts have no sessions.
     expected: { own: answers('FORBIDDEN: service introspector gateway', 'allowed', 'UNAUTHENTICATED') },
   },
+  {
+    field: 'Subscription.revocations',
+    ask: () => `subscription { it: revocations(${ELSEWHEN}) { __typename } }`,
+    // People are not told whatever they hold, and none of the programs here is a listener.
+    expected: { own: answers('', 'FORBIDDEN', 'UNAUTHENTICATED') },
+  },
 ];
