@@ -202,7 +202,13 @@ describe('after a position', () => {
 
   test('with more behind it than is worth telling comes Resync', async () => {
     const { position } = await here();
-    await change(5_001);
+    // Numbered here, since numbering is one after the other.
+    await castellans.rows(`do $$ begin
+      set local session_replication_role = replica;
+      insert into authority_log (seq, target, kind, reason)
+        select h.seq + n, 'sess_' || n, 'changed', 'tested' from authority_head h, generate_series(1, 5001) as n;
+      update authority_head set seq = seq + 5001;
+    end $$`);
     await untilApplied((await here()).seq);
     const stream = subscribe(0, position);
     expect((await stream.next())?.__typename).toBe('Resync');

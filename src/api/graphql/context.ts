@@ -2,6 +2,7 @@ import type { PermissionAnalytics } from '../../domain/analytics/permission-anal
 import type { Rollups } from '../../domain/analytics/rollups.ts';
 import type { ApiKeys } from '../../domain/api-keys/api-keys.ts';
 import type { KeyStates } from '../../domain/api-keys/key-states.ts';
+import type { KeyEnder } from '../../domain/api-keys/key-ender.ts';
 import type { KeyUsage } from '../../domain/api-keys/key-usage.ts';
 import type { KeyUses } from '../../domain/api-keys/key-uses.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
@@ -13,6 +14,7 @@ import type { Identification } from '../../domain/authentication/identification.
 import type { Introspection } from '../../domain/authentication/introspection.ts';
 import type { Origin } from '../../domain/authentication/origin.ts';
 import type { PasswordChanges } from '../../domain/authentication/password-changes.ts';
+import type { PolicyFeeds } from '../../domain/authentication/policy-feeds.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { Takeovers } from '../../domain/authentication/takeovers.ts';
 import type { SecurityEvents } from '../../domain/security/security-events.ts';
@@ -105,8 +107,10 @@ export interface Services {
   readonly permissionAnalytics: PermissionAnalytics;
   readonly sessionAnalytics: SessionAnalytics;
   readonly sessionEnder: SessionEnder;
+  readonly keyEnder: KeyEnder;
   readonly drainer: Drainer;
   readonly eventFeeds: EventFeeds;
+  readonly policyFeeds: PolicyFeeds;
   readonly revocations: Revocations;
   readonly rollups: Rollups;
   readonly standings: Standings;

@@ -38,6 +38,8 @@ export interface LiveSource<E extends Placed> {
   position?(): string;
   /** Starts the events; the returned function stops them. */
   open(subscription: LiveSubscription<E>): Promise<() => void>;
+  /** Whether this may be told to the principal as it is when it is handed out; without it, all may. */
+  allows?(by: UserPrincipal, event: E): boolean;
   /** The principal's rights may have changed; called with the principal as it is now. */
   changed?(by: UserPrincipal, subscription: LiveSubscription<E>): void;
 }
@@ -162,6 +164,7 @@ export class LiveSubscription<E extends Placed>
       const event = this.#queue.shift();
       if (event === undefined) continue;
       if (this.#told !== null) this.#told = event.position;
+      if (!isResync(event) && this.#source.allows?.(this.#by, event) === false) continue;
       // What belongs to it is read for its principal as it is now, and read anew.
       this.#context.become(this.#by);
       return { done: false, value: event };
@@ -306,6 +309,10 @@ export class LiveSubscription<E extends Placed>
     this.#flushed.resolve();
     this.#wake?.();
   }
+}
+
+function isResync(event: Placed): event is Resync {
+  return Object(event).__typename === 'Resync';
 }
 
 function requireUser(by: Principal): UserPrincipal {

@@ -7,6 +7,8 @@ import { entityKeys, isIdentified } from './entity-keys.ts';
 import { accounts } from './accounts.ts';
 import { apiKeys } from './api-keys.ts';
 import { activity } from './activity.ts';
+import { apiKeyEvents } from './api-key-events.ts';
+import { authEvents } from './auth-events.ts';
 import { analytics } from './analytics.ts';
 import { bulk } from './bulk.ts';
 import { permissions } from './permissions.ts';
@@ -38,6 +40,8 @@ const MODULES: readonly ResolverMap[] = [
   sessions,
   sessionEvents,
   securityEvents,
+  apiKeyEvents,
+  authEvents,
   revocations,
   secondFactors,
   signingKeys,

@@ -41,7 +41,7 @@ export const sessionEvents: Resolvers = {
           open: (subscription) => {
             const from = typeof after === 'string' ? (parseEventPosition(after, 'after') ?? ELSEWHERE) : 'now';
             if (typeof after === 'string') subscription.startAt(after);
-            return eventFeeds.open(context.by.id, from, {
+            return eventFeeds.open({ userId: context.by.id }, from, {
               begins: (at) => subscription.startAt(formatEventPosition(at)),
               event: (event, at) => {
                 const told = toSessionEvent(event, formatEventPosition(at));

@@ -16,6 +16,7 @@ import { Migration0014 } from '../../../migrations/0014-session-events.ts';
 import { Migration0015 } from '../../../migrations/0015-sign-ins.ts';
 import { Migration0016 } from '../../../migrations/0016-usage.ts';
 import { Migration0017 } from '../../../migrations/0017-security-events.ts';
+import { Migration0019 } from '../../../migrations/0019-key-and-security-events.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -36,6 +37,7 @@ const MIGRATIONS = [
   Migration0015,
   Migration0016,
   Migration0017,
+  Migration0019,
 ];
 
 /** Any number that nobody else locks; instances that start together migrate one after the other. */
