@@ -125,27 +125,24 @@ async function head(): Promise<string> {
 /** The API key of another subgraph. */
 async function addListener(): Promise<string> {
   const { token } = await signIn(at(0).url, 'admin@castellan.local');
-  const field = async (
-    query: string,
-    variables: object = {},
-  ): Promise<Readonly<Record<string, Record<string, string>>>> => {
+  async function done<T>(query: string, variables: object = {}): Promise<T> {
     const { data, codes } = await ask(at(0).url, query, { token, variables });
     if (data === null) throw new Error(`there is no listener: ${codes.join()}`);
-    return data['it'] as Record<string, Record<string, string>>; // each of these has one field, and what it is asked for
-  };
-  const { made } = await field(
+    return data['it'] as T; // the answer to what was asked
+  }
+  const { made } = await done<{ made: { id: string } }>(
     'mutation { it: createServiceAccount(input: { name: "sibling" }) { made: serviceAccount { id } } }',
   );
-  const role = await field('{ it: role(name: "listener") { id } }');
-  const ids = { id: made?.['id'], role: role['id'] };
-  await field('mutation ($id: ID!, $role: ID!) { it: grantRole(principalId: $id, roleId: $role) { position } }', ids);
-  const key = await field(
+  const role = await done<{ id: string }>('{ it: role(name: "listener") { id } }');
+  await done('mutation ($id: ID!, $role: ID!) { it: grantRole(principalId: $id, roleId: $role) { position } }', {
+    id: made.id,
+    role: role.id,
+  });
+  const { secret } = await done<{ secret: string }>(
     'mutation ($id: ID!) { it: createApiKey(input: { name: "of it", serviceAccountId: $id }) { secret } }',
-    {
-      id: ids.id,
-    },
+    { id: made.id },
   );
-  return String(key['secret']);
+  return secret;
 }
 
 async function cutting(goesOn: () => boolean): Promise<void> {
