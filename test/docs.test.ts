@@ -327,8 +327,9 @@ test('the commands about supergraphs do what the page says, on the example that 
     expect(having('NOT_FOUND')).toHaveLength(1);
     expect(having('"code":"SESSION_REVOKED"')).toHaveLength(2);
     expect(having('event: complete')).toHaveLength(1);
-    expect(having('"enforced":true')).toHaveLength(2);
-    expect(having('"grantRole":{"receipt":{"enforced":true}}')).toHaveLength(1);
+    expect(having('"enforced":true')).toHaveLength(3);
+    expect(having('"grantRole":{"receipt":{"enforced":true}}')).toHaveLength(2);
+    expect(answers.at(-1)).toBe('1');
     expect(having('0 answered otherwise, 0 rules decide no case')).toHaveLength(1);
     expect(having('"viewerCanMany":[{"allowed":true')[0]).toContain('{"allowed":false');
 

@@ -1,5 +1,6 @@
 import type { Foundation } from '../app/foundation.ts';
 import { AccessTokens } from '../domain/tokens/access-tokens.ts';
+import { KEY_REVOKED, KEY_ROTATED, KEY_UPDATED } from '../domain/api-keys/key-ender.ts';
 import { KeyStates } from '../domain/api-keys/key-states.ts';
 import { KeyIdentification } from '../domain/authentication/key-identification.ts';
 import { Identification } from '../domain/authentication/identification.ts';
@@ -9,8 +10,10 @@ import { Authority } from '../domain/authority/authority.ts';
 import { LiveOperations } from '../domain/authority/live.ts';
 import { Membership } from '../domain/authority/membership.ts';
 import { Receipts } from '../domain/authority/receipts.ts';
+import { RevocationFeed } from '../domain/authority/revocation-feed.ts';
 import { Tail } from '../domain/authority/tail.ts';
 import { type Drained, Drainer } from '../domain/outbox/drainer.ts';
+import { EventSubjects } from '../domain/authentication/event-subjects.ts';
 import { countUserActivity } from '../domain/authentication/user-activity.ts';
 import { EventFeeds } from '../domain/outbox/event-feeds.ts';
 import { Engines } from '../domain/policy/engines.ts';
@@ -25,6 +28,9 @@ const countEvents: Drained = async (tx, events) => {
   await countUserActivity(tx, events);
 };
 
+/** Kinds of events of which the authority log has something as well. */
+const TAKES_AWAY: ReadonlySet<string> = new Set([REVOKED, KEY_REVOKED, KEY_UPDATED, KEY_ROTATED]);
+
 /** What makes a revocation true, running: the log's tail and lease, what is known of principals, events, and the key ring. */
 export async function startAuthority({ config, clock, timing, logger, metrics, cleanup, ...foundation }: Foundation) {
   const { keys, store, log, cache, hints } = foundation;
@@ -37,6 +43,9 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
   const standings = new Standings({ engines, sessions: sessionStates, ...labelled });
   const live = new LiveOperations({ clock, logger });
   tail.listen({ applied: (entries) => live.applied(entries), reset: () => live.reset() });
+  // After those that end by it: whose own access ends is told so, and nothing else.
+  const revocationFeed = new RevocationFeed({ log, tail, clock, logger });
+  tail.listen({ applied: (entries) => revocationFeed.applied(entries), reset: () => revocationFeed.reset() });
   const receipts = new Receipts({ log, acknowledgements, clock, timing });
   const drainer: Drainer = new Drainer({
     store,
@@ -46,6 +55,7 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
     drained: countEvents,
     numbered: (seq) => eventFeeds.announce(seq),
   });
+  const subjects = new EventSubjects({ store, standings });
   const eventFeeds = new EventFeeds({
     outbox: store.outbox,
     drainer,
@@ -54,7 +64,8 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
     clock,
     logger,
     everyMs: timing.pollMs,
-    takesAway: ({ kind }) => kind === REVOKED,
+    takesAway: ({ kind }) => TAKES_AWAY.has(kind),
+    subjectsOf: (events) => subjects.of(events),
   });
   const auditChainer = new AuditChainer({ store, keys, clock, logger, everyMs: timing.pollMs * 4 });
   const authority = new Authority({
@@ -104,6 +115,7 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
     drainer,
     auditChainer,
     eventFeeds,
+    revocationFeed,
     keyRing,
     accessTokens,
     keyIdentification,

@@ -11,6 +11,7 @@ import { AddressLimit } from '../domain/authentication/address-limit.ts';
 import { Authentication } from '../domain/authentication/authentication.ts';
 import { DeviceTokens } from '../domain/authentication/device-tokens.ts';
 import { PasswordChanges } from '../domain/authentication/password-changes.ts';
+import { PolicyFeeds } from '../domain/authentication/policy-feeds.ts';
 import { SecondFactors } from '../domain/authentication/second-factors.ts';
 import { SessionProofs } from '../domain/authentication/session-proofs.ts';
 import { SignInGuard } from '../domain/authentication/sign-in-guard.ts';
@@ -37,10 +38,12 @@ import { Roles } from '../domain/roles/roles.ts';
 import { Scopes } from '../domain/scopes/scopes.ts';
 import { Activity } from '../domain/sessions/activity.ts';
 import { ApiKeys } from '../domain/api-keys/api-keys.ts';
+import { KeyEnder } from '../domain/api-keys/key-ender.ts';
 import { KeyUsage } from '../domain/api-keys/key-usage.ts';
 import { KeyUses } from '../domain/api-keys/key-uses.ts';
 import { Gateways } from '../domain/authentication/gateways.ts';
 import { Introspection } from '../domain/authentication/introspection.ts';
+import { Revocations } from '../domain/service-accounts/revocations.ts';
 import { ServiceAccounts } from '../domain/service-accounts/service-accounts.ts';
 import { Cleaner } from '../domain/sessions/cleaner.ts';
 import { SessionAnalytics } from '../domain/sessions/session-analytics.ts';
@@ -76,7 +79,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     readPolicies,
   } = foundation;
   const { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing } = parts;
-  const { keyStates, accessTokens, identification, keyIdentification, auditChainer } = parts;
+  const { keyStates, accessTokens, identification, keyIdentification, auditChainer, revocationFeed } = parts;
   hashing.atOnce = availableParallelism();
   const policy = new Policy(new DecisionCounts(rollups), clock);
   const policies = new Policies({
@@ -116,6 +119,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   });
   sessionEnder.start();
   cleanup.add('the look for sessions that have ended', () => sessionEnder.stop());
+  const keyEnder = new KeyEnder({ store, clock, logger, ended: () => drainer.soon() });
+  keyEnder.start();
+  cleanup.add('the look for API keys that have expired', () => keyEnder.stop());
   await eventFeeds.start();
   cleanup.add('the feeds of events', () => eventFeeds.stop());
   drainer.start();
@@ -253,8 +259,11 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     denials,
     ...audit,
     auditLog: new AuditLog({ store, policy }),
+    keyEnder,
     drainer,
     eventFeeds,
+    policyFeeds: new PolicyFeeds({ feeds: eventFeeds, policy }),
+    revocations: new Revocations({ feed: revocationFeed, policy }),
     rollups,
     standings,
     proxies,

@@ -12,7 +12,7 @@ import type { BundleReader, BundleWriter } from './policy/bundle-store.ts';
 import type { HeldGrant } from './principals/principal.ts';
 import type { GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from './roles/role.ts';
 import type { SignInReader, SignInWriter } from './authentication/sign-in.ts';
-import type { SecurityEvent, SecurityEventWriter } from './security/security-event.ts';
+import type { SecurityEvent, SecurityEventReader, SecurityEventWriter } from './security/security-event.ts';
 import type { Scope, ScopeReader, ScopeWriter } from './scopes/scope.ts';
 import type { ActivityWriter } from './sessions/activity.ts';
 import type { CleaningWriter } from './sessions/cleaner.ts';
@@ -40,7 +40,7 @@ export interface Store {
   readonly roles: RoleReader & Pages<Role>;
   readonly grants: GrantReader;
   readonly sessions: SessionReader & Pages<Session>;
-  readonly securityEvents: Pages<SecurityEvent>;
+  readonly securityEvents: SecurityEventReader & Pages<SecurityEvent>;
   readonly factors: FactorReader;
   readonly bundles: BundleReader;
   readonly signingKeys: SigningKeyReader;

@@ -84,3 +84,31 @@ test('what a check finds out about a token counts for nothing once the token has
   await subscription.return();
   expect(services.live.size).toBe(0);
 });
+
+test('what may not be told any more when it is handed out is passed over, and its place is behind it', async () => {
+  const { services } = castellans.apps[0] ?? {};
+  if (services === undefined) throw new TypeError('there is no instance');
+  const bob = await castellans.signUp('bob');
+  const by = await services.identification.identify({ kind: 'accessToken', token: bob.accessToken });
+  const context = new OperationContext(services, by, { userAgent: null, address: null, client: null });
+  const hidden = new Set<string>();
+  const event = (position: string) => ({ __typename: 'Event', position }) as const;
+  const subscription = await LiveSubscription.open<ReturnType<typeof event>>(context, {
+    open: (opened) => {
+      opened.startAt('0');
+      return Promise.resolve(() => {});
+    },
+    allows: (_, { position }) => !hidden.has(position),
+  });
+  for (const position of ['1', '2', '3']) subscription.push(event(position));
+  subscription.push({ __typename: 'Resync', position: '4' });
+  expect((await subscription.next()).value).toEqual(event('1'));
+  hidden.add('2').add('3').add('4');
+  expect((await subscription.next()).value).toEqual({ __typename: 'Resync', position: '4' });
+  subscription.push(event('3'));
+  const waiting = subscription.next();
+  await new Promise(setImmediate);
+  subscription.refuse(new Refusal('FORBIDDEN', 'Not any more.'));
+  expect((await waiting).value).toMatchObject({ __typename: 'AccessEnded', position: '3' });
+  await subscription.return();
+});

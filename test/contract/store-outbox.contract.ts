@@ -1,7 +1,8 @@
 import { expect } from '@jest/globals';
 import type { NewEvent, OutboxEvent } from '../../src/domain/outbox/event.ts';
 import type { Store } from '../../src/domain/store.ts';
-import { aSession, anId, INSTANT } from './store-samples.ts';
+import { limitsOf } from '../../src/domain/api-keys/api-key.ts';
+import { aSession, anApiKey, anId, INSTANT } from './store-samples.ts';
 import { addUser, holding, type Law, waits } from './store-steps.ts';
 
 function anEvent(values: Partial<NewEvent> = {}): NewEvent {
@@ -134,6 +135,20 @@ const READER_LAWS: Readonly<Record<string, Law>> = {
     expect(await store.outbox.ofUser(anId('user'), 0, 10)).toMatchObject({ head: head + 6, events: [] });
   },
 
+  'ofKinds: everybody’s events of these kinds, among so many after `seq`': async ({ store }) => {
+    await empty(store);
+    const { head } = await store.outbox.head();
+    const kinds = ['a', 'b', 'c', 'a', 'c', 'b', 'a'];
+    await append(store, ...kinds.map((kind) => anEvent({ kind, userId: anId('user') })));
+    await empty(store);
+    const page = async (seq: number, span: number) =>
+      (await store.outbox.ofKinds(['a', 'b'], head + seq, span)).events.map(({ seq: at }) => at - head);
+    expect(await page(0, 100)).toEqual([1, 2, 4, 6, 7]);
+    expect(await page(1, 4)).toEqual([2, 4]);
+    expect(await page(4, 1)).toEqual([]);
+    expect(await store.outbox.ofKinds(['none'], 0, 10)).toMatchObject({ head: head + 7, events: [] });
+  },
+
   'cleaning: what was removed is known, whatever is left before it': async ({ store }) => {
     await empty(store);
     await append(store, anEvent(), anEvent());
@@ -179,4 +194,56 @@ const SESSION_LAWS: Readonly<Record<string, Law>> = {
   },
 };
 
-export const OUTBOX_LAWS: Readonly<Record<string, Law>> = { ...APPEND_LAWS, ...READER_LAWS, ...SESSION_LAWS };
+const KEY_LAWS: Readonly<Record<string, Law>> = {
+  'what happens to an API key is told once, whichever statement does it': async ({ store }) => {
+    await empty(store);
+    const { id: ownerId } = await addUser(store);
+    const key = anApiKey({ ownerId });
+    const version = (number: number) => ({ number, sealedHash: anId('hash'), lastFour: 'wxyz', createdAt: INSTANT });
+    await store.transaction((tx) => tx.apiKeys.add({ ...key, environment: 'dev' }, version(1)));
+    await store.transaction((tx) => tx.apiKeys.save(key.id, key.name, limitsOf(key)));
+    await store.transaction((tx) => tx.apiKeys.save(key.id, 'another', { ...limitsOf(key), readOnly: true }));
+    await store.transaction((tx) => tx.apiKeys.rotate(key.id, version(2), INSTANT));
+    await store.transaction((tx) => tx.apiKeys.reseal(key.id, 2, anId('hash')));
+    await store.transaction((tx) => tx.apiKeys.noteUses([{ keyId: key.id, version: 2, lastUsedAt: INSTANT }]));
+    await store.transaction((tx) => tx.apiKeys.revoke(key.id, INSTANT, 'revoked'));
+    await store.transaction((tx) => tx.apiKeys.revoke(key.id, INSTANT, 'again'));
+    const told = (await number(store)).filter(({ subjectId }) => subjectId === key.id);
+    expect(told.map(({ kind, userId, reason }) => [kind, userId, reason])).toEqual([
+      ['api_key.created', ownerId, null],
+      ['api_key.updated', ownerId, null],
+      ['api_key.rotated', ownerId, null],
+      ['api_key.revoked', ownerId, 'revoked'],
+    ]);
+  },
+
+  'tellExpired: each that expired by then and was not revoked, once, however many at one moment': async ({ store }) => {
+    const { id: ownerId } = await addUser(store);
+    const [at, later, last] = ['2098-01-01T00:00:00.000Z', '2098-01-02T00:00:00.000Z', '2098-01-03T00:00:00.000Z'];
+    const keys = [at, at, at, later, last, null].map((expiresAt) => anApiKey({ ownerId, expiresAt }));
+    for (const key of keys) {
+      const version = { number: 1, sealedHash: anId('hash'), lastFour: 'wxyz', createdAt: INSTANT };
+      await store.transaction((tx) => tx.apiKeys.add({ ...key, environment: 'dev' }, version));
+    }
+    await store.transaction((tx) => tx.apiKeys.revoke(keys[1]?.id ?? '', INSTANT, 'revoked'));
+    const tell = async (by: string) => (await store.transaction((tx) => tx.apiKeys.tellExpired(by, 1))).value;
+    await empty(store);
+    expect(await tell('2097-12-31T00:00:00.000Z')).toBeLessThanOrEqual(1);
+    const others = [];
+    for (let told = 1; told > 0;) others.push((told = await tell('2097-12-31T00:00:00.000Z')));
+    await empty(store);
+    expect([await tell(later), await tell(later), await tell(later), await tell(at)]).toEqual([2, 1, 0, 0]);
+    const told = (await number(store)).filter(({ kind }) => kind === 'api_key.expired');
+    expect(told.map(({ subjectId, userId, at: when }) => [subjectId, userId, when])).toEqual([
+      ...[keys[0]?.id ?? '', keys[2]?.id ?? ''].toSorted().map((id) => [id, ownerId, at]),
+      [keys[3]?.id, ownerId, later],
+    ]);
+  },
+};
+
+export const OUTBOX_LAWS: Readonly<Record<string, Law>> = {
+  ...APPEND_LAWS,
+  ...READER_LAWS,
+  ...SESSION_LAWS,
+  ...KEY_LAWS,
+};

@@ -25,6 +25,22 @@ export const SECURITY_EVENT_LAWS: Readonly<Record<string, Law>> = {
     expect(await ofUser(opened, userId)).toEqual([later, first]);
   },
 
+  'findMany: those with these ids, at home where their user is, in one statement': async (opened) => {
+    const { id: userId } = await addUser(opened.store, aUser());
+    const [one, two] = [aSecurityEvent({ userId }), aSecurityEvent({ userId })];
+    for (const event of [one, two]) await add(opened, event, event.id);
+    let found: readonly SecurityEvent[] = [];
+    const ids = [two.id, 'sec_none', one.id];
+    expect(await opened.statements(async () => (found = await opened.store.securityEvents.findMany(ids)))).toBe(1);
+    expect(new Set(found)).toEqual(new Set([one, two]));
+    const numbered = (await opened.store.transaction((tx) => tx.outbox.number(10_000))).value;
+    const told = numbered.filter(({ kind }) => kind === 'security_event.raised').slice(-2);
+    expect(told.map(({ subjectId, userId: of }) => [subjectId, of])).toEqual([
+      [one.id, userId],
+      [two.id, userId],
+    ]);
+  },
+
   'add: of two that come at once, one writes it': async (opened) => {
     const { id: userId } = await addUser(opened.store, aUser());
     const [one, other] = [aSecurityEvent({ userId }), aSecurityEvent({ userId })];

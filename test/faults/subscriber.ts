@@ -1,19 +1,41 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { WebSocket } from 'ws';
-import type { SignedInSession } from './clients.ts';
 import type { Instance } from './cluster.ts';
 
-const QUERY = `subscription ($after: String) {
-  sessionEvents(after: $after) {
-    __typename
-    ... on SessionStarted { sessionId position }
-    ... on SessionRefreshed { sessionId position }
-    ... on SessionRevoked { sessionId position }
-    ... on SessionExpired { sessionId position }
-    ... on Resync { position }
-    ... on AccessEnded { code position }
-  }
-}`;
+/** What is followed, and how whoever follows it signs in. */
+export interface Feed {
+  /** What is told is called `told`. */
+  readonly query: string;
+  readonly init: object;
+}
+
+export const sessionsWith = (token: string): Feed => ({
+  init: { authorization: `Bearer ${token}` },
+  query: `subscription ($after: String) {
+    told: sessionEvents(after: $after) {
+      __typename
+      ... on SessionStarted { sessionId position }
+      ... on SessionRefreshed { sessionId position }
+      ... on SessionRevoked { sessionId position }
+      ... on SessionExpired { sessionId position }
+      ... on Resync { position }
+      ... on AccessEnded { code position }
+    }
+  }`,
+});
+
+export const revocationsWith = (apiKey: string): Feed => ({
+  init: { 'x-api-key': apiKey },
+  query: `subscription ($after: String) {
+    told: revocations(after: $after) {
+      __typename
+      ... on AuthorityChanged { targetId position }
+      ... on Resync { position }
+      ... on AccessEnded { code position }
+    }
+  }`,
+});
+
 const REVOKED = 4401;
 /** Whoever was cut off comes back at some moment up to this. */
 const BACK_MS = 250;
@@ -25,10 +47,8 @@ export interface Told {
   readonly position: string;
 }
 
-/** The events of one session's user on a socket of its own, resumed with `after` wherever it was cut off, as clients do. */
+/** The events of a feed on a socket of its own, resumed with `after` wherever it was cut off, as clients do. */
 export class Subscriber {
-  readonly session: SignedInSession;
-  readonly userId: string;
   readonly told: Told[] = [];
   /** What it was told that clients must not have to see here, such as that something is missing. */
   readonly problems: string[] = [];
@@ -37,15 +57,15 @@ export class Subscriber {
   /** Whether its session was said to be revoked. */
   ended = false;
   readonly #instances: readonly Instance[];
+  readonly #feed: Feed;
   #after: string;
   #ws: WebSocket | null = null;
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(instances: readonly Instance[], userId: string, session: SignedInSession, after: string) {
+  constructor(instances: readonly Instance[], feed: Feed, after: string) {
     this.#instances = instances;
-    this.userId = userId;
-    this.session = session;
+    this.#feed = feed;
     this.#after = after;
   }
 
@@ -85,9 +105,7 @@ export class Subscriber {
     const ws = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
     this.#ws = ws;
     ws.on('error', () => {});
-    ws.on('open', () =>
-      send(ws, { type: 'connection_init', payload: { authorization: `Bearer ${this.session.token}` } }),
-    );
+    ws.on('open', () => send(ws, { type: 'connection_init', payload: this.#feed.init }));
     ws.on('message', (data: Buffer) => this.#receive(ws, JSON.parse(data.toString()) as Frame)); // a GraphQL server wrote it
     ws.on('close', (code, reason) => {
       if (code === REVOKED) {
@@ -102,11 +120,11 @@ export class Subscriber {
   #receive(ws: WebSocket, { type, payload }: Frame): void {
     if (type === 'connection_ack') {
       const variables = { after: this.#after };
-      return send(ws, { type: 'subscribe', id: '1', payload: { query: QUERY, variables } });
+      return send(ws, { type: 'subscribe', id: '1', payload: { query: this.#feed.query, variables } });
     }
     if (type === 'next') {
-      const { data } = payload as { data?: { sessionEvents: Told } | null };
-      if (data != null) return this.#hear(ws, data.sessionEvents);
+      const { data } = payload as { data?: { told: Told } | null };
+      if (data != null) return this.#hear(ws, data.told);
       this.problems.push(`an event with errors: ${JSON.stringify(payload)}`);
     }
     // What is refused for now is asked for again.

@@ -4,9 +4,10 @@ import { PASSWORD } from '../support/castellan.ts';
 import { ask, closeConnections, signIn, type SignedInSession } from './clients.ts';
 import { addUsers, type Cluster, type Instance, startCluster, type TestUser } from './cluster.ts';
 import { type Pair, rotate, untilReady } from './session-steps.ts';
-import { numberOf, Subscriber } from './subscriber.ts';
+import { problemsOf } from './feed-checker.ts';
+import { numberOf, revocationsWith, sessionsWith, Subscriber } from './subscriber.ts';
 
-/** A thousand subscribers of three instances, who are cut off at random while instances and Redis are killed. */
+/** A thousand subscribers of three instances, and other subgraphs that listen to revocations, who are cut off at random while instances and Redis are killed. */
 
 const FULL = process.env['CASTELLAN_FAULTS'] === 'full';
 const SECONDS = Number(process.env['SUBSCRIBERS_SECONDS'] ?? (FULL ? 600 : 20));
@@ -14,6 +15,7 @@ const USERS = 100;
 /** Of each user: in a session that stays, and in one that is revoked on the way. */
 const STAYING = 8;
 const LEAVING = 2;
+const LISTENERS = 10;
 const CUTS = 10;
 /** At once: a change waits until the lease of an instance that was killed has run out. */
 const WORKERS = 12;
@@ -23,9 +25,18 @@ const UNTIL_MS = 60_000;
 
 let cluster: Cluster;
 let users: readonly TestUser[];
-const subscribers: Subscriber[] = [];
-/** What started after the end of the session of those who leave was acknowledged: by user. */
-const startedAfter = new Map<string, string[]>();
+
+/** Who is told, and of whose sessions; of those who leave, the end of their own is one of them. */
+interface Follower {
+  readonly userId: string;
+  readonly leaves: boolean;
+  readonly subscriber: Subscriber;
+}
+
+const followers: Follower[] = [];
+const listeners: Subscriber[] = [];
+/** What the last event that was written by then was written as, when the end of the session of those who leave was acknowledged: by user. */
+const lastWritten = new Map<string, number>();
 const leaving = new Map<string, SignedInSession>();
 
 beforeAll(async () => {
@@ -34,7 +45,7 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(async () => {
-  await Promise.all(subscribers.map((subscriber) => subscriber.stop()));
+  await Promise.all(everybody().map((subscriber) => subscriber.stop()));
   closeConnections();
   await cluster?.close();
 }, 60_000);
@@ -47,11 +58,18 @@ test(
       const stays = await signIn(at(n).url, user.email);
       const leaves = await signIn(at(n + 1).url, user.email);
       leaving.set(user.id, leaves);
-      for (let k = 0; k < STAYING; k += 1) subscribers.push(new Subscriber(cluster.instances, user.id, stays, after));
-      for (let k = 0; k < LEAVING; k += 1) subscribers.push(new Subscriber(cluster.instances, user.id, leaves, after));
+      for (let k = 0; k < STAYING + LEAVING; k += 1) {
+        const { token } = k < STAYING ? stays : leaves;
+        const subscriber = new Subscriber(cluster.instances, sessionsWith(token), after);
+        followers.push({ userId: user.id, leaves: k >= STAYING, subscriber });
+      }
     }
-    for (const subscriber of subscribers) subscriber.start();
-    await until('all are told what is there', () => subscribers.every(({ told }) => told.length > 0));
+    const [apiKey, from] = [await addListener(), await head()];
+    for (let k = 0; k < LISTENERS; k += 1) {
+      listeners.push(new Subscriber(cluster.instances, revocationsWith(apiKey), from));
+    }
+    for (const subscriber of everybody()) subscriber.start();
+    await until('all are told what is there', () => followers.every(({ subscriber }) => subscriber.told.length > 0));
 
     const endsAtMs = performance.now() + SECONDS * 1_000;
     const goesOn = (): boolean => performance.now() < endsAtMs;
@@ -59,19 +77,25 @@ test(
     await Promise.all([cutting(goesOn), breaking(goesOn), ...workers.flat()]);
     await settled();
 
-    const told = subscribers.reduce((sum, each) => sum + each.told.length, 0);
-    const cuts = subscribers.reduce((sum, each) => sum + each.cuts, 0);
-    const problems = problemsOf();
+    const told = followers.reduce((sum, { subscriber }) => sum + subscriber.told.length, 0);
+    const heard = listeners.reduce((sum, each) => sum + each.told.length, 0);
+    const cuts = everybody().reduce((sum, each) => sum + each.cuts, 0);
+    const problems = [...problemsOfFollowers(), ...(await problemsOfListeners(from))];
     process.stdout.write(
-      `${subscribers.length} subscribers: ${told} events told, ${cuts} times cut off, ${startedAfter.size} of ${USERS} shut out and acknowledged; ${problems.length} problems\n`,
+      `${followers.length} subscribers: ${told} events told, ${LISTENERS} listeners: ${heard} changes told; ${cuts} times cut off, ${lastWritten.size} of ${USERS} shut out and acknowledged; ${problems.length} problems\n`,
     );
     expect(problems.slice(0, 20)).toEqual([]);
-    expect(cuts).toBeGreaterThan(subscribers.length / 4);
-    expect(told).toBeGreaterThan(subscribers.length * 4);
-    expect(startedAfter.size).toBeGreaterThan(WORKERS);
+    expect(cuts).toBeGreaterThan(followers.length / 4);
+    expect(told).toBeGreaterThan(followers.length * 4);
+    expect(heard).toBeGreaterThan(LISTENERS * WORKERS);
+    expect(lastWritten.size).toBeGreaterThan(WORKERS);
   },
   SECONDS * 1_000 + 2 * UNTIL_MS + 60_000,
 );
+
+function everybody(): readonly Subscriber[] {
+  return [...followers.map(({ subscriber }) => subscriber), ...listeners];
+}
 
 function at(n: number): Instance {
   const instance = cluster.instances[n % cluster.instances.length];
@@ -92,9 +116,40 @@ async function here(): Promise<string> {
   return `events-${head?.epoch.slice(0, 8)}-${head?.seq}`;
 }
 
+/** Where the authority log is. */
+async function head(): Promise<string> {
+  const [row] = await cluster.postgres.query<{ epoch: string; seq: string }>('select epoch, seq from authority_head');
+  return `${row?.epoch.slice(0, 8)}-${row?.seq}`;
+}
+
+/** The API key of another subgraph. */
+async function addListener(): Promise<string> {
+  const { token } = await signIn(at(0).url, 'admin@castellan.local');
+  async function done<T>(query: string, variables: object = {}): Promise<T> {
+    const { data, codes } = await ask(at(0).url, query, { token, variables });
+    if (data === null) throw new Error(`there is no listener: ${codes.join()}`);
+    return data['it'] as T; // the answer to what was asked
+  }
+  const { made } = await done<{ made: { id: string } }>(
+    'mutation { it: createServiceAccount(input: { name: "sibling" }) { made: serviceAccount { id } } }',
+  );
+  const role = await done<{ id: string }>('{ it: role(name: "listener") { id } }');
+  await done('mutation ($id: ID!, $role: ID!) { it: grantRole(principalId: $id, roleId: $role) { position } }', {
+    id: made.id,
+    role: role.id,
+  });
+  const { secret } = await done<{ secret: string }>(
+    'mutation ($id: ID!) { it: createApiKey(input: { name: "of it", serviceAccountId: $id }) { secret } }',
+    { id: made.id },
+  );
+  return secret;
+}
+
 async function cutting(goesOn: () => boolean): Promise<void> {
+  const all = everybody();
   while (goesOn()) {
-    for (let n = 0; n < CUTS; n += 1) subscribers[Math.floor(Math.random() * subscribers.length)]?.cut();
+    for (const listener of listeners) if (Math.random() < 0.1) listener.cut();
+    for (let n = 0; n < CUTS; n += 1) all[Math.floor(Math.random() * all.length)]?.cut();
     await pause(200);
   }
 }
@@ -153,6 +208,12 @@ async function comeAndGo({ email }: TestUser): Promise<string> {
   return session.id;
 }
 
+/** What the last event was written as that is written by now, whether or not it is committed. */
+async function written(): Promise<number> {
+  const [row] = await cluster.postgres.query<{ last: string }>('select last_value as last from outbox_id_seq');
+  return Number(row?.last);
+}
+
 /** Ends the sessions of those who leave; what begins after that is not theirs to know. */
 async function leavingOnTheWay(goesOn: () => boolean, nth: number): Promise<void> {
   for (let n = nth; n < users.length && goesOn(); n += WORKERS) {
@@ -162,8 +223,8 @@ async function leavingOnTheWay(goesOn: () => boolean, nth: number): Promise<void
     const answer = await ask(running().url, SIGN_OUT, { token }).catch(() => null);
     const { receipt } = Object(answer?.data?.['signOut']) as { receipt?: { enforced: boolean } };
     if (receipt?.enforced === true) {
-      const later = await comeAndGo(user).catch(() => null);
-      startedAfter.set(user.id, later === null ? [] : [later]);
+      lastWritten.set(user.id, await written());
+      await comeAndGo(user).catch(() => null);
     }
     await pause((SECONDS * 500 * WORKERS) / USERS);
   }
@@ -171,6 +232,7 @@ async function leavingOnTheWay(goesOn: () => boolean, nth: number): Promise<void
 
 interface Row {
   readonly seq: string;
+  readonly id: string;
   readonly user: string;
 }
 
@@ -186,34 +248,45 @@ async function settled(): Promise<void> {
     return !waiting;
   });
   rows = await cluster.postgres.query<Row>(
-    `select seq, user_id as user from outbox where kind like 'session.%' and user_id is not null order by seq`,
+    `select seq, id, user_id as user from outbox where kind like 'session.%' and user_id is not null order by seq`,
   );
   const last = new Map(rows.map(({ seq, user }) => [user, Number(seq)]));
   await until('all who stay are told everything, and all who leave know it', () =>
-    subscribers.every((each) =>
-      leaves(each) ? each.ended || !startedAfter.has(each.userId) : each.last >= (last.get(each.userId) ?? 0),
+    followers.every(({ userId, leaves, subscriber }) =>
+      leaves ? subscriber.ended || !lastWritten.has(userId) : subscriber.last >= (last.get(userId) ?? 0),
     ),
   );
+  const end = numberOf(await head());
+  await until('all listeners are told everything', () => listeners.every((each) => each.last >= end));
 }
 
-const leaves = ({ userId, session }: Subscriber): boolean => leaving.get(userId)?.sessionId === session.sessionId;
+const historyOf = ({ told, ended, problems }: Subscriber) => ({
+  numbers: told.map(({ position }) => numberOf(position)),
+  ended,
+  problems,
+});
 
-function problemsOf(): readonly string[] {
-  const expected = Map.groupBy(rows, ({ user }) => user);
-  return subscribers.flatMap((each, n) => {
-    const numbers = each.told.map(({ position }) => numberOf(position));
-    const upTo = leaves(each) ? (numbers.at(-1) ?? 0) : Infinity;
-    const due = (expected.get(each.userId) ?? []).map(({ seq }) => Number(seq)).filter((seq) => seq <= upTo);
-    const late = leaves(each)
-      ? each.told.filter(({ sessionId = '' }) => startedAfter.get(each.userId)?.includes(sessionId) === true)
-      : [];
-    const problems = [...each.problems];
-    if (!leaves(each) && each.ended) problems.push('shut out, though its session goes on');
-    if (numbers.length !== new Set(numbers).size) problems.push('told something twice');
-    if (JSON.stringify(numbers) !== JSON.stringify(due)) problems.push(`told ${numbers.join()} and not ${due.join()}`);
-    if (late.length > 0) problems.push('told something after it was shut out');
+function problemsOfFollowers(): readonly string[] {
+  const due = Map.groupBy(
+    rows.map(({ seq, id, user }) => ({ seq: Number(seq), writtenAs: Number(id), user })),
+    ({ user }) => user,
+  );
+  return followers.flatMap(({ userId, leaves, subscriber }, n) => {
+    const after = leaves ? (lastWritten.get(userId) ?? null) : undefined;
+    const problems = problemsOf(historyOf(subscriber), due.get(userId) ?? [], after);
     return problems.map((problem) => `subscriber ${n}: ${problem}`);
   });
+}
+
+async function problemsOfListeners(from: string): Promise<readonly string[]> {
+  const log = await cluster.postgres.query<{ seq: string }>(
+    'select seq from authority_log where seq > $1 order by seq',
+    [numberOf(from)],
+  );
+  const due = log.map(({ seq }) => ({ seq: Number(seq), writtenAs: Number(seq) }));
+  return listeners.flatMap((listener, n) =>
+    problemsOf(historyOf(listener), due).map((problem) => `listener ${n}: ${problem}`),
+  );
 }
 
 async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {

@@ -2,6 +2,7 @@ import type { PermissionAnalytics } from '../../domain/analytics/permission-anal
 import type { Rollups } from '../../domain/analytics/rollups.ts';
 import type { ApiKeys } from '../../domain/api-keys/api-keys.ts';
 import type { KeyStates } from '../../domain/api-keys/key-states.ts';
+import type { KeyEnder } from '../../domain/api-keys/key-ender.ts';
 import type { KeyUsage } from '../../domain/api-keys/key-usage.ts';
 import type { KeyUses } from '../../domain/api-keys/key-uses.ts';
 import type { AuditChainer } from '../../domain/audit/chainer.ts';
@@ -18,6 +19,7 @@ import type { Identification } from '../../domain/authentication/identification.
 import type { Introspection } from '../../domain/authentication/introspection.ts';
 import type { Origin } from '../../domain/authentication/origin.ts';
 import type { PasswordChanges } from '../../domain/authentication/password-changes.ts';
+import type { PolicyFeeds } from '../../domain/authentication/policy-feeds.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { Takeovers } from '../../domain/authentication/takeovers.ts';
 import type { SecurityEvents } from '../../domain/security/security-events.ts';
@@ -40,6 +42,7 @@ import type { PolicyFiles } from '../../domain/roles/policy-files.ts';
 import type { Roles } from '../../domain/roles/roles.ts';
 import type { UserImports } from '../../domain/roles/user-imports.ts';
 import type { Scopes } from '../../domain/scopes/scopes.ts';
+import type { Revocations } from '../../domain/service-accounts/revocations.ts';
 import type { ServiceAccounts } from '../../domain/service-accounts/service-accounts.ts';
 import type { Activity, Protocol } from '../../domain/sessions/activity.ts';
 import type { Cleaner } from '../../domain/sessions/cleaner.ts';
@@ -117,8 +120,11 @@ export interface Services {
   readonly auditChainer: AuditChainer;
   readonly auditHeads: AuditHeads;
   readonly auditRetention: AuditRetention;
+  readonly keyEnder: KeyEnder;
   readonly drainer: Drainer;
   readonly eventFeeds: EventFeeds;
+  readonly policyFeeds: PolicyFeeds;
+  readonly revocations: Revocations;
   readonly rollups: Rollups;
   readonly standings: Standings;
   readonly proxies: TrustedProxies;

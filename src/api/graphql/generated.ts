@@ -721,6 +721,16 @@ export type MutationDeleteUserArgs = {
 export type Subscription = {
   __typename?: 'Subscription';
   /**
+   * How users come in, and fail to, of whom you may read the sessions: each event once and in order, and after a position as
+   * `sessionEvents` does. FORBIDDEN when you may read none.
+   */
+  authEvents: AuthEvent;
+  /**
+   * What happens to the API keys you may read, your own and others': each event once and in order, and after a position as
+   * `sessionEvents` does. FORBIDDEN when you may read none.
+   */
+  apiKeyEvents: ApiKeyEvent;
+  /**
    * For whoever may read the policy. Several changes may come as one, with the version in force; after the right ends, AccessEnded.
    * `after` is a position of the authority log, as `policyChanged` and receipts have it.
    */
@@ -731,11 +741,32 @@ export type Subscription = {
    */
   permissionsChanged: PermissionsEvent;
   /**
+   * All that is revoked or changed, each once and in order, as soon as the instance that tells it has it in force. `after` goes on
+   * from a position of the authority log, such as that of an event or a receipt, at most seven days later. For service accounts with
+   * the permission `revocation:read` everywhere: FORBIDDEN otherwise.
+   */
+  revocations: RevocationEvent;
+  /**
+   * The security events you may read, as they are raised: each once and in order, and after a position as `sessionEvents` does. FORBIDDEN
+   * when you may read none.
+   */
+  securityEventRaised: SecurityEventFeed;
+  /**
    * What happens to your sessions, each event once and in order. `after` goes on from the position of an event, at most seven
    * days later. The end of your own session arrives as AccessEnded, whose position is that of the last event you were told of.
    * An API key is told where it may read the sessions of its user: FORBIDDEN otherwise.
    */
   sessionEvents: SessionEvent;
+};
+
+
+export type SubscriptionAuthEventsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type SubscriptionApiKeyEventsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
 };
 
 
@@ -745,6 +776,16 @@ export type SubscriptionPolicyChangedArgs = {
 
 
 export type SubscriptionPermissionsChangedArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type SubscriptionRevocationsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type SubscriptionSecurityEventRaisedArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
 };
 
@@ -896,6 +937,38 @@ export type SignInEdge = {
   cursor: Scalars['String']['output'];
   node: SignIn;
 };
+
+/** Somebody signed in. */
+export type SignInSucceeded = {
+  __typename?: 'SignInSucceeded';
+  userId: Scalars['ID']['output'];
+  /** Null when you may not read them. */
+  user?: Maybe<User>;
+  sessionId: Scalars['ID']['output'];
+  /** Null when you may not read it, or it is gone. */
+  session?: Maybe<Session>;
+  device: Device;
+  /** What the program calls itself. */
+  client?: Maybe<Scalars['String']['output']>;
+  at: Scalars['DateTime']['output'];
+  /** Send it as `after` to go on from here. */
+  position: Scalars['String']['output'];
+};
+
+/** Somebody showed a password or a code that was looked at and was wrong. Of whom nobody is, nobody is told. */
+export type SignInFailed = {
+  __typename?: 'SignInFailed';
+  userId: Scalars['ID']['output'];
+  user?: Maybe<User>;
+  /** wrong_password or wrong_code. */
+  outcome: Scalars['String']['output'];
+  device: Device;
+  client?: Maybe<Scalars['String']['output']>;
+  at: Scalars['DateTime']['output'];
+  position: Scalars['String']['output'];
+};
+
+export type AuthEvent = SignInSucceeded | SignInFailed | Resync | AccessEnded;
 
 export type AnalyticsBucket =
   | 'hour'
@@ -1202,6 +1275,57 @@ export type RevokeApiKeyPayload = {
   receipt: Receipt;
   position: Scalars['String']['output'];
 };
+
+/** An API key has been made. */
+export type ApiKeyCreated = {
+  __typename?: 'ApiKeyCreated';
+  apiKeyId: Scalars['ID']['output'];
+  /** As it was when this was read. */
+  apiKey: ApiKey;
+  at: Scalars['DateTime']['output'];
+  /** Send it as `after` to go on from here. */
+  position: Scalars['String']['output'];
+};
+
+/** The name or the limits of an API key have been changed. */
+export type ApiKeyUpdated = {
+  __typename?: 'ApiKeyUpdated';
+  apiKeyId: Scalars['ID']['output'];
+  apiKey: ApiKey;
+  at: Scalars['DateTime']['output'];
+  position: Scalars['String']['output'];
+};
+
+/** An API key has another secret. */
+export type ApiKeyRotated = {
+  __typename?: 'ApiKeyRotated';
+  apiKeyId: Scalars['ID']['output'];
+  apiKey: ApiKey;
+  at: Scalars['DateTime']['output'];
+  position: Scalars['String']['output'];
+};
+
+/** An API key has been revoked. */
+export type ApiKeyRevoked = {
+  __typename?: 'ApiKeyRevoked';
+  apiKeyId: Scalars['ID']['output'];
+  apiKey: ApiKey;
+  /** Why: as `revokedReason` of the key. */
+  reason: Scalars['String']['output'];
+  at: Scalars['DateTime']['output'];
+  position: Scalars['String']['output'];
+};
+
+/** An API key has ended by itself. It is told within a minute of that. */
+export type ApiKeyExpired = {
+  __typename?: 'ApiKeyExpired';
+  apiKeyId: Scalars['ID']['output'];
+  apiKey: ApiKey;
+  at: Scalars['DateTime']['output'];
+  position: Scalars['String']['output'];
+};
+
+export type ApiKeyEvent = ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked | ApiKeyExpired | Resync | AccessEnded;
 
 /** What was done, or denied: by whom, from where, how, and by what it was decided. No entry says what a secret, an address or a text is. */
 export type AuditEntry = {
@@ -1581,6 +1705,24 @@ export type PolicyChanged = {
 
 export type PolicyEvent = PolicyChanged | Resync | AccessEnded;
 
+/**
+ * Something took authority away, or changed it. `revoked`: whatever stands for the target from before `position` is good no longer;
+ * of a signing key, all it ever signed. `changed`: what was worked out from the target from before `position` may be different now.
+ */
+export type AuthorityChanged = {
+  __typename?: 'AuthorityChanged';
+  /** Session, User, ServiceAccount, ApiKey, Role, Scope, SigningKey or Policy. */
+  targetType: Scalars['String']['output'];
+  targetId: Scalars['ID']['output'];
+  /** revoked or changed. */
+  kind: Scalars['String']['output'];
+  at: Scalars['DateTime']['output'];
+  /** Send it as `after` to go on from here. */
+  position: Scalars['String']['output'];
+};
+
+export type RevocationEvent = AuthorityChanged | Resync | AccessEnded;
+
 /** A named bundle of rules. */
 export type Role = {
   __typename?: 'Role';
@@ -1902,6 +2044,15 @@ export type SecurityEventFilter = {
   /** From then on. */
   since?: InputMaybe<Scalars['DateTime']['input']>;
 };
+
+/** Something happened that somebody should look at. */
+export type SecurityEventRaised = {
+  __typename?: 'SecurityEventRaised';
+  securityEvent: SecurityEvent;
+  position: Scalars['String']['output'];
+};
+
+export type SecurityEventFeed = SecurityEventRaised | Resync | AccessEnded;
 
 /** Who may act: a user, a service account, or an API key of one of them. */
 export type Principal = {
@@ -2456,6 +2607,21 @@ export type FederationReferenceTypes = {
 
 /** Mapping of union types */
 export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
+  AuthEvent:
+    | ( Omit<SignInSucceeded, 'user' | 'session'> & { user?: Maybe<_RefType['User']>, session?: Maybe<_RefType['Session']> } )
+    | ( Omit<SignInFailed, 'user'> & { user?: Maybe<_RefType['User']> } )
+    | ( Resync )
+    | ( AccessEnded )
+  ;
+  ApiKeyEvent:
+    | ( Omit<ApiKeyCreated, 'apiKey'> & { apiKey: _RefType['ApiKey'] } )
+    | ( Omit<ApiKeyUpdated, 'apiKey'> & { apiKey: _RefType['ApiKey'] } )
+    | ( Omit<ApiKeyRotated, 'apiKey'> & { apiKey: _RefType['ApiKey'] } )
+    | ( Omit<ApiKeyRevoked, 'apiKey'> & { apiKey: _RefType['ApiKey'] } )
+    | ( Omit<ApiKeyExpired, 'apiKey'> & { apiKey: _RefType['ApiKey'] } )
+    | ( Resync )
+    | ( AccessEnded )
+  ;
   PermissionsEvent:
     | ( PermissionsChanged )
     | ( Resync )
@@ -2463,6 +2629,16 @@ export type ResolversUnionTypes<_RefType extends Record<string, unknown>> = {
   ;
   PolicyEvent:
     | ( PolicyChanged )
+    | ( Resync )
+    | ( AccessEnded )
+  ;
+  RevocationEvent:
+    | ( AuthorityChanged )
+    | ( Resync )
+    | ( AccessEnded )
+  ;
+  SecurityEventFeed:
+    | ( Omit<SecurityEventRaised, 'securityEvent'> & { securityEvent: _RefType['SecurityEvent'] } )
     | ( Resync )
     | ( AccessEnded )
   ;
@@ -2519,6 +2695,9 @@ export type ResolversTypes = {
   SignIn: ResolverTypeWrapper<SignIn>;
   SignInConnection: ResolverTypeWrapper<SignInConnection>;
   SignInEdge: ResolverTypeWrapper<SignInEdge>;
+  SignInSucceeded: ResolverTypeWrapper<Omit<SignInSucceeded, 'user' | 'session'> & { user?: Maybe<ResolversTypes['User']>, session?: Maybe<ResolversTypes['Session']> }>;
+  SignInFailed: ResolverTypeWrapper<Omit<SignInFailed, 'user'> & { user?: Maybe<ResolversTypes['User']> }>;
+  AuthEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['AuthEvent']>;
   AnalyticsBucket: AnalyticsBucket;
   AnalyticsRange: AnalyticsRange;
   PermissionAnalytics: ResolverTypeWrapper<PermissionAnalyticsRecord>;
@@ -2547,6 +2726,12 @@ export type ResolversTypes = {
   UpdateApiKeyPayload: ResolverTypeWrapper<Omit<UpdateApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
   RotateApiKeyPayload: ResolverTypeWrapper<Omit<RotateApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
   RevokeApiKeyPayload: ResolverTypeWrapper<Omit<RevokeApiKeyPayload, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  ApiKeyCreated: ResolverTypeWrapper<Omit<ApiKeyCreated, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  ApiKeyUpdated: ResolverTypeWrapper<Omit<ApiKeyUpdated, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  ApiKeyRotated: ResolverTypeWrapper<Omit<ApiKeyRotated, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  ApiKeyRevoked: ResolverTypeWrapper<Omit<ApiKeyRevoked, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  ApiKeyExpired: ResolverTypeWrapper<Omit<ApiKeyExpired, 'apiKey'> & { apiKey: ResolversTypes['ApiKey'] }>;
+  ApiKeyEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['ApiKeyEvent']>;
   AuditEntry: ResolverTypeWrapper<AuditRecord>;
   AuditOutcome: AuditOutcome;
   AuditLogConnection: ResolverTypeWrapper<Omit<AuditLogConnection, 'edges'> & { edges: Array<ResolversTypes['AuditLogEdge']> }>;
@@ -2588,6 +2773,8 @@ export type ResolversTypes = {
   PermissionsEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['PermissionsEvent']>;
   PolicyChanged: ResolverTypeWrapper<PolicyChanged>;
   PolicyEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['PolicyEvent']>;
+  AuthorityChanged: ResolverTypeWrapper<AuthorityChanged>;
+  RevocationEvent: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['RevocationEvent']>;
   Role: ResolverTypeWrapper<RoleRecord>;
   Grant: ResolverTypeWrapper<GrantRecord>;
   RoleFilter: RoleFilter;
@@ -2628,6 +2815,8 @@ export type ResolversTypes = {
   SecurityEventConnection: ResolverTypeWrapper<Omit<SecurityEventConnection, 'edges'> & { edges: Array<ResolversTypes['SecurityEventEdge']> }>;
   SecurityEventEdge: ResolverTypeWrapper<Omit<SecurityEventEdge, 'node'> & { node: ResolversTypes['SecurityEvent'] }>;
   SecurityEventFilter: SecurityEventFilter;
+  SecurityEventRaised: ResolverTypeWrapper<Omit<SecurityEventRaised, 'securityEvent'> & { securityEvent: ResolversTypes['SecurityEvent'] }>;
+  SecurityEventFeed: ResolverTypeWrapper<ResolversUnionTypes<ResolversTypes>['SecurityEventFeed']>;
   Principal: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Principal']>;
   ServiceAccount: ResolverTypeWrapper<ServiceAccountRecord>;
   ServiceAccountStatus: ServiceAccountStatus;
@@ -2714,6 +2903,9 @@ export type ResolversParentTypes = {
   SignIn: SignIn;
   SignInConnection: SignInConnection;
   SignInEdge: SignInEdge;
+  SignInSucceeded: Omit<SignInSucceeded, 'user' | 'session'> & { user?: Maybe<ResolversParentTypes['User']>, session?: Maybe<ResolversParentTypes['Session']> };
+  SignInFailed: Omit<SignInFailed, 'user'> & { user?: Maybe<ResolversParentTypes['User']> };
+  AuthEvent: ResolversUnionTypes<ResolversParentTypes>['AuthEvent'];
   AnalyticsRange: AnalyticsRange;
   PermissionAnalytics: PermissionAnalyticsRecord;
   DecisionCount: DecisionCount;
@@ -2740,6 +2932,12 @@ export type ResolversParentTypes = {
   UpdateApiKeyPayload: Omit<UpdateApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
   RotateApiKeyPayload: Omit<RotateApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
   RevokeApiKeyPayload: Omit<RevokeApiKeyPayload, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  ApiKeyCreated: Omit<ApiKeyCreated, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  ApiKeyUpdated: Omit<ApiKeyUpdated, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  ApiKeyRotated: Omit<ApiKeyRotated, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  ApiKeyRevoked: Omit<ApiKeyRevoked, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  ApiKeyExpired: Omit<ApiKeyExpired, 'apiKey'> & { apiKey: ResolversParentTypes['ApiKey'] };
+  ApiKeyEvent: ResolversUnionTypes<ResolversParentTypes>['ApiKeyEvent'];
   AuditEntry: AuditRecord;
   AuditLogConnection: Omit<AuditLogConnection, 'edges'> & { edges: Array<ResolversParentTypes['AuditLogEdge']> };
   AuditLogEdge: Omit<AuditLogEdge, 'node'> & { node: ResolversParentTypes['AuditEntry'] };
@@ -2780,6 +2978,8 @@ export type ResolversParentTypes = {
   PermissionsEvent: ResolversUnionTypes<ResolversParentTypes>['PermissionsEvent'];
   PolicyChanged: PolicyChanged;
   PolicyEvent: ResolversUnionTypes<ResolversParentTypes>['PolicyEvent'];
+  AuthorityChanged: AuthorityChanged;
+  RevocationEvent: ResolversUnionTypes<ResolversParentTypes>['RevocationEvent'];
   Role: RoleRecord;
   Grant: GrantRecord;
   RoleFilter: RoleFilter;
@@ -2815,6 +3015,8 @@ export type ResolversParentTypes = {
   SecurityEventConnection: Omit<SecurityEventConnection, 'edges'> & { edges: Array<ResolversParentTypes['SecurityEventEdge']> };
   SecurityEventEdge: Omit<SecurityEventEdge, 'node'> & { node: ResolversParentTypes['SecurityEvent'] };
   SecurityEventFilter: SecurityEventFilter;
+  SecurityEventRaised: Omit<SecurityEventRaised, 'securityEvent'> & { securityEvent: ResolversParentTypes['SecurityEvent'] };
+  SecurityEventFeed: ResolversUnionTypes<ResolversParentTypes>['SecurityEventFeed'];
   Principal: ResolversInterfaceTypes<ResolversParentTypes>['Principal'];
   ServiceAccount: ServiceAccountRecord;
   ServiceAccountFilter: ServiceAccountFilter;
@@ -2984,8 +3186,12 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
 };
 
 export type SubscriptionResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
+  authEvents?: SubscriptionResolver<ResolversTypes['AuthEvent'], "authEvents", ParentType, ContextType, Partial<SubscriptionAuthEventsArgs>>;
+  apiKeyEvents?: SubscriptionResolver<ResolversTypes['ApiKeyEvent'], "apiKeyEvents", ParentType, ContextType, Partial<SubscriptionApiKeyEventsArgs>>;
   policyChanged?: SubscriptionResolver<ResolversTypes['PolicyEvent'], "policyChanged", ParentType, ContextType, Partial<SubscriptionPolicyChangedArgs>>;
   permissionsChanged?: SubscriptionResolver<ResolversTypes['PermissionsEvent'], "permissionsChanged", ParentType, ContextType, Partial<SubscriptionPermissionsChangedArgs>>;
+  revocations?: SubscriptionResolver<ResolversTypes['RevocationEvent'], "revocations", ParentType, ContextType, Partial<SubscriptionRevocationsArgs>>;
+  securityEventRaised?: SubscriptionResolver<ResolversTypes['SecurityEventFeed'], "securityEventRaised", ParentType, ContextType, Partial<SubscriptionSecurityEventRaisedArgs>>;
   sessionEvents?: SubscriptionResolver<ResolversTypes['SessionEvent'], "sessionEvents", ParentType, ContextType, Partial<SubscriptionSessionEventsArgs>>;
 };
 
@@ -3086,6 +3292,33 @@ export type SignInConnectionResolvers<ContextType = OperationContext, ParentType
 export type SignInEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignInEdge'] = ResolversParentTypes['SignInEdge']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   node?: Resolver<ResolversTypes['SignIn'], ParentType, ContextType>;
+};
+
+export type SignInSucceededResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignInSucceeded'] = ResolversParentTypes['SignInSucceeded']> = {
+  userId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
+  sessionId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType>;
+  device?: Resolver<ResolversTypes['Device'], ParentType, ContextType>;
+  client?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SignInFailedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SignInFailed'] = ResolversParentTypes['SignInFailed']> = {
+  userId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
+  outcome?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  device?: Resolver<ResolversTypes['Device'], ParentType, ContextType>;
+  client?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type AuthEventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuthEvent'] = ResolversParentTypes['AuthEvent']> = {
+  __resolveType: TypeResolveFn<'SignInSucceeded' | 'SignInFailed' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
 };
 
 export type PermissionAnalyticsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PermissionAnalytics'] = ResolversParentTypes['PermissionAnalytics']> = {
@@ -3250,6 +3483,51 @@ export type RevokeApiKeyPayloadResolvers<ContextType = OperationContext, ParentT
   apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type ApiKeyCreatedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyCreated'] = ResolversParentTypes['ApiKeyCreated']> = {
+  apiKeyId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ApiKeyUpdatedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyUpdated'] = ResolversParentTypes['ApiKeyUpdated']> = {
+  apiKeyId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ApiKeyRotatedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyRotated'] = ResolversParentTypes['ApiKeyRotated']> = {
+  apiKeyId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ApiKeyRevokedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyRevoked'] = ResolversParentTypes['ApiKeyRevoked']> = {
+  apiKeyId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ApiKeyExpiredResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyExpired'] = ResolversParentTypes['ApiKeyExpired']> = {
+  apiKeyId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  apiKey?: Resolver<ResolversTypes['ApiKey'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ApiKeyEventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKeyEvent'] = ResolversParentTypes['ApiKeyEvent']> = {
+  __resolveType: TypeResolveFn<'ApiKeyCreated' | 'ApiKeyUpdated' | 'ApiKeyRotated' | 'ApiKeyRevoked' | 'ApiKeyExpired' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
 };
 
 export type AuditEntryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuditEntry'] = ResolversParentTypes['AuditEntry']> = {
@@ -3499,6 +3777,19 @@ export type PolicyEventResolvers<ContextType = OperationContext, ParentType exte
   __resolveType: TypeResolveFn<'PolicyChanged' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
 };
 
+export type AuthorityChangedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuthorityChanged'] = ResolversParentTypes['AuthorityChanged']> = {
+  targetType?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  targetId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  kind?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RevocationEventResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['RevocationEvent'] = ResolversParentTypes['RevocationEvent']> = {
+  __resolveType: TypeResolveFn<'AuthorityChanged' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
+};
+
 export type RoleResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Role'] = ResolversParentTypes['Role'], FederationReferenceType extends FederationReferenceTypes['Role'] = FederationReferenceTypes['Role']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Role']> | FederationReferenceType, FederationReferenceType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
@@ -3674,6 +3965,16 @@ export type SecurityEventConnectionResolvers<ContextType = OperationContext, Par
 export type SecurityEventEdgeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SecurityEventEdge'] = ResolversParentTypes['SecurityEventEdge']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   node?: Resolver<ResolversTypes['SecurityEvent'], ParentType, ContextType>;
+};
+
+export type SecurityEventRaisedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SecurityEventRaised'] = ResolversParentTypes['SecurityEventRaised']> = {
+  securityEvent?: Resolver<ResolversTypes['SecurityEvent'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SecurityEventFeedResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SecurityEventFeed'] = ResolversParentTypes['SecurityEventFeed']> = {
+  __resolveType: TypeResolveFn<'SecurityEventRaised' | 'Resync' | 'AccessEnded', ParentType, ContextType>;
 };
 
 export type PrincipalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Principal'] = ResolversParentTypes['Principal'], FederationReferenceType extends FederationReferenceTypes['Principal'] = FederationReferenceTypes['Principal']> = {
@@ -3947,6 +4248,9 @@ export type Resolvers<ContextType = OperationContext> = {
   SignIn?: SignInResolvers<ContextType>;
   SignInConnection?: SignInConnectionResolvers<ContextType>;
   SignInEdge?: SignInEdgeResolvers<ContextType>;
+  SignInSucceeded?: SignInSucceededResolvers<ContextType>;
+  SignInFailed?: SignInFailedResolvers<ContextType>;
+  AuthEvent?: AuthEventResolvers<ContextType>;
   PermissionAnalytics?: PermissionAnalyticsResolvers<ContextType>;
   DecisionCount?: DecisionCountResolvers<ContextType>;
   DecisionBucket?: DecisionBucketResolvers<ContextType>;
@@ -3968,6 +4272,12 @@ export type Resolvers<ContextType = OperationContext> = {
   UpdateApiKeyPayload?: UpdateApiKeyPayloadResolvers<ContextType>;
   RotateApiKeyPayload?: RotateApiKeyPayloadResolvers<ContextType>;
   RevokeApiKeyPayload?: RevokeApiKeyPayloadResolvers<ContextType>;
+  ApiKeyCreated?: ApiKeyCreatedResolvers<ContextType>;
+  ApiKeyUpdated?: ApiKeyUpdatedResolvers<ContextType>;
+  ApiKeyRotated?: ApiKeyRotatedResolvers<ContextType>;
+  ApiKeyRevoked?: ApiKeyRevokedResolvers<ContextType>;
+  ApiKeyExpired?: ApiKeyExpiredResolvers<ContextType>;
+  ApiKeyEvent?: ApiKeyEventResolvers<ContextType>;
   AuditEntry?: AuditEntryResolvers<ContextType>;
   AuditLogConnection?: AuditLogConnectionResolvers<ContextType>;
   AuditLogEdge?: AuditLogEdgeResolvers<ContextType>;
@@ -4003,6 +4313,8 @@ export type Resolvers<ContextType = OperationContext> = {
   PermissionsEvent?: PermissionsEventResolvers<ContextType>;
   PolicyChanged?: PolicyChangedResolvers<ContextType>;
   PolicyEvent?: PolicyEventResolvers<ContextType>;
+  AuthorityChanged?: AuthorityChangedResolvers<ContextType>;
+  RevocationEvent?: RevocationEventResolvers<ContextType>;
   Role?: RoleResolvers<ContextType>;
   Grant?: GrantResolvers<ContextType>;
   RoleConnection?: RoleConnectionResolvers<ContextType>;
@@ -4029,6 +4341,8 @@ export type Resolvers<ContextType = OperationContext> = {
   SecurityEvent?: SecurityEventResolvers<ContextType>;
   SecurityEventConnection?: SecurityEventConnectionResolvers<ContextType>;
   SecurityEventEdge?: SecurityEventEdgeResolvers<ContextType>;
+  SecurityEventRaised?: SecurityEventRaisedResolvers<ContextType>;
+  SecurityEventFeed?: SecurityEventFeedResolvers<ContextType>;
   Principal?: PrincipalResolvers<ContextType>;
   ServiceAccount?: ServiceAccountResolvers<ContextType>;
   ServiceAccountConnection?: ServiceAccountConnectionResolvers<ContextType>;

@@ -32,10 +32,14 @@ interface Placed {
 
 /** What a subscription does besides waiting. */
 export interface LiveSource<E extends Placed> {
+  /** Events a subscriber of this feed may be behind, where that is another number. */
+  readonly backlogMax?: number;
   /** Where its feed is now; without it, where the authority log is. */
   position?(): string;
   /** Starts the events; the returned function stops them. */
   open(subscription: LiveSubscription<E>): Promise<() => void>;
+  /** Whether this may be told to the principal as it is when it is handed out; without it, all may. */
+  allows?(by: UserPrincipal, event: E): boolean;
   /** The principal's rights may have changed; called with the principal as it is now. */
   changed?(by: UserPrincipal, subscription: LiveSubscription<E>): void;
 }
@@ -53,7 +57,7 @@ export class LiveSubscription<E extends Placed>
   #by: UserPrincipal;
   /** Where in its feed what was handed out ends; null for a feed that tells what is now, wherever it was left. */
   #told: string | null = null;
-  #backlogMax = BACKLOG_MAX;
+  #backlogMax: number;
   #opening = true;
   #terminal: AccessEnded | Resync | null = null;
   #terminalTaken = false;
@@ -69,6 +73,7 @@ export class LiveSubscription<E extends Placed>
     this.#context = context;
     this.#by = by;
     this.#source = source;
+    this.#backlogMax = source.backlogMax ?? BACKLOG_MAX;
   }
 
   /** Refuses with UNAUTHENTICATED when nobody is signed in. */
@@ -159,6 +164,7 @@ export class LiveSubscription<E extends Placed>
       const event = this.#queue.shift();
       if (event === undefined) continue;
       if (this.#told !== null) this.#told = event.position;
+      if (!isResync(event) && this.#source.allows?.(this.#by, event) === false) continue;
       // What belongs to it is read for its principal as it is now, and read anew.
       this.#context.become(this.#by);
       return { done: false, value: event };
@@ -303,6 +309,10 @@ export class LiveSubscription<E extends Placed>
     this.#flushed.resolve();
     this.#wake?.();
   }
+}
+
+function isResync(event: Placed): event is Resync {
+  return Object(event).__typename === 'Resync';
 }
 
 function requireUser(by: Principal): UserPrincipal {

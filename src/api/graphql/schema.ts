@@ -8,11 +8,14 @@ import { entityKeys, isIdentified } from './entity-keys.ts';
 import { accounts } from './accounts.ts';
 import { apiKeys } from './api-keys.ts';
 import { activity } from './activity.ts';
+import { apiKeyEvents } from './api-key-events.ts';
+import { authEvents } from './auth-events.ts';
 import { analytics } from './analytics.ts';
 import { audit } from './audit.ts';
 import { bulk } from './bulk.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
+import { revocations } from './revocations.ts';
 import { roles } from './roles.ts';
 import { Attributes, AttributeValue, DateTime, Metadata, PackedRules } from './scalars.ts';
 import { readSchemaText } from './sdl.ts';
@@ -39,6 +42,9 @@ const MODULES: readonly ResolverMap[] = [
   sessions,
   sessionEvents,
   securityEvents,
+  apiKeyEvents,
+  authEvents,
+  revocations,
   secondFactors,
   signingKeys,
   permissions,

@@ -1,9 +1,24 @@
+import type { HeardEvent } from '../../domain/authentication/policy-feeds.ts';
+import type { SecurityEvent } from '../../domain/security/security-event.ts';
 import { readField } from './fields.ts';
 import type { Resolvers } from './generated.ts';
+import { followPolicyFeed, type Heard } from './policy-feeds.ts';
+
+interface Raised extends Heard {
+  readonly __typename: 'SecurityEventRaised';
+  readonly securityEvent: SecurityEvent;
+}
 
 export const securityEvents: Resolvers = {
   Query: {
     securityEvents: (_, args, { by, services }) => services.securityEvents.list(by, args),
+  },
+
+  Subscription: {
+    securityEventRaised: {
+      subscribe: (_, { after }, context) => followPolicyFeed(context, 'securityEvents', after, toRaised),
+      resolve: (event: Raised) => event,
+    },
   },
 
   SecurityEvent: {
@@ -21,3 +36,8 @@ export const securityEvents: Resolvers = {
     },
   },
 };
+
+function toRaised({ subject }: HeardEvent, position: string): Raised {
+  const securityEvent = subject as SecurityEvent; // what the events of this feed are about
+  return { __typename: 'SecurityEventRaised', securityEvent, position, subject };
+}

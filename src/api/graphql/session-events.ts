@@ -1,5 +1,4 @@
-import type { Position } from '../../domain/authority/position.ts';
-import { formatEventPosition, parseEventPosition } from '../../domain/outbox/event-position.ts';
+import { ELSEWHERE, formatEventPosition, parseEventPosition } from '../../domain/outbox/event-position.ts';
 import type { OutboxEvent } from '../../domain/outbox/event.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Principal } from '../../domain/principals/principal.ts';
@@ -19,9 +18,6 @@ export interface RevokedSession {
 }
 
 type Told = SessionStarted | SessionRefreshed | RevokedSession | SessionExpired;
-
-/** A place in another feed says nothing about one in this. */
-const ELSEWHERE: Position = { epoch: '', seq: 0 };
 
 export const sessionEvents: Resolvers = {
   SessionRevoked: {
@@ -45,7 +41,7 @@ export const sessionEvents: Resolvers = {
           open: (subscription) => {
             const from = typeof after === 'string' ? (parseEventPosition(after, 'after') ?? ELSEWHERE) : 'now';
             if (typeof after === 'string') subscription.startAt(after);
-            return eventFeeds.open(context.by.id, from, {
+            return eventFeeds.open({ userId: context.by.id }, from, {
               begins: (at) => subscription.startAt(formatEventPosition(at)),
               event: (event, at) => {
                 const told = toSessionEvent(event, formatEventPosition(at));

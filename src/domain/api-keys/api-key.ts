@@ -95,6 +95,8 @@ export interface ApiKeyWriter extends ApiKeyReader {
   /** Adds the next secret. The one before it is good until then, and none of before that. Remembers the last ten. */
   rotate(id: string, version: NewVersion, previousUntil: Instant): Promise<void>;
   revoke(id: string, at: Instant, reason: string): Promise<void>;
+  /** Tells of those that expired by then without having been revoked, each once; how many, at most `limit` and those of the same moment. */
+  tellExpired(by: Instant, limit: number): Promise<number>;
   reseal(id: string, number: number, sealedHash: string): Promise<void>;
   /** Notes these uses, each version at most once. What is noted already and newer stays. */
   noteUses(uses: readonly KeyUse[]): Promise<void>;

@@ -111,16 +111,19 @@ export class UserActivity {
   }
 
   /** Whether `by` may read what is known of the sessions of this user. */
-  mayRead(by: Principal, { id: userId, scope, scopes }: User): boolean {
-    // Where there is none, the answer must not tell.
-    const imagined = { __typename: 'Session', id: '', userId, scope, scopes };
-    return this.#policy.decide(by, 'read', imagined).allowed;
+  mayRead(by: Principal, user: User): boolean {
+    return this.#policy.decide(by, 'read', imaginedSession(user)).allowed;
   }
 
   async #readable(by: Principal, userId: string): Promise<void> {
     const [user] = await this.#users.findMany(by, [userId]);
     if (user === null || user === undefined || !this.mayRead(by, user)) throw notFound('user', userId);
   }
+}
+
+/** What is asked about where it is not one session that matters. Where there is none, the answer must not tell. */
+export function imaginedSession({ id: userId, scope, scopes }: User) {
+  return { __typename: 'Session', id: '', userId, scope, scopes } as const;
 }
 
 /**

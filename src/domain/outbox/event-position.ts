@@ -2,6 +2,9 @@ import { formatPosition, parsePosition, type Position } from '../authority/posit
 
 const FORM = 'events-';
 
+/** A place in another feed says nothing about one in this: it is answered as one in another history. */
+export const ELSEWHERE: Position = { epoch: '', seq: 0 };
+
 /** The opaque form of a place in the outbox. It says so, since the same number names something else in the authority log. */
 export function formatEventPosition(position: Position): string {
   return FORM + formatPosition(position);

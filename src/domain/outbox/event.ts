@@ -57,4 +57,6 @@ export interface OutboxReader {
   after(seq: number, limit: number): Promise<EventPage>;
   /** Those in the feed of one user. */
   ofUser(userId: string, seq: number, limit: number): Promise<EventPage>;
+  /** Those of these kinds among the `span` events that come after `seq`, whoever's they are. */
+  ofKinds(kinds: readonly string[], seq: number, span: number): Promise<EventPage>;
 }

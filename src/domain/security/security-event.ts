@@ -4,6 +4,9 @@ import type { DeviceKind } from '../sessions/device.ts';
 /** `session.takeover_suspected`: a session was used from another network and another device at once. `session.refresh_reuse`: an old refresh token was shown. */
 export type SecurityEventKind = 'session.takeover_suspected' | 'session.refresh_reuse';
 
+/** The event that tells of one. */
+export const RAISED = 'security_event.raised';
+
 /** `warning` may have a harmless reason; `critical` has none. */
 export type Severity = 'warning' | 'critical';
 
@@ -26,6 +29,11 @@ export interface SecurityEvent {
   /** The home scope of its user, and all paths from the root down to it. */
   readonly scope: string | null;
   readonly scopes: readonly string[];
+}
+
+export interface SecurityEventReader {
+  /** Those with these ids, in any order, without the missing ones. One statement. */
+  findMany(ids: readonly string[]): Promise<readonly SecurityEvent[]>;
 }
 
 export interface SecurityEventWriter {

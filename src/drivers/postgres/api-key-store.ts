@@ -211,6 +211,29 @@ export function createApiKeyWriter(query: Query): ApiKeyWriter {
       );
     },
 
+    async tellExpired(by, limit) {
+      const [row] = await query<{ told: number }>(
+        'api-key-tell-expired',
+        `with head as (
+           select keys_expired_until as since from outbox_head where id = 1 for update
+         ), ended as (
+           select k.id, k.owner_id, k.expires_at from head
+           join api_keys k on k.expires_at > head.since and k.expires_at <= $1 and k.revoked_at is null
+           order by k.expires_at fetch first ($2::int) rows with ties
+         ), told as (
+           insert into outbox (kind, subject_id, user_id, at)
+           select 'api_key.expired', id, owner_id, expires_at from ended order by expires_at, id returning id
+         ), looked as (
+           update outbox_head set keys_expired_until = greatest(keys_expired_until,
+             case when (select count(*) from ended) < $2 then $1 else (select max(expires_at) from ended) end)
+           where id = 1 and keys_expired_until < $1
+         )
+         select count(*)::int as told from told`,
+        [by, limit],
+      );
+      return row?.told ?? 0;
+    },
+
     async reseal(id, number, sealedHash) {
       await query('api-key-reseal', 'update api_key_versions set sealed_hash = $3 where key_id = $1 and number = $2', [
         id,

@@ -18,6 +18,7 @@ import { Migration0016 } from '../../../migrations/0016-usage.ts';
 import { Migration0017 } from '../../../migrations/0017-security-events.ts';
 import { CONNECT_TIMEOUT_MS } from './database.ts';
 import { Migration0018 } from '../../../migrations/0018-audit-log.ts';
+import { Migration0019 } from '../../../migrations/0019-key-and-security-events.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -39,6 +40,7 @@ const MIGRATIONS = [
   Migration0016,
   Migration0017,
   Migration0018,
+  Migration0019,
 ];
 
 /** Any number that nobody else locks; instances that start together migrate one after the other. */

@@ -31,9 +31,9 @@ const HEAD = 'from outbox_head h join authority_head a on a.id = h.id';
 const COLUMNS = 'seq, kind, subject_id, user_id, reason, details, at';
 
 /** One snapshot in one statement. The head joins every row, and one row comes even when there is no event. */
-const pageOf = (where: string): string => `select a.epoch, h.seq as head, h.trimmed, e.*
+const pageOf = (where: string, limit = 'limit $2'): string => `select a.epoch, h.seq as head, h.trimmed, e.*
   ${HEAD} left join lateral (
-    select ${COLUMNS} from outbox where ${where} order by seq limit $2
+    select ${COLUMNS} from outbox where ${where} order by seq ${limit}
   ) e on true where h.id = 1 order by e.seq`;
 
 export function createOutboxReader(query: Query): OutboxReader {
@@ -50,6 +50,14 @@ export function createOutboxReader(query: Query): OutboxReader {
     after: (seq, limit) => page('outbox-after', pageOf('seq > $1'), [seq, limit]),
 
     ofUser: (userId, seq, limit) => page('outbox-of-user', pageOf('user_id = $3 and seq > $1'), [seq, limit, userId]),
+
+    // Numbers follow each other, so that the index by number is enough whatever is looked for.
+    ofKinds: (kinds, seq, span) =>
+      page('outbox-of-kinds', pageOf('seq > $1 and seq <= $1::bigint + $2::int and kind = any($3)', ''), [
+        seq,
+        span,
+        kinds,
+      ]),
 
     async waiting() {
       const text = 'select exists (select from outbox where seq is null) as waiting';

@@ -438,6 +438,8 @@ export const OutboxHeadRow = defineEntity({
     id: p.smallint().primary().autoincrement(false),
     seq: p.bigint(),
     trimmed: p.bigint(),
+    /** API keys that expired by then have been told of. */
+    keysExpiredUntil: instant().defaultRaw('now()'),
   },
 });
 

@@ -1,5 +1,5 @@
 import type { Pages } from '../../domain/pages.ts';
-import type { SecurityEvent, SecurityEventWriter } from '../../domain/security/security-event.ts';
+import type { SecurityEvent, SecurityEventReader, SecurityEventWriter } from '../../domain/security/security-event.ts';
 import { instant, type Query } from './database.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
@@ -50,6 +50,15 @@ export function createSecurityEventPages(query: Query): Pages<SecurityEvent> {
     subject: SECURITY_EVENT_SQL,
     toRecord: toSecurityEvent,
   });
+}
+
+export function createSecurityEventReader(query: Query): SecurityEventReader {
+  return {
+    async findMany(ids) {
+      const text = `select ${COLUMNS} from ${TABLES} where e.id = any($1)`;
+      return (await query<SecurityEventSqlRow>('security-event-find-many', text, [ids])).map(toSecurityEvent);
+    },
+  };
 }
 
 export function createSecurityEventWriter(query: Query): SecurityEventWriter {

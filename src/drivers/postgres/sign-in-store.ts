@@ -114,10 +114,12 @@ export function createSignInWriter(query: Query): SignInWriter {
       await query(
         'sign-in-add',
         `with added as (
-           insert into sign_ins (${COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning user_id, at, outcome
+           insert into sign_ins (${COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning *
          )
-         insert into outbox (kind, subject_id, user_id, reason, at)
-         select 'sign_in.failed', coalesce(user_id, ''), null, outcome, at from added where outcome <> 'succeeded'`,
+         insert into outbox (kind, subject_id, user_id, reason, at, details)
+         select 'sign_in.failed', coalesce(user_id, ''), null, outcome, at,
+           jsonb_build_object('device', device_kind, 'browser', browser, 'os', os, 'client', client)
+         from added where outcome <> 'succeeded'`,
         [id, userId, at, outcome, aal, sessionId, deviceKind, browser, os, client, address],
       );
     },

@@ -18,7 +18,11 @@ import { createRollupReader, createRollupWriter } from './rollup-store.ts';
 import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
 import { createActivityWriter } from './session-care.ts';
 import { createEndingWriter, createLevelReader, createLevelWriter, createSessionFacts } from './session-counts.ts';
-import { createSecurityEventPages, createSecurityEventWriter } from './security-event-store.ts';
+import {
+  createSecurityEventPages,
+  createSecurityEventReader,
+  createSecurityEventWriter,
+} from './security-event-store.ts';
 import {
   createServiceAccountPages,
   createServiceAccountReader,
@@ -42,7 +46,7 @@ export function createStore({ orm, query, read }: Database): Store {
     roles: translating({ ...createRoleReader(read), ...createRolePages(read) }),
     grants: translating(createGrantReader(read)),
     sessions: translating({ ...createSessionReader(read), ...createSessionPages(read) }),
-    securityEvents: translating(createSecurityEventPages(read)),
+    securityEvents: translating({ ...createSecurityEventPages(read), ...createSecurityEventReader(query) }),
     factors: translating(createFactorReader(query)),
     bundles: translating(createBundleReader(query)),
     signingKeys: translating(createSigningKeyReader(query)),

@@ -35,6 +35,7 @@ function openFeeds() {
       await pass('read by the reader');
       return page;
     },
+    ofKinds: (kinds, seq, span) => outbox.ofKinds(kinds, seq, span),
     async ofUser(userId, seq, limit) {
       await pass('before the table is read');
       const page = await outbox.ofUser(userId, seq, limit);
@@ -54,6 +55,7 @@ function openFeeds() {
     logger: createLog('silent'),
     everyMs: 60_000,
     takesAway: () => false,
+    subjectsOf: () => Promise.resolve(new Map()),
   });
   return {
     feeds,
@@ -98,12 +100,12 @@ test('what comes between the table’s answer and the end of catching up is told
   const { feeds, outbox, hold, tell } = openFeeds();
   const userId = 'user_between';
   const [early, late] = [aSink(), aSink()];
-  await feeds.open(userId, 'now', early);
+  await feeds.open({ userId }, 'now', early);
   const { epoch, head: seq } = await outbox.head();
   await tell(userId, 'missed');
 
   const table = hold('after the table is read');
-  const opened = feeds.open(userId, { epoch, seq }, late);
+  const opened = feeds.open({ userId }, { epoch, seq }, late);
   await table.reached;
   feeds.announce(await tell(userId, 'between'));
   await early.until('between');
@@ -122,11 +124,11 @@ test('what the reader has in hand when somebody has caught up beyond it is not t
   const { feeds, outbox, hold, tell } = openFeeds();
   const userId = 'user_beyond';
   const [early, late] = [aSink(), aSink()];
-  await feeds.open(userId, 'now', early);
+  await feeds.open({ userId }, 'now', early);
   const { epoch, head: seq } = await outbox.head();
 
   const table = hold('before the table is read');
-  const opened = feeds.open(userId, { epoch, seq }, late);
+  const opened = feeds.open({ userId }, { epoch, seq }, late);
   await table.reached;
   const reader = hold('read by the reader');
   feeds.announce(await tell(userId, 'twice read'));

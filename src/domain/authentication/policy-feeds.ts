@@ -1,0 +1,70 @@
+import { KEY_CREATED, KEY_EXPIRED, KEY_REVOKED, KEY_ROTATED, KEY_UPDATED } from '../api-keys/key-ender.ts';
+import type { Position } from '../authority/position.ts';
+import type { OutboxEvent } from '../outbox/event.ts';
+import type { EventFeeds } from '../outbox/event-feeds.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Principal, SubjectRecord } from '../principals/principal.ts';
+import { Refusal } from '../refusals.ts';
+import { RAISED } from '../security/security-event.ts';
+import { STARTED } from '../sessions/session-counts.ts';
+import { SIGN_IN_FAILED } from './user-activity.ts';
+
+/** Each with the kinds of events that stand in it, and the type of what they are about. */
+const FEEDS = {
+  apiKeys: { type: 'ApiKey', kinds: [KEY_CREATED, KEY_UPDATED, KEY_ROTATED, KEY_REVOKED, KEY_EXPIRED] },
+  securityEvents: { type: 'SecurityEvent', kinds: [RAISED] },
+  // Whoever may read the sessions of a user may know how they come in.
+  signIns: { type: 'Session', kinds: [STARTED, SIGN_IN_FAILED] },
+} as const;
+
+export type PolicyFeedName = keyof typeof FEEDS;
+
+/** An event with what it is about, as it was when the event was read. */
+export interface HeardEvent {
+  readonly event: OutboxEvent;
+  readonly subject: SubjectRecord;
+}
+
+export interface HeardSink {
+  begins(position: Position): void;
+  heard(heard: HeardEvent, position: Position): void;
+  resync(position: Position): void;
+}
+
+/** Feeds of what happens to whomever it may: each event is for those who may read what it is about, and nobody else. */
+export class PolicyFeeds {
+  readonly #feeds: EventFeeds;
+  readonly #policy: Policy;
+
+  constructor(parts: { feeds: EventFeeds; policy: Policy }) {
+    this.#feeds = parts.feeds;
+    this.#policy = parts.policy;
+  }
+
+  /** Refuses with FORBIDDEN whoever would never be told of anything. */
+  demandSome(by: Principal, feed: PolicyFeedName): void {
+    if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
+    const { type } = FEEDS[feed];
+    if (this.#policy.filter(by, 'read', type).kind !== 'none') return;
+    throw new Refusal('FORBIDDEN', `No role or permission of yours allows you to read any ${type}.`);
+  }
+
+  mayHear(by: Principal, { subject }: Pick<HeardEvent, 'subject'>): boolean {
+    return this.#policy.decide(by, 'read', subject).allowed;
+  }
+
+  /**
+   * Tells `sink` what comes after `after`, or from now on, of what `by` may read at that moment; see {@link EventFeeds.open}. What
+   * then waits is to be asked about again.
+   */
+  open(by: () => Principal, feed: PolicyFeedName, after: Position | 'now', sink: HeardSink): Promise<() => void> {
+    this.demandSome(by(), feed);
+    return this.#feeds.open({ kinds: FEEDS[feed].kinds }, after, {
+      begins: (at) => sink.begins(at),
+      event: (event, at, subject) => {
+        if (subject !== null && this.mayHear(by(), { subject })) sink.heard({ event, subject }, at);
+      },
+      resync: (at) => sink.resync(at),
+    });
+  }
+}

@@ -1,0 +1,85 @@
+import { addGateway } from './gateway-key.ts';
+import { type Castellans, collect, until } from './castellan.ts';
+
+export const REVOCATIONS = `subscription ($after: String) {
+  revocations(after: $after) {
+    __typename
+    ... on AuthorityChanged { targetType targetId kind at position }
+    ... on Resync { position }
+    ... on AccessEnded { code reason position }
+  }
+}`;
+
+export interface RevocationEvent {
+  readonly __typename: string;
+  readonly targetType?: string;
+  readonly targetId?: string;
+  readonly kind?: string;
+  readonly code?: string;
+  readonly position: string;
+}
+
+/** What is revoked and changed, in order, as a listener is told. */
+export function revocations(castellans: Castellans, { apiKey, instance, after }: Listening) {
+  const events = collect<{ revocations: RevocationEvent }>(castellans.connect({ apiKey, instance }), REVOCATIONS, {
+    after,
+  });
+  // Asked for at once: it is what subscribes.
+  let upcoming: ReturnType<typeof events.next> | null = events.next();
+  const next = async (): Promise<RevocationEvent | null> => {
+    const event = await (upcoming ?? events.next());
+    upcoming = null;
+    return event?.revocations ?? null;
+  };
+  return {
+    next,
+    async take(count: number): Promise<readonly (RevocationEvent | null)[]> {
+      const taken = [];
+      for (let n = 0; n < count; n += 1) taken.push(await next());
+      return taken;
+    },
+    async stop(): Promise<void> {
+      upcoming?.catch(() => {});
+      await events.stop?.();
+    },
+  };
+}
+
+interface Listening {
+  readonly apiKey: string;
+  readonly instance: number;
+  readonly after?: string | undefined;
+}
+
+const listenersOn = ({ apps }: Castellans, instance: number) => apps[instance]?.services.revocations.listeners ?? 0;
+
+/** Another subgraph: a service account that is told of revocations, and its API key. */
+export const addListener = (castellans: Castellans) => addGateway(castellans, { roles: ['listener'] });
+
+/** What is told on this instance from now on. One after the other, since they are counted. */
+export async function listen(castellans: Castellans, apiKey: string, instance: number) {
+  const before = listenersOn(castellans, instance);
+  const stream = revocations(castellans, { apiKey, instance });
+  await until(() => listenersOn(castellans, instance) > before);
+  return {
+    ...stream,
+    /** Resolves when the instance tells it nothing more. */
+    async stop(): Promise<void> {
+      const told = listenersOn(castellans, instance);
+      await stream.stop();
+      await until(() => listenersOn(castellans, instance) < told);
+    },
+  };
+}
+
+/** The same on each of three. */
+export async function listenEverywhere(castellans: Castellans, apiKey: string) {
+  return [
+    await listen(castellans, apiKey, 0),
+    await listen(castellans, apiKey, 1),
+    await listen(castellans, apiKey, 2),
+  ];
+}
+
+/** Such as `revoked Session sess_1`. */
+export const inWords = (event: RevocationEvent | null) => `${event?.kind} ${event?.targetType} ${event?.targetId}`;
