@@ -8,6 +8,7 @@ import { addCors } from '../api/http/cors.ts';
 import { EventStreams } from '../api/http/event-streams.ts';
 import { Explorer } from '../api/http/explorer.ts';
 import { observe } from '../api/http/gauges.ts';
+import { observeOperations } from '../api/http/operation-gauges.ts';
 import { addGraphqlRoute } from '../api/http/graphql-route.ts';
 import { KnownQueries } from '../api/http/known-queries.ts';
 import { addOauthRoutes } from '../api/http/oauth.ts';
@@ -48,7 +49,6 @@ export async function openDoors(
     documents,
     httpServer: server.server,
     introspection,
-    metrics,
     logger,
   });
   await apollo.start();
@@ -67,8 +67,9 @@ export async function openDoors(
   });
   const explorer = config.explorer ? new Explorer() : null;
   explorer?.addTo(server);
-  addGraphqlRoute(server, { explorer, apollo, services, documents, known, streams, callbacks, origins, metrics });
+  addGraphqlRoute(server, { explorer, apollo, services, documents, known, streams, callbacks, origins });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins, open });
+  observeOperations(metrics, documents);
   observe(metrics, services, {
     sockets: () => sockets.count,
     streams: () => streams.count,

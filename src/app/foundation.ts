@@ -20,8 +20,10 @@ import { createAuthorityLog } from '../drivers/postgres/authority-log.ts';
 import { openDatabase, type Database } from '../drivers/postgres/database.ts';
 import { startEmbedded } from '../drivers/postgres/embedded.ts';
 import { migrate } from '../drivers/postgres/migrate.ts';
+import { observePool } from '../drivers/postgres/pool-gauges.ts';
 import { createStore } from '../drivers/postgres/store.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
+import { observeRedis } from '../drivers/redis/redis-gauges.ts';
 import { openSmtp } from '../drivers/smtp/smtp.ts';
 import { systemClock, type Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
@@ -88,14 +90,16 @@ export async function openFoundation(
   // No other process can be using an embedded server, so whoever is listed died.
   if (config.databaseUrl === null) await database.query('instances-clear', 'delete from instances', []);
 
-  const { cache, rateLimits, usage, openHints, closeCache } = openCache(config, overrides, clock, logger);
+  const metrics = new Metrics();
+  observePool(metrics, database.pool);
+  const { cache, rateLimits, usage, openHints, closeCache } = openCache(config, overrides, { clock, logger, metrics });
   cleanup.add('the cache', closeCache);
   return {
     config,
     clock,
     timing: overrides.timing ?? TIMING,
     logger,
-    metrics: new Metrics(),
+    metrics,
     cleanup,
     keys,
     database,
@@ -123,12 +127,17 @@ async function readPolicies({ policiesDir }: Config, { policyFiles }: Overrides)
   return { files: await readPolicyFiles(policiesDir), cases: await readCaseFiles(policiesDir) };
 }
 
-function openCache({ redisUrl }: Config, { memoryHub }: Overrides, clock: Clock, logger: Log) {
+function openCache(
+  { redisUrl }: Config,
+  { memoryHub }: Overrides,
+  { clock, logger, metrics }: Pick<Foundation, 'clock' | 'logger' | 'metrics'>,
+) {
   if (redisUrl === null || memoryHub !== undefined) {
     const hub = memoryHub ?? createMemoryHub(clock);
     return { ...hub, openHints: () => hub.openHints(), closeCache: () => {} };
   }
   const redis = openRedis({ url: redisUrl, clock, logger });
+  observeRedis(metrics, redis);
   return { ...redis, openHints: () => redis.hints, closeCache: () => redis.close() };
 }
 

@@ -188,6 +188,11 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   uncounted.start();
   cleanup.add('the uses that are not counted yet', () => uncounted.stop());
   const limits = new LimitsWithFallback({ limits: rateLimits, share, uncounted });
+  metrics.counter(
+    'limits_by_share_total',
+    'Uses of API keys that were let through or refused by the share of this instance, since Redis did not count them.',
+    () => limits.byShare,
+  );
   metrics.gauge('uses_pending', 'Counts of uses that are not in Redis yet.', () => uncounted.pending);
 
   return {

@@ -57,6 +57,7 @@ import { Undertaking } from '../../kit/undertaking.ts';
 import type { SessionCookies } from '../http/session-cookies.ts';
 import type { TrustedProxies } from '../http/request-origin.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
+import type { OperationFigure } from './operation-figures.ts';
 
 /** What resolvers may call. */
 export interface Services {
@@ -150,6 +151,9 @@ export class OperationContext {
   readonly undertaking = new Undertaking();
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
+  /** What it is counted with, as soon as it is known what it asks for. */
+  figure: OperationFigure | null = null;
+  private readonly begunMs: number;
   /** How it was counted; null where nothing is to be counted any more. */
   allowance: Allowance | null = null;
   // No #private field: Apollo Server hands resolvers a copy of its context, and copies have none.
@@ -164,6 +168,15 @@ export class OperationContext {
     this.cookiesElsewhere = door.cookiesElsewhere ?? false;
     this.byGateway = door.byGateway ?? false;
     this.unproven = door.unproven ?? null;
+    this.begunMs = services.clock.monotonicMs();
+  }
+
+  /**
+   * Its answer is there; for a subscription, it runs.
+   * @param code of the first error
+   */
+  answered(code: string | null): void {
+    this.figure?.answered(this.services.clock.monotonicMs() - this.begunMs, code);
   }
 
   /** Its answer had errors: it is counted as one that failed, once. */

@@ -18,6 +18,7 @@ export function observe(
     activity,
     cleaner,
     eventFeeds,
+    drainer,
     operationLimits,
   }: Services,
   open: { readonly sockets: () => number; readonly streams: () => number; readonly callbacks: () => number },
@@ -32,9 +33,17 @@ export function observe(
     'The position up to which this instance has applied the authority log.',
     () => tail.position.seq,
   );
+  metrics.gauge('authority_lag', 'Entries of the authority log that were there and not applied yet.', () => tail.lag);
+  metrics.gauge('instances', 'Instances that are running, as this one knows.', () => tail.instances);
+  metrics.gauge(
+    'outbox_lag_seconds',
+    'For how long events have been waiting for their numbers, as far as this instance knows.',
+    () => drainer.lagSeconds,
+  );
   metrics.gauge('tombstones', 'Targets of the recent authority log kept in memory.', () => tail.tombstones.size);
   metrics.gauge('standings', 'Principals kept in memory with their abilities.', () => standings.size);
   metrics.gauge('session_states', 'Sessions whose state is kept in memory.', () => sessionStates.size);
+  metrics.gauge('api_keys', 'API keys whose state is kept in memory.', () => keyStates.size);
   metrics.gauge('live_operations', 'Subscriptions and sockets that revocations can end.', () => live.size);
   metrics.gauge(
     'event_subscribers',
@@ -101,6 +110,12 @@ function observeCache(
   what: string,
   { counts }: { readonly counts: LabelledCounts },
 ): void {
+  metrics.counter(`${name}_memory_hits_total`, `${what} found in memory.`, () => counts.memoryHits);
+  metrics.counter(
+    `${name}_memory_misses_total`,
+    `${what} not found in memory, or outdated there.`,
+    () => counts.memoryMisses,
+  );
   metrics.counter(`${name}_cache_hits_total`, `${what} taken from the shared cache.`, () => counts.cacheHits);
   metrics.counter(`${name}_cache_misses_total`, `${what} the shared cache did not have.`, () => counts.cacheMisses);
   metrics.counter(

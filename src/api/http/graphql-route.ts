@@ -8,7 +8,6 @@ import type { Documents } from '../graphql/documents.ts';
 import { inTime } from '../graphql/deadlines.ts';
 import { demandProven } from '../graphql/places.ts';
 import { toPublicError } from '../graphql/errors.ts';
-import type { Metrics } from '../../kit/metrics.ts';
 import type { CallbackStream } from './callback-stream.ts';
 import type { Callbacks } from './callbacks.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -34,15 +33,12 @@ export interface GraphqlRouteParts {
   readonly origins: Origins;
   /** Null where a browser sees none. */
   readonly explorer: Explorer | null;
-  readonly metrics: Metrics;
 }
 
 export function addGraphqlRoute(
   server: FastifyInstance,
-  { apollo, services, documents, known, streams, callbacks, origins, explorer, metrics }: GraphqlRouteParts,
+  { apollo, services, documents, known, streams, callbacks, origins, explorer }: GraphqlRouteParts,
 ): void {
-  const answered = metrics.operations.labels({ kind: 'query', outcome: 'ok' });
-  const failed = metrics.operations.labels({ kind: 'query', outcome: 'errors' });
   server.route({
     method: ['GET', 'POST'],
     url: '/graphql',
@@ -68,16 +64,16 @@ export function addGraphqlRoute(
         const address = services.proxies.clientOf(request.headers, request.ip);
         const allowance = services.operationLimits.admitRefused(error, address);
         reply.headers({ 'cache-control': PRIVATE, ...limits, ...limitHeaders(allowance) });
-        return refuse(reply, allowance?.refusal ?? error, services);
+        const refusal = allowance?.refusal ?? error;
+        documents.operations.refused(refusal instanceof Refusal ? refusal.code : 'INTERNAL');
+        return refuse(reply, refusal, services);
       }
       if (isStream) return streams.serve(request, reply, context, limits);
       const query = known.find(request, context);
       if (query !== null) {
         const body = await whileWaited(reply, context, () => known.answer(query, context));
         if (body !== null) {
-          const isWhole = body.startsWith('{"data":');
-          (isWhole ? answered : failed).inc();
-          if (!isWhole) context.failed();
+          if (!body.startsWith('{"data":')) context.failed();
           return send(reply, 200, query.headers, body, limits);
         }
       }
