@@ -91,7 +91,7 @@ const ORDER: readonly (readonly string[])[] = [
   ['authority', 'principals', 'usage'],
   ['outbox', 'limits'],
   ['policy'],
-  ['analytics', 'scopes', 'security'],
+  ['analytics', 'scopes', 'security', 'health'],
   ['users', 'service-accounts'],
   ['roles'],
   ['sessions', 'tokens', 'api-keys'],

@@ -29,7 +29,7 @@ export async function openDoors(
   { keyRing }: Pick<AuthorityParts, 'keyRing'>,
   services: Services,
 ) {
-  const { tail, policyFiles } = services;
+  const { health, policyFiles } = services;
   const schema = createSchema();
   const documents = new Documents(schema);
   const { introspection } = config.limits.documents;
@@ -38,7 +38,7 @@ export async function openDoors(
     metrics,
     metricsToken: config.metricsToken,
     logger,
-    readiness: () => ({ authority: tail.inForce() }),
+    readiness: () => ({ checks: health.checks(), reasons: health.reasons() }),
     warnings: () => (policyFiles.usable ? [] : ['policy']),
     limits: config.limits,
     sdl: readSchemaText(),

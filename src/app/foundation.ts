@@ -5,6 +5,7 @@ import { Rollups } from '../domain/analytics/rollups.ts';
 import type { Cache } from '../domain/authority/cache.ts';
 import type { Hints } from '../domain/authority/hints.ts';
 import type { AuthorityLog } from '../domain/authority/log.ts';
+import type { InstanceReports, RedisState } from '../domain/health/instance-report.ts';
 import type { RateLimits } from '../domain/limits/rate-limits.ts';
 import type { UsageCounts } from '../domain/usage/usage.ts';
 import { TIMING, type Timing } from '../domain/authority/timing.ts';
@@ -19,6 +20,7 @@ import { createMemoryHub, type MemoryHub } from '../drivers/memory/memory.ts';
 import { createAuthorityLog } from '../drivers/postgres/authority-log.ts';
 import { openDatabase, type Database } from '../drivers/postgres/database.ts';
 import { startEmbedded } from '../drivers/postgres/embedded.ts';
+import { createInstanceReports } from '../drivers/postgres/instance-reports.ts';
 import { migrate } from '../drivers/postgres/migrate.ts';
 import { observePool } from '../drivers/postgres/pool-gauges.ts';
 import { createStore } from '../drivers/postgres/store.ts';
@@ -42,10 +44,12 @@ export interface Foundation {
   readonly database: Database;
   readonly store: Store;
   readonly log: AuthorityLog;
+  readonly reports: InstanceReports;
   readonly cache: Cache;
   readonly rateLimits: RateLimits;
   readonly usage: UsageCounts;
   readonly hints: Hints;
+  readonly redisState: () => Promise<RedisState>;
   readonly openMailer: () => Mailer;
   readonly rollups: Rollups;
   /** The policy files and their cases as they were at the start, and as they are now. */
@@ -92,7 +96,11 @@ export async function openFoundation(
 
   const metrics = new Metrics();
   observePool(metrics, database.pool);
-  const { cache, rateLimits, usage, openHints, closeCache } = openCache(config, overrides, { clock, logger, metrics });
+  const { cache, rateLimits, usage, openHints, redisState, closeCache } = openCache(config, overrides, {
+    clock,
+    logger,
+    metrics,
+  });
   cleanup.add('the cache', closeCache);
   return {
     config,
@@ -105,6 +113,8 @@ export async function openFoundation(
     database,
     store,
     log: createAuthorityLog(database.query),
+    reports: createInstanceReports(database.query),
+    redisState,
     cache,
     rateLimits,
     usage,
@@ -134,11 +144,17 @@ function openCache(
 ) {
   if (redisUrl === null || memoryHub !== undefined) {
     const hub = memoryHub ?? createMemoryHub(clock);
-    return { ...hub, openHints: () => hub.openHints(), closeCache: () => {} };
+    return {
+      ...hub,
+      openHints: () => hub.openHints(),
+      redisState: () => Promise.resolve<RedisState>('none'),
+      closeCache: () => {},
+    };
   }
   const redis = openRedis({ url: redisUrl, clock, logger });
   observeRedis(metrics, redis);
-  return { ...redis, openHints: () => redis.hints, closeCache: () => redis.close() };
+  const redisState = async (): Promise<RedisState> => ((await redis.check()) ? 'answers' : 'silent');
+  return { ...redis, openHints: () => redis.hints, redisState, closeCache: () => redis.close() };
 }
 
 function openMailer({ smtpUrl, mailFrom: from, dataDir }: Config, clock: Clock): Mailer {

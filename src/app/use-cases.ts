@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { TrustedProxies } from '../api/http/request-origin.ts';
 import type { AuthorityParts } from '../app/authority.ts';
 import type { Foundation } from '../app/foundation.ts';
+import { VERSION } from '../app/version.ts';
 import { DecisionCounts } from '../domain/analytics/decision-counts.ts';
 import { PermissionAnalytics } from '../domain/analytics/permission-analytics.ts';
 import { AddressLimit } from '../domain/authentication/address-limit.ts';
@@ -16,6 +17,8 @@ import { SecurityEvents } from '../domain/security/security-events.ts';
 import { StepUps } from '../domain/authentication/step-ups.ts';
 import { SuccessorEraser } from '../domain/authentication/successor-eraser.ts';
 import { Unlocking } from '../domain/authentication/unlocking.ts';
+import { Health } from '../domain/health/health.ts';
+import { SystemHealth } from '../domain/health/system-health.ts';
 import { InstanceShare } from '../domain/limits/instance-share.ts';
 import { LimitsWithFallback } from '../domain/limits/limits-with-fallback.ts';
 import { UncountedUses } from '../domain/usage/uncounted-uses.ts';
@@ -53,6 +56,7 @@ import { Notices } from '../domain/users/notices.ts';
 import { SignUps } from '../domain/users/sign-ups.ts';
 import { UserChanges } from '../domain/users/user-changes.ts';
 import { Users } from '../domain/users/users.ts';
+import { poolFigures } from '../drivers/postgres/pool-gauges.ts';
 
 /** Everything that can be asked of the house, with the policy of its files in force. */
 export async function createUseCases(foundation: Foundation, parts: AuthorityParts) {
@@ -64,6 +68,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     cleanup,
     keys,
     store,
+    database,
+    reports,
+    redisState,
     rateLimits,
     usage,
     rollups,
@@ -180,6 +187,21 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const permissionAnalytics = new PermissionAnalytics({ rollups, store, engines, policy });
   const sessionAnalytics = new SessionAnalytics({ store, drainer, policy, clock });
 
+  const health = new Health({
+    version: VERSION,
+    reports,
+    tail,
+    engines,
+    drainer,
+    pool: () => poolFigures(database.pool),
+    redis: redisState,
+    policyFilesUsable: () => policyFiles.usable,
+    clock,
+    logger,
+  });
+  await health.start();
+  cleanup.add('the reports of how it is', () => health.stop());
+
   const share = new InstanceShare({ clock, instances: () => tail.instances });
   const usageFlusher = new UsageFlusher({ store, counts: usage, clock, logger });
   usageFlusher.start();
@@ -252,6 +274,8 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     proxies,
     takeovers,
     securityEvents: new SecurityEvents({ store, policy }),
+    health,
+    systemHealth: new SystemHealth({ reports, tail, policy }),
     tail,
     live,
     limits: config.limits,

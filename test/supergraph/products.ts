@@ -114,7 +114,7 @@ export async function serveProducts(sdl: string, app: App) {
     metrics,
     metricsToken: null,
     logger,
-    readiness: () => ({}),
+    readiness: () => ({ checks: {}, reasons: {} }),
     warnings: () => [],
     limits: services.limits,
     sdl,

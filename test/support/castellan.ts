@@ -261,6 +261,7 @@ const HEARTBEATS = new Set([
   'authority-marked',
   'authority-collect',
   'outbox-waiting',
+  'instance-report',
 ]);
 
 /** Notes by name what the apps send to PostgreSQL from now on, but for {@link HEARTBEATS}; a transaction counts as one. */

@@ -16,6 +16,8 @@ import type { PasswordChanges } from '../../domain/authentication/password-chang
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { Takeovers } from '../../domain/authentication/takeovers.ts';
 import type { SecurityEvents } from '../../domain/security/security-events.ts';
+import type { Health } from '../../domain/health/health.ts';
+import type { SystemHealth } from '../../domain/health/system-health.ts';
 import type { StepUps } from '../../domain/authentication/step-ups.ts';
 import type { Allowance, OperationLimits } from '../../domain/limits/operation-limits.ts';
 import type { UserActivity } from '../../domain/authentication/user-activity.ts';
@@ -95,6 +97,8 @@ export interface Services {
   readonly stepUps: StepUps;
   readonly takeovers: Takeovers;
   readonly securityEvents: SecurityEvents;
+  readonly health: Health;
+  readonly systemHealth: SystemHealth;
   readonly refreshTokens: RefreshTokens;
   readonly csrfTokens: CsrfTokens;
   readonly signingKeys: SigningKeys;

@@ -21,6 +21,7 @@ import { sessionEvents } from './session-events.ts';
 import { serviceAccounts } from './service-accounts.ts';
 import { sessions } from './sessions.ts';
 import { signingKeys } from './signing-keys.ts';
+import { systemHealth } from './system-health.ts';
 import { users } from './users.ts';
 
 type ResolverMap = Readonly<Record<string, unknown>>;
@@ -43,6 +44,7 @@ const MODULES: readonly ResolverMap[] = [
   policy,
   analytics,
   activity,
+  systemHealth,
 ];
 
 /** The executable subgraph. Throws when schema and resolvers do not fit each other, which graphql-js would pass over. */

@@ -16,6 +16,7 @@ import { Migration0014 } from '../../../migrations/0014-session-events.ts';
 import { Migration0015 } from '../../../migrations/0015-sign-ins.ts';
 import { Migration0016 } from '../../../migrations/0016-usage.ts';
 import { Migration0017 } from '../../../migrations/0017-security-events.ts';
+import { Migration0020 } from '../../../migrations/0020-instance-reports.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -36,7 +37,16 @@ const MIGRATIONS = [
   Migration0015,
   Migration0016,
   Migration0017,
+  Migration0020,
 ];
+
+/** Those of this code that are not among `done`, by their names and in their order. */
+export function missingMigrations(done: readonly string[]): readonly string[] {
+  return MIGRATION_NAMES.filter((name) => !done.includes(name));
+}
+
+/** A migration that is only asked for its name needs no database. */
+const MIGRATION_NAMES = MIGRATIONS.map((Each) => new Each(undefined as never, undefined as never).name);
 
 /** Any number that nobody else locks; instances that start together migrate one after the other. */
 const MIGRATION_LOCK = 7_215_803;

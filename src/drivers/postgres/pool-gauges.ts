@@ -1,5 +1,10 @@
 import type { Pool } from 'pg';
+import type { PoolFigures } from '../../domain/health/instance-report.ts';
 import type { Metrics } from '../../kit/metrics.ts';
+
+export function poolFigures({ totalCount, idleCount, waitingCount, options }: Pool): PoolFigures {
+  return { connections: totalCount, idle: idleCount, waiting: waitingCount, max: options.max };
+}
 
 /** What can be read of the connections to PostgreSQL whenever somebody asks for metrics. */
 export function observePool(metrics: Metrics, pool: Pool): void {
