@@ -1,4 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { examine } from '../../src/cli/doctor.ts';
 import { VERSION } from '../../src/app/version.ts';
 import {
   askOver,
@@ -230,6 +233,41 @@ describe('systemHealth', () => {
   });
 });
 
+describe('what watches it', () => {
+  const read = (path: string) => readFileSync(new URL(`../../deploy/${path}`, import.meta.url), 'utf8');
+
+  test.each([
+    ['the alert rules', 'prometheus/castellan-alerts.yaml'],
+    ['the dashboard', 'grafana/castellan.json'],
+    ['the page', '../docs/monitoring.md'],
+  ])('%s name only what an instance tells', async (_, path) => {
+    const named = new Set(read(path).match(/\b(castellan|nodejs)_[a-z0-9_]+/g));
+    const told = new Set(
+      [...(await metrics()).matchAll(/^# TYPE (\S+) (\w+)$/gm)].flatMap(([, name = '', type]) =>
+        type === 'histogram' ? [name, `${name}_bucket`, `${name}_count`, `${name}_sum`] : [name],
+      ),
+    );
+    expect(named.size).toBeGreaterThan(10);
+    expect([...named].filter((name) => !told.has(name))).toEqual([]);
+  });
+
+  test('the alert rules are a list of alerts, each with an expression, a severity and a summary', () => {
+    const { groups } = parse(read('prometheus/castellan-alerts.yaml')) as {
+      readonly groups: readonly { readonly rules: readonly Record<string, unknown>[] }[];
+    };
+    const rules = groups.flatMap((group) => group.rules);
+    for (const rule of rules) {
+      expect(rule).toMatchObject({
+        alert: expect.stringMatching(/^Castellan[A-Z]\w+$/),
+        expr: expect.any(String),
+        labels: { severity: expect.stringMatching(/^(warning|critical)$/) },
+        annotations: { summary: expect.any(String) },
+      });
+    }
+    expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+  });
+});
+
 describe('an instance is not ready', () => {
   const released: (() => void)[] = [];
   // Whatever became of the test: what waits for one would wait for ever.
@@ -249,6 +287,11 @@ describe('an instance is not ready', () => {
       reasons: { migrations: 'The database is older than this code, and lacks 0017-security-events.' },
     });
     expect(await health(1)).toMatchObject({ status: 'degraded', missingMigrations: ['0017-security-events'] });
+    const { ok, facts } = await examine({ DATABASE_URL: castellans.config.databaseUrl?.reveal() });
+    expect(ok).toBe(false);
+    expect(facts).toMatchObject({
+      problems: [{ variable: 'DATABASE_URL', message: expect.stringContaining('lacks 0017-security-events') }],
+    });
     await castellans.rows(`insert into migrations (name) values ('0017-security-events')`);
     clock.advance(REPORT_MS);
     await until(async () => (await ready()).status === 200);
