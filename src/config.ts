@@ -54,6 +54,8 @@ export interface Config {
   readonly keyRates: readonly Rate[];
   readonly ownerRates: readonly Rate[];
   readonly metricsToken: Secret | null;
+  /** Where traces are sent to, over OTLP/HTTP; null makes none. */
+  readonly otlpEndpoint: Secret | null;
   readonly logLevel: LogLevel;
   readonly accessTokenSeconds: number;
   /** By how a session was authenticated: 1 with a password alone, 2 with a second factor. None lasts longer than {@link sessionLevel}. */
@@ -262,6 +264,7 @@ const environment = z.object({
     { max: 50_000, seconds: HOUR },
   ]),
   METRICS_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:']).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
 
@@ -310,6 +313,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     keyRates: data.RATE_LIMIT_KEYS,
     ownerRates: data.RATE_LIMIT_OWNERS,
     metricsToken: secretOrNull(data.METRICS_TOKEN),
+    otlpEndpoint: secretOrNull(data.OTEL_EXPORTER_OTLP_ENDPOINT),
     logLevel: data.LOG_LEVEL,
     accessTokenSeconds: 300,
     sessionProfiles: profilesAt(data.SESSION_PROFILE),

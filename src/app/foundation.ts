@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Cleanup } from '../app/cleanup.ts';
+import { VERSION } from '../app/version.ts';
 import type { Config } from '../config.ts';
 import { Rollups } from '../domain/analytics/rollups.ts';
 import type { Cache } from '../domain/authority/cache.ts';
@@ -94,6 +95,11 @@ export async function openFoundation(
   // No other process can be using an embedded server, so whoever is listed died.
   if (config.databaseUrl === null) await database.query('instances-clear', 'delete from instances', []);
 
+  if (config.otlpEndpoint !== null) {
+    // Whoever wants none does not load what makes them.
+    const { openTraces } = await import('../drivers/otlp/otlp.ts');
+    cleanup.add('the traces', openTraces({ endpoint: config.otlpEndpoint, version: VERSION }));
+  }
   const metrics = new Metrics();
   observePool(metrics, database.pool);
   const { cache, rateLimits, usage, openHints, redisState, closeCache } = openCache(config, overrides, {

@@ -165,6 +165,11 @@ export const SETTINGS: readonly Setting[] = [
     purpose: 'the bearer token that /metrics asks for',
     show: ({ metricsToken }) => metricsToken?.toString() ?? 'none: /metrics is open',
   },
+  {
+    variable: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    purpose: 'the collector that traces are sent to, over OTLP/HTTP',
+    show: ({ otlpEndpoint }) => place(otlpEndpoint) ?? 'none: there are no traces',
+  },
   { variable: 'LOG_LEVEL', purpose: 'debug, info, warn, error or silent', show: ({ logLevel }) => logLevel },
 ];
 

@@ -84,7 +84,7 @@ function readDocuments(documents: Documents, logger: Log): ApolloServerPlugin<Op
           const { source, request, contextValue } = requestContext;
           const operation = documents.operation({ ...request, query: source }, limitsFor(contextValue));
           if (!('document' in operation)) refused = operation;
-          else contextValue.figure = operation.figure;
+          else contextValue.asks(operation.figure);
           if ('document' in operation && operation.kind === 'mutation') contextValue.undertaking.goOn();
           // It is there to be filled from a store, and Apollo Server parses only what is not.
           const filled: { document?: DocumentNode } = requestContext;

@@ -55,6 +55,7 @@ import type { UsageFlusher } from '../../domain/usage/usage-flusher.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Limits } from '../../kit/limits.ts';
 import type { Log } from '../../kit/log.ts';
+import { tracing } from '../../kit/tracing.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
 import type { SessionCookies } from '../http/session-cookies.ts';
 import type { TrustedProxies } from '../http/request-origin.ts';
@@ -175,12 +176,19 @@ export class OperationContext {
     this.begunMs = services.clock.monotonicMs();
   }
 
+  /** It is known what it asks for. */
+  asks(figure: OperationFigure): void {
+    this.figure = figure;
+    if (tracing.on) tracing.found(`graphql ${figure.kind} ${figure.field}`, { 'graphql.operation.type': figure.kind });
+  }
+
   /**
    * Its answer is there; for a subscription, it runs.
    * @param code of the first error
    */
   answered(code: string | null): void {
     this.figure?.answered(this.services.clock.monotonicMs() - this.begunMs, code);
+    if (tracing.on && code !== null) tracing.found(null, { 'castellan.code': code });
   }
 
   /** Its answer had errors: it is counted as one that failed, once. */

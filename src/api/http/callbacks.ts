@@ -113,7 +113,7 @@ export class Callbacks {
     const operation = documents.operation(asked ?? {}, limitsFor(contextValue));
     if (!('kind' in operation)) return { errors: operation };
     const { operationName = null, variables = null } = asked ?? {};
-    contextValue.figure = operation.figure;
+    contextValue.asks(operation.figure);
     const result = subscribe({
       schema,
       document: operation.document,

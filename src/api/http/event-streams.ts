@@ -136,7 +136,7 @@ export class EventStreams {
     const operation = this.#documents.operation(asked ?? {}, limits);
     if (!('kind' in operation)) return { errors: operation };
     const { document, kind, figure } = operation;
-    contextValue.figure = figure;
+    contextValue.asks(figure);
     const { operationName = null, variables = null } = asked ?? {};
     const args = {
       schema: this.#schema,

@@ -92,7 +92,7 @@ export class KnownQueries {
 
   #bodyOf({ data, errors }: ExecutionResult, { figure }: KnownQuery, context: OperationContext): string | null {
     if (data === undefined) return null;
-    context.figure = figure;
+    context.asks(figure);
     if (errors === undefined) {
       context.answered(null);
       return `{"data":${JSON.stringify(data)}}\n`;

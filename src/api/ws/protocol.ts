@@ -114,7 +114,7 @@ export function protocolOptions(
     if (isErrors(operation)) return operation;
     // Closed while it was identified: nothing more is executed for this client.
     if (connection.closing) return [new GraphQLError('The socket is closing.')];
-    contextValue.figure = operation.figure;
+    contextValue.asks(operation.figure);
     if (operation.kind === 'mutation') contextValue.undertaking.goOn();
     connection.started(id, operation.kind, contextValue);
     return {

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { tracing } from '../../kit/tracing.ts';
 import type { AuditEntry, AuditWriter } from '../../domain/audit/entry.ts';
 import type { Store, Transaction } from '../../domain/store.ts';
 import { createAccountTokenWriter, createErrandWriter, createPasswordGuessWriter } from './account-store.ts';
@@ -6,7 +7,7 @@ import { createApiKeyPages, createApiKeyReader, createApiKeyWriter } from './api
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { createChallengeWriter } from './challenge-store.ts';
 import { createCleaningWriter } from './cleaning.ts';
-import { queryIn, translated, translating, type Database, type Query } from './database.ts';
+import { POSTGRESQL, queryIn, translated, translating, type Database, type Query } from './database.ts';
 import { createFactorReader, createFactorWriter } from './factor-store.ts';
 import { createFence } from './fence.ts';
 import { createGrantReader, createGrantWriter } from './grant-store.ts';
@@ -55,7 +56,9 @@ export function createStore({ orm, query, read }: Database): Store {
     async transaction(work) {
       const logIds: string[] = [];
       try {
-        const value = await fresh().transactional((em) => work(createTransaction(em, logIds)));
+        const value = await tracing.asked('postgresql transaction', POSTGRESQL, () =>
+          fresh().transactional((em) => work(createTransaction(em, logIds))),
+        );
         return { value, logIds };
       } catch (error) {
         throw translated(error);

@@ -1,9 +1,11 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Clock } from '../../kit/clock.ts';
 import { DeadlineExceeded, withDeadline } from '../../kit/deadline.ts';
+import { tracing } from '../../kit/tracing.ts';
 import { isAnswer, isPassing } from './redis-refusals.ts';
 
 const RETRY_MS = 20;
+const REDIS = { 'db.system.name': 'redis' } as const;
 
 /**
  * Questions to the nodes of Redis. Every one ends within the given time, with null where the node of its key has not answered. A node
@@ -48,7 +50,11 @@ export class RedisQuestions {
   }
 
   /** The answer, or null when there is none in time. */
-  async ask<T>(key: string, question: () => Promise<T>): Promise<T | null> {
+  ask<T>(key: string, question: () => Promise<T>): Promise<T | null> {
+    return tracing.asked('redis', REDIS, () => this.#ask(key, question));
+  }
+
+  async #ask<T>(key: string, question: () => Promise<T>): Promise<T | null> {
     const node = this.#nodeOf(key);
     if (this.#closed || node === null) return this.#none();
     const underWay = this.#silent.get(node);
