@@ -13,6 +13,8 @@ import { SecondFactors } from '../domain/authentication/second-factors.ts';
 import { SessionProofs } from '../domain/authentication/session-proofs.ts';
 import { SignInGuard } from '../domain/authentication/sign-in-guard.ts';
 import { Takeovers } from '../domain/authentication/takeovers.ts';
+import { SignInSignals } from '../domain/authentication/sign-in-signals.ts';
+import { Detectors } from '../domain/security/detectors.ts';
 import { SecurityEvents } from '../domain/security/security-events.ts';
 import { StepUps } from '../domain/authentication/step-ups.ts';
 import { SuccessorEraser } from '../domain/authentication/successor-eraser.ts';
@@ -141,6 +143,10 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   });
   const deviceTokens = new DeviceTokens(keys, clock);
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
+  const detectors = new Detectors({ store, thresholds: config.securityThresholds, clock, logger });
+  detectors.start();
+  cleanup.add('the detectors', () => detectors.stop());
+  const signals = new SignInSignals({ detectors, guard, keys });
   const authentication = new Authentication({
     store,
     authority,
@@ -153,6 +159,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     deviceTokens,
     notices,
     takeovers,
+    signals,
     settings: config,
     clock,
   });
@@ -173,13 +180,14 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   eraser.start();
   cleanup.add('the eraser of successors', () => eraser.stop());
 
-  const policyChanges = new PolicyChanges({ bundles: store.bundles, authority, engines, policy });
+  const policyChanges = new PolicyChanges({ bundles: store.bundles, authority, engines, policy, clock });
   const policyFiles = new PolicyFiles({
     source: readPolicies,
     bundles: store.bundles,
     authority,
     engines,
     changes: policyChanges,
+    clock,
     logger,
   });
   await engines.load(await policyFiles.adopt(folder));
@@ -273,6 +281,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     standings,
     proxies,
     takeovers,
+    detectors,
     securityEvents: new SecurityEvents({ store, policy }),
     health,
     systemHealth: new SystemHealth({ reports, tail, policy }),

@@ -15,6 +15,7 @@ import type { Origin } from '../../domain/authentication/origin.ts';
 import type { PasswordChanges } from '../../domain/authentication/password-changes.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { Takeovers } from '../../domain/authentication/takeovers.ts';
+import type { Detectors } from '../../domain/security/detectors.ts';
 import type { SecurityEvents } from '../../domain/security/security-events.ts';
 import type { Health } from '../../domain/health/health.ts';
 import type { SystemHealth } from '../../domain/health/system-health.ts';
@@ -61,6 +62,7 @@ import type { SessionCookies } from '../http/session-cookies.ts';
 import type { TrustedProxies } from '../http/request-origin.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 import type { OperationFigure } from './operation-figures.ts';
+import { noteRefused } from './signals.ts';
 
 /** What resolvers may call. */
 export interface Services {
@@ -97,6 +99,7 @@ export interface Services {
   readonly secondFactors: SecondFactors;
   readonly stepUps: StepUps;
   readonly takeovers: Takeovers;
+  readonly detectors: Detectors;
   readonly securityEvents: SecurityEvents;
   readonly health: Health;
   readonly systemHealth: SystemHealth;
@@ -188,6 +191,7 @@ export class OperationContext {
    */
   answered(code: string | null): void {
     this.figure?.answered(this.services.clock.monotonicMs() - this.begunMs, code);
+    if (code !== null && this.figure !== null) noteRefused(this, this.figure, code);
     if (tracing.on && code !== null) tracing.found(null, { 'castellan.code': code });
   }
 

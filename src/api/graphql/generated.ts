@@ -1782,11 +1782,24 @@ export type SecurityEvent = {
   /**
    * session.takeover_suspected: a session was used from another network and another device than those it is bound to.
    * session.refresh_reuse: an old refresh token was shown, so somebody has a copy.
+   * sign_in.failures, sign_in.blocked: many wrong passwords or codes for one account, or tries that came too early to be looked at.
+   * account.locked: an account takes no password any more.
+   * sign_in.stuffing: one network failed to sign in to many accounts. sign_in.spraying: one wrong password was tried on many.
+   * credential.guessed, credential.replayed: many credentials from one network that never held, or were revoked.
+   * grant.denied: somebody keeps trying to give rights that they may not give. read.denied: or to read what they may not.
+   * origin.refused, csrf.refused: pages of strangers use cookies, or try to.
+   * api_key.new_network: an API key was used from a network that it had not been used from.
+   * signing_key.rotated, signing_key.revoked, policy.changed: somebody who may has done so.
    */
   kind: Scalars['String']['output'];
   severity: SecuritySeverity;
-  userId: Scalars['ID']['output'];
-  sessionId: Scalars['ID']['output'];
+  /** Null where it is about nobody, or nobody in particular. */
+  userId?: Maybe<Scalars['ID']['output']>;
+  sessionId?: Maybe<Scalars['ID']['output']>;
+  /** What else it is about: an API key, a signing key, a version of the policy. */
+  subjectId?: Maybe<Scalars['ID']['output']>;
+  /** How much of it added up to the event; null where one was enough. */
+  count?: Maybe<Scalars['Float']['output']>;
   /** Null when you may not read it, or it is not there any more. */
   session?: Maybe<Session>;
   /** What was done: report, step-up or revoke. */
@@ -1801,6 +1814,8 @@ export type SecurityEvent = {
 };
 
 export type SecuritySeverity =
+  /** Done by somebody who may. */
+  | 'info'
   /** There may be a harmless reason. */
   | 'warning'
   | 'critical';
@@ -3645,8 +3660,10 @@ export type SecurityEventResolvers<ContextType = OperationContext, ParentType ex
   at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   kind?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   severity?: Resolver<ResolversTypes['SecuritySeverity'], ParentType, ContextType>;
-  userId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
-  sessionId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  userId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  sessionId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  subjectId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  count?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
   session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType>;
   action?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   address?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;

@@ -1,4 +1,5 @@
 import type { LabelledCounts } from '../../domain/authority/labelled.ts';
+import { raisedEvents } from '../../domain/security/raise.ts';
 import { hashing } from '../../domain/users/hashing.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { Services } from '../graphql/context.ts';
@@ -19,6 +20,7 @@ export function observe(
     cleaner,
     eventFeeds,
     drainer,
+    detectors,
     operationLimits,
   }: Services,
   open: { readonly sockets: () => number; readonly streams: () => number; readonly callbacks: () => number },
@@ -97,6 +99,14 @@ export function observe(
     'log_entries_removed_total',
     'Old entries of the authority log that were removed.',
     () => cleaner.removed.logEntries,
+  );
+  metrics.counters('security_events_total', 'Security events that this instance raised, by kind.', () =>
+    raisedEvents().map(([kind, value]) => ({ labels: { kind }, value })),
+  );
+  metrics.counter(
+    'security_signals_dropped_total',
+    'What may be an attack and was not counted, since too much else was.',
+    () => detectors.dropped,
   );
   observeCache(metrics, 'standing', 'Standings', standings);
   observeCache(metrics, 'session_state', 'States of sessions', sessionStates);

@@ -7,6 +7,7 @@ import type { OperationContext, Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { inTime } from '../graphql/deadlines.ts';
 import { demandProven } from '../graphql/places.ts';
+import { noteTurnedAway } from '../graphql/signals.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import type { CallbackStream } from './callback-stream.ts';
 import type { Callbacks } from './callbacks.ts';
@@ -76,6 +77,7 @@ export function addGraphqlRoute(
     } catch (error) {
       context?.failed();
       const address = services.proxies.clientOf(request.headers, request.ip);
+      noteTurnedAway(error, address, services);
       const allowance = services.operationLimits.admitRefused(error, address);
       reply.headers({ 'cache-control': PRIVATE, ...limits, ...limitHeaders(allowance) });
       const refusal = allowance?.refusal ?? error;

@@ -22,6 +22,7 @@ import { atItsPlace, demandProven } from '../graphql/places.ts';
 import { firstCode, toGraphQLError, toPublicError } from '../graphql/errors.ts';
 import { begun, delivered, EXECUTION } from '../graphql/execution.ts';
 import { admitted } from '../graphql/admission.ts';
+import { noteTurnedAway } from '../graphql/signals.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { CLOSE, type Connection } from './connection.ts';
 import { connectionCredential, connectionGateway, operationCredential } from './identity.ts';
@@ -58,6 +59,7 @@ export function protocolOptions(
     try {
       return await identify();
     } catch (error) {
+      noteTurnedAway(error, from.address, services);
       throw services.operationLimits.admitRefused(error, from.address)?.refusal ?? error;
     }
   }
@@ -149,7 +151,9 @@ export function protocolOptions(
         // Opening it does nothing: what must be proven first is asked of each operation.
         const { by } = await whoIs(extra, () => credential);
         if (by.kind === 'user' && csrfToken !== null)
-          csrfTokens.demand(demandSession(by).credential.sessionId, csrfToken);
+          await limited(extra, () =>
+            Promise.resolve(csrfTokens.demand(demandSession(by).credential.sessionId, csrfToken)),
+          );
         connection.credential = credential;
         connection.byCookie = csrfToken !== null;
         if (by.kind === 'user' && !byGateway) connection.leaves(open.ofUser(by.id));

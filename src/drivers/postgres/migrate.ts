@@ -16,7 +16,7 @@ import { Migration0014 } from '../../../migrations/0014-session-events.ts';
 import { Migration0015 } from '../../../migrations/0015-sign-ins.ts';
 import { Migration0016 } from '../../../migrations/0016-usage.ts';
 import { Migration0017 } from '../../../migrations/0017-security-events.ts';
-import { Migration0020 } from '../../../migrations/0020-instance-reports.ts';
+import { Migration0020 } from '../../../migrations/0020-monitoring.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */

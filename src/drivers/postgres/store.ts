@@ -17,6 +17,7 @@ import { createRollupReader, createRollupWriter } from './rollup-store.ts';
 import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
 import { createActivityWriter } from './session-care.ts';
 import { createEndingWriter, createLevelReader, createLevelWriter, createSessionFacts } from './session-counts.ts';
+import { createSignalWriter } from './signal-store.ts';
 import { createSecurityEventPages, createSecurityEventWriter } from './security-event-store.ts';
 import {
   createServiceAccountPages,
@@ -95,6 +96,7 @@ function createTransaction(em: EntityManager, logIds: string[]): Transaction {
     usage: createUsageWriter(query),
     signIns: createSignInWriter(query),
     securityEvents: createSecurityEventWriter(query),
+    signals: createSignalWriter(query),
     fence: createFence(query),
     authority: {
       async append({ target, kind, userId, reason }) {
