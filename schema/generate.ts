@@ -41,6 +41,8 @@ export async function generate(): Promise<string> {
       PermissionAnalytics:
         '../../domain/analytics/permission-analytics.ts#PermissionReport as PermissionAnalyticsRecord',
       SessionAnalytics: '../../domain/sessions/session-analytics.ts#SessionReport as SessionAnalyticsRecord',
+      SystemHealth: '../../domain/health/system-health.ts#SystemReport as SystemHealthRecord',
+      InstanceHealth: '../../domain/health/system-health.ts#InstanceHealth as InstanceHealthRecord',
       SigningKey: '../../domain/tokens/signing-keys.ts#SigningKeyRecord as SigningKeyRecord',
       Session: '../../domain/sessions/session.ts#Session as SessionRecord',
       SecurityEvent: '../../domain/security/security-event.ts#SecurityEvent as SecurityEventRecord',

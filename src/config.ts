@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { changedLimits, LIMITS, type DocumentLimits, type Limits } from './kit/limits.ts';
 import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
 import { productionProblems, type SettingProblem } from './kit/production-settings.ts';
+import { changedThresholds, type Thresholds } from './kit/thresholds.ts';
 import { parseRedisUrl } from './kit/redis-url.ts';
 import { Secret } from './kit/secret.ts';
 
@@ -57,7 +58,11 @@ export interface Config {
   /** How many operations may begin with one API key, and with all keys of one owner. */
   readonly keyRates: readonly Rate[];
   readonly ownerRates: readonly Rate[];
+  /** From what on it is told that something adds up to an attack. */
+  readonly securityThresholds: Thresholds;
   readonly metricsToken: Secret | null;
+  /** Where traces are sent to, over OTLP/HTTP; null makes none. */
+  readonly otlpEndpoint: Secret | null;
   readonly logLevel: LogLevel;
   readonly accessTokenSeconds: number;
   /** By how a session was authenticated: 1 with a password alone, 2 with a second factor. None lasts longer than {@link sessionLevel}. */
@@ -176,18 +181,21 @@ const between = (min: number, max: number) =>
     })
     .transform(Number);
 
-const documentLimits = (defaults: DocumentLimits) =>
+/** Changes of defaults, as `read` understands them; it throws a TypeError that says what is wrong. */
+const changes = <T>(read: (text: string) => T) =>
   z
     .string()
     .default('')
     .transform((text, context) => {
       try {
-        return changedLimits(defaults, text);
+        return read(text);
       } catch (error) {
         context.addIssue({ code: 'custom', message: (error as TypeError).message });
         return z.NEVER;
       }
     });
+
+const documentLimits = (defaults: DocumentLimits) => changes((text) => changedLimits(defaults, text));
 const SECONDS_IN = { s: 1, m: 60, h: HOUR, d: DAY } as const;
 const RATE = /^([1-9]\d{0,8})\/([1-9]\d{0,4})([smhd])$/;
 const RATES_MAX = 4;
@@ -279,7 +287,9 @@ const environment = z.object({
   AUDIT_HEADS: z.string().optional(),
   AUDIT_SINK_URL: url(['http:', 'https:']).optional(),
   AUDIT_SINK_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
+  SECURITY_THRESHOLDS: changes(changedThresholds),
   METRICS_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:']).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
 
@@ -329,7 +339,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     anonymousRates: data.RATE_LIMIT_ANONYMOUS,
     keyRates: data.RATE_LIMIT_KEYS,
     ownerRates: data.RATE_LIMIT_OWNERS,
+    securityThresholds: data.SECURITY_THRESHOLDS,
     metricsToken: secretOrNull(data.METRICS_TOKEN),
+    otlpEndpoint: secretOrNull(data.OTEL_EXPORTER_OTLP_ENDPOINT),
     logLevel: data.LOG_LEVEL,
     accessTokenSeconds: 300,
     sessionProfiles: profilesAt(data.SESSION_PROFILE),

@@ -292,6 +292,20 @@ async function provideTools(folder: string, url: string): Promise<void> {
     });
   }
 }
+test('the commands about monitoring do what the page says', async () => {
+  const { port } = new URL(castellans.apps[0]?.url ?? '');
+  const script = commandsOf('docs/monitoring.md')
+    .join('\n')
+    .replaceAll(':4001', `:${port}`)
+    .replaceAll('a password for trying it', PASSWORD);
+  const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 30_000 });
+  const [health, instances, ready, ...metrics] = stdout.trim().split(/\n+/);
+
+  expect(health).toContain('{"status":"ok","problems":[],"missingMigrations":[]');
+  expect(instances).toMatch(/"current":true,"version":"[\d.]+","state":"active"/);
+  expect(ready).toBe('{"status":"ok","checks":{"authority":true,"pool":true,"policy":true,"migrations":true}}');
+  expect(metrics.join('\n')).toMatch(/castellan_operations_total\{kind="query",outcome="ok"\} [1-9]/);
+});
 
 test('the commands about supergraphs do what the page says, on the example that it starts', async () => {
   const [start, ...blocks] = commandsOf('docs/supergraph.md');

@@ -8,6 +8,7 @@ import { addCors } from '../api/http/cors.ts';
 import { EventStreams } from '../api/http/event-streams.ts';
 import { Explorer } from '../api/http/explorer.ts';
 import { observe } from '../api/http/gauges.ts';
+import { observeOperations } from '../api/http/operation-gauges.ts';
 import { addGraphqlRoute } from '../api/http/graphql-route.ts';
 import { KnownQueries } from '../api/http/known-queries.ts';
 import { addOauthRoutes } from '../api/http/oauth.ts';
@@ -28,7 +29,7 @@ export async function openDoors(
   { keyRing }: Pick<AuthorityParts, 'keyRing'>,
   services: Services,
 ) {
-  const { tail, policyFiles } = services;
+  const { health, policyFiles } = services;
   const schema = createSchema();
   const documents = new Documents(schema);
   const { introspection } = config.limits.documents;
@@ -38,7 +39,10 @@ export async function openDoors(
     metrics,
     metricsToken: config.metricsToken,
     logger,
-    readiness: () => ({ authority: tail.inForce(), ...(leaving.now && { staying: false }) }),
+    readiness: () => ({
+      checks: { ...health.checks(), ...(leaving.now && { staying: false }) },
+      reasons: health.reasons(),
+    }),
     leaving: () => leaving.now,
     warnings: () => (policyFiles.usable ? [] : ['policy']),
     limits: config.limits,
@@ -50,7 +54,6 @@ export async function openDoors(
     documents,
     httpServer: server.server,
     introspection,
-    metrics,
     logger,
   });
   await apollo.start();
@@ -69,8 +72,9 @@ export async function openDoors(
   });
   const explorer = config.explorer ? new Explorer() : null;
   explorer?.addTo(server);
-  addGraphqlRoute(server, { explorer, apollo, services, documents, known, streams, callbacks, origins, metrics });
+  addGraphqlRoute(server, { explorer, apollo, services, documents, known, streams, callbacks, origins });
   const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins, open });
+  observeOperations(metrics, documents);
   observe(metrics, services, {
     sockets: () => sockets.count,
     streams: () => streams.count,

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import type { Cleanup } from '../app/cleanup.ts';
+import { VERSION } from '../app/version.ts';
 import { ConfigError, type Config } from '../config.ts';
 import { Rollups } from '../domain/analytics/rollups.ts';
 import type { Cache } from '../domain/authority/cache.ts';
 import type { Hints } from '../domain/authority/hints.ts';
 import type { AuthorityLog } from '../domain/authority/log.ts';
+import type { InstanceReports, RedisState } from '../domain/health/instance-report.ts';
 import type { RateLimits } from '../domain/limits/rate-limits.ts';
 import type { UsageCounts } from '../domain/usage/usage.ts';
 import { TIMING, type Timing } from '../domain/authority/timing.ts';
@@ -20,9 +22,12 @@ import { createAuthorityLog } from '../drivers/postgres/authority-log.ts';
 import { openDatabase, type Database } from '../drivers/postgres/database.ts';
 import { durabilityProblems } from '../drivers/postgres/durability.ts';
 import { startEmbedded } from '../drivers/postgres/embedded.ts';
+import { createInstanceReports } from '../drivers/postgres/instance-reports.ts';
 import { migrate } from '../drivers/postgres/migrate.ts';
+import { observePool } from '../drivers/postgres/pool-gauges.ts';
 import { createStore } from '../drivers/postgres/store.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
+import { observeRedis } from '../drivers/redis/redis-gauges.ts';
 import { openSmtp } from '../drivers/smtp/smtp.ts';
 import { systemClock, type Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
@@ -41,10 +46,12 @@ export interface Foundation {
   readonly database: Database;
   readonly store: Store;
   readonly log: AuthorityLog;
+  readonly reports: InstanceReports;
   readonly cache: Cache;
   readonly rateLimits: RateLimits;
   readonly usage: UsageCounts;
   readonly hints: Hints;
+  readonly redisState: () => Promise<RedisState>;
   readonly openMailer: () => Mailer;
   readonly rollups: Rollups;
   /** The policy files and their cases as they were at the start, and as they are now. */
@@ -91,19 +98,32 @@ export async function openFoundation(
   // No other process can be using an embedded server, so whoever is listed died.
   if (config.databaseUrl === null) await database.query('instances-clear', 'delete from instances', []);
 
-  const { cache, rateLimits, usage, openHints, closeCache } = openCache(config, overrides, clock, logger);
+  if (config.otlpEndpoint !== null) {
+    // Whoever wants none does not load what makes them.
+    const { openTraces } = await import('../drivers/otlp/otlp.ts');
+    cleanup.add('the traces', openTraces({ endpoint: config.otlpEndpoint, version: VERSION }));
+  }
+  const metrics = new Metrics();
+  observePool(metrics, database);
+  const { cache, rateLimits, usage, openHints, redisState, closeCache } = openCache(config, overrides, {
+    clock,
+    logger,
+    metrics,
+  });
   cleanup.add('the cache', closeCache);
   return {
     config,
     clock,
     timing: overrides.timing ?? TIMING,
     logger,
-    metrics: new Metrics(),
+    metrics,
     cleanup,
     keys,
     database,
     store,
     log: createAuthorityLog(database.query, database.reserved),
+    reports: createInstanceReports(database.query),
+    redisState,
     cache,
     rateLimits,
     usage,
@@ -133,13 +153,24 @@ async function readPolicies({ policiesDir }: Config, { policyFiles }: Overrides)
   return { files: await readPolicyFiles(policiesDir), cases: await readCaseFiles(policiesDir) };
 }
 
-function openCache({ redisUrl }: Config, { memoryHub }: Overrides, clock: Clock, logger: Log) {
+function openCache(
+  { redisUrl }: Config,
+  { memoryHub }: Overrides,
+  { clock, logger, metrics }: Pick<Foundation, 'clock' | 'logger' | 'metrics'>,
+) {
   if (redisUrl === null || memoryHub !== undefined) {
     const hub = memoryHub ?? createMemoryHub(clock);
-    return { ...hub, openHints: () => hub.openHints(), closeCache: () => {} };
+    return {
+      ...hub,
+      openHints: () => hub.openHints(),
+      redisState: () => Promise.resolve<RedisState>('none'),
+      closeCache: () => {},
+    };
   }
   const redis = openRedis({ url: redisUrl, clock, logger });
-  return { ...redis, openHints: () => redis.hints, closeCache: () => redis.close() };
+  observeRedis(metrics, redis);
+  const redisState = async (): Promise<RedisState> => ((await redis.check()) ? 'answers' : 'silent');
+  return { ...redis, openHints: () => redis.hints, redisState, closeCache: () => redis.close() };
 }
 
 function openMailer({ smtpUrl, mailFrom: from, dataDir }: Config, clock: Clock): Mailer {

@@ -5,6 +5,7 @@ import { startAudit } from '../app/audit.ts';
 import type { Foundation } from '../app/foundation.ts';
 import { AuditLog } from '../domain/audit-log/audit-log.ts';
 import { Denials } from '../domain/audit/denials.ts';
+import { VERSION } from '../app/version.ts';
 import { DecisionCounts } from '../domain/analytics/decision-counts.ts';
 import { PermissionAnalytics } from '../domain/analytics/permission-analytics.ts';
 import { AddressLimit } from '../domain/authentication/address-limit.ts';
@@ -16,10 +17,14 @@ import { SecondFactors } from '../domain/authentication/second-factors.ts';
 import { SessionProofs } from '../domain/authentication/session-proofs.ts';
 import { SignInGuard } from '../domain/authentication/sign-in-guard.ts';
 import { Takeovers } from '../domain/authentication/takeovers.ts';
+import { SignInSignals } from '../domain/authentication/sign-in-signals.ts';
+import { Detectors } from '../domain/security/detectors.ts';
 import { SecurityEvents } from '../domain/security/security-events.ts';
 import { StepUps } from '../domain/authentication/step-ups.ts';
 import { SuccessorEraser } from '../domain/authentication/successor-eraser.ts';
 import { Unlocking } from '../domain/authentication/unlocking.ts';
+import { Health } from '../domain/health/health.ts';
+import { SystemHealth } from '../domain/health/system-health.ts';
 import { InstanceShare } from '../domain/limits/instance-share.ts';
 import { LimitsWithFallback } from '../domain/limits/limits-with-fallback.ts';
 import { UncountedUses } from '../domain/usage/uncounted-uses.ts';
@@ -60,6 +65,7 @@ import { SignUps } from '../domain/users/sign-ups.ts';
 import { UserChanges } from '../domain/users/user-changes.ts';
 import { Users } from '../domain/users/users.ts';
 import { LoadShedder } from '../kit/load-shedder.ts';
+import { poolFigures } from '../drivers/postgres/pool-gauges.ts';
 
 /** Everything that can be asked of the house, with the policy of its files in force. */
 export async function createUseCases(foundation: Foundation, parts: AuthorityParts) {
@@ -71,6 +77,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     cleanup,
     keys,
     store,
+    database,
+    reports,
+    redisState,
     rateLimits,
     usage,
     rollups,
@@ -149,6 +158,10 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   });
   const deviceTokens = new DeviceTokens(keys, clock);
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
+  const detectors = new Detectors({ store, thresholds: config.securityThresholds, clock, logger });
+  detectors.start();
+  cleanup.add('the detectors', () => detectors.stop());
+  const signals = new SignInSignals({ detectors, guard, keys });
   const authentication = new Authentication({
     store,
     authority,
@@ -161,6 +174,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     deviceTokens,
     notices,
     takeovers,
+    signals,
     settings: config,
     clock,
   });
@@ -181,19 +195,35 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   eraser.start();
   cleanup.add('the eraser of successors', () => eraser.stop());
 
-  const policyChanges = new PolicyChanges({ bundles: store.bundles, authority, engines, policy });
+  const policyChanges = new PolicyChanges({ bundles: store.bundles, authority, engines, policy, clock });
   const policyFiles = new PolicyFiles({
     source: readPolicies,
     bundles: store.bundles,
     authority,
     engines,
     changes: policyChanges,
+    clock,
     logger,
   });
   await engines.load(await policyFiles.adopt(folder));
 
   const permissionAnalytics = new PermissionAnalytics({ rollups, store, engines, policy });
   const sessionAnalytics = new SessionAnalytics({ store, drainer, policy, clock });
+
+  const health = new Health({
+    version: VERSION,
+    reports,
+    tail,
+    engines,
+    drainer,
+    pool: () => poolFigures(database.pool),
+    redis: redisState,
+    policyFilesUsable: () => policyFiles.usable,
+    clock,
+    logger,
+  });
+  await health.start();
+  cleanup.add('the reports of how it is', () => health.stop());
 
   const share = new InstanceShare({ clock, instances: () => tail.instances });
   const usageFlusher = new UsageFlusher({ store, counts: usage, clock, logger });
@@ -203,6 +233,11 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   uncounted.start();
   cleanup.add('the uses that are not counted yet', () => uncounted.stop());
   const limits = new LimitsWithFallback({ limits: rateLimits, share, uncounted });
+  metrics.counter(
+    'limits_by_share_total',
+    'Uses of API keys that were let through or refused by the share of this instance, since Redis did not count them.',
+    () => limits.byShare,
+  );
   metrics.gauge('uses_pending', 'Counts of uses that are not in Redis yet.', () => uncounted.pending);
 
   return {
@@ -268,7 +303,10 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     standings,
     proxies,
     takeovers,
+    detectors,
     securityEvents: new SecurityEvents({ store, policy }),
+    health,
+    systemHealth: new SystemHealth({ reports, tail, policy }),
     tail,
     live,
     limits: config.limits,

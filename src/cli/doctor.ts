@@ -2,8 +2,9 @@ import { ConfigError, readConfig, type Config } from '../config.ts';
 import { parseBundle } from '../domain/policy/parse.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
-import { openDatabase } from '../drivers/postgres/database.ts';
+import { openDatabase, type Query } from '../drivers/postgres/database.ts';
 import { durabilityProblems } from '../drivers/postgres/durability.ts';
+import { missingMigrations } from '../drivers/postgres/migrate.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
 import { systemClock } from '../kit/clock.ts';
 import { createLog } from '../kit/log.ts';
@@ -89,13 +90,29 @@ async function checkDatabase({ databaseUrl, production }: Config): Promise<reado
     const database = await openDatabase({ url: databaseUrl, poolMax: 1, logger });
     try {
       const problems = await durabilityProblems(database.query);
-      return production ? problems : [];
+      return [...(production ? problems : []), ...(await checkMigrations(database.query))];
     } finally {
       await database.close();
     }
   } catch (error) {
     return [explain(error).replace(/^DATABASE_URL /, '')];
   }
+}
+
+/** An empty database is as good as any: whoever starts first fills it. */
+async function checkMigrations(query: Query): Promise<readonly string[]> {
+  const [table] = await query<{ there: boolean }>(
+    'doctor',
+    `select to_regclass('migrations') is not null as there`,
+    [],
+  );
+  if (table?.there !== true) return [];
+  const done = await query<{ name: string }>('doctor-migrations', 'select name from migrations', []);
+  const missing = missingMigrations(done.map(({ name }) => name));
+  if (missing.length === 0) return [];
+  return [
+    `names a database that is older than this code, and lacks ${missing.join(', ')}: castellan migrate brings it up to date`,
+  ];
 }
 
 /** The connection is made in the background, so it is asked until it answers. */

@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import { parseRedisUrl, type Endpoint } from '../kit/redis-url.ts';
 import { LIMIT_NAMES, type DocumentLimits } from '../kit/limits.ts';
+import { SIGNAL_KINDS, type Threshold } from '../kit/thresholds.ts';
 import type { Secret } from '../kit/secret.ts';
 
 /** One environment variable, as `castellan doctor` explains it. */
@@ -191,9 +192,20 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ auditSink }) => auditSink?.token?.toString() ?? 'none',
   },
   {
+    variable: 'SECURITY_THRESHOLDS',
+    purpose: 'from what on something is told as an attack, where it differs from the defaults: read.denied=50/5m',
+    show: ({ securityThresholds }) =>
+      SIGNAL_KINDS.map((kind) => `${kind}=${threshold(securityThresholds[kind])}`).join(','),
+  },
+  {
     variable: 'METRICS_TOKEN',
     purpose: 'the bearer token that /metrics asks for',
     show: ({ metricsToken }) => metricsToken?.toString() ?? 'none: /metrics is open',
+  },
+  {
+    variable: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    purpose: 'the collector that traces are sent to, over OTLP/HTTP',
+    show: ({ otlpEndpoint }) => place(otlpEndpoint) ?? 'none: there are no traces',
   },
   { variable: 'LOG_LEVEL', purpose: 'debug, info, warn, error or silent', show: ({ logLevel }) => logLevel },
 ];
@@ -218,6 +230,10 @@ function redisPlace(url: Secret | null): string | null {
 
 function rates(all: Config['userRates']): string {
   return all.map(({ max, seconds }) => `${max}/${seconds}s`).join(',') || 'off';
+}
+
+function threshold(value: Threshold | null): string {
+  return value === null ? 'off' : `${value.count}/${value.seconds}s`;
 }
 
 function list(endpoints: readonly Endpoint[]): string {

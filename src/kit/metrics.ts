@@ -1,4 +1,13 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Durations } from './durations.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+/** One value of a metric that is told apart by labels. */
+export interface Labelled<T> {
+  readonly labels: Labels;
+  readonly value: T;
+}
 
 /** The numbers of one Castellan. Every name starts with `castellan_` and has few label values. */
 export class Metrics {
@@ -8,12 +17,6 @@ export class Metrics {
     help: 'From the commit of a change of authority until it was in force everywhere.',
     labelNames: ['enforced'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3.5],
-    registers: [this.#registry],
-  });
-  readonly operations = new Counter({
-    name: 'castellan_operations_total',
-    help: 'GraphQL operations by kind and outcome.',
-    labelNames: ['kind', 'outcome'],
     registers: [this.#registry],
   });
 
@@ -52,5 +55,47 @@ export class Metrics {
         counter.inc(read());
       },
     });
+  }
+
+  /** Values by label, read when somebody asks. */
+  gauges(name: string, help: string, read: () => readonly Labelled<number>[]): void {
+    this.#told(name, 'gauge', help, read);
+  }
+
+  /** Counts by label that somebody else keeps. Each only ever grows. */
+  counters(name: string, help: string, read: () => readonly Labelled<number>[]): void {
+    this.#told(name, 'counter', help, read);
+  }
+
+  /** Durations by label that somebody else keeps: whoever adds to them often knows the one to add to. */
+  durations(name: string, help: string, read: () => readonly Labelled<Durations>[]): void {
+    this.#told(name, 'histogram', help, () =>
+      read().flatMap(({ labels, value: { upTo, sumSeconds, count } }) => [
+        ...upTo.map((each) => ({ part: '_bucket', labels: { le: each.le, ...labels }, value: each.count })),
+        { part: '_sum', labels, value: sumSeconds },
+        { part: '_count', labels, value: count },
+      ]),
+    );
+  }
+
+  #told(
+    name: string,
+    type: 'counter' | 'gauge' | 'histogram',
+    help: string,
+    read: () => readonly (Labelled<number> & { readonly part?: string })[],
+  ): void {
+    const full = `castellan_${name}`;
+    const metric = {
+      name: full,
+      get: () =>
+        Promise.resolve({
+          name: full,
+          help,
+          type,
+          values: read().map(({ part = '', ...each }) => ({ metricName: `${full}${part}`, ...each })),
+        }),
+    };
+    // All that the registry asks of a metric. Its own would look every value up by a text made of its labels.
+    this.#registry.registerMetric(metric as unknown as Counter);
   }
 }

@@ -239,7 +239,7 @@ describe('what others read about Castellan', () => {
     const ready = await request('/health/ready');
     expect({ status: ready.status, body: JSON.parse(ready.text) as unknown }).toEqual({
       status: 200,
-      body: { status: 'ok', checks: { authority: true } },
+      body: { status: 'ok', checks: { authority: true, pool: true, policy: true, migrations: true } },
     });
   });
 

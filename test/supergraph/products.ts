@@ -114,7 +114,7 @@ export async function serveProducts(sdl: string, app: App) {
     metrics,
     metricsToken: null,
     logger,
-    readiness: () => ({}),
+    readiness: () => ({ checks: {}, reasons: {} }),
     leaving: () => false,
     warnings: () => [],
     limits: services.limits,
@@ -129,7 +129,6 @@ export async function serveProducts(sdl: string, app: App) {
     documents,
     httpServer: server.server,
     introspection: true,
-    metrics,
     logger,
   });
   await apollo.start();
@@ -144,7 +143,6 @@ export async function serveProducts(sdl: string, app: App) {
     callbacks: new Callbacks({ ...parts, origins: new CallbackOrigins([]), calls: new CallbackCalls() }),
     origins,
     explorer: null,
-    metrics,
   });
   await server.listen({ host: '127.0.0.1', port: 0 });
   const { port } = server.server.address() as AddressInfo; // it listens on TCP

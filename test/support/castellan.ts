@@ -263,6 +263,7 @@ const HEARTBEATS = new Set([
   'outbox-waiting',
   'audit-waiting',
   'audit-head',
+  'instance-report',
 ]);
 
 /** Notes by name what the apps send to PostgreSQL from now on, but for {@link HEARTBEATS}; a transaction counts as one. */

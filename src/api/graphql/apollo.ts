@@ -7,10 +7,9 @@ import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHt
 import { GraphQLError, Kind, OperationTypeNode, type DocumentNode, type GraphQLSchema } from 'graphql';
 import type { Server } from 'node:http';
 import type { Log } from '../../kit/log.ts';
-import type { Metrics } from '../../kit/metrics.ts';
 import type { OperationContext } from './context.ts';
 import type { Documents } from './documents.ts';
-import { toPublicError } from './errors.ts';
+import { firstCode, toPublicError } from './errors.ts';
 import { EXECUTION } from './execution.ts';
 import { legacyStatus } from './legacy-status.ts';
 import { limitsFor } from './limits.ts';
@@ -25,7 +24,6 @@ export function createApollo(parts: {
   httpServer: Server;
   /** Whether everybody may see the schema, and be told what they may have meant. */
   introspection: boolean;
-  metrics: Metrics;
   logger: Log;
 }): ApolloServer<OperationContext> {
   const { schema, documents, httpServer, introspection, logger } = parts;
@@ -55,7 +53,7 @@ export function createApollo(parts: {
       tracesForGateways(),
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginDrainHttpServer({ httpServer }),
-      countOperations(parts.metrics),
+      countOperations(documents),
       readDocuments(documents, logger),
       refuseSubscriptions(),
       legacyStatus(),
@@ -63,13 +61,13 @@ export function createApollo(parts: {
   });
 }
 
-function countOperations({ operations }: Metrics): ApolloServerPlugin<OperationContext> {
+function countOperations({ operations }: Documents): ApolloServerPlugin<OperationContext> {
   return {
     requestDidStart: () =>
       Promise.resolve({
-        willSendResponse: ({ operation, response }) => {
-          const failed = response.body.kind === 'single' && response.body.singleResult.errors !== undefined;
-          operations.inc({ kind: operation?.operation ?? 'unknown', outcome: failed ? 'errors' : 'ok' });
+        willSendResponse: ({ contextValue, response: { body } }) => {
+          contextValue.figure ??= operations.unknown;
+          contextValue.answered(body.kind === 'single' ? firstCode(body.singleResult.errors) : null);
           return Promise.resolve();
         },
       }),
@@ -86,7 +84,8 @@ function readDocuments(documents: Documents, logger: Log): ApolloServerPlugin<Op
           const { source, request, contextValue } = requestContext;
           const operation = documents.operation({ ...request, query: source }, limitsFor(contextValue));
           if (!('document' in operation)) refused = operation;
-          else if (operation.kind === 'mutation') contextValue.undertaking.goOn();
+          else contextValue.asks(operation.figure);
+          if ('document' in operation && operation.kind === 'mutation') contextValue.undertaking.goOn();
           // It is there to be filled from a store, and Apollo Server parses only what is not.
           const filled: { document?: DocumentNode } = requestContext;
           filled.document = 'document' in operation ? operation.document : NOTHING;

@@ -22,7 +22,10 @@ import type { PasswordChanges } from '../../domain/authentication/password-chang
 import type { PolicyFeeds } from '../../domain/authentication/policy-feeds.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { Takeovers } from '../../domain/authentication/takeovers.ts';
+import type { Detectors } from '../../domain/security/detectors.ts';
 import type { SecurityEvents } from '../../domain/security/security-events.ts';
+import type { Health } from '../../domain/health/health.ts';
+import type { SystemHealth } from '../../domain/health/system-health.ts';
 import type { StepUps } from '../../domain/authentication/step-ups.ts';
 import type { Allowance, OperationLimits } from '../../domain/limits/operation-limits.ts';
 import type { UserActivity } from '../../domain/authentication/user-activity.ts';
@@ -62,11 +65,14 @@ import type { Clock } from '../../kit/clock.ts';
 import type { Limits } from '../../kit/limits.ts';
 import type { LoadShedder } from '../../kit/load-shedder.ts';
 import type { Log } from '../../kit/log.ts';
+import { tracing } from '../../kit/tracing.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
 import type { SessionCookies } from '../http/session-cookies.ts';
 import type { TrustedProxies } from '../http/request-origin.ts';
 import { operationLabel } from '../../domain/usage/usage.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
+import type { OperationFigure } from './operation-figures.ts';
+import { noteRefused } from './signals.ts';
 
 /** What resolvers may call. */
 export interface Services {
@@ -104,7 +110,10 @@ export interface Services {
   readonly secondFactors: SecondFactors;
   readonly stepUps: StepUps;
   readonly takeovers: Takeovers;
+  readonly detectors: Detectors;
   readonly securityEvents: SecurityEvents;
+  readonly health: Health;
+  readonly systemHealth: SystemHealth;
   readonly refreshTokens: RefreshTokens;
   readonly csrfTokens: CsrfTokens;
   readonly signingKeys: SigningKeys;
@@ -179,6 +188,9 @@ export class OperationContext {
   asked: AskedOperation | null = null;
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
+  /** What it is counted with, as soon as it is known what it asks for. */
+  figure: OperationFigure | null = null;
+  private readonly begunMs: number;
   /** How it was counted; null where nothing is to be counted any more. */
   allowance: Allowance | null = null;
   // No #private field: Apollo Server hands resolvers a copy of its context, and copies have none.
@@ -195,6 +207,23 @@ export class OperationContext {
     this.unproven = door.unproven ?? null;
     const { protocol = 'http' } = door;
     this.undertaking = new Undertaking({ protocol, address: from.address, operation: () => labelOf(this.asked) });
+    this.begunMs = services.clock.monotonicMs();
+  }
+
+  /** It is known what it asks for. */
+  asks(figure: OperationFigure): void {
+    this.figure = figure;
+    if (tracing.on) tracing.found(`graphql ${figure.kind} ${figure.field}`, { 'graphql.operation.type': figure.kind });
+  }
+
+  /**
+   * Its answer is there; for a subscription, it runs.
+   * @param code of the first error
+   */
+  answered(code: string | null): void {
+    this.figure?.answered(this.services.clock.monotonicMs() - this.begunMs, code);
+    if (code !== null && this.figure !== null) noteRefused(this, this.figure, code);
+    if (tracing.on && code !== null) tracing.found(null, { 'castellan.code': code });
   }
 
   /** Its answer had errors: it is counted as one that failed, once. */

@@ -1,5 +1,6 @@
 import { Refusal } from '../../domain/refusals.ts';
 import type { Timer } from '../../kit/clock.ts';
+import { tracing } from '../../kit/tracing.ts';
 import type { OperationContext } from './context.ts';
 
 /**
@@ -7,7 +8,9 @@ import type { OperationContext } from './context.ts';
  * given up with all that it waits for, a mutation goes on. What has its answer at once is not waited for.
  */
 export function inTime<T>(context: OperationContext, work: () => T | Promise<T>): T | Promise<T> {
-  const result = context.undertaking.run(work);
+  const { figure, undertaking } = context;
+  const name = figure === null ? 'graphql' : `graphql ${figure.kind} ${figure.field}`;
+  const result = tracing.on ? tracing.within(name, () => undertaking.run(work)) : undertaking.run(work);
   return result instanceof Promise ? raced(context, result) : result;
 }
 

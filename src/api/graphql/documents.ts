@@ -17,6 +17,7 @@ import type { DocumentLimits } from '../../kit/limits.ts';
 import { costOf, lengthWith, total, type OperationCost, type Variables } from './costs.ts';
 import { TOO_NESTED } from './errors.ts';
 import { overLimit } from './limits.ts';
+import { type OperationFigure, OperationFigures, rootFieldOf } from './operation-figures.ts';
 import { scan } from './scan.ts';
 import { tooHeavy, weigh, type Weights } from './weights.ts';
 
@@ -38,6 +39,7 @@ export interface Known {
   /** The field by which it asks for the schema, or null. */
   readonly introspects: string | null;
   readonly costs: ReadonlyMap<OperationDefinitionNode, OperationCost>;
+  readonly figures: ReadonlyMap<OperationDefinitionNode, OperationFigure>;
 }
 
 /** What a request says it wants. */
@@ -52,6 +54,8 @@ export interface Operation {
   readonly kind: `${OperationTypeNode}`;
   readonly known: Known;
   readonly cost: OperationCost;
+  /** What it is counted with. */
+  readonly figure: OperationFigure;
 }
 
 /**
@@ -64,6 +68,8 @@ export class Documents {
     weightOf: ({ tokens }) => tokens,
     weightMax: TOKENS_KEPT_MAX,
   });
+  /** How it went with what was asked, through whichever door. */
+  readonly operations = new OperationFigures();
   #parsed = 0;
   #validated = 0;
 
@@ -84,7 +90,9 @@ export class Documents {
     const cost = operation == null ? undefined : known.costs.get(operation);
     if (operation == null || cost === undefined) return [new GraphQLError('There is no such operation.')];
     const error = tooCostly(cost, variables, limits);
-    return error === null ? { document: known.document, kind: operation.operation, known, cost } : [error];
+    if (error !== null) return [error];
+    const figure = known.figures.get(operation) ?? this.operations.unknown;
+    return { document: known.document, kind: operation.operation, known, cost, figure };
   }
 
   #read(query: unknown, limits: DocumentLimits): Known | Errors {
@@ -121,7 +129,10 @@ export class Documents {
     if (errors.length > 0) return errors;
     const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
     const costs = new Map(operations.map((operation) => [operation, costOf(schema, document, operation)]));
-    const known = { document, tokens: scanned, weights, introspects, costs };
+    const figures = new Map(
+      operations.map((each) => [each, this.operations.of(each.operation, rootFieldOf(document, each))]),
+    );
+    const known = { document, tokens: scanned, weights, introspects, costs, figures };
     this.#documents.set(query, known);
     return known;
   }

@@ -35,6 +35,16 @@ export function toPublicError(error: unknown, logger: Log): GraphQLFormattedErro
   return { message: `Something went wrong on our side (${id}).`, ...where, extensions: { code: 'INTERNAL', id } };
 }
 
+/** What an answer with these errors is counted by; null without any. */
+export function firstCode(
+  errors: readonly Pick<GraphQLError, 'extensions'>[] | readonly GraphQLFormattedError[] | undefined,
+): string | null {
+  const [first] = errors ?? [];
+  if (first === undefined) return null;
+  const code = first.extensions?.['code'];
+  return typeof code === 'string' ? code : 'BAD_USER_INPUT';
+}
+
 /** GraphQL repeats what it did not like, however long that is. */
 function clipped(message: string): string {
   return message.length <= MESSAGE_LENGTH_MAX ? message : `${message.slice(0, MESSAGE_LENGTH_MAX)}…`;

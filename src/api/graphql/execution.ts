@@ -1,6 +1,6 @@
 import type { ExecutionResult, FormattedExecutionResult, GraphQLError } from 'graphql';
 import type { OperationContext } from './context.ts';
-import { toPublicError } from './errors.ts';
+import { firstCode, toPublicError } from './errors.ts';
 
 /** Of variables that do not fit, so many mistakes are told. */
 export const EXECUTION = { maxCoercionErrors: 10 } as const;
@@ -24,5 +24,20 @@ export async function delivered(
   } catch (error) {
     return { errors: [toPublicError(error, logger)] };
   }
-  return errors === undefined ? { data } : { data, errors: errors.map((error) => toPublicError(error, logger)) };
+  const told = errors?.map((error) => toPublicError(error, logger));
+  if (running === null) context.answered(firstCode(told));
+  else if (context.figure !== null) context.figure.events += 1;
+  return told === undefined ? { data } : { data, errors: told };
+}
+
+type Events = AsyncGenerator<ExecutionResult, void, void>;
+
+/** The same, counted as answered as soon as it runs. What comes without events is counted when it is {@link delivered}. */
+export async function begun(
+  subscribed: Promise<Events | ExecutionResult> | Events | ExecutionResult,
+  context: OperationContext,
+): Promise<Events | ExecutionResult> {
+  const result = await subscribed;
+  if (Symbol.asyncIterator in result) context.answered(null);
+  return result;
 }

@@ -9,6 +9,7 @@ import type { PolicyInForce as PolicyRecord } from '../../domain/policy/policies
 import type { PolicyChange as PolicyChangeRecord } from '../../domain/policy/diff.ts';
 import type { PermissionReport as PermissionAnalyticsRecord } from '../../domain/analytics/permission-analytics.ts';
 import type { SessionReport as SessionAnalyticsRecord } from '../../domain/sessions/session-analytics.ts';
+import type { SystemReport as SystemHealthRecord, InstanceHealth as InstanceHealthRecord } from '../../domain/health/system-health.ts';
 import type { SigningKeyRecord as SigningKeyRecord } from '../../domain/tokens/signing-keys.ts';
 import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
 import type { SecurityEvent as SecurityEventRecord } from '../../domain/security/security-event.ts';
@@ -142,6 +143,8 @@ export type Query = {
   sessions: SessionConnection;
   /** All of them, the one that signs last first. */
   signingKeys: Array<SigningKey>;
+  /** How Castellan is. For whoever may read SystemHealth everywhere. */
+  systemHealth: SystemHealth;
   /** Who acts; null when nobody is signed in. */
   me?: Maybe<User>;
   /** Null when there is no such user, or none that you may read. */
@@ -2000,11 +2003,24 @@ export type SecurityEvent = {
   /**
    * session.takeover_suspected: a session was used from another network and another device than those it is bound to.
    * session.refresh_reuse: an old refresh token was shown, so somebody has a copy.
+   * sign_in.failures, sign_in.blocked: many wrong passwords or codes for one account, or tries that came too early to be looked at.
+   * account.locked: an account takes no password any more.
+   * sign_in.stuffing: one network failed to sign in to many accounts. sign_in.spraying: one wrong password was tried on many.
+   * credential.guessed, credential.replayed: many credentials from one network that never held, or were revoked.
+   * grant.denied: somebody keeps trying to give rights that they may not give. read.denied: or to read what they may not.
+   * origin.refused, csrf.refused: pages of strangers use cookies, or try to.
+   * api_key.new_network: an API key was used from a network that it had not been used from.
+   * signing_key.rotated, signing_key.revoked, policy.changed: somebody who may has done so.
    */
   kind: Scalars['String']['output'];
   severity: SecuritySeverity;
-  userId: Scalars['ID']['output'];
-  sessionId: Scalars['ID']['output'];
+  /** Null where it is about nobody, or nobody in particular. */
+  userId?: Maybe<Scalars['ID']['output']>;
+  sessionId?: Maybe<Scalars['ID']['output']>;
+  /** What else it is about: an API key, a signing key, a version of the policy. */
+  subjectId?: Maybe<Scalars['ID']['output']>;
+  /** How much of it added up to the event; null where one was enough. */
+  count?: Maybe<Scalars['Float']['output']>;
   /** Null when you may not read it, or it is not there any more. */
   session?: Maybe<Session>;
   /** What was done: report, step-up or revoke. */
@@ -2019,6 +2035,8 @@ export type SecurityEvent = {
 };
 
 export type SecuritySeverity =
+  /** Done by somebody who may. */
+  | 'info'
   /** There may be a harmless reason. */
   | 'warning'
   | 'critical';
@@ -2399,6 +2417,100 @@ export type RevokeSigningKeyPayload = {
   receipt: Receipt;
   position: Scalars['String']['output'];
 };
+
+/** All instances, as each last said, and what they share. */
+export type SystemHealth = {
+  __typename?: 'SystemHealth';
+  status: SystemStatus;
+  /** Empty where everything is as it should be. */
+  problems: Array<HealthProblem>;
+  at: Scalars['DateTime']['output'];
+  /** Of the last change of authority. */
+  position: Scalars['String']['output'];
+  /** The policy in force. */
+  policyVersion?: Maybe<Scalars['String']['output']>;
+  /** Migrations that the database lacks for the instance that answers. */
+  missingMigrations: Array<Scalars['String']['output']>;
+  backlog: Backlog;
+  /** Those that have been silent for longest first. */
+  instances: Array<InstanceHealth>;
+};
+
+export type SystemStatus =
+  | 'ok'
+  /** Something is not as it should be, and is named in problems. What is promised holds all the same. */
+  | 'degraded';
+
+export type HealthProblem = {
+  __typename?: 'HealthProblem';
+  /**
+   * Of all: migrations, events and errands (which have waited for more than a minute). Of one instance: silent (it has not said
+   * how it is), authority (no lease), pool (no free connection to PostgreSQL), policy (the one in force cannot be loaded), policy_files,
+   * policy_version (it decides by another one) and redis.
+   */
+  name: Scalars['String']['output'];
+  /** The instance that it is about; null for what all share. */
+  instanceId?: Maybe<Scalars['ID']['output']>;
+};
+
+/** What waits to be done by whichever instance comes first. Counted up to 10,000. */
+export type Backlog = {
+  __typename?: 'Backlog';
+  /** Events without a number, and for how long the first of them has waited. */
+  events: Scalars['Int']['output'];
+  eventsSeconds: Scalars['Float']['output'];
+  /** Mails and sign-ups that are due, and for how long the first of them has been. */
+  errands: Scalars['Int']['output'];
+  errandsSeconds: Scalars['Float']['output'];
+};
+
+export type InstanceStatus =
+  | 'active'
+  /** It has been silent, gets no further lease, and is removed when its last one must have run out. */
+  | 'marked';
+
+/** One that is running, or died a few seconds ago. What it says of itself is null until it has said it. */
+export type InstanceHealth = {
+  __typename?: 'InstanceHealth';
+  id: Scalars['ID']['output'];
+  /** Whether it is the one that answers. */
+  current: Scalars['Boolean']['output'];
+  state: InstanceStatus;
+  /** Its last heartbeat, by the clock of the database. */
+  lastSeenAt: Scalars['DateTime']['output'];
+  /** Up to where it has applied the authority log, and how many entries that is behind. Both may be half a second old. */
+  position: Scalars['String']['output'];
+  lag: Scalars['Float']['output'];
+  /** When it said what follows: every 5 seconds. */
+  reportedAt?: Maybe<Scalars['DateTime']['output']>;
+  version?: Maybe<Scalars['String']['output']>;
+  startedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** What keeps requests away from it: authority, pool, policy, migrations. */
+  notReady: Array<Scalars['String']['output']>;
+  /** For how long it may decide without asking the database. */
+  leaseMarginSeconds?: Maybe<Scalars['Float']['output']>;
+  pool?: Maybe<ConnectionPool>;
+  redis?: Maybe<RedisStatus>;
+  policyVersion?: Maybe<Scalars['String']['output']>;
+  policyFilesUsable?: Maybe<Scalars['Boolean']['output']>;
+  /** For how long events have been waiting for their numbers, as far as it knew. */
+  outboxLagSeconds?: Maybe<Scalars['Float']['output']>;
+};
+
+export type ConnectionPool = {
+  __typename?: 'ConnectionPool';
+  connections: Scalars['Int']['output'];
+  idle: Scalars['Int']['output'];
+  /** Who waits for a connection. */
+  waiting: Scalars['Int']['output'];
+  max: Scalars['Int']['output'];
+};
+
+export type RedisStatus =
+  | 'answers'
+  | 'silent'
+  /** It has a stand-in of its own, which serves one instance. */
+  | 'none';
 
 export type UserStatus =
   | 'active'
@@ -2858,6 +2970,14 @@ export type ResolversTypes = {
   SigningKeyState: SigningKeyState;
   RotateSigningKeyPayload: ResolverTypeWrapper<Omit<RotateSigningKeyPayload, 'signingKey'> & { signingKey: ResolversTypes['SigningKey'] }>;
   RevokeSigningKeyPayload: ResolverTypeWrapper<Omit<RevokeSigningKeyPayload, 'signingKey'> & { signingKey: ResolversTypes['SigningKey'] }>;
+  SystemHealth: ResolverTypeWrapper<SystemHealthRecord>;
+  SystemStatus: SystemStatus;
+  HealthProblem: ResolverTypeWrapper<HealthProblem>;
+  Backlog: ResolverTypeWrapper<Backlog>;
+  InstanceStatus: InstanceStatus;
+  InstanceHealth: ResolverTypeWrapper<InstanceHealthRecord>;
+  ConnectionPool: ResolverTypeWrapper<ConnectionPool>;
+  RedisStatus: RedisStatus;
   Metadata: ResolverTypeWrapper<Scalars['Metadata']['output']>;
   UserStatus: UserStatus;
   UserFilter: UserFilter;
@@ -3053,6 +3173,11 @@ export type ResolversParentTypes = {
   SigningKey: SigningKeyRecord;
   RotateSigningKeyPayload: Omit<RotateSigningKeyPayload, 'signingKey'> & { signingKey: ResolversParentTypes['SigningKey'] };
   RevokeSigningKeyPayload: Omit<RevokeSigningKeyPayload, 'signingKey'> & { signingKey: ResolversParentTypes['SigningKey'] };
+  SystemHealth: SystemHealthRecord;
+  HealthProblem: HealthProblem;
+  Backlog: Backlog;
+  InstanceHealth: InstanceHealthRecord;
+  ConnectionPool: ConnectionPool;
   Metadata: Scalars['Metadata']['output'];
   UserFilter: UserFilter;
   UserOrder: UserOrder;
@@ -3123,6 +3248,7 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType, RequireFields<QuerySessionArgs, 'id'>>;
   sessions?: Resolver<ResolversTypes['SessionConnection'], ParentType, ContextType, RequireFields<QuerySessionsArgs, 'first'>>;
   signingKeys?: Resolver<Array<ResolversTypes['SigningKey']>, ParentType, ContextType>;
+  systemHealth?: Resolver<ResolversTypes['SystemHealth'], ParentType, ContextType>;
   me?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
   user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType, RequireFields<QueryUserArgs, 'id'>>;
   users?: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<QueryUsersArgs, 'first'>>;
@@ -3947,8 +4073,10 @@ export type SecurityEventResolvers<ContextType = OperationContext, ParentType ex
   at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   kind?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   severity?: Resolver<ResolversTypes['SecuritySeverity'], ParentType, ContextType>;
-  userId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
-  sessionId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  userId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  sessionId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  subjectId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  count?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
   session?: Resolver<Maybe<ResolversTypes['Session']>, ParentType, ContextType>;
   action?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   address?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -4183,6 +4311,55 @@ export type RevokeSigningKeyPayloadResolvers<ContextType = OperationContext, Par
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type SystemHealthResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['SystemHealth'] = ResolversParentTypes['SystemHealth']> = {
+  status?: Resolver<ResolversTypes['SystemStatus'], ParentType, ContextType>;
+  problems?: Resolver<Array<ResolversTypes['HealthProblem']>, ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  policyVersion?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  missingMigrations?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  backlog?: Resolver<ResolversTypes['Backlog'], ParentType, ContextType>;
+  instances?: Resolver<Array<ResolversTypes['InstanceHealth']>, ParentType, ContextType>;
+};
+
+export type HealthProblemResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['HealthProblem'] = ResolversParentTypes['HealthProblem']> = {
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  instanceId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+};
+
+export type BacklogResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Backlog'] = ResolversParentTypes['Backlog']> = {
+  events?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  eventsSeconds?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  errands?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  errandsSeconds?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type InstanceHealthResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['InstanceHealth'] = ResolversParentTypes['InstanceHealth']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  current?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['InstanceStatus'], ParentType, ContextType>;
+  lastSeenAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  lag?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  reportedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  version?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  startedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  notReady?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
+  leaseMarginSeconds?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  pool?: Resolver<Maybe<ResolversTypes['ConnectionPool']>, ParentType, ContextType>;
+  redis?: Resolver<Maybe<ResolversTypes['RedisStatus']>, ParentType, ContextType>;
+  policyVersion?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  policyFilesUsable?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  outboxLagSeconds?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+};
+
+export type ConnectionPoolResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ConnectionPool'] = ResolversParentTypes['ConnectionPool']> = {
+  connections?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  idle?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  waiting?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  max?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
 export interface MetadataScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['Metadata'], any> {
   name: 'Metadata';
 }
@@ -4372,6 +4549,11 @@ export type Resolvers<ContextType = OperationContext> = {
   SigningKey?: SigningKeyResolvers<ContextType>;
   RotateSigningKeyPayload?: RotateSigningKeyPayloadResolvers<ContextType>;
   RevokeSigningKeyPayload?: RevokeSigningKeyPayloadResolvers<ContextType>;
+  SystemHealth?: SystemHealthResolvers<ContextType>;
+  HealthProblem?: HealthProblemResolvers<ContextType>;
+  Backlog?: BacklogResolvers<ContextType>;
+  InstanceHealth?: InstanceHealthResolvers<ContextType>;
+  ConnectionPool?: ConnectionPoolResolvers<ContextType>;
   Metadata?: GraphQLScalarType;
   UserConnection?: UserConnectionResolvers<ContextType>;
   UserEdge?: UserEdgeResolvers<ContextType>;

@@ -83,6 +83,7 @@ export class LiveSubscription<E extends Placed>
     const subscription = new LiveSubscription<E>(context, by, source);
     // Registered first: a revocation that comes while the source opens must find it.
     services.live.add(subscription);
+    if (context.figure !== null) context.figure.running += 1;
     context.running = subscription;
     try {
       subscription.#schedule();
@@ -306,6 +307,7 @@ export class LiveSubscription<E extends Placed>
     this.#expiry?.cancel();
     this.#stopSource?.();
     this.#context.services.live.remove(this);
+    if (this.#context.figure !== null) this.#context.figure.running -= 1;
     this.#flushed.resolve();
     this.#wake?.();
   }

@@ -25,6 +25,7 @@ const OWN_SUBJECTS: ReadonlySet<string> = new Set([
   'SigningKey',
   'Policy',
   'Analytics',
+  'SystemHealth',
 ]);
 
 export const permissions: Resolvers = {

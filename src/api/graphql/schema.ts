@@ -26,6 +26,7 @@ import { sessionEvents } from './session-events.ts';
 import { serviceAccounts } from './service-accounts.ts';
 import { sessions } from './sessions.ts';
 import { signingKeys } from './signing-keys.ts';
+import { systemHealth } from './system-health.ts';
 import { users } from './users.ts';
 
 type ResolverMap = Readonly<Record<string, unknown>>;
@@ -52,6 +53,7 @@ const MODULES: readonly ResolverMap[] = [
   analytics,
   activity,
   audit,
+  systemHealth,
 ];
 
 /** The executable subgraph. Throws when schema and resolvers do not fit each other, which graphql-js would pass over. */

@@ -27,7 +27,7 @@ export const securityEvents: Resolvers = {
     severity: readField('severity'),
     userId: readField('userId'),
     sessionId: readField('sessionId'),
-    session: ({ sessionId }, _args, { loaders }) => loaders.sessions.load(sessionId),
+    session: ({ sessionId }, _args, { loaders }) => (sessionId === null ? null : loaders.sessions.load(sessionId)),
     device: ({ deviceKind, browser, os }) => (deviceKind === null ? null : { kind: deviceKind, browser, os }),
     scope: readField('scope'),
     scopes: (event, _args, { by, policy }) => {

@@ -6,10 +6,12 @@ import type { Services } from './context.ts';
 export function noteUse(
   by: Principal,
   protocol: Protocol,
-  { activity, keyUses }: Pick<Services, 'activity' | 'keyUses'>,
+  { activity, keyUses, detectors }: Pick<Services, 'activity' | 'keyUses' | 'detectors'>,
 ): void {
   if (by.kind !== 'user') return;
   const { sessionId, key } = by.credential;
   if (sessionId !== null) activity.touch(sessionId, protocol);
-  if (key !== null) keyUses.touch(key.id, key.version);
+  if (key === null) return;
+  keyUses.touch(key.id, key.version);
+  detectors.usedFrom(key.id, by.id, key.from?.address ?? null);
 }

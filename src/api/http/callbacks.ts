@@ -4,7 +4,7 @@ import { Refusal } from '../../domain/refusals.ts';
 import type { OperationContext, Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
-import { delivered } from '../graphql/execution.ts';
+import { begun, delivered } from '../graphql/execution.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import type { CallbackCalls } from './callback-calls.ts';
 import type { CallbackOrigins } from './callback-origins.ts';
@@ -113,13 +113,15 @@ export class Callbacks {
     const operation = documents.operation(asked ?? {}, limitsFor(contextValue));
     if (!('kind' in operation)) return { errors: operation };
     const { operationName = null, variables = null } = asked ?? {};
-    return subscribe({
+    contextValue.asks(operation.figure);
+    const result = subscribe({
       schema,
       document: operation.document,
       operationName,
       variableValues: variables,
       contextValue,
     });
+    return begun(result, contextValue);
   }
 
   async #follow(

@@ -5,7 +5,7 @@ import { Refusal } from '../../domain/refusals.ts';
 import type { OperationContext, Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
-import { delivered, EXECUTION } from '../graphql/execution.ts';
+import { begun, delivered, EXECUTION } from '../graphql/execution.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { PROTECTION } from './headers.ts';
 import { whileWaited } from './graphql-route.ts';
@@ -135,7 +135,8 @@ export class EventStreams {
     const limits = limitsFor(contextValue);
     const operation = this.#documents.operation(asked ?? {}, limits);
     if (!('kind' in operation)) return { errors: operation };
-    const { document, kind } = operation;
+    const { document, kind, figure } = operation;
+    contextValue.asks(figure);
     const { operationName = null, variables = null } = asked ?? {};
     const args = {
       schema: this.#schema,
@@ -147,7 +148,7 @@ export class EventStreams {
       options: EXECUTION,
     };
     if (kind === 'mutation') contextValue.undertaking.goOn();
-    return kind === 'subscription' ? subscribe(args) : execute(args);
+    return kind === 'subscription' ? begun(subscribe(args), contextValue) : execute(args);
   }
 
   async #follow(

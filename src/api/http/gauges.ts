@@ -1,4 +1,5 @@
 import type { LabelledCounts } from '../../domain/authority/labelled.ts';
+import { raisedEvents } from '../../domain/security/raise.ts';
 import { hashing } from '../../domain/users/hashing.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { Services } from '../graphql/context.ts';
@@ -18,6 +19,8 @@ export function observe(
     activity,
     cleaner,
     eventFeeds,
+    drainer,
+    detectors,
     operationLimits,
     loadShedder,
   }: Services,
@@ -33,9 +36,17 @@ export function observe(
     'The position up to which this instance has applied the authority log.',
     () => tail.position.seq,
   );
+  metrics.gauge('authority_lag', 'Entries of the authority log that were there and not applied yet.', () => tail.lag);
+  metrics.gauge('instances', 'Instances that are running, as this one knows.', () => tail.instances);
+  metrics.gauge(
+    'outbox_lag_seconds',
+    'For how long events have been waiting for their numbers, as far as this instance knows.',
+    () => drainer.lagSeconds,
+  );
   metrics.gauge('tombstones', 'Targets of the recent authority log kept in memory.', () => tail.tombstones.size);
   metrics.gauge('standings', 'Principals kept in memory with their abilities.', () => standings.size);
   metrics.gauge('session_states', 'Sessions whose state is kept in memory.', () => sessionStates.size);
+  metrics.gauge('api_keys', 'API keys whose state is kept in memory.', () => keyStates.size);
   metrics.gauge('live_operations', 'Subscriptions and sockets that revocations can end.', () => live.size);
   metrics.gauge(
     'event_subscribers',
@@ -95,6 +106,14 @@ export function observe(
     'Old entries of the authority log that were removed.',
     () => cleaner.removed.logEntries,
   );
+  metrics.counters('security_events_total', 'Security events that this instance raised, by kind.', () =>
+    raisedEvents().map(([kind, value]) => ({ labels: { kind }, value })),
+  );
+  metrics.counter(
+    'security_signals_dropped_total',
+    'What may be an attack and was not counted, since too much else was.',
+    () => detectors.dropped,
+  );
   observeCache(metrics, 'standing', 'Standings', standings);
   observeCache(metrics, 'session_state', 'States of sessions', sessionStates);
   observeCache(metrics, 'api_key', 'API keys', keyStates);
@@ -107,6 +126,12 @@ function observeCache(
   what: string,
   { counts }: { readonly counts: LabelledCounts },
 ): void {
+  metrics.counter(`${name}_memory_hits_total`, `${what} found in memory.`, () => counts.memoryHits);
+  metrics.counter(
+    `${name}_memory_misses_total`,
+    `${what} not found in memory, or outdated there.`,
+    () => counts.memoryMisses,
+  );
   metrics.counter(`${name}_cache_hits_total`, `${what} taken from the shared cache.`, () => counts.cacheHits);
   metrics.counter(`${name}_cache_misses_total`, `${what} the shared cache did not have.`, () => counts.cacheMisses);
   metrics.counter(

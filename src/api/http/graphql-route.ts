@@ -7,8 +7,8 @@ import type { AskedOperation, OperationContext, Services } from '../graphql/cont
 import type { Documents } from '../graphql/documents.ts';
 import { inTime } from '../graphql/deadlines.ts';
 import { demandProven } from '../graphql/places.ts';
+import { noteTurnedAway } from '../graphql/signals.ts';
 import { toPublicError } from '../graphql/errors.ts';
-import type { Metrics } from '../../kit/metrics.ts';
 import type { CallbackStream } from './callback-stream.ts';
 import type { Callbacks } from './callbacks.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -17,6 +17,7 @@ import { PROTECTION } from './headers.ts';
 import { contextNow, contextOf } from './identity.ts';
 import type { KnownQueries } from './known-queries.ts';
 import { limitHeaders } from './limit-headers.ts';
+import { tracing } from '../../kit/tracing.ts';
 import { requestOf } from './operation-request.ts';
 import type { Origins } from './origins.ts';
 import { shedding } from './shedding.ts';
@@ -35,57 +36,67 @@ export interface GraphqlRouteParts {
   readonly origins: Origins;
   /** Null where a browser sees none. */
   readonly explorer: Explorer | null;
-  readonly metrics: Metrics;
 }
 
 export function addGraphqlRoute(
   server: FastifyInstance,
-  { apollo, services, documents, known, streams, callbacks, origins, explorer, metrics }: GraphqlRouteParts,
+  { apollo, services, documents, known, streams, callbacks, origins, explorer }: GraphqlRouteParts,
 ): void {
-  const answered = metrics.operations.labels({ kind: 'query', outcome: 'ok' });
-  const failed = metrics.operations.labels({ kind: 'query', outcome: 'errors' });
   server.route({
     method: ['GET', 'POST'],
     url: '/graphql',
     onRequest: shedding(services.loadShedder),
-    handler: async (request, reply) => {
-      if (explorer?.wantedBy(request) === true) return explorer.answer(reply);
-      let context: OperationContext | null = null;
-      let isStream: boolean;
-      let limits: Headers = {};
-      let callback: CallbackStream | null = null;
-      try {
-        if (callbacks.wantedBy(request)) callback = await callbacks.admit(request);
-        context = contextNow(request, services) ?? (await contextOf(request, services, origins));
-        const asked = admitted(context, askedBy(request));
-        const allowance = asked !== null && 'then' in asked ? await asked : asked;
-        limits = limitHeaders(allowance);
-        if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
-        if (context.unproven !== null) demandProven(context, documents, requestOf(request));
-        if (callback !== null) return await callbacks.serve(request, reply, context, callback);
-        isStream = streams.wantedBy(request, context);
-        if (isStream) streams.admit(request, reply, context);
-      } catch (error) {
-        context?.failed();
-        const address = services.proxies.clientOf(request.headers, request.ip);
-        const allowance = services.operationLimits.admitRefused(error, address);
-        reply.headers({ 'cache-control': PRIVATE, ...limits, ...limitHeaders(allowance) });
-        return refuse(reply, allowance?.refusal ?? error, services);
-      }
-      if (isStream) return streams.serve(request, reply, context, limits);
-      const query = known.find(request, context);
-      if (query !== null) {
-        const body = await whileWaited(reply, context, () => known.answer(query, context));
-        if (body !== null) {
-          const isWhole = body.startsWith('{"data":');
-          (isWhole ? answered : failed).inc();
-          if (!isWhole) context.failed();
-          return send(reply, 200, query.headers, body, limits);
-        }
-      }
-      return answer(apollo, known, request, reply, context, limits);
-    },
+    handler: (request, reply) => (tracing.on ? traced(request, reply) : handle(request, reply)),
   });
+
+  function traced(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { method, headers } = request;
+    const attributes = { 'http.request.method': method, 'http.route': '/graphql' };
+    return tracing.received(`${method} /graphql`, headers, attributes, async () => {
+      const answered = await handle(request, reply);
+      tracing.found(null, { 'http.response.status_code': reply.raw.statusCode });
+      return answered;
+    });
+  }
+
+  async function handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    if (explorer?.wantedBy(request) === true) return explorer.answer(reply);
+    let context: OperationContext | null = null;
+    let isStream: boolean;
+    let limits: Headers = {};
+    let callback: CallbackStream | null = null;
+    try {
+      if (callbacks.wantedBy(request)) callback = await callbacks.admit(request);
+      context = contextNow(request, services) ?? (await contextOf(request, services, origins));
+      const asked = admitted(context, askedBy(request));
+      const allowance = asked !== null && 'then' in asked ? await asked : asked;
+      limits = limitHeaders(allowance);
+      if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
+      if (context.unproven !== null) demandProven(context, documents, requestOf(request));
+      if (callback !== null) return await callbacks.serve(request, reply, context, callback);
+      isStream = streams.wantedBy(request, context);
+      if (isStream) streams.admit(request, reply, context);
+    } catch (error) {
+      context?.failed();
+      const address = services.proxies.clientOf(request.headers, request.ip);
+      noteTurnedAway(error, address, services);
+      const allowance = services.operationLimits.admitRefused(error, address);
+      reply.headers({ 'cache-control': PRIVATE, ...limits, ...limitHeaders(allowance) });
+      const refusal = allowance?.refusal ?? error;
+      documents.operations.refused(refusal instanceof Refusal ? refusal.code : 'INTERNAL');
+      return refuse(reply, refusal, services);
+    }
+    if (isStream) return streams.serve(request, reply, context, limits);
+    const query = known.find(request, context);
+    if (query !== null) {
+      const body = await whileWaited(reply, context, () => known.answer(query, context));
+      if (body !== null) {
+        if (!body.startsWith('{"data":')) context.failed();
+        return send(reply, 200, query.headers, body, limits);
+      }
+    }
+    return answer(apollo, known, request, reply, context, limits);
+  }
 }
 
 async function answer(

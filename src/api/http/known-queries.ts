@@ -5,9 +5,10 @@ import type { DocumentLimits } from '../../kit/limits.ts';
 import type { Log } from '../../kit/log.ts';
 import type { OperationContext } from '../graphql/context.ts';
 import { type Documents, type Operation, tooCostly } from '../graphql/documents.ts';
-import { toPublicError } from '../graphql/errors.ts';
+import { firstCode, toPublicError } from '../graphql/errors.ts';
 import { EXECUTION } from '../graphql/execution.ts';
 import { limitsFor } from '../graphql/limits.ts';
+import type { OperationFigure } from '../graphql/operation-figures.ts';
 import { TRACE_HEADER } from '../graphql/traces.ts';
 
 const KNOWN_MAX = 1_000;
@@ -19,6 +20,7 @@ export interface KnownQuery {
   readonly document: DocumentNode;
   readonly variables: Readonly<Record<string, unknown>> | null;
   readonly operationName: string | null;
+  readonly figure: OperationFigure;
   /** What Apollo Server answered with. */
   readonly headers: ReadonlyMap<string, string>;
 }
@@ -59,7 +61,8 @@ export class KnownQueries {
     if (learned === undefined || learned.limits !== limitsFor(context)) return null;
     const { operation, headers, limits } = learned;
     if (!operation.cost.isFixed && tooCostly(operation.cost, plain.variables, limits) !== null) return null;
-    return { document: operation.document, headers, variables: plain.variables, operationName: plain.operationName };
+    const { document, figure } = operation;
+    return { document, figure, headers, variables: plain.variables, operationName: plain.operationName };
   }
 
   /** Remembers a query that was answered with status 200 and without errors. */
@@ -82,13 +85,21 @@ export class KnownQueries {
       operationName: known.operationName,
       options: EXECUTION,
     });
-    return 'then' in result ? result.then((each) => this.#bodyOf(each)) : this.#bodyOf(result);
+    return 'then' in result
+      ? result.then((each) => this.#bodyOf(each, known, contextValue))
+      : this.#bodyOf(result, known, contextValue);
   }
 
-  #bodyOf({ data, errors }: ExecutionResult): string | null {
+  #bodyOf({ data, errors }: ExecutionResult, { figure }: KnownQuery, context: OperationContext): string | null {
     if (data === undefined) return null;
-    if (errors === undefined) return `{"data":${JSON.stringify(data)}}\n`;
-    return `${JSON.stringify({ errors: errors.map((error) => toPublicError(error, this.#logger)), data })}\n`;
+    context.asks(figure);
+    if (errors === undefined) {
+      context.answered(null);
+      return `{"data":${JSON.stringify(data)}}\n`;
+    }
+    const told = errors.map((error) => toPublicError(error, this.#logger));
+    context.answered(firstCode(told));
+    return `${JSON.stringify({ errors: told, data })}\n`;
   }
 }
 
@@ -97,7 +108,7 @@ function plainOf({
   method,
   headers,
   body,
-}: Asked): (Omit<KnownQuery, 'document' | 'headers'> & { readonly query: string }) | null {
+}: Asked): (Omit<KnownQuery, 'document' | 'figure' | 'headers'> & { readonly query: string }) | null {
   // A trace is of all that Apollo Server does.
   if (headers[TRACE_HEADER] !== undefined) return null;
   if (method !== 'POST' || typeof body !== 'object' || body === null || Array.isArray(body)) return null;

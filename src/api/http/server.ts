@@ -17,7 +17,10 @@ export interface ServerParts {
   readonly metricsToken: Secret | null;
   readonly logger: Log;
   /** Whether this instance may be sent requests, and what is wrong if not. */
-  readonly readiness: () => Readonly<Record<string, boolean>>;
+  readonly readiness: () => {
+    readonly checks: Readonly<Record<string, boolean>>;
+    readonly reasons: Readonly<Record<string, string>>;
+  };
   /** Whether it ends soon: then no answer keeps its connection. */
   readonly leaving: () => boolean;
   /** What is wrong with it that need not keep requests away. */
@@ -73,12 +76,15 @@ export function createServer({
   server.get('/health/live', () => ({ status: 'ok' }));
 
   server.get('/health/ready', (_request, reply) => {
-    const checks = readiness();
+    const { checks, reasons } = readiness();
     const ready = Object.values(checks).every(Boolean);
     const warned = warnings();
-    return reply
-      .code(ready ? 200 : 503)
-      .send({ status: ready ? 'ok' : 'unavailable', checks, ...(warned.length > 0 && { warnings: warned }) });
+    return reply.code(ready ? 200 : 503).send({
+      status: ready ? 'ok' : 'unavailable',
+      checks,
+      ...(!ready && { reasons }),
+      ...(warned.length > 0 && { warnings: warned }),
+    });
   });
 
   server.get('/.well-known/jwks.json', (_request, reply) =>

@@ -19,9 +19,10 @@ import { isTrusted } from '../http/gateways.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { inTime } from '../graphql/deadlines.ts';
 import { atItsPlace, demandProven } from '../graphql/places.ts';
-import { toGraphQLError, toPublicError } from '../graphql/errors.ts';
-import { delivered, EXECUTION } from '../graphql/execution.ts';
+import { firstCode, toGraphQLError, toPublicError } from '../graphql/errors.ts';
+import { begun, delivered, EXECUTION } from '../graphql/execution.ts';
 import { admitted, overloaded } from '../graphql/admission.ts';
+import { noteTurnedAway } from '../graphql/signals.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { CLOSE, type Connection } from './connection.ts';
 import { connectionCredential, connectionGateway, operationCredential } from './identity.ts';
@@ -58,6 +59,7 @@ export function protocolOptions(
     try {
       return await identify();
     } catch (error) {
+      noteTurnedAway(error, from.address, services);
       throw services.operationLimits.admitRefused(error, from.address)?.refusal ?? error;
     }
   }
@@ -91,12 +93,12 @@ export function protocolOptions(
       unproven,
       byGateway,
     });
-    const begun = await begin(contextValue, connection, id, payload).catch((error: unknown) => {
+    const args = await begin(contextValue, connection, id, payload).catch((error: unknown) => {
       contextValue.failed();
       throw error;
     });
-    if (isErrors(begun)) contextValue.failed();
-    return begun;
+    if (isErrors(args)) contextValue.failed();
+    return args;
   }
 
   /** Counts it, and reads what it asks for. What is refused from then on has failed. */
@@ -115,6 +117,7 @@ export function protocolOptions(
     if (isErrors(operation)) return operation;
     // Closed while it was identified: nothing more is executed for this client.
     if (connection.closing) return [new GraphQLError('The socket is closing.')];
+    contextValue.asks(operation.figure);
     if (operation.kind === 'mutation') contextValue.undertaking.goOn();
     connection.started(id, operation.kind, contextValue);
     return {
@@ -149,7 +152,9 @@ export function protocolOptions(
         // Opening it does nothing: what must be proven first is asked of each operation.
         const { by } = await whoIs(extra, () => credential);
         if (by.kind === 'user' && csrfToken !== null)
-          csrfTokens.demand(demandSession(by).credential.sessionId, csrfToken);
+          await limited(extra, () =>
+            Promise.resolve(csrfTokens.demand(demandSession(by).credential.sessionId, csrfToken)),
+          );
         connection.credential = credential;
         connection.byCookie = csrfToken !== null;
         if (by.kind === 'user' && !byGateway) connection.leaves(open.ofUser(by.id));
@@ -187,12 +192,15 @@ export function protocolOptions(
       }
       connection.arrived(id);
       const prepared = await prepare(extra, id, payload).catch((error: unknown) => [toGraphQLError(error, logger)]);
-      if (isErrors(prepared)) connection.completed(id);
+      if (isErrors(prepared)) {
+        connection.completed(id);
+        documents.operations.refused(firstCode(prepared) ?? 'INTERNAL');
+      }
       return prepared;
     },
 
     execute: (args) => untilLate(args, () => execute(args)),
-    subscribe: (args) => untilLate(args, () => subscribe(args)),
+    subscribe: (args) => untilLate(args, () => begun(subscribe(args), args.contextValue as OperationContext)),
 
     onNext: (_context, _id, _payload, { contextValue }, result) =>
       // It was made in onSubscribe.

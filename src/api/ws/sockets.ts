@@ -6,6 +6,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { REFUSALS, Refusal } from '../../domain/refusals.ts';
 import type { Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
+import { noteTurnedAway } from '../graphql/signals.ts';
 import { byGateway, gatewayIn } from '../http/gateways.ts';
 import type { OpenConnections } from '../http/open-connections.ts';
 import { requestOrigin } from '../http/request-origin.ts';
@@ -50,7 +51,11 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
   httpServer.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     if (request.url?.split('?')[0] !== '/graphql') return refuseUpgrade(socket, 404, 'Not Found');
-    if (!origins.allow(request.headers)) return refuseUpgrade(socket, 403, 'Forbidden');
+    if (!origins.allow(request.headers)) {
+      const address = services.proxies.clientOf(request.headers, request.socket.remoteAddress ?? null);
+      noteTurnedAway(new Refusal('FORBIDDEN', 'Not from there.', { reason: 'origin' }), address, services);
+      return refuseUpgrade(socket, 403, 'Forbidden');
+    }
     if (gatewayIn(request.headers) === null) return admit(request, socket, head);
     // It opens one for each of its users, all from one address.
     byGateway({ headers: request.headers, ip: request.socket.remoteAddress ?? '' }, services).then(

@@ -100,6 +100,10 @@ export class KeyStates {
     return this.#states.counts;
   }
 
+  get size(): number {
+    return this.#states.size;
+  }
+
   /** What is known of this key, if it is current; no round trip. Counts only under a valid lease. */
   warm(id: string): KeyState | null {
     return this.#states.warm(id);

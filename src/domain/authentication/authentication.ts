@@ -4,6 +4,7 @@ import type { Authority, Enforced } from '../authority/authority.ts';
 import { formatPosition, type Position } from '../authority/position.ts';
 import { demandSession, SYSTEM } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
+import { raise } from '../security/raise.ts';
 import { ACTIVITY_LOSS_MS } from '../sessions/activity.ts';
 import { readClient, readDevice } from '../sessions/device.ts';
 import type { SessionProfiles } from '../sessions/profiles.ts';
@@ -22,6 +23,7 @@ import type { DeviceTokens } from './device-tokens.ts';
 import type { MfaRequired, SecondFactors } from './second-factors.ts';
 import { LimitReached, SessionLimit, type SessionLimitSettings } from './session-limit.ts';
 import { noteFailure, signInFrom } from './sign-in.ts';
+import type { SignInSignals } from './sign-in-signals.ts';
 import { Suspected, type Takeovers } from './takeovers.ts';
 import { type SignInGuard, wrongCredentials } from './sign-in-guard.ts';
 
@@ -81,6 +83,7 @@ export class Authentication {
   readonly #deviceTokens: DeviceTokens;
   readonly #notices: Notices;
   readonly #takeovers: Takeovers;
+  readonly #signals: SignInSignals;
   readonly #settings: SessionSettings;
   readonly #clock: Clock;
 
@@ -96,6 +99,7 @@ export class Authentication {
     deviceTokens: DeviceTokens;
     notices: Notices;
     takeovers: Takeovers;
+    signals: SignInSignals;
     settings: SessionSettings;
     clock: Clock;
   }) {
@@ -111,6 +115,7 @@ export class Authentication {
     this.#deviceTokens = parts.deviceTokens;
     this.#notices = parts.notices;
     this.#takeovers = parts.takeovers;
+    this.#signals = parts.signals;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
@@ -126,13 +131,16 @@ export class Authentication {
   ): Promise<SignedIn | (MfaRequired & { readonly position: string })> {
     const found = await this.#store.users.findByEmail(input.email.trim());
     const attempt = { email: input.email, found, deviceToken: input.deviceToken ?? null, address: from.address };
+    const failed = { email: input.email, userId: found?.user.id ?? null, address: from.address };
     const { passwordStrength } = this.#settings;
     const isRight = async () => {
       const right = await verifyPassword(input.password, found?.passwordHash ?? null, passwordStrength);
-      if (!right) await this.#noteWrongPassword(found?.user.id ?? null, from);
-      return right;
+      if (right) return true;
+      this.#signals.wrongPassword(failed, input.password);
+      await this.#noteWrongPassword(failed.userId, from);
+      return false;
     };
-    return this.#guard.signIn(attempt, isRight, async (cleared) => {
+    const signedIn = this.#guard.signIn(attempt, isRight, async (cleared) => {
       // Nobody has the password of nobody.
       if (found === null) throw wrongCredentials();
       const again = await this.#rehashed(found, input.password);
@@ -156,6 +164,12 @@ export class Authentication {
       if (value instanceof Refusal) throw value;
       return '__typename' in value ? { ...value, position } : this.#signedIn(value);
     });
+    try {
+      return await signedIn;
+    } catch (error) {
+      this.#signals.refused(error, failed);
+      throw error;
+    }
   }
 
   /** Whoever has the address, and if nobody does: both cost the same. */
@@ -188,6 +202,7 @@ export class Authentication {
       if (refusal === null) return this.#start(tx, { user, from, position, aal: 2, alone });
       // One that was not looked at tells nothing.
       if (refusal.code === 'UNAUTHENTICATED') {
+        this.#signals.wrongCode(user.id, from.address);
         await noteFailure(tx, from, { userId: user.id, outcome: 'wrong_code', clock: this.#clock });
       }
       return refusal;
@@ -308,7 +323,7 @@ export class Authentication {
       const kind = 'session.refresh_reuse';
       const what = { kind, severity: 'critical', action: 'revoke', address, ...readDevice(userAgent) } as const;
       const event = { id: newId('securityEvent'), at: this.#now(), userId, sessionId, ...what };
-      await tx.securityEvents.add(event, `${kind} ${sessionId}`);
+      await raise(tx, event, `${kind} ${sessionId}`);
       await tx.audit.append({ by: userId, sessionId, action: kind, subjectId: sessionId });
     });
   }

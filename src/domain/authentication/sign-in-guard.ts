@@ -57,7 +57,7 @@ export class SignInGuard {
     if (deviceId !== null) return this.#checked(this.#key('device', deviceId), wrongCredentials, isRight, goOn);
 
     this.#addresses.take(attempt.address);
-    const value = await this.#checked(this.#accountKey(attempt.email), wrongCredentials, isRight, goOn);
+    const value = await this.#checked(this.accountKey(attempt.email), wrongCredentials, isRight, goOn);
     this.#addresses.giveBack(attempt.address);
     return value;
   }
@@ -69,8 +69,13 @@ export class SignInGuard {
 
   /** Forgets the wrong passwords of an account, as a part of the transaction. */
   async unlock(tx: Transaction, { id, email }: { readonly id: string; readonly email: string }): Promise<void> {
-    await tx.passwordGuesses.clear(this.#accountKey(email));
+    await tx.passwordGuesses.clear(this.accountKey(email));
     await tx.passwordGuesses.clear(this.#key('session', id));
+  }
+
+  /** One text for all ways to write the address of an account, whether or not anybody has it; it tells nobody which. */
+  accountKey(email: string): string {
+    return this.#key('account', foldEmail(email.trim()));
   }
 
   async #checked<T>(key: string, wrong: () => Refusal, isRight: () => Promise<boolean>, goOn: GoOn<T>): Promise<T> {
@@ -108,10 +113,6 @@ export class SignInGuard {
       return refusal;
     });
     if (value !== null) throw value;
-  }
-
-  #accountKey(email: string): string {
-    return this.#key('account', foldEmail(email.trim()));
   }
 
   #key(kind: 'account' | 'device' | 'session', what: string): string {

@@ -5,6 +5,7 @@ import type { Authority } from '../authority/authority.ts';
 import { type Principal, SYSTEM } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import { type Elsewhere, elsewhere, type IsProxy, type Place } from '../sessions/place.ts';
+import { raise } from '../security/raise.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SessionState } from '../sessions/session-states.ts';
 import type { Transaction } from '../store.ts';
@@ -147,7 +148,7 @@ export class Takeovers {
     const kind = 'session.takeover_suspected';
     const what = { kind, severity: 'warning', action: this.#action, address: from.address, ...there.device } as const;
     const event = { id: newId('securityEvent'), at: this.#now(), userId, sessionId, ...what };
-    if (!(await tx.securityEvents.add(event, `${kind} ${sessionId} ${this.#action} ${there.key}`))) return;
+    if (!(await raise(tx, event, `${kind} ${sessionId} ${this.#action} ${there.key}`))) return;
     const after = { action: this.#action };
     await tx.audit.append({ by: userId, sessionId, action: kind, subjectId: sessionId, after });
   }

@@ -38,6 +38,8 @@ interface Loaded<T> {
 }
 
 export interface LabelledCounts {
+  memoryHits: number;
+  memoryMisses: number;
   cacheHits: number;
   cacheMisses: number;
   cacheRejected: number;
@@ -66,7 +68,14 @@ export class LabelledCache<I, T extends Labelled> {
   #generation = 0;
   #batch: { readonly keys: Map<string, string>; readonly loaded: Promise<Loaded<T>> } | null = null;
   readonly #loading = new Map<string, Promise<Loaded<T>>>();
-  readonly counts: LabelledCounts = { cacheHits: 0, cacheMisses: 0, cacheRejected: 0, databaseReads: 0 };
+  readonly counts: LabelledCounts = {
+    memoryHits: 0,
+    memoryMisses: 0,
+    cacheHits: 0,
+    cacheMisses: 0,
+    cacheRejected: 0,
+    databaseReads: 0,
+  };
 
   constructor(parts: {
     name: string;
@@ -102,9 +111,12 @@ export class LabelledCache<I, T extends Labelled> {
   /** What is known of this id, if it is current; no round trip. Counts only under a valid lease. */
   warm(id: string): T | null {
     const known = this.#known.get(id);
-    if (known === undefined) return null;
-    if (this.isCurrent(known)) return known;
-    this.#known.delete(id);
+    if (known !== undefined && this.isCurrent(known)) {
+      this.counts.memoryHits += 1;
+      return known;
+    }
+    this.counts.memoryMisses += 1;
+    if (known !== undefined) this.#known.delete(id);
     return null;
   }
 

@@ -38,6 +38,7 @@ export class Tail {
   #instanceId = randomUUID();
   #epoch = '';
   #applied = 0;
+  #head = 0;
   #instances = 1;
   #tombstones = new Tombstones(0);
   #leaseUntil = -Infinity;
@@ -71,6 +72,11 @@ export class Tail {
   /** The position up to which this instance has applied the log. */
   get position(): Position {
     return { epoch: this.#epoch, seq: this.#applied };
+  }
+
+  /** How many entries of the log there were, when it was last read, that this instance has not applied. */
+  get lag(): number {
+    return Math.max(0, this.#head - this.#applied);
   }
 
   /** How many instances there are, as the last poll found; a new one is heard of with the next heartbeat. */
@@ -219,6 +225,7 @@ export class Tail {
       heartbeat,
     });
     this.#instances = reply.instances;
+    this.#head = reply.head;
     if (await this.#lostThread(reply)) return true;
 
     await this.#apply(reply.entries);

@@ -12,11 +12,17 @@ export class LimitsWithFallback {
   readonly #limits: RateLimits;
   readonly #share: InstanceShare;
   readonly #uncounted: UncountedUses;
+  #byShare = 0;
 
   constructor(parts: { limits: RateLimits; share: InstanceShare; uncounted: UncountedUses }) {
     this.#limits = parts.limits;
     this.#share = parts.share;
     this.#uncounted = parts.uncounted;
+  }
+
+  /** How often this instance went by its share so far. */
+  get byShare(): number {
+    return this.#byShare;
   }
 
   async take(asked: Asked): Promise<Taken> {
@@ -28,6 +34,7 @@ export class LimitsWithFallback {
 
   /** What is decided here is counted from here. */
   #counted({ use = null }: Asked, taken: Taken): Taken {
+    this.#byShare += 1;
     if (use !== null) this.#uncounted.note(use, taken.allowed ? 'admitted' : 'limited');
     return taken;
   }

@@ -28,6 +28,8 @@ export class Drainer {
   #soon: Timer | null = null;
   #restsUntilMs = -Infinity;
   #stopped = false;
+  /** When it was first found that events wait, and not that none does. */
+  #behindSinceMs: number | null = null;
 
   constructor(parts: {
     store: Store;
@@ -44,6 +46,11 @@ export class Drainer {
     this.#everyMs = parts.everyMs;
     this.#drained = parts.drained;
     this.#numbered = parts.numbered;
+  }
+
+  /** For how long events have been waiting for their numbers, as far as this instance knows. */
+  get lagSeconds(): number {
+    return this.#behindSinceMs === null ? 0 : (this.#clock.monotonicMs() - this.#behindSinceMs) / 1_000;
   }
 
   start(): void {
@@ -80,7 +87,11 @@ export class Drainer {
   }
 
   async #drainAll(): Promise<void> {
-    if (!(await this.#store.outbox.waiting())) return;
+    if (!(await this.#store.outbox.waiting())) {
+      this.#behindSinceMs = null;
+      return;
+    }
+    this.#behindSinceMs ??= this.#clock.monotonicMs();
     for (;;) {
       const { value: events } = await this.#store.transaction(async (tx) => {
         const numbered = await tx.outbox.number(BATCH);
@@ -89,7 +100,10 @@ export class Drainer {
       });
       const last = events.at(-1);
       if (last !== undefined) this.#numbered(last.seq);
-      if (events.length < BATCH) return;
+      if (events.length < BATCH) {
+        this.#behindSinceMs = null;
+        return;
+      }
     }
   }
 }

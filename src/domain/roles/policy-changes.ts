@@ -1,3 +1,4 @@
+import { type Clock, toInstant } from '../../kit/clock.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import { ADMINISTRATOR } from '../policy/administrators.ts';
 import type { Bundle } from '../policy/bundle.ts';
@@ -24,12 +25,14 @@ export class PolicyChanges {
   readonly #authority: Authority;
   readonly #engines: Engines;
   readonly #policy: Policy;
+  readonly #clock: Clock;
 
-  constructor(parts: { bundles: BundleReader; authority: Authority; engines: Engines; policy: Policy }) {
+  constructor(parts: { bundles: BundleReader; authority: Authority; engines: Engines; policy: Policy; clock: Clock }) {
     this.#bundles = parts.bundles;
     this.#authority = parts.authority;
     this.#engines = parts.engines;
     this.#policy = parts.policy;
+    this.#clock = parts.clock;
   }
 
   /**
@@ -69,7 +72,11 @@ export class PolicyChanges {
     return this.#change(by, { action, version: bundle.version, bundle, files }, expectedVersion);
   }
 
-  async #change(by: Principal, change: PolicyChange, expectedVersion: string | null): Promise<Enforced<string>> {
+  async #change(
+    by: Principal,
+    change: Omit<PolicyChange, 'at'>,
+    expectedVersion: string | null,
+  ): Promise<Enforced<string>> {
     refuseLockOut(change.bundle);
     return this.#authority.change(by, { policy: 'change' }, async (tx, actor) => {
       const current = await tx.bundles.inForce();
@@ -77,7 +84,7 @@ export class PolicyChanges {
       if (expectedVersion !== null && expectedVersion !== current) throw conflict(current);
       if (current === change.version) return current; // still waits: an earlier call may not be in force yet
 
-      await putPolicy(tx, actor, current, change);
+      await putPolicy(tx, actor, current, { ...change, at: toInstant(this.#clock.now()) });
       return change.version;
     });
   }

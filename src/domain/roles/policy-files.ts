@@ -1,3 +1,4 @@
+import { type Clock, toInstant } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import type { Bundle } from '../policy/bundle.ts';
@@ -30,6 +31,7 @@ export class PolicyFiles {
   readonly #authority: Authority;
   readonly #engines: Engines;
   readonly #changes: PolicyChanges;
+  readonly #clock: Clock;
   readonly #logger: Log;
   /** The folder as it was last dealt with: what tells of nothing new must not undo what came from elsewhere. */
   #known = '';
@@ -42,6 +44,7 @@ export class PolicyFiles {
     authority: Authority;
     engines: Engines;
     changes: PolicyChanges;
+    clock: Clock;
     logger: Log;
   }) {
     this.#source = parts.source;
@@ -49,6 +52,7 @@ export class PolicyFiles {
     this.#authority = parts.authority;
     this.#engines = parts.engines;
     this.#changes = parts.changes;
+    this.#clock = parts.clock;
     this.#logger = parts.logger;
   }
 
@@ -158,7 +162,13 @@ export class PolicyFiles {
       if (current === version) return current;
       if (unlessBefore && current !== null && (await tx.bundles.files(version)) !== null) return current;
 
-      await putPolicy(tx, SYSTEM, current, { action: 'policy.apply', version, bundle, files });
+      await putPolicy(tx, SYSTEM, current, {
+        action: 'policy.apply',
+        version,
+        bundle,
+        files,
+        at: toInstant(this.#clock.now()),
+      });
       return version;
     });
   }

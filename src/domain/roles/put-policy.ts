@@ -1,8 +1,10 @@
+import type { Instant } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import { POLICY_TARGET } from '../authority/log.ts';
 import type { Bundle } from '../policy/bundle.ts';
 import type { PolicyFile } from '../policy/parse.ts';
 import { type Principal, sessionIdOf } from '../principals/principal.ts';
+import { raise } from '../security/raise.ts';
 import type { Transaction } from '../store.ts';
 import type { Role } from './role.ts';
 
@@ -12,6 +14,7 @@ export interface PolicyChange {
   readonly version: string;
   readonly bundle: Bundle;
   readonly files: readonly PolicyFile[];
+  readonly at: Instant;
 }
 
 /**
@@ -23,7 +26,7 @@ export async function putPolicy(
   tx: Transaction,
   by: Principal,
   before: string | null,
-  { action, version, bundle, files }: PolicyChange,
+  { action, version, bundle, files, at }: PolicyChange,
 ): Promise<void> {
   const roles = [...bundle.roles.keys()].map((name): Role => ({
     __typename: 'Role',
@@ -42,5 +45,11 @@ export async function putPolicy(
     ...(before !== null && { before: { version: before } }),
     after: { version },
   });
+  if (before !== null) {
+    const id = newId('securityEvent');
+    const who = { userId: by.kind === 'user' ? by.id : null, sessionId: sessionIdOf(by) };
+    const what = { id, at, kind: 'policy.changed', severity: 'info', subjectId: version } as const;
+    await raise(tx, { ...what, ...who }, `policy.changed ${id}`);
+  }
   await tx.authority.append({ target: POLICY_TARGET, kind: 'changed', userId: null, reason: 'policy_applied' });
 }

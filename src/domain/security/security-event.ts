@@ -1,14 +1,22 @@
 import type { Instant } from '../../kit/clock.ts';
+import type { SignalKind } from '../../kit/thresholds.ts';
 import type { DeviceKind } from '../sessions/device.ts';
 
 /** `session.takeover_suspected`: a session was used from another network and another device at once. `session.refresh_reuse`: an old refresh token was shown. */
-export type SecurityEventKind = 'session.takeover_suspected' | 'session.refresh_reuse';
+export type SecurityEventKind =
+  | 'session.takeover_suspected'
+  | 'session.refresh_reuse'
+  | 'signing_key.rotated'
+  | 'signing_key.revoked'
+  | 'policy.changed'
+  | 'api_key.new_network'
+  | SignalKind;
 
 /** The event that tells of one. */
 export const RAISED = 'security_event.raised';
 
-/** `warning` may have a harmless reason; `critical` has none. */
-export type Severity = 'warning' | 'critical';
+/** `info` is what was done by somebody who may; `warning` may have a harmless reason; `critical` has none. */
+export type Severity = 'info' | 'warning' | 'critical';
 
 /** What somebody should look at, kept with what was done about it. */
 export interface SecurityEvent {
@@ -17,8 +25,13 @@ export interface SecurityEvent {
   readonly at: Instant;
   readonly kind: SecurityEventKind;
   readonly severity: Severity;
-  readonly userId: string;
-  readonly sessionId: string;
+  /** Null where it is about nobody, or about nobody in particular. */
+  readonly userId: string | null;
+  readonly sessionId: string | null;
+  /** What else it is about: an API key, a signing key, a version of the policy. */
+  readonly subjectId: string | null;
+  /** How much of it added up to the event; null where one was enough. */
+  readonly count: number | null;
   /** What was done: `report`, `step-up` or `revoke`. */
   readonly action: string | null;
   /** Where it came from, and with what; gone with its user. */
@@ -31,6 +44,11 @@ export interface SecurityEvent {
   readonly scopes: readonly string[];
 }
 
+type Optional = 'sessionId' | 'subjectId' | 'count' | 'action' | 'address' | 'deviceKind' | 'browser' | 'os';
+
+/** What is not named is null. */
+export type NewSecurityEvent = Pick<SecurityEvent, 'id' | 'at' | 'kind' | 'severity' | 'userId'> &
+  Partial<Pick<SecurityEvent, Optional>>;
 export interface SecurityEventReader {
   /** Those with these ids, in any order, without the missing ones. One statement. */
   findMany(ids: readonly string[]): Promise<readonly SecurityEvent[]>;
@@ -42,5 +60,5 @@ export interface SecurityEventWriter {
    *
    * @param once what of two events is one and the same
    */
-  add(event: Omit<SecurityEvent, '__typename' | 'scope' | 'scopes'>, once: string): Promise<boolean>;
+  add(event: NewSecurityEvent, once: string): Promise<boolean>;
 }

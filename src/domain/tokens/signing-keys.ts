@@ -1,9 +1,11 @@
 import { toInstant, type Clock, type Instant } from '../../kit/clock.ts';
 import { actorOf } from '../authority/actor.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
+import { newId } from '../../kit/ids.ts';
 import type { Policy } from '../policy/policy.ts';
 import { sessionIdOf, SYSTEM, type Principal } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
+import { raise } from '../security/raise.ts';
 import type { Store, Transaction } from '../store.ts';
 import type { KeyRing } from './key-ring.ts';
 import { lives, signingAt } from './key-lives.ts';
@@ -71,6 +73,7 @@ export class SigningKeys {
       const waiting = living.findLast((each) => each !== signing && each.signsFromMs > now);
       if (waiting !== undefined) return this.#record(keys, waiting.key.kid);
       await this.#add(tx, actor, key);
+      await this.#tell(tx, actor, 'signing_key.rotated', key.kid);
       return this.#record([key, ...keys], key.kid);
     });
   }
@@ -100,6 +103,7 @@ export class SigningKeys {
         after: { revoked: true },
       });
       await tx.authority.append({ target: kid, kind: 'revoked', userId: null, reason: 'signing_key_revoked' });
+      await this.#tell(tx, actor, 'signing_key.revoked', kid);
       const left = keys.filter((key) => key.kid !== kid && key.revokedAt === null && key.signsFrom <= at);
       if (left.length === 0) await this.#add(tx, actor, replacement);
       return this.#record(
@@ -119,6 +123,12 @@ export class SigningKeys {
       after: { signsFrom: key.signsFrom },
     });
     await tx.authority.append({ target: key.kid, kind: 'changed', userId: null, reason: 'signing_key_created' });
+  }
+
+  async #tell(tx: Transaction, by: Principal, kind: 'signing_key.rotated' | 'signing_key.revoked', kid: string) {
+    const severity = kind === 'signing_key.revoked' ? 'warning' : 'info';
+    const event = { id: newId('securityEvent'), at: toInstant(this.#clock.now()), kind, severity } as const;
+    await raise(tx, { ...event, userId: by.id, sessionId: sessionIdOf(by), subjectId: kid }, `${kind} ${kid}`);
   }
 
   #demand(by: Principal, action: string, id: string): void {

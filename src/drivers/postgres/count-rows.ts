@@ -129,6 +129,29 @@ export const SecurityEventRow = defineEntity({
   ],
 });
 
+/** What may add up to a security event: each member of what is counted once in its window. */
+export const SecuritySignalRow = defineEntity({
+  name: 'SecuritySignalRow',
+  tableName: 'security_signals',
+  properties: {
+    kind: p.text().primary(),
+    subject: p.text().primary(),
+    start: instant().primary().index(),
+    member: p.text().primary(),
+  },
+});
+
+/** Where an API key has been used from. */
+export const ApiKeyNetworkRow = defineEntity({
+  name: 'ApiKeyNetworkRow',
+  tableName: 'api_key_networks',
+  properties: {
+    keyId: p.text().primary(),
+    network: p.text().primary(),
+    at: instant(),
+  },
+});
+
 export const COUNT_ROWS = [
   RollupSeriesRow,
   RollupRow,
@@ -139,4 +162,6 @@ export const COUNT_ROWS = [
   UserActivityRow,
   LastSignInRow,
   SecurityEventRow,
+  SecuritySignalRow,
+  ApiKeyNetworkRow,
 ];

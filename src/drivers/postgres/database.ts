@@ -3,6 +3,7 @@ import { CompiledQuery, type Kysely, type Transaction as KyselyTransaction } fro
 import { DatabaseError, type Pool, type PoolClient } from 'pg';
 import type { Log } from '../../kit/log.ts';
 import type { Secret } from '../../kit/secret.ts';
+import { tracing } from '../../kit/tracing.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { TransactionConflict } from '../../domain/store.ts';
 import { cancellable } from './cancellation.ts';
@@ -60,8 +61,8 @@ export async function openDatabase(parts: { url: Secret; poolMax: number; logger
   return {
     orm,
     pool,
-    query,
-    read: cancellable(pool, query, reserve),
+    query: traced(query),
+    read: traced(cancellable(pool, query, reserve)),
     reserved: queryOn(reserve),
     connections,
     async close() {
@@ -77,6 +78,14 @@ function queryOn(pool: Pool): Query {
     return rows as Row[]; // the statement names its columns; a contract test runs each
   };
 }
+
+/** Spans tell which statement it was, and nothing of its text and values. */
+function traced(query: Query): Query {
+  return <Row>(name: string, text: string, values: readonly unknown[]) =>
+    tracing.asked(`postgresql ${name}`, POSTGRESQL, () => query<Row>(name, text, values));
+}
+
+export const POSTGRESQL = { 'db.system.name': 'postgresql' } as const;
 
 /**
  * Kysely gives a connection back after a rollback that worked. On a connection that has died none does, and each would
@@ -103,10 +112,10 @@ function giveBackLostConnections(pool: Pool): void {
 export function queryIn(em: EntityManager): Query {
   const transaction = em.getTransactionContext<KyselyTransaction<unknown>>() as Kysely<unknown> | undefined;
   if (transaction === undefined) throw new TypeError('queryIn needs an entity manager inside a transaction');
-  return async <Row>(_name: string, text: string, values: readonly unknown[]) => {
+  return traced(async <Row>(_name: string, text: string, values: readonly unknown[]) => {
     const { rows } = await transaction.executeQuery(CompiledQuery.raw(text, [...values]));
     return rows as Row[]; // as above
-  };
+  });
 }
 
 const SERIALIZATION_FAILURE = '40001';

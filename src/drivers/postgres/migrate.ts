@@ -19,6 +19,7 @@ import { Migration0017 } from '../../../migrations/0017-security-events.ts';
 import { CONNECT_TIMEOUT_MS } from './database.ts';
 import { Migration0018 } from '../../../migrations/0018-audit-log.ts';
 import { Migration0019 } from '../../../migrations/0019-key-and-security-events.ts';
+import { Migration0020 } from '../../../migrations/0020-monitoring.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -41,7 +42,16 @@ const MIGRATIONS = [
   Migration0017,
   Migration0018,
   Migration0019,
+  Migration0020,
 ];
+
+/** Those of this code that are not among `done`, by their names and in their order. */
+export function missingMigrations(done: readonly string[]): readonly string[] {
+  return MIGRATION_NAMES.filter((name) => !done.includes(name));
+}
+
+/** A migration that is only asked for its name needs no database. */
+const MIGRATION_NAMES = MIGRATIONS.map((Each) => new Each(undefined as never, undefined as never).name);
 
 /** Any number that nobody else locks; instances that start together migrate one after the other. */
 const MIGRATION_LOCK = 7_215_803;

@@ -1,5 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import { COUNT_ROWS } from './count-rows.ts';
+import type { InstanceReport } from '../../domain/health/instance-report.ts';
 import type { EventDetails } from '../../domain/outbox/event.ts';
 
 /**
@@ -408,6 +409,9 @@ export const InstanceRow = defineEntity({
     applied: p.bigint().default(0),
     protocol: p.smallint().default(1),
     lastSeen: instant().defaultRaw('now()'),
+    /** What it said of itself, and when. */
+    report: p.json<InstanceReport>().nullable(),
+    reportedAt: instant().nullable(),
   },
 });
 

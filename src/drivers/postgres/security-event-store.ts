@@ -5,22 +5,24 @@ import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
 import { scopesSql } from './scope-store.ts';
 
-type Facts = Partial<Pick<SecurityEvent, 'action' | 'address' | 'deviceKind' | 'browser' | 'os'>>;
+type Facts = Partial<
+  Pick<SecurityEvent, 'subjectId' | 'count' | 'action' | 'address' | 'deviceKind' | 'browser' | 'os'>
+>;
 
 interface SecurityEventSqlRow {
   readonly id: string;
   readonly at: string | Date;
   readonly kind: SecurityEvent['kind'];
   readonly severity: SecurityEvent['severity'];
-  readonly user_id: string;
-  readonly session_id: string;
+  readonly user_id: string | null;
+  readonly session_id: string | null;
   readonly facts: Facts;
   readonly scope: string | null;
   readonly scopes: readonly string[] | null;
 }
 
 const COLUMNS =
-  'e.id, e.at, e.kind, e.severity, e.user_id, e.session_id, e.facts, home.path as scope, home.paths as scopes';
+  "e.id, e.at, e.kind, e.severity, nullif(e.user_id, '') as user_id, nullif(e.session_id, '') as session_id, e.facts, home.path as scope, home.paths as scopes";
 const TABLES = 'security_events e left join users u on u.id = e.user_id left join scopes home on home.id = u.scope_id';
 
 const fact = (name: keyof Facts) => ({ kind: 'text', sql: `(e.facts->>'${name}')` }) as const;
@@ -31,8 +33,9 @@ export const SECURITY_EVENT_SQL: SubjectSql = {
   at: { kind: 'instant', sql: 'e.at' },
   kind: { kind: 'text', sql: 'e.kind' },
   severity: { kind: 'text', sql: 'e.severity' },
-  userId: { kind: 'text', sql: 'e.user_id' },
-  sessionId: { kind: 'text', sql: 'e.session_id' },
+  userId: { kind: 'text', sql: `nullif(e.user_id, '')` },
+  sessionId: { kind: 'text', sql: `nullif(e.session_id, '')` },
+  subjectId: fact('subjectId'),
   action: fact('action'),
   address: fact('address'),
   deviceKind: fact('deviceKind'),
@@ -63,12 +66,12 @@ export function createSecurityEventReader(query: Query): SecurityEventReader {
 
 export function createSecurityEventWriter(query: Query): SecurityEventWriter {
   return {
-    async add({ id, at, kind, severity, userId, sessionId, ...facts }, once) {
+    async add({ id, at, kind, severity, userId, sessionId = null, ...facts }, once) {
       const rows = await query(
         'security-event-add',
         `insert into security_events (id, at, kind, severity, user_id, session_id, facts, once)
          values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8) on conflict (once) do nothing returning id`,
-        [id, at, kind, severity, userId, sessionId, JSON.stringify(facts), once],
+        [id, at, kind, severity, userId ?? '', sessionId ?? '', JSON.stringify(facts), once],
       );
       return rows.length === 1;
     },
@@ -76,7 +79,15 @@ export function createSecurityEventWriter(query: Query): SecurityEventWriter {
 }
 
 function toSecurityEvent(row: SecurityEventSqlRow): SecurityEvent {
-  const { action = null, address = null, deviceKind = null, browser = null, os = null } = row.facts;
+  const {
+    subjectId = null,
+    count = null,
+    action = null,
+    address = null,
+    deviceKind = null,
+    browser = null,
+    os = null,
+  } = row.facts;
   return {
     __typename: 'SecurityEvent',
     id: row.id,
@@ -85,6 +96,8 @@ function toSecurityEvent(row: SecurityEventSqlRow): SecurityEvent {
     severity: row.severity,
     userId: row.user_id,
     sessionId: row.session_id,
+    subjectId,
+    count,
     action,
     address,
     deviceKind,

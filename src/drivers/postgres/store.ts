@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { tracing } from '../../kit/tracing.ts';
 import type { AuditActor } from '../../domain/audit/entry.ts';
 import type { Store, Transaction } from '../../domain/store.ts';
 import { createAccountTokenWriter, createErrandWriter, createPasswordGuessWriter } from './account-store.ts';
@@ -8,7 +9,7 @@ import { createAuditReader, createAuditWriter } from './audit-store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { createChallengeWriter } from './challenge-store.ts';
 import { createCleaningWriter } from './cleaning.ts';
-import { queryIn, translated, translating, type Database } from './database.ts';
+import { POSTGRESQL, queryIn, translated, translating, type Database, type Query } from './database.ts';
 import { createFactorReader, createFactorWriter } from './factor-store.ts';
 import { createFence } from './fence.ts';
 import { createGrantReader, createGrantWriter } from './grant-store.ts';
@@ -18,6 +19,7 @@ import { createRollupReader, createRollupWriter } from './rollup-store.ts';
 import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
 import { createActivityWriter } from './session-care.ts';
 import { createEndingWriter, createLevelReader, createLevelWriter, createSessionFacts } from './session-counts.ts';
+import { createSignalWriter } from './signal-store.ts';
 import {
   createSecurityEventPages,
   createSecurityEventReader,
@@ -62,7 +64,9 @@ export function createStore({ orm, query, read }: Database): Store {
     async transaction(work, actor) {
       const logIds: string[] = [];
       try {
-        const value = await fresh().transactional((em) => work(createTransaction(em, logIds, actor ?? null)));
+        const value = await tracing.asked('postgresql transaction', POSTGRESQL, () =>
+          fresh().transactional((em) => work(createTransaction(em, logIds, actor ?? null))),
+        );
         return { value, logIds };
       } catch (error) {
         throw translated(error);
@@ -100,6 +104,7 @@ function createTransaction(em: EntityManager, logIds: string[], actor: AuditActo
     usage: createUsageWriter(query),
     signIns: createSignInWriter(query),
     securityEvents: createSecurityEventWriter(query),
+    signals: createSignalWriter(query),
     fence: createFence(query),
     authority: {
       async append({ target, kind, userId, reason }) {

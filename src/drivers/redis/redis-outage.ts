@@ -9,6 +9,11 @@ export class Outage {
     this.#logger = logger;
   }
 
+  /** How many connections and nodes are lost. */
+  get size(): number {
+    return this.#lost.size;
+  }
+
   /**
    * @param what a connection or a node
    * @param reason words of the server or the operating system. Never a whole error: ioredis hangs the arguments of the

@@ -1,9 +1,11 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Clock } from '../../kit/clock.ts';
 import { DeadlineExceeded, withDeadline } from '../../kit/deadline.ts';
+import { tracing } from '../../kit/tracing.ts';
 import { isAnswer, isPassing } from './redis-refusals.ts';
 
 const RETRY_MS = 20;
+const REDIS = { 'db.system.name': 'redis' } as const;
 
 /**
  * Questions to the nodes of Redis. Every one ends within the given time, with null where the node of its key has not answered. A node
@@ -18,6 +20,7 @@ export class RedisQuestions {
   /** Nodes that have not answered in time, with the number of questions that are under way to find out. */
   readonly #silent = new Map<string, number>();
   #closed = false;
+  #unanswered = 0;
 
   constructor(parts: {
     redis: Redis | Cluster;
@@ -36,19 +39,28 @@ export class RedisQuestions {
     parts.redis.on('ready', () => this.#silent.clear());
   }
 
+  /** Nodes that are asked by nobody who waits, and how many questions had no answer so far. */
+  get figures(): { readonly silent: number; readonly unanswered: number } {
+    return { silent: this.#silent.size, unanswered: this.#unanswered };
+  }
+
   /** Later questions have no answer. */
   close(): void {
     this.#closed = true;
   }
 
   /** The answer, or null when there is none in time. */
-  async ask<T>(key: string, question: () => Promise<T>): Promise<T | null> {
+  ask<T>(key: string, question: () => Promise<T>): Promise<T | null> {
+    return tracing.asked('redis', REDIS, () => this.#ask(key, question));
+  }
+
+  async #ask<T>(key: string, question: () => Promise<T>): Promise<T | null> {
     const node = this.#nodeOf(key);
-    if (this.#closed || node === null) return null;
+    if (this.#closed || node === null) return this.#none();
     const underWay = this.#silent.get(node);
     if (underWay !== undefined) {
       if (underWay === 0) this.#listen(node, this.#insist(question));
-      return null;
+      return this.#none();
     }
     const answer = this.#insist(question);
     try {
@@ -56,8 +68,13 @@ export class RedisQuestions {
     } catch (error) {
       if (error instanceof DeadlineExceeded) this.#listen(node, answer);
       else if (!isAnswer(error)) this.#silent.set(node, this.#silent.get(node) ?? 0);
-      return null;
+      return this.#none();
     }
+  }
+
+  #none(): null {
+    this.#unanswered += 1;
+    return null;
   }
 
   /** Asks again, within the same time, what the node cannot answer for the moment. */

@@ -27,6 +27,8 @@ export interface RedisConnection {
   readonly hints: Hints;
   readonly rateLimits: RateLimits;
   readonly usage: UsageCounts;
+  /** Connections and nodes that are lost, nodes that do not answer and so are not waited for, and questions without an answer so far. */
+  readonly figures: () => { readonly lost: number; readonly silent: number; readonly unanswered: number };
   /** Whether the server, or every node of the cluster that holds keys, answered a PING within 500 ms. Never throws. */
   check(): Promise<boolean>;
   /** Ends cache, limits, hints and their connections, within a few seconds whatever the servers do. */
@@ -47,14 +49,10 @@ export function openRedis(parts: { url: Secret; clock: Clock; logger: Log }): Re
   const { commands, subscriber, nodeOf, ping } =
     place.kind === 'cluster' ? connectCluster(place, outage, clock) : connectServer(place, outage, clock);
   const asking = { redis: commands, nodeOf, clock };
-  const cache = new RedisCache({
-    redis: commands,
-    questions: new RedisQuestions({ ...asking, answerMs: CACHE_ANSWER_MS }),
-  });
-  const counting = {
-    redis: commands,
-    questions: new RedisQuestions({ ...asking, answerMs: LIMITS_ANSWER_MS }),
-  };
+  const cached = new RedisQuestions({ ...asking, answerMs: CACHE_ANSWER_MS });
+  const counted = new RedisQuestions({ ...asking, answerMs: LIMITS_ANSWER_MS });
+  const cache = new RedisCache({ redis: commands, questions: cached });
+  const counting = { redis: commands, questions: counted };
   const usage = new RedisUsage(counting);
   const rateLimits = new RedisRateLimits({ ...counting, usage });
   const hints = new RedisHints({ publisher: commands, subscriber, clock });
@@ -64,6 +62,11 @@ export function openRedis(parts: { url: Secret; clock: Clock; logger: Log }): Re
     hints,
     rateLimits,
     usage,
+    figures: () => ({
+      lost: outage.size,
+      silent: Math.max(cached.figures.silent, counted.figures.silent),
+      unanswered: cached.figures.unanswered + counted.figures.unanswered,
+    }),
     async check() {
       if (commands.status !== 'ready') return false;
       return withDeadline(clock, ping(), CHECK_MS, 'Redis').then(

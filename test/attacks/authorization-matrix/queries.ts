@@ -249,6 +249,7 @@ export const QUERIES: readonly Row[] = [
     ask: () => `query { it: sessionAnalytics(${RANGE}) { active } }`,
     expected: { other: EVERYWHERE },
   },
+  { field: 'Query.systemHealth', ask: () => 'query { it: systemHealth { status } }', expected: { other: EVERYWHERE } },
   { field: 'Query.signingKeys', ask: () => 'query { it: signingKeys { id } }', expected: { other: EVERYWHERE } },
   {
     field: 'Query.policy',

@@ -1,0 +1,55 @@
+import { Refusal } from '../../domain/refusals.ts';
+import type { SignalKind } from '../../kit/thresholds.ts';
+import { networkOf } from '../../kit/networks.ts';
+import type { OperationContext, Services } from './context.ts';
+import type { OperationFigure } from './operation-figures.ts';
+
+/** By what somebody would give rights that they lack, to others or themselves. */
+const GIVES: ReadonlySet<string> = new Set([
+  'grantRole',
+  'grantRoles',
+  'createRole',
+  'updateRole',
+  'applyPolicy',
+  'reloadPolicy',
+  'rollbackPolicy',
+  'createApiKey',
+  'updateApiKey',
+  'createUser',
+  'importUsers',
+  'createServiceAccount',
+  'enableUser',
+  'several',
+]);
+const DENIED: ReadonlySet<string> = new Set(['FORBIDDEN', 'NOT_FOUND']);
+
+/** Tells the detectors of an answer with errors. */
+export function noteRefused({ by, from, services }: OperationContext, figure: OperationFigure, code: string): void {
+  const { kind, field } = figure;
+  const { address } = from;
+  if (field === 'refreshSession' && code === 'SESSION_REVOKED') noteNetwork('credential.replayed', address, services);
+  if (by.kind !== 'user') return;
+  const of = { subject: by.id, userId: by.id, address };
+  if (kind === 'mutation' && code === 'FORBIDDEN' && GIVES.has(field)) {
+    services.detectors.note({ kind: 'grant.denied', ...of });
+  }
+  if (kind === 'query' && DENIED.has(code)) services.detectors.note({ kind: 'read.denied', ...of });
+}
+
+/** Tells the detectors of a request or a socket that was turned away at the door. */
+export function noteTurnedAway(error: unknown, address: string | null, services: Pick<Services, 'detectors'>): void {
+  if (!(error instanceof Refusal)) return;
+  const kind = kindOf(error);
+  if (kind !== null) noteNetwork(kind, address, services);
+}
+
+function kindOf({ code, data: { reason } }: Refusal): SignalKind | null {
+  if (code === 'UNAUTHENTICATED') return 'credential.guessed';
+  if (code === 'SESSION_REVOKED') return 'credential.replayed';
+  if (code !== 'FORBIDDEN') return null;
+  return reason === 'origin' ? 'origin.refused' : reason === 'csrf' ? 'csrf.refused' : null;
+}
+
+function noteNetwork(kind: SignalKind, address: string | null, { detectors }: Pick<Services, 'detectors'>): void {
+  if (address !== null) detectors.note({ kind, subject: networkOf(address), address });
+}

@@ -1,0 +1,140 @@
+import type { Clock, Instant, Timer } from '../../kit/clock.ts';
+import { toInstant } from '../../kit/clock.ts';
+import type { Log } from '../../kit/log.ts';
+import type { Tail } from '../authority/tail.ts';
+import type { Drainer } from '../outbox/drainer.ts';
+import type { Engines } from '../policy/engines.ts';
+import type { InstanceReport, InstanceReports, PoolFigures, RedisState, SharedState } from './instance-report.ts';
+
+const REPORT_MS = 5_000;
+const LOOK_MS = 500;
+/** Whoever waits for a connection for this long is refused, and so would the next be. */
+const POOL_FULL_MS = 2_000;
+
+/** What must hold for this instance to be sent requests. */
+export type Check = 'authority' | 'pool' | 'policy' | 'migrations';
+
+export interface HealthParts {
+  readonly version: string;
+  readonly reports: InstanceReports;
+  readonly tail: Tail;
+  readonly engines: Engines;
+  readonly drainer: Drainer;
+  readonly pool: () => PoolFigures;
+  readonly redis: () => Promise<RedisState>;
+  /** Whether the policy files of this instance can be put in force. */
+  readonly policyFilesUsable: () => boolean;
+  readonly clock: Clock;
+  readonly logger: Log;
+}
+
+/**
+ * How this instance is. Whether it can be sent requests is known at any time, without a question to anybody: it looks at its
+ * own connections twice a second, and every five seconds it tells the others how it is, and hears what all share.
+ */
+export class Health {
+  readonly #parts: HealthParts;
+  readonly #startedAt: Instant;
+  #shared: SharedState | null = null;
+  #policyKnown = true;
+  #poolFullSinceMs: number | null = null;
+  #timers: readonly Timer[] = [];
+  #reporting: Promise<void> = Promise.resolve();
+
+  constructor(parts: HealthParts) {
+    this.#parts = parts;
+    this.#startedAt = toInstant(parts.clock.now());
+  }
+
+  /** Reports once, and then every five seconds. */
+  async start(): Promise<void> {
+    await this.report();
+    this.#reportLater();
+    this.#lookLater();
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) timer.cancel();
+    await this.#reporting.catch(() => {});
+  }
+
+  /** What holds, by name. */
+  checks(): Readonly<Record<Check, boolean>> {
+    const { tail, clock } = this.#parts;
+    const fullSince = this.#poolFullSinceMs;
+    return {
+      authority: tail.inForce(),
+      pool: fullSince === null || clock.monotonicMs() - fullSince < POOL_FULL_MS,
+      policy: this.#policyKnown,
+      migrations: this.#missing.length === 0,
+    };
+  }
+
+  /** Why those that do not hold do not. */
+  reasons(): Readonly<Partial<Record<Check, string>>> {
+    const why: Readonly<Record<Check, () => string>> = {
+      authority: () => 'This instance holds no lease: it could not read the authority log in time.',
+      pool: () => `All ${this.#parts.pool().max} connections to PostgreSQL are in use, and others have waited for one.`,
+      policy: () => 'The policy in force cannot be loaded.',
+      migrations: () => `The database is older than this code, and lacks ${this.#missing.join(', ')}.`,
+    };
+    const failed = Object.entries(this.checks()).filter(([, holds]) => !holds);
+    return Object.fromEntries(failed.map(([check]) => [check, why[check as Check]()]));
+  }
+
+  /** Tells the others how this instance is, and hears what all share. One round at a time. */
+  report(): Promise<void> {
+    this.#reporting = this.#reporting
+      .then(() => this.#report())
+      .catch((error: unknown) => this.#parts.logger.warn({ err: error }, 'the others could not be told how it is'));
+    return this.#reporting;
+  }
+
+  get #missing(): readonly string[] {
+    return this.#shared?.missingMigrations ?? [];
+  }
+
+  async #report(): Promise<void> {
+    const { reports, tail, engines, redis } = this.#parts;
+    const answers = await redis();
+    this.#shared = await reports.say(tail.instanceId, this.#now(answers));
+    const { policyVersion } = this.#shared;
+    this.#policyKnown = policyVersion !== null && (await engines.load(policyVersion).then(Boolean, () => false));
+  }
+
+  #now(redis: RedisState): InstanceReport {
+    const { version, tail, drainer, pool, policyFilesUsable } = this.#parts;
+    return {
+      version,
+      startedAt: this.#startedAt,
+      notReady: Object.keys(this.reasons()),
+      leaseMarginSeconds: tail.leaseMarginMs / 1_000,
+      pool: pool(),
+      redis,
+      policyVersion: this.#shared?.policyVersion ?? null,
+      policyFilesUsable: policyFilesUsable(),
+      outboxLagSeconds: drainer.lagSeconds,
+    };
+  }
+
+  #reportLater(): void {
+    this.#every(REPORT_MS, () => void this.report());
+  }
+
+  #lookLater(): void {
+    this.#every(LOOK_MS, () => {
+      const { connections, idle, waiting, max } = this.#parts.pool();
+      const isFull = waiting > 0 && idle === 0 && connections >= max;
+      this.#poolFullSinceMs = isFull ? (this.#poolFullSinceMs ?? this.#parts.clock.monotonicMs()) : null;
+    });
+  }
+
+  #every(ms: number, work: () => void): void {
+    const timer = this.#parts.clock.after(ms, () => {
+      this.#timers = this.#timers.filter((each) => each !== timer);
+      this.#every(ms, work);
+      work();
+    });
+    this.#timers = [...this.#timers, timer];
+  }
+}

@@ -1,0 +1,20 @@
+import type { Transaction } from '../store.ts';
+import type { NewSecurityEvent, SecurityEventKind } from './security-event.ts';
+
+const raised = new Map<SecurityEventKind, number>();
+
+/** Writes a security event as a part of the transaction, unless `once` is there already; whether it did. */
+export async function raise(
+  tx: Pick<Transaction, 'securityEvents'>,
+  event: NewSecurityEvent,
+  once: string,
+): Promise<boolean> {
+  const isNew = await tx.securityEvents.add(event, once);
+  if (isNew) raised.set(event.kind, (raised.get(event.kind) ?? 0) + 1);
+  return isNew;
+}
+
+/** How many this process has raised, by kind. One whose transaction was rolled back, and tried again, counts twice. */
+export function raisedEvents(): readonly (readonly [SecurityEventKind, number])[] {
+  return [...raised];
+}

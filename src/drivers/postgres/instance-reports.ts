@@ -1,0 +1,88 @@
+import type {
+  InstanceReport,
+  InstanceReports,
+  InstanceState,
+  SharedState,
+} from '../../domain/health/instance-report.ts';
+import { instant, instantOrNull, type Query } from './database.ts';
+import { missingMigrations } from './migrate.ts';
+
+/** What waits is not counted beyond this. */
+const WAITING_MAX = 10_000;
+
+interface SharedRow {
+  readonly epoch: string;
+  readonly head: string;
+  readonly policy_version: string | null;
+  readonly migrations: readonly string[];
+}
+
+interface ReadRow extends SharedRow {
+  readonly now: string | Date;
+  readonly instances: readonly {
+    readonly id: string;
+    readonly state: 'active' | 'marked';
+    readonly last_seen: string;
+    readonly applied: number;
+    readonly reported_at: string | null;
+    readonly report: InstanceReport | null;
+  }[];
+  readonly events: number;
+  readonly events_since: string | Date | null;
+  readonly errands: number;
+  readonly errands_since: string | Date | null;
+}
+
+const SHARED = `h.epoch, h.seq as head, (select version from policy_head where id = 1) as policy_version,
+  (select coalesce(json_agg(name), '[]') from migrations) as migrations`;
+
+export function createInstanceReports(query: Query): InstanceReports {
+  return {
+    async say(instanceId, report) {
+      const rows = await query<SharedRow>(
+        'instance-report',
+        `with said as (update instances set report = $2::jsonb, reported_at = now() where id = $1)
+         select ${SHARED} from authority_head h where h.id = 1`,
+        [instanceId, JSON.stringify(report)],
+      );
+      return toShared(rows);
+    },
+
+    async read() {
+      const rows = await query<ReadRow>(
+        'instance-reports-read',
+        `select ${SHARED}, now() as now,
+           (select coalesce(json_agg(i order by i.last_seen), '[]')
+            from (select id, state, applied, report, last_seen, reported_at from instances) i) as instances,
+           (select count(*)::int from (select from outbox where seq is null limit $1) waiting) as events,
+           (select min(at) from (select at from outbox where seq is null order by id limit 1) first) as events_since,
+           (select count(*)::int from (select from errands where due_at <= now() limit $1) due) as errands,
+           (select min(due_at) from errands where due_at <= now()) as errands_since
+         from authority_head h where h.id = 1`,
+        [WAITING_MAX],
+      );
+      const shared = toShared(rows);
+      const [row] = rows as readonly [ReadRow]; // or it would have thrown
+      return {
+        ...shared,
+        at: instant(row.now),
+        instances: row.instances.map((each): InstanceState => ({
+          id: each.id,
+          state: each.state,
+          lastSeenAt: instant(each.last_seen),
+          applied: each.applied,
+          reportedAt: instantOrNull(each.reported_at),
+          report: each.report,
+        })),
+        events: { count: row.events, since: instantOrNull(row.events_since) },
+        errands: { count: row.errands, since: instantOrNull(row.errands_since) },
+      };
+    },
+  };
+}
+
+function toShared([row]: readonly SharedRow[]): SharedState {
+  if (row === undefined) throw new Error('authority_head has no row: the database is not migrated');
+  const { epoch, head, policy_version: policyVersion, migrations } = row;
+  return { epoch, head: Number(head), policyVersion, missingMigrations: missingMigrations(migrations) };
+}
