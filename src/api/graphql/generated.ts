@@ -1452,6 +1452,17 @@ export type PolicyDiff = {
   changes: Array<PolicyChange>;
   /** Everybody who gains or loses something. */
   affected: Array<AffectedPrincipal>;
+  /** The roles whose holders must have a second factor now, or need none any more. */
+  mfa: Array<MfaChange>;
+};
+
+export type MfaChange = {
+  __typename?: 'MfaChange';
+  role: Scalars['String']['output'];
+  /** Whether they must from then on. */
+  required: Scalars['Boolean']['output'];
+  /** Those of its holders for whom that is another answer than before. */
+  users: Array<Scalars['ID']['output']>;
 };
 
 export type AffectedPrincipal = {
@@ -2497,6 +2508,7 @@ export type ResolversTypes = {
   ExplainedCondition: ResolverTypeWrapper<ExplainedCondition>;
   Need: ResolverTypeWrapper<Need>;
   PolicyDiff: ResolverTypeWrapper<Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversTypes['PolicyChange']> }>;
+  MfaChange: ResolverTypeWrapper<MfaChange>;
   AffectedPrincipal: ResolverTypeWrapper<AffectedPrincipal>;
   PolicyChange: ResolverTypeWrapper<PolicyChangeRecord>;
   PolicyPair: ResolverTypeWrapper<PolicyPair>;
@@ -2685,6 +2697,7 @@ export type ResolversParentTypes = {
   ExplainedCondition: ExplainedCondition;
   Need: Need;
   PolicyDiff: Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversParentTypes['PolicyChange']> };
+  MfaChange: MfaChange;
   AffectedPrincipal: AffectedPrincipal;
   PolicyChange: PolicyChangeRecord;
   PolicyPair: PolicyPair;
@@ -3332,6 +3345,13 @@ export type PolicyDiffResolvers<ContextType = OperationContext, ParentType exten
   after?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   changes?: Resolver<Array<ResolversTypes['PolicyChange']>, ParentType, ContextType>;
   affected?: Resolver<Array<ResolversTypes['AffectedPrincipal']>, ParentType, ContextType>;
+  mfa?: Resolver<Array<ResolversTypes['MfaChange']>, ParentType, ContextType>;
+};
+
+export type MfaChangeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MfaChange'] = ResolversParentTypes['MfaChange']> = {
+  role?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  required?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  users?: Resolver<Array<ResolversTypes['ID']>, ParentType, ContextType>;
 };
 
 export type AffectedPrincipalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AffectedPrincipal'] = ResolversParentTypes['AffectedPrincipal']> = {
@@ -3871,6 +3891,7 @@ export type Resolvers<ContextType = OperationContext> = {
   ExplainedCondition?: ExplainedConditionResolvers<ContextType>;
   Need?: NeedResolvers<ContextType>;
   PolicyDiff?: PolicyDiffResolvers<ContextType>;
+  MfaChange?: MfaChangeResolvers<ContextType>;
   AffectedPrincipal?: AffectedPrincipalResolvers<ContextType>;
   PolicyChange?: PolicyChangeResolvers<ContextType>;
   PolicyPair?: PolicyPairResolvers<ContextType>;
