@@ -7,6 +7,7 @@ import { PermissionAnalytics } from '../domain/analytics/permission-analytics.ts
 import { AddressLimit } from '../domain/authentication/address-limit.ts';
 import { Authentication } from '../domain/authentication/authentication.ts';
 import { DeviceTokens } from '../domain/authentication/device-tokens.ts';
+import { Enrollments } from '../domain/authentication/enrollments.ts';
 import { PasswordChanges } from '../domain/authentication/password-changes.ts';
 import { SecondFactors } from '../domain/authentication/second-factors.ts';
 import { SessionProofs } from '../domain/authentication/session-proofs.ts';
@@ -129,19 +130,21 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     proofs,
     keys,
     notices,
-    settings: config,
     clock,
   });
+  const enrollments = new Enrollments({ authority, sessions, proofs, keys, notices, settings: config, clock });
   const deviceTokens = new DeviceTokens(keys, clock);
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
   const authentication = new Authentication({
     store,
     authority,
     identification,
+    standings,
     sessionStates,
     accessTokens,
     refreshTokens,
     secondFactors,
+    enrollments,
     guard,
     deviceTokens,
     notices,
@@ -229,6 +232,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
       policy,
     }),
     secondFactors,
+    enrollments,
     stepUps,
     refreshTokens,
     csrfTokens: new CsrfTokens(keys),

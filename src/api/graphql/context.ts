@@ -9,6 +9,7 @@ import type { Tail } from '../../domain/authority/tail.ts';
 import type { AddressLimit } from '../../domain/authentication/address-limit.ts';
 import type { Authentication } from '../../domain/authentication/authentication.ts';
 import type { Gateways } from '../../domain/authentication/gateways.ts';
+import type { Enrollments } from '../../domain/authentication/enrollments.ts';
 import type { Identification } from '../../domain/authentication/identification.ts';
 import type { Introspection } from '../../domain/authentication/introspection.ts';
 import type { Origin } from '../../domain/authentication/origin.ts';
@@ -25,7 +26,6 @@ import type { Unlocking } from '../../domain/authentication/unlocking.ts';
 import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Standings } from '../../domain/policy/standings.ts';
-import type { Refusal } from '../../domain/refusals.ts';
 import type { Principal, UserPrincipal } from '../../domain/principals/principal.ts';
 import type { CustomRoles } from '../../domain/roles/custom-roles.ts';
 import type { EffectivePermissions } from '../../domain/roles/effective-permissions.ts';
@@ -57,6 +57,7 @@ import { Undertaking } from '../../kit/undertaking.ts';
 import type { SessionCookies } from '../http/session-cookies.ts';
 import type { TrustedProxies } from '../http/request-origin.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
+import type { Unproven } from './places.ts';
 
 /** What resolvers may call. */
 export interface Services {
@@ -91,6 +92,7 @@ export interface Services {
   readonly gateways: Gateways;
   readonly introspection: Introspection;
   readonly secondFactors: SecondFactors;
+  readonly enrollments: Enrollments;
   readonly stepUps: StepUps;
   readonly takeovers: Takeovers;
   readonly securityEvents: SecurityEvents;
@@ -133,8 +135,8 @@ export interface Door {
   readonly cookiesElsewhere?: boolean;
   /** Whether a gateway asks that Castellan trusts. */
   readonly byGateway?: boolean;
-  /** What all but a step-up is refused with, or null. */
-  readonly unproven?: Refusal | null;
+  /** What the session must prove before it does anything else, or null. */
+  readonly unproven?: Unproven | null;
 }
 
 /** One operation: who acts, from where, and the services. The same for every protocol. */
@@ -146,7 +148,7 @@ export class OperationContext {
   readonly connection: Renewable | null;
   readonly cookiesElsewhere: boolean;
   readonly byGateway: boolean;
-  readonly unproven: Refusal | null;
+  readonly unproven: Unproven | null;
   readonly undertaking = new Undertaking();
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;

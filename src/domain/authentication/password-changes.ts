@@ -80,7 +80,7 @@ export class PasswordChanges {
           action: 'user.change_password',
           subjectId: user.id,
         });
-        return this.#sessions.endOthers(tx, actor, 'password_changed');
+        return this.#sessions.endOthers(tx, { by: actor.id, sessionId: sessionIdOf(actor) }, 'password_changed');
       });
     });
   }
