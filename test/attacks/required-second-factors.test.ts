@@ -149,10 +149,10 @@ describe('before a role asks for a second factor', () => {
     expect(await onEveryInstance((instance) => meOf(bob, instance))).toEqual([[], [], []]);
     for (const events of heard) {
       let told = await events.next();
-      while (told?.permissionsChanged.__typename !== 'AccessEnded') told = await events.next();
-      expect(told.permissionsChanged).toEqual({ __typename: 'AccessEnded', code: 'MFA_REQUIRED' });
+      while (told !== null && told.permissionsChanged.__typename !== 'AccessEnded') told = await events.next();
+      expect(told?.permissionsChanged).toEqual({ __typename: 'AccessEnded', code: 'MFA_REQUIRED' });
     }
-    await Promise.all(sockets.map((socket) => socket.dispose()));
+    for (const socket of sockets) await socket.dispose();
   });
 });
 

@@ -152,6 +152,8 @@ export class OperationContext {
   readonly undertaking = new Undertaking();
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
+  /** What its lists came to beyond what they were taken for, in records. */
+  beyond = 0;
   /** How it was counted; null where nothing is to be counted any more. */
   allowance: Allowance | null = null;
   // No #private field: Apollo Server hands resolvers a copy of its context, and copies have none.
@@ -178,6 +180,7 @@ export class OperationContext {
   become(by: Principal): void {
     this.by = by;
     this.loadersOnce = null;
+    this.beyond = 0;
   }
 
   /** The subscription goes on with a fresh credential of the same session. */

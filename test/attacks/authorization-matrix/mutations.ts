@@ -11,7 +11,9 @@ const bySession = (answer: string): Expected => openly(`${answer}: member suppor
 const strangers = (answer: string): Expected => answers('FORBIDDEN: reader', answer);
 
 /** A challenge, which is shown in place of a credential and not beside one. */
-const BESIDE_ANOTHER = openly('BAD_USER_INPUT: member support auditor administrator keeper service');
+const BESIDE_ANOTHER = openly(
+  'BAD_USER_INPUT: member support auditor administrator keeper service introspector gateway',
+);
 
 /** What administrators do to a record that overseers may read. */
 const BY_KEEPERS = {
