@@ -56,6 +56,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
     'otplib',
     'bowser',
     'ipaddr.js',
+    '@zxcvbn-ts/language-common',
     'node:crypto',
     'node:util',
   ],

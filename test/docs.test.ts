@@ -57,7 +57,9 @@ test('the commands about second factors do what the page says', async () => {
     .replaceAll(':4001', `:${port}`)
     .replaceAll('a password for trying it', PASSWORD);
   const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 30_000 });
-  const [, enabled, refused, wrong, verified, used, stepped, disabled, signedIn] = stdout.trim().split(/\n+/);
+  const [, enabled, refused, wrong, verified, used, stepped, disabled, signedIn, ...required] = stdout
+    .trim()
+    .split(/\n+/);
 
   expect(enabled).toBe('{"data":{"me":{"mfaEnabled":true}}}');
   expect(refused).toContain('"code":"UNAUTHENTICATED"');
@@ -67,6 +69,11 @@ test('the commands about second factors do what the page says', async () => {
   expect(stepped).toBe('2');
   expect(disabled).toBe('{"data":{"disableTotp":{"receipt":{"enforced":true}}}}');
   expect(signedIn).toContain('"accessToken"');
+  const [applied, granted, caught, enrolled] = required;
+  expect(applied).toBe('{"data":{"applyPolicy":{"receipt":{"enforced":true}}}}');
+  expect(granted).toBe('{"data":{"grantRole":{"receipt":{"enforced":true}}}}');
+  expect(caught).toContain('"code":"MFA_REQUIRED","reason":"enrollment","level":2');
+  expect(enrolled).toMatch(/"accessToken":"[^"]+","recoveryCodes":\["[^\]]+"\],"session":\{"aal":2\}/);
 });
 
 test('the commands about permissions do what the page says', async () => {

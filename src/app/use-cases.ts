@@ -11,6 +11,7 @@ import { PermissionAnalytics } from '../domain/analytics/permission-analytics.ts
 import { AddressLimit } from '../domain/authentication/address-limit.ts';
 import { Authentication } from '../domain/authentication/authentication.ts';
 import { DeviceTokens } from '../domain/authentication/device-tokens.ts';
+import { Enrollments } from '../domain/authentication/enrollments.ts';
 import { PasswordChanges } from '../domain/authentication/password-changes.ts';
 import { PolicyFeeds } from '../domain/authentication/policy-feeds.ts';
 import { SecondFactors } from '../domain/authentication/second-factors.ts';
@@ -153,9 +154,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     proofs,
     keys,
     notices,
-    settings: config,
     clock,
   });
+  const enrollments = new Enrollments({ authority, sessions, proofs, keys, notices, settings: config, clock });
   const deviceTokens = new DeviceTokens(keys, clock);
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
   const detectors = new Detectors({ store, thresholds: config.securityThresholds, clock, logger });
@@ -166,10 +167,12 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     store,
     authority,
     identification,
+    standings,
     sessionStates,
     accessTokens,
     refreshTokens,
     secondFactors,
+    enrollments,
     guard,
     deviceTokens,
     notices,
@@ -280,6 +283,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
       policy,
     }),
     secondFactors,
+    enrollments,
     stepUps,
     refreshTokens,
     csrfTokens: new CsrfTokens(keys),

@@ -1,4 +1,5 @@
 import type { Bundle } from '../domain/policy/bundle.ts';
+import { mfaChanges } from '../domain/policy/second-factors.ts';
 import { proofText, stepUpChanges } from '../domain/policy/step-ups.ts';
 import type { Comparison } from './policy-diff.ts';
 import type { DiffGroup } from './policy-diff-groups.ts';
@@ -21,6 +22,7 @@ export function diffLines(
     ...wrap(`after   ${short(after.version)}  ${folder}`),
     ...groups.flatMap((group) => ['', ...groupLines(group, all)]),
     ...stepUpLines(before, after),
+    ...mfaLines(before, after),
     '',
     ...unread(groups, people),
     ...wrap(summary(groups, from, before.version === after.version)),
@@ -32,6 +34,14 @@ function stepUpLines(before: Bundle, after: Bundle): readonly string[] {
     '',
     ...wrap(`STEP UP ${action} ${subject}`),
     ...wrap(`  before: ${proofText(proof.before)}; after: ${proofText(proof.after)}`),
+  ]);
+}
+
+function mfaLines(before: Bundle, after: Bundle): readonly string[] {
+  return mfaChanges(before, after).flatMap(({ role, required }) => [
+    '',
+    ...wrap(`SECOND FACTOR ${role}`),
+    ...wrap(required ? '  required from now on' : '  not required any more'),
   ]);
 }
 

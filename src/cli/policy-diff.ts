@@ -1,4 +1,5 @@
 import type { Bundle } from '../domain/policy/bundle.ts';
+import { mfaChanges } from '../domain/policy/second-factors.ts';
 import { stepUpChanges } from '../domain/policy/step-ups.ts';
 import { previewOf } from '../domain/policy/preview.ts';
 import { readCaseFiles } from '../drivers/files/policies.ts';
@@ -51,8 +52,9 @@ export function diffPolicy(folder: string, options: DiffOptions, env: Environmen
     const groups = groupChanges(changes, people, (action, subject) => rolesThatDiffer(bundles, action, subject));
     const gained = groups.some(({ effect }) => effect === 'gains');
     const lost = groups.some(({ effect }) => effect === 'loses');
-    const [{ subjects: subjectsBefore }, { subjects: subjectsAfter }] = bundles;
-    const stepUps = stepUpChanges(subjectsBefore, subjectsAfter);
+    const [old, now] = bundles;
+    const stepUps = stepUpChanges(old.subjects, now.subjects);
+    const mfa = mfaChanges(old, now);
     const failed = [
       ...(gained && options.failOnGain === true ? ['Somebody gains something, which --fail-on-gain refuses.'] : []),
       ...(lost && options.failOnLoss === true ? ['Somebody loses something, which --fail-on-loss refuses.'] : []),
@@ -60,7 +62,7 @@ export function diffPolicy(folder: string, options: DiffOptions, env: Environmen
     return {
       ok: failed.length === 0,
       lines: [...diffLines(comparison, folder, groups, options.all === true), ...failed],
-      facts: { before, after, population, asked, groups, stepUps, refused: failed, problems: [] },
+      facts: { before, after, population, asked, groups, stepUps, mfa, refused: failed, problems: [] },
     };
   });
 }

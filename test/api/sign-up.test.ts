@@ -10,6 +10,7 @@ import {
   PASSWORD,
   startCastellans,
   until,
+  type Answer,
   type Castellans,
   type TestClock,
 } from '../support/castellan.ts';
@@ -22,7 +23,9 @@ const HOUR_MS = 3_600_000;
 let clock: TestClock;
 let castellans: Castellans;
 let phone: ReturnType<typeof secondFactors>;
-const { signIn, signUp, verify, requestReset, reset, tokenFor, subjectsTo, errandsDone } = accountsOn(() => castellans);
+const { signIn, signUp, verify, requestReset, reset, change, tokenFor, subjectsTo, errandsDone } = accountsOn(
+  () => castellans,
+);
 
 beforeAll(async () => {
   clock = createTestClock();
@@ -204,6 +207,24 @@ describe('resetting a password', () => {
     }
     dataOf(await reset(bob.token, NEW));
   });
+
+  test.each(['Manchester12345!!', 'm@nch3st3r.2024', 'localhost Castellan'])(
+    'refuses %j, as every other way to a password does',
+    async (easy) => {
+      const user = await forgetful('una');
+      const fresh = { email: addressOf('una'), name: 'una' };
+      const alice = await castellans.signUp('alice', ['administrator']);
+      const create = 'mutation ($input: CreateUserInput!) { createUser(input: $input) { position } }';
+      const variables = { input: { ...fresh, password: easy } };
+      const answers: readonly [string, Answer<object>][] = [
+        ['newPassword', await reset(user.token, easy)],
+        ['newPassword', await change(user.accessToken, PASSWORD, easy)],
+        ['password', await signUp({ ...fresh, password: easy })],
+        ['password', await castellans.ask(create, { variables, token: alice.accessToken })],
+      ];
+      for (const [field, answer] of answers) expect(extensionsOf(answer)).toEqual([{ code: 'BAD_USER_INPUT', field }]);
+    },
+  );
 
   test('is offered to nobody who was disabled, and refused to those who were meanwhile', async () => {
     const bob = await forgetful('bob');

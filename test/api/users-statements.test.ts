@@ -8,7 +8,7 @@ import { addUser } from '../support/people.ts';
 
 const USERS = 500;
 const ROLES = 'id name roles { name }';
-const PERMISSIONS = `${ROLES} permissions { action subject effect fields sources { path scope } }`;
+const PERMISSIONS = `${ROLES} permissions { action subject effect fields conditions { operator } sources { path scope grant { id role { name } } } }`;
 const page = (fields: string) => `query ($first: Int!) { users(first: $first) { edges { node { ${fields} } } } }`;
 const entities = (fields: string) =>
   `query ($of: [_Any!]!) { them: _entities(representations: $of) { ... on User { ${fields} } } }`;
@@ -78,13 +78,45 @@ describe('a page of users', () => {
 describe('users as entities', () => {
   test.each([
     ['roles', ROLES, 500, ['grant-of-principals']],
-    ['permissions', 'roles { id } permissions { action subject }', 400, ['grant-of-principals', 'role-hierarchy']],
+    ['permissions', 'roles { id } permissions { action subject }', 500, ['grant-of-principals', 'role-hierarchy']],
   ])('with their %s cost as many statements at 10, 100 and more', async (_, fields, most, expected) => {
     for (const count of [10, 100, most]) {
       const of = ids.slice(0, count).map((id) => ({ __typename: 'User', id }));
       const { names, held } = await costOf(entities(fields), { of });
       expect({ count, names }).toEqual({ count, names: expected });
       expect(held.filter(({ roles }) => roles.length === 2)).toHaveLength(count);
+    }
+  });
+});
+
+describe('users with more than they were taken for', () => {
+  const GRANTS = `query ($first: Int!) { users(first: $first) { edges { node { grants { id } } } } }`;
+
+  test('are answered up to what a document may cost, and refused beyond that', async () => {
+    const paths = Array.from({ length: 60 }, (_, n) => `far/place${n}`);
+    await castellans.addScopes(...paths);
+    await castellans.rows(
+      `insert into grants (id, principal_id, role_id, scope_id, granted_by, created_at)
+       select 'grant_' || substr(md5(u.id || s.id), 1, 26), u.id, r.id, s.id, 'system', now()
+       from (select id from users where id = any($1)) u, scopes s, roles r where s.path = any($2) and r.name = 'auditor'`,
+      ids,
+      paths,
+    );
+    const few = await ask<{ users: { edges: readonly { node: { grants: readonly unknown[] } }[] } }>(GRANTS, {
+      first: 50,
+    });
+    expect(few.errors).toEqual([]);
+    expect(few.data?.users.edges.filter(({ node }) => node.grants.length === 62).length).toBeGreaterThan(25);
+    const many = await ask(GRANTS, { first: 100 });
+    expect(many.errors.length).toBeGreaterThan(0);
+    for (const { extensions, path } of many.errors) {
+      expect({ ...extensions, value: null }).toEqual({
+        code: 'BAD_USER_INPUT',
+        limit: 'cost',
+        max: 5_000,
+        value: null,
+      });
+      expect(path).toEqual(['users', 'edges', expect.any(Number), 'node', 'grants']);
     }
   });
 });

@@ -65,6 +65,31 @@ describe('a limit', () => {
     expect(refused('mutation { signOut { position } }', {}, tight(10))).toMatchObject({ value: 11 });
   });
 
+  test('of cost takes the permissions of a user for thirty, and for a tenth of a record each', () => {
+    const ofUser = (fields: string, count: number): string =>
+      `{ users(first: ${count}) { edges { node { roles { name } permissions { action subject ${fields} } } } } }`;
+    const tight: DocumentLimits = { ...LIMITS.documents, cost: 1 };
+    const costs = [
+      '',
+      'conditions { operator }',
+      'conditions { operator } sources { path grant { id role { name } } }',
+    ];
+    expect(costs.map((fields) => refused(ofUser(fields, 100), {}, tight))).toEqual([
+      { limit: 'cost', max: 1, value: 1 + 100 * (2 + 5 + 3) },
+      { limit: 'cost', max: 1, value: 1 + 100 * (2 + 5 + 3 + 6) },
+      { limit: 'cost', max: 1, value: 1 + 100 * (2 + 5 + 3 + 6 + 18) },
+    ]);
+    for (const fields of costs) expect(refused(ofUser(fields, 100))).toBeNull();
+    const them = { them: Array.from({ length: 500 }, () => ({ __typename: 'User', id: 'user_1' })) };
+    const entities = (fields: string): string =>
+      `query ($them: [_Any!]!) { _entities(representations: $them) { ... on User { ${fields} } } }`;
+    expect(refused(entities('roles { name } permissions { action subject effect }'), them)).toBeNull();
+    // What is read for each is no tenth.
+    const roles = 'permissions { sources { grant { role { ancestors { id } } } } }';
+    expect(refused(entities(roles), them)).toMatchObject({ limit: 'cost' });
+    expect(refused(`{ users(first: 100) { edges { node { ${roles} } } } }`)).toMatchObject({ limit: 'cost' });
+  });
+
   test('of representations counts them all, wherever they are written', () => {
     const one = '{ __typename: "User", id: "1" }';
     const query = `query ($them: [_Any!]!) {

@@ -14,13 +14,14 @@ import {
   type Castellans,
   type SignedInUser,
 } from '../support/castellan.ts';
+import { CONFIRM_BY } from '../support/required-factors.ts';
 import { secondFactors } from '../support/second-factors.ts';
+import { steppingUp } from '../support/step-ups.ts';
 
 /** What is good once, shown five times at once over three instances: a thousand races, and nothing is spent twice. */
 
 const USERS = 10;
 const CALLERS = 5;
-const ONE_OF_FIVE = { ok: 1, UNAUTHENTICATED: CALLERS - 1 };
 
 const clock = createTestClock();
 const keys = new Keys([new Secret('a secret of this test that seals what is single use')]);
@@ -28,6 +29,7 @@ const recoveryCodes = new RecoveryCodes(keys);
 const challengeTokens = new ChallengeTokens(keys);
 const accountTokens = new AccountTokens(keys);
 const secret = newTotpSecret();
+const stepUp = steppingUp(() => castellans);
 const callers = Array.from({ length: CALLERS }, (_, n) => n);
 let castellans: Castellans;
 let phone: ReturnType<typeof secondFactors>;
@@ -85,11 +87,17 @@ async function mailed(userId: string, kind: AccountTokenKind): Promise<string> {
   return token;
 }
 
+/** As if the app had been begun and not confirmed, and no code of it been shown yet. */
+async function unconfirmed(userId: string): Promise<void> {
+  const fresh = 'confirmed_at = null, last_step = null, failures = 0';
+  await castellans.rows(`update totp_factors set ${fresh} where user_id = $1`, userId);
+}
+
 /** One race: what the caller of that number sends to an instance. */
 type Race = (caller: number, instance: number) => Promise<Answer<object>>;
 
 const KINDS: Readonly<
-  Record<string, { rounds: number; spent: string; prepare: (user: SignedInUser) => Promise<Race> }>
+  Record<string, { rounds: number; spent: string; refused?: string; prepare: (user: SignedInUser) => Promise<Race> }>
 > = {
   'a recovery code': {
     rounds: 25,
@@ -118,6 +126,41 @@ const KINDS: Readonly<
       return (caller, instance) => phone.verify(challenge, codes[caller] ?? '', instance);
     },
   },
+  'a recovery code that steps up a session': {
+    rounds: 5,
+    spent: `select count(*)::int as count from audit_entries where action = 'session.step_up'`,
+    async prepare(user) {
+      const [code = ''] = await codesFor(user.id);
+      return (_, instance) => stepUp(user, { code }, instance);
+    },
+  },
+  'a code of an app that steps up a session': {
+    rounds: 5,
+    spent: `select count(*)::int as count from audit_entries where action = 'session.step_up'`,
+    async prepare(user) {
+      await castellans.rows('update totp_factors set last_step = null, failures = 0 where user_id = $1', user.id);
+      return (_, instance) => stepUp(user, { code: phone.code(secret) }, instance);
+    },
+  },
+  'an enrollment in a session': {
+    rounds: 5,
+    spent: `select count(*)::int as count from audit_entries where action = 'totp.confirm'`,
+    refused: 'CONFLICT',
+    async prepare({ id, accessToken }) {
+      await unconfirmed(id);
+      return (_, instance) => phone.confirm(accessToken, phone.code(secret), instance);
+    },
+  },
+  'a challenge that becomes a session by an enrollment': {
+    rounds: 5,
+    spent: `select count(*)::int as count from audit_entries where action = 'session.start'`,
+    async prepare({ id }) {
+      await unconfirmed(id);
+      const token = await challengeFor(id);
+      const variables = { token, code: phone.code(secret) };
+      return (_, instance) => castellans.ask(CONFIRM_BY, { variables, instance });
+    },
+  },
   'a token that verifies an address': {
     rounds: 20,
     spent: `select count(*)::int as count from audit_entries where action = 'user.verify_email'`,
@@ -139,7 +182,7 @@ const KINDS: Readonly<
 
 test.each(Object.entries(KINDS))(
   '%s is good for one of five who show it at once',
-  async (_, { rounds, spent, prepare }) => {
+  async (_, { rounds, spent, refused = 'UNAUTHENTICATED', prepare }) => {
     const count = async () =>
       (await castellans.rows<{ count: number }>(spent))[0]?.count ?? fail('nothing was counted');
     const before = await count();
@@ -148,7 +191,7 @@ test.each(Object.entries(KINDS))(
       const raced = await Promise.all(
         races.map((race) => Promise.all(callers.map((caller) => race(caller, (caller + round) % 3)))),
       );
-      expect(raced.map(tally)).toEqual(races.map(() => ONE_OF_FIVE));
+      expect(raced.map(tally)).toEqual(races.map(() => ({ ok: 1, [refused]: CALLERS - 1 })));
     }
     expect((await count()) - before).toBe(USERS * rounds);
   },

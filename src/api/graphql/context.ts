@@ -15,6 +15,7 @@ import type { Tail } from '../../domain/authority/tail.ts';
 import type { AddressLimit } from '../../domain/authentication/address-limit.ts';
 import type { Authentication } from '../../domain/authentication/authentication.ts';
 import type { Gateways } from '../../domain/authentication/gateways.ts';
+import type { Enrollments } from '../../domain/authentication/enrollments.ts';
 import type { Identification } from '../../domain/authentication/identification.ts';
 import type { Introspection } from '../../domain/authentication/introspection.ts';
 import type { Origin } from '../../domain/authentication/origin.ts';
@@ -35,7 +36,6 @@ import type { Unlocking } from '../../domain/authentication/unlocking.ts';
 import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Standings } from '../../domain/policy/standings.ts';
-import type { Refusal } from '../../domain/refusals.ts';
 import type { Principal, UserPrincipal } from '../../domain/principals/principal.ts';
 import type { CustomRoles } from '../../domain/roles/custom-roles.ts';
 import type { EffectivePermissions } from '../../domain/roles/effective-permissions.ts';
@@ -73,6 +73,7 @@ import { operationLabel } from '../../domain/usage/usage.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 import type { OperationFigure } from './operation-figures.ts';
 import { noteRefused } from './signals.ts';
+import type { Unproven } from './places.ts';
 
 /** What resolvers may call. */
 export interface Services {
@@ -108,6 +109,7 @@ export interface Services {
   readonly gateways: Gateways;
   readonly introspection: Introspection;
   readonly secondFactors: SecondFactors;
+  readonly enrollments: Enrollments;
   readonly stepUps: StepUps;
   readonly takeovers: Takeovers;
   readonly detectors: Detectors;
@@ -169,8 +171,8 @@ export interface Door {
   readonly cookiesElsewhere?: boolean;
   /** Whether a gateway asks that Castellan trusts. */
   readonly byGateway?: boolean;
-  /** What all but a step-up is refused with, or null. */
-  readonly unproven?: Refusal | null;
+  /** What the session must prove before it does anything else, or null. */
+  readonly unproven?: Unproven | null;
 }
 
 /** One operation: who acts, from where, and the services. The same for every protocol. */
@@ -182,7 +184,7 @@ export class OperationContext {
   readonly connection: Renewable | null;
   readonly cookiesElsewhere: boolean;
   readonly byGateway: boolean;
-  readonly unproven: Refusal | null;
+  readonly unproven: Unproven | null;
   readonly undertaking: Undertaking;
   /** What it says it is; null until it is admitted. */
   asked: AskedOperation | null = null;
@@ -190,6 +192,8 @@ export class OperationContext {
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
   /** What it is counted with, as soon as it is known what it asks for. */
   figure: OperationFigure | null = null;
+  /** What its lists came to beyond what they were taken for, in records. */
+  beyond = 0;
   private readonly begunMs: number;
   /** How it was counted; null where nothing is to be counted any more. */
   allowance: Allowance | null = null;
@@ -236,6 +240,7 @@ export class OperationContext {
   become(by: Principal): void {
     this.by = by;
     this.loadersOnce = null;
+    this.beyond = 0;
   }
 
   /** The subscription goes on with a fresh credential of the same session. */

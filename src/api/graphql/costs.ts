@@ -9,6 +9,7 @@ import {
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
+  type GraphQLField,
   type GraphQLNamedType,
   type GraphQLOutputType,
   type GraphQLSchema,
@@ -17,9 +18,28 @@ import {
   type ValueNode,
 } from 'graphql';
 import { PAGE_MAX } from '../../domain/pages.ts';
+import type { OperationContext } from './context.ts';
 
 /** How long a list is taken for that nothing says more about. */
 const LIST_SIZE = 5;
+/** Where it is known better: a permission for every action on every subject that a role or two speak of, and what each comes from. */
+const LIST_SIZES: Readonly<Record<string, number>> = {
+  'User.permissions': 30,
+  'Permission.conditions': 2,
+  'Permission.sources': 2,
+};
+/**
+ * What is put together in memory, of rules that are compiled and of grants and roles that were read for all of a page at once, costs
+ * a tenth of a record: nothing is read for it, and nothing decided.
+ */
+const ASSEMBLED = 0.1;
+const ASSEMBLED_FIELDS: ReadonlySet<string> = new Set([
+  'User.permissions',
+  'Permission.conditions',
+  'Permission.sources',
+  'PermissionSource.grant',
+  'Grant.role',
+]);
 /** A change costs more than what it answers with. */
 const MUTATION_COST = 10;
 /** Lists as long as what is asked about. */
@@ -91,11 +111,13 @@ export function costOf(
     const base = isChange ? MUTATION_COST : 0;
     if (!isCompositeType(type) || field.selectionSet === undefined) return { fixed: base, lists: [] };
 
-    const length = lengthOf(field, `${parent?.name ?? ''}.${name}`);
+    const coordinate = `${parent?.name ?? ''}.${name}`;
+    const length = lengthOf(field, coordinate);
     if (name === '_entities' && length !== null) representations.push(length);
     const isList = holdsList(definition.type);
-    const one = plus(ofSet(field.selectionSet, type, isList ? null : length), 1);
-    return plus(isList ? times(length ?? page ?? LIST_SIZE, one) : one, base);
+    const each = ASSEMBLED_FIELDS.has(coordinate) ? ASSEMBLED : 1;
+    const one = plus(ofSet(field.selectionSet, type, isList ? null : length), each);
+    return plus(isList ? times(length ?? page ?? listSize(coordinate), one) : one, base);
   }
 
   function lengthOf(field: FieldNode, coordinate: string): Size | null {
@@ -128,9 +150,43 @@ export function costOf(
   return { cost, representations, isFixed };
 }
 
-/** What it comes to with these variables. */
-export function total({ fixed, lists }: Cost, variables: Variables): number {
-  return lists.reduce((all, { size, of }) => all + lengthWith(size, variables) * total(of, variables), fixed);
+/** What it comes to with these variables, in whole records. */
+export function total(cost: Cost, variables: Variables): number {
+  // Tenths do not add up exactly.
+  return Math.ceil(exactly(cost, variables) - 1e-6);
+}
+
+function exactly({ fixed, lists }: Cost, variables: Variables): number {
+  return lists.reduce((all, { size, of }) => all + lengthWith(size, variables) * exactly(of, variables), fixed);
+}
+
+/** What a list of this field is taken for that says nothing of its length. */
+function listSize(coordinate: string): number {
+  return LIST_SIZES[coordinate] ?? LIST_SIZE;
+}
+
+/**
+ * The lists of objects that these types carry: a document does not say how long they are, and a page has as many of them as
+ * records.
+ */
+export function carriedLists(schema: GraphQLSchema, carriers: readonly string[]): readonly CarriedList[] {
+  return carriers.flatMap((carrier) => {
+    const type = schema.getType(carrier);
+    const fields = isObjectType(type) ? Object.values(type.getFields()) : [];
+    const lists = fields.filter((field) => holdsList(field.type) && isCompositeType(getNamedType(field.type)));
+    return lists.map((field) => {
+      const coordinate = `${carrier}.${field.name}`;
+      return { field, taken: listSize(coordinate), each: ASSEMBLED_FIELDS.has(coordinate) ? ASSEMBLED : 1 };
+    });
+  });
+}
+
+export interface CarriedList {
+  readonly field: GraphQLField<unknown, OperationContext>;
+  /** How long it was taken for. */
+  readonly taken: number;
+  /** What each object costs. */
+  readonly each: number;
 }
 
 export function lengthWith(size: Size, variables: Variables): number {

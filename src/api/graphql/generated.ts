@@ -389,15 +389,19 @@ export type Mutation = {
   stepUp: StepUpPayload;
   /**
    * Makes a secret for your authenticator app. It counts once a code confirms it; CONFLICT while you have one that does. The
-   * session must have proven who you are within a quarter of an hour, or MFA_REQUIRED asks for `stepUp`.
+   * session must have proven who you are within a quarter of an hour, or MFA_REQUIRED asks for `stepUp`. With a `challengeToken`, for
+   * whoever is not signed in and whose sign-in needs an app first.
    */
   beginTotpEnrollment: BeginTotpEnrollmentPayload;
   /**
    * Signing in takes a second factor from now on. Ends all your sessions but the one you act in, which goes on with other tokens;
-   * asks for a recent proof as `beginTotpEnrollment` does.
+   * asks for a recent proof as `beginTotpEnrollment` does. With a `challengeToken` it finishes the sign-in, and starts its session.
    */
   confirmTotpEnrollment: ConfirmTotpEnrollmentPayload;
-  /** Signing in takes the password alone again. `code` is the app's or a recovery code. Ends all your sessions but the one you act in. */
+  /**
+   * Signing in takes the password alone again. `code` is the app's or a recovery code. Ends all your sessions but the one you act in,
+   * which is at level 1 again. FORBIDDEN while a role of yours asks for a second factor.
+   */
   disableTotp: DisableTotpPayload;
   /** Ends all older ones. `code` is the app's. */
   regenerateRecoveryCodes: RegenerateRecoveryCodesPayload;
@@ -616,8 +620,14 @@ export type MutationStepUpArgs = {
 };
 
 
+export type MutationBeginTotpEnrollmentArgs = {
+  challengeToken?: InputMaybe<Scalars['String']['input']>;
+};
+
+
 export type MutationConfirmTotpEnrollmentArgs = {
   code: Scalars['String']['input'];
+  challengeToken?: InputMaybe<Scalars['String']['input']>;
 };
 
 
@@ -1658,6 +1668,17 @@ export type PolicyDiff = {
   changes: Array<PolicyChange>;
   /** Everybody who gains or loses something. */
   affected: Array<AffectedPrincipal>;
+  /** The roles whose holders must have a second factor now, or need none any more. */
+  mfa: Array<MfaChange>;
+};
+
+export type MfaChange = {
+  __typename?: 'MfaChange';
+  role: Scalars['String']['output'];
+  /** Whether they must from then on. */
+  required: Scalars['Boolean']['output'];
+  /** Those of its holders for whom that is another answer than before. */
+  users: Array<Scalars['ID']['output']>;
 };
 
 export type AffectedPrincipal = {
@@ -1915,12 +1936,17 @@ export type MfaMethod =
   /** Six digits of an authenticator app. */
   | 'totp'
   /** One of the codes that were shown when the app was confirmed; each is good once. */
-  | 'recoveryCode';
+  | 'recoveryCode'
+  /**
+   * There is no app yet, and a role of yours asks for one: `beginTotpEnrollment` and `confirmTotpEnrollment` with the challenge token
+   * add one and start the session.
+   */
+  | 'enrollTotp';
 
 /** The password was right, and there is no session yet. */
 export type MfaRequired = {
   __typename?: 'MfaRequired';
-  /** Good for `verifyMfa` and nothing else, once. Keep it secret. */
+  /** Good for `verifyMfa`, or where `methods` says so for adding an app, and nothing else, once. Keep it secret. */
   challengeToken: Scalars['String']['output'];
   methods: Array<MfaMethod>;
   /** When the challenge ends. */
@@ -1953,8 +1979,13 @@ export type ConfirmTotpEnrollmentPayload = {
   refreshToken?: Maybe<Scalars['String']['output']>;
   /** When the access token ends. */
   expiresAt: Scalars['DateTime']['output'];
-  /** The session you act in, at level 2. */
+  /** The session you act in, or that the challenge has become, at level 2. */
   session: Session;
+  user: User;
+  /** As `signIn` gives it, where a challenge became a session; null otherwise. */
+  csrfToken?: Maybe<Scalars['String']['output']>;
+  /** As `signIn` gives it, where a challenge became a session; null otherwise. */
+  deviceToken?: Maybe<Scalars['String']['output']>;
   receipt: Receipt;
   position: Scalars['String']['output'];
 };
@@ -2878,6 +2909,7 @@ export type ResolversTypes = {
   ExplainedCondition: ResolverTypeWrapper<ExplainedCondition>;
   Need: ResolverTypeWrapper<Need>;
   PolicyDiff: ResolverTypeWrapper<Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversTypes['PolicyChange']> }>;
+  MfaChange: ResolverTypeWrapper<MfaChange>;
   AffectedPrincipal: ResolverTypeWrapper<AffectedPrincipal>;
   PolicyChange: ResolverTypeWrapper<PolicyChangeRecord>;
   PolicyPair: ResolverTypeWrapper<PolicyPair>;
@@ -2917,7 +2949,7 @@ export type ResolversTypes = {
   MfaRequired: ResolverTypeWrapper<MfaRequired>;
   VerifyMfaInput: VerifyMfaInput;
   BeginTotpEnrollmentPayload: ResolverTypeWrapper<BeginTotpEnrollmentPayload>;
-  ConfirmTotpEnrollmentPayload: ResolverTypeWrapper<Omit<ConfirmTotpEnrollmentPayload, 'session'> & { session: ResolversTypes['Session'] }>;
+  ConfirmTotpEnrollmentPayload: ResolverTypeWrapper<Omit<ConfirmTotpEnrollmentPayload, 'session' | 'user'> & { session: ResolversTypes['Session'], user: ResolversTypes['User'] }>;
   StepUpInput: StepUpInput;
   StepUpPayload: ResolverTypeWrapper<Omit<StepUpPayload, 'session'> & { session: ResolversTypes['Session'] }>;
   DisableTotpPayload: ResolverTypeWrapper<DisableTotpPayload>;
@@ -3091,6 +3123,7 @@ export type ResolversParentTypes = {
   ExplainedCondition: ExplainedCondition;
   Need: Need;
   PolicyDiff: Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversParentTypes['PolicyChange']> };
+  MfaChange: MfaChange;
   AffectedPrincipal: AffectedPrincipal;
   PolicyChange: PolicyChangeRecord;
   PolicyPair: PolicyPair;
@@ -3126,7 +3159,7 @@ export type ResolversParentTypes = {
   MfaRequired: MfaRequired;
   VerifyMfaInput: VerifyMfaInput;
   BeginTotpEnrollmentPayload: BeginTotpEnrollmentPayload;
-  ConfirmTotpEnrollmentPayload: Omit<ConfirmTotpEnrollmentPayload, 'session'> & { session: ResolversParentTypes['Session'] };
+  ConfirmTotpEnrollmentPayload: Omit<ConfirmTotpEnrollmentPayload, 'session' | 'user'> & { session: ResolversParentTypes['Session'], user: ResolversParentTypes['User'] };
   StepUpInput: StepUpInput;
   StepUpPayload: Omit<StepUpPayload, 'session'> & { session: ResolversParentTypes['Session'] };
   DisableTotpPayload: DisableTotpPayload;
@@ -3284,7 +3317,7 @@ export type MutationResolvers<ContextType = OperationContext, ParentType extends
   deleteScope?: Resolver<ResolversTypes['DeleteScopePayload'], ParentType, ContextType, RequireFields<MutationDeleteScopeArgs, 'id'>>;
   verifyMfa?: Resolver<ResolversTypes['SignedIn'], ParentType, ContextType, RequireFields<MutationVerifyMfaArgs, 'input'>>;
   stepUp?: Resolver<ResolversTypes['StepUpPayload'], ParentType, ContextType, RequireFields<MutationStepUpArgs, 'input'>>;
-  beginTotpEnrollment?: Resolver<ResolversTypes['BeginTotpEnrollmentPayload'], ParentType, ContextType>;
+  beginTotpEnrollment?: Resolver<ResolversTypes['BeginTotpEnrollmentPayload'], ParentType, ContextType, Partial<MutationBeginTotpEnrollmentArgs>>;
   confirmTotpEnrollment?: Resolver<ResolversTypes['ConfirmTotpEnrollmentPayload'], ParentType, ContextType, RequireFields<MutationConfirmTotpEnrollmentArgs, 'code'>>;
   disableTotp?: Resolver<ResolversTypes['DisableTotpPayload'], ParentType, ContextType, RequireFields<MutationDisableTotpArgs, 'code'>>;
   regenerateRecoveryCodes?: Resolver<ResolversTypes['RegenerateRecoveryCodesPayload'], ParentType, ContextType, RequireFields<MutationRegenerateRecoveryCodesArgs, 'code'>>;
@@ -3858,6 +3891,13 @@ export type PolicyDiffResolvers<ContextType = OperationContext, ParentType exten
   after?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   changes?: Resolver<Array<ResolversTypes['PolicyChange']>, ParentType, ContextType>;
   affected?: Resolver<Array<ResolversTypes['AffectedPrincipal']>, ParentType, ContextType>;
+  mfa?: Resolver<Array<ResolversTypes['MfaChange']>, ParentType, ContextType>;
+};
+
+export type MfaChangeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MfaChange'] = ResolversParentTypes['MfaChange']> = {
+  role?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  required?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  users?: Resolver<Array<ResolversTypes['ID']>, ParentType, ContextType>;
 };
 
 export type AffectedPrincipalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AffectedPrincipal'] = ResolversParentTypes['AffectedPrincipal']> = {
@@ -4044,6 +4084,9 @@ export type ConfirmTotpEnrollmentPayloadResolvers<ContextType = OperationContext
   refreshToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   session?: Resolver<ResolversTypes['Session'], ParentType, ContextType>;
+  user?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  csrfToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  deviceToken?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   receipt?: Resolver<ResolversTypes['Receipt'], ParentType, ContextType>;
   position?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
@@ -4483,6 +4526,7 @@ export type Resolvers<ContextType = OperationContext> = {
   ExplainedCondition?: ExplainedConditionResolvers<ContextType>;
   Need?: NeedResolvers<ContextType>;
   PolicyDiff?: PolicyDiffResolvers<ContextType>;
+  MfaChange?: MfaChangeResolvers<ContextType>;
   AffectedPrincipal?: AffectedPrincipalResolvers<ContextType>;
   PolicyChange?: PolicyChangeResolvers<ContextType>;
   PolicyPair?: PolicyPairResolvers<ContextType>;

@@ -1,9 +1,18 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
-import { isInterfaceType, isObjectType, isScalarType, parse, type DocumentNode, type GraphQLSchema } from 'graphql';
+import {
+  defaultFieldResolver,
+  isInterfaceType,
+  isObjectType,
+  isScalarType,
+  parse,
+  type DocumentNode,
+  type GraphQLSchema,
+} from 'graphql';
 import { demandWriter } from '../../domain/authority/authority.ts';
 import { badInput } from '../../domain/refusals.ts';
 import type { OperationContext } from './context.ts';
 import { recordDenials } from './denials.ts';
+import { carriedLists } from './costs.ts';
 import { entityKeys, isIdentified } from './entity-keys.ts';
 import { accounts } from './accounts.ts';
 import { apiKeys } from './api-keys.ts';
@@ -13,6 +22,7 @@ import { authEvents } from './auth-events.ts';
 import { analytics } from './analytics.ts';
 import { audit } from './audit.ts';
 import { bulk } from './bulk.ts';
+import { limitsFor, overLimit } from './limits.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
 import { revocations } from './revocations.ts';
@@ -71,6 +81,7 @@ export function buildSchema(typeDefs: DocumentNode, modules: readonly ResolverMa
   refuseMalformedRepresentations(schema);
   refuseReaders(schema);
   recordDenials(schema);
+  countLists(schema);
   return schema;
 }
 
@@ -131,6 +142,27 @@ function refuseReaders(schema: GraphQLSchema): void {
     field.resolve = (source, args, context: OperationContext, info) => {
       demandWriter(context.by);
       return resolve(source, args, context, info);
+    };
+  }
+}
+
+/**
+ * A list that a record carries was taken for a usual one. What there is beyond that is counted as it is answered, and no
+ * more of it than a document may cost: the list that exceeds it is refused, and what it would have led to is never read.
+ */
+function countLists(schema: GraphQLSchema): void {
+  for (const { field, taken, each } of carriedLists(schema, [...entityNames(schema), 'Permission'])) {
+    const resolve = field.resolve ?? defaultFieldResolver;
+    const counted = <T>(list: T, context: OperationContext): T => {
+      if (!Array.isArray(list) || list.length <= taken) return list;
+      context.beyond += (list.length - taken) * each;
+      const { cost } = limitsFor(context);
+      if (context.beyond > cost) throw overLimit('cost', cost, Math.ceil(context.beyond));
+      return list;
+    };
+    field.resolve = (source, args, context, info) => {
+      const list: unknown = resolve(source, args, context, info);
+      return list instanceof Promise ? list.then((all: unknown) => counted(all, context)) : counted(list, context);
     };
   }
 }

@@ -1,3 +1,6 @@
+import { badInput } from '../../domain/refusals.ts';
+import type { User } from '../../domain/users/user.ts';
+import type { OperationContext } from './context.ts';
 import type { Resolvers } from './generated.ts';
 import { demandTokensCanGo, handOn, handOut } from './signed-in.ts';
 
@@ -8,16 +11,26 @@ export const secondFactors: Resolvers = {
       return handOut(context, signedIn);
     },
 
-    beginTotpEnrollment: async (_, _args, { by, services }) => {
-      const { value, position } = await services.secondFactors.begin(by);
+    beginTotpEnrollment: async (_, { challengeToken }, context) => {
+      const { enrollments } = context.services;
+      const { value, position } = isChallenge(challengeToken, context)
+        ? await enrollments.beginByChallenge(challengeToken)
+        : await enrollments.begin(context.by);
       return { ...value, position };
     },
 
-    confirmTotpEnrollment: async (_, { code }, context) => {
+    confirmTotpEnrollment: async (_, { code, challengeToken }, context) => {
+      if (isChallenge(challengeToken, context)) {
+        const { value, receipt } = await context.authentication.enroll({ challengeToken, code }, context.from);
+        const { signedIn, recoveryCodes } = value;
+        const { __typename: _, ...answer } = await handOut(context, signedIn);
+        return { ...answer, recoveryCodes: [...recoveryCodes], receipt, position: receipt.position };
+      }
       demandTokensCanGo(context);
-      const { value, receipt } = await context.services.secondFactors.confirm(context.by, code);
-      const tokens = await handOn(context, value.tokens);
-      return { ...tokens, recoveryCodes: [...value.recoveryCodes], receipt, position: receipt.position };
+      const { value, receipt } = await context.services.enrollments.confirm(context.by, code);
+      const tokens = { ...(await handOn(context, value.tokens)), csrfToken: null, deviceToken: null };
+      const user = recordOf(context);
+      return { ...tokens, user, recoveryCodes: [...value.recoveryCodes], receipt, position: receipt.position };
     },
 
     stepUp: async (_, { input }, context) => {
@@ -44,3 +57,16 @@ export const secondFactors: Resolvers = {
     },
   },
 };
+
+/** Whether a challenge was shown. Refuses one beside a credential: it would not be clear whose app it is. */
+function isChallenge(challengeToken: string | null | undefined, { by }: OperationContext): challengeToken is string {
+  if (typeof challengeToken !== 'string') return false;
+  if (by.kind === 'anonymous') return true;
+  throw badInput('challengeToken', 'Show a session or a challenge, not both.');
+}
+
+/** The record of whoever acts in a session. */
+function recordOf({ by }: OperationContext): User {
+  if (by.kind !== 'user') throw new TypeError('whoever has confirmed an app is a user');
+  return by.standing.record as User; // only users have sessions
+}

@@ -4,7 +4,7 @@ import type { Origin } from '../../domain/authentication/origin.ts';
 import { demandSession, type KeyOrigin, type Principal } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { type Door, OperationContext, type Services } from '../graphql/context.ts';
-import { atItsPlace } from '../graphql/places.ts';
+import { atItsPlace, isProven } from '../graphql/places.ts';
 import { noteUse } from '../graphql/uses.ts';
 import { credentialOf, refuseTwoKinds } from './credentials.ts';
 import { byGateway, byGatewayNow } from './gateways.ts';
@@ -23,7 +23,7 @@ export function contextNow(request: FastifyRequest, services: Services): Operati
   const by = services.identification.identifyNow(credentialOf(headers, () => keyOriginOf(request, services)));
   if (by === null) return null;
   const from = originOf(request, services);
-  if (!services.takeovers.knows(by, from)) return null;
+  if (!isProven(by, from, services)) return null;
   const isByGateway = byGatewayNow(request, services);
   return isByGateway === null ? null : contextFor(by, from, request, services, { byGateway: isByGateway });
 }

@@ -24,7 +24,7 @@ export async function answerIntrospection(
       credentialOf(request.headers, () => keyOriginOf(request, services)),
     );
     const { by, unproven } = await atItsPlace(shown, originOf(request, services), services);
-    if (unproven !== null) throw unproven;
+    if (unproven !== null) throw unproven.refusal;
     noteUse(by, 'http', services);
     const found = await services.introspection.introspect(by, token);
     return await reply.send(found === null ? { active: false } : described(found, issuing));

@@ -130,7 +130,7 @@ export class Connection implements LiveOperation, Renewable {
     const credential: Credential = { kind: 'accessToken', token };
     const shown = await identification.identify(credential);
     const { unproven } = await atItsPlace(shown, this.from, this.#services);
-    if (unproven !== null) throw unproven;
+    if (unproven !== null) throw unproven.refusal;
     // Asked again in the step that goes on with it: nothing can come in between.
     const fresh = identification.identifyWarm(token);
     if (fresh === null) throw overtaken();

@@ -18,7 +18,7 @@ import type { OpenConnections } from '../http/open-connections.ts';
 import { isTrusted } from '../http/gateways.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { inTime } from '../graphql/deadlines.ts';
-import { atItsPlace, demandProven } from '../graphql/places.ts';
+import { atItsPlace, demandProven, type Unproven } from '../graphql/places.ts';
 import { firstCode, toGraphQLError, toPublicError } from '../graphql/errors.ts';
 import { begun, delivered, EXECUTION } from '../graphql/execution.ts';
 import { admitted, overloaded } from '../graphql/admission.ts';
@@ -68,7 +68,7 @@ export function protocolOptions(
   function whoIs(
     extra: Extra,
     credential: () => Credential,
-  ): Promise<{ readonly by: Principal; readonly unproven: Refusal | null }> {
+  ): Promise<{ readonly by: Principal; readonly unproven: Unproven | null }> {
     return limited(extra, async () =>
       atItsPlace(await identification.identify(credential()), extra.connection.from, services),
     );

@@ -28,7 +28,7 @@ export class AdministratorRecovery {
   readonly #authority: Authority;
   readonly #guard: SignInGuard;
   readonly #notices: Notices;
-  readonly #settings: { readonly passwordStrength: PasswordStrength };
+  readonly #settings: { readonly passwordStrength: PasswordStrength; readonly issuer: string };
   readonly #clock: Clock;
 
   constructor(parts: {
@@ -36,7 +36,7 @@ export class AdministratorRecovery {
     authority: Authority;
     guard: SignInGuard;
     notices: Notices;
-    settings: { readonly passwordStrength: PasswordStrength };
+    settings: { readonly passwordStrength: PasswordStrength; readonly issuer: string };
     clock: Clock;
   }) {
     this.#store = parts.store;
@@ -55,7 +55,7 @@ export class AdministratorRecovery {
   async recover(email: string, password: string): Promise<Enforced<Recovered>> {
     const known = (await this.#store.users.findByEmail(email))?.user;
     if (known === undefined) throw notFound('user', email);
-    checkNewPassword(password, known);
+    await checkNewPassword(password, { ...known, issuer: this.#settings.issuer });
     const passwordHash = await hashPassword(password, this.#settings.passwordStrength);
     return this.#authority.change(SYSTEM, { change: [known.id] }, async (tx) => {
       const user = await tx.users.find(known.id);

@@ -2,6 +2,8 @@ import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import { formatPosition, type Position } from '../authority/position.ts';
+import type { Standings } from '../policy/standings.ts';
+import { lacksSecondFactor, secondFactorMissing } from '../principals/enrollment.ts';
 import { demandSession, SYSTEM } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import { raise } from '../security/raise.ts';
@@ -20,6 +22,7 @@ import { challengeNotValid } from './challenges.ts';
 import type { Identification } from './identification.ts';
 import type { Origin } from './origin.ts';
 import type { DeviceTokens } from './device-tokens.ts';
+import type { Enrollments } from './enrollments.ts';
 import type { MfaRequired, SecondFactors } from './second-factors.ts';
 import { LimitReached, SessionLimit, type SessionLimitSettings } from './session-limit.ts';
 import { noteFailure, signInFrom } from './sign-in.ts';
@@ -74,10 +77,12 @@ export class Authentication {
   readonly #store: Store;
   readonly #authority: Authority;
   readonly #identification: Identification;
+  readonly #standings: Standings;
   readonly #sessionStates: SessionStates;
   readonly #accessTokens: AccessTokens;
   readonly #refreshTokens: RefreshTokens;
   readonly #secondFactors: SecondFactors;
+  readonly #enrollments: Enrollments;
   readonly #limit: SessionLimit;
   readonly #guard: SignInGuard;
   readonly #deviceTokens: DeviceTokens;
@@ -91,10 +96,12 @@ export class Authentication {
     store: Store;
     authority: Authority;
     identification: Identification;
+    standings: Standings;
     sessionStates: SessionStates;
     accessTokens: AccessTokens;
     refreshTokens: RefreshTokens;
     secondFactors: SecondFactors;
+    enrollments: Enrollments;
     guard: SignInGuard;
     deviceTokens: DeviceTokens;
     notices: Notices;
@@ -106,10 +113,12 @@ export class Authentication {
     this.#store = parts.store;
     this.#authority = parts.authority;
     this.#identification = parts.identification;
+    this.#standings = parts.standings;
     this.#sessionStates = parts.sessionStates;
     this.#accessTokens = parts.accessTokens;
     this.#refreshTokens = parts.refreshTokens;
     this.#secondFactors = parts.secondFactors;
+    this.#enrollments = parts.enrollments;
     this.#limit = new SessionLimit(parts);
     this.#guard = parts.guard;
     this.#deviceTokens = parts.deviceTokens;
@@ -121,7 +130,7 @@ export class Authentication {
   }
 
   /**
-   * Starts a session, or says what is missing for one: who has a second factor is not signed in by the password. An unknown
+   * Starts a session, or says what is missing for one: who has a second factor, or must have one, is not signed in by the password. An unknown
    * address, a disabled user and a wrong password get the same answer in the same time. Wrong passwords are counted apart where
    * a device token of an earlier sign-in is shown.
    */
@@ -144,6 +153,8 @@ export class Authentication {
       // Nobody has the password of nobody.
       if (found === null) throw wrongCredentials();
       const again = await this.#rehashed(found, input.password);
+      // What changes after this is for the doors: they ask it of every session.
+      const mfaRequired = (await this.#standings.of(found.user.id))?.mfaRequired === true;
       const { value, position } = await this.#starting(found.user.id, async (tx, alone) => {
         // The head first: the token must not vouch for anything newer than the rows it rests on.
         const position = await tx.fence.head();
@@ -155,7 +166,7 @@ export class Authentication {
         await cleared(tx);
         if (!user.emailVerified) return notVerified();
         if (again !== null) await tx.users.replaceHash(user.id, again.from, again.to);
-        const challenge = await this.#secondFactors.challenge(tx, user);
+        const challenge = await this.#secondFactors.challenge(tx, user, mfaRequired);
         const isKnown = this.#deviceTokens.deviceOf(attempt.deviceToken, found) !== null;
         return (
           challenge ?? this.#start(tx, { user, from, position, aal: 1, alone }, isKnown ? attempt.deviceToken : null)
@@ -200,11 +211,7 @@ export class Authentication {
       if (user === null || !isActive(user)) throw challengeNotValid();
       const refusal = await this.#secondFactors.answer(tx, shown, input.code);
       if (refusal === null) return this.#start(tx, { user, from, position, aal: 2, alone });
-      // One that was not looked at tells nothing.
-      if (refusal.code === 'UNAUTHENTICATED') {
-        this.#signals.wrongCode(user.id, from.address);
-        await noteFailure(tx, from, { userId: user.id, outcome: 'wrong_code', clock: this.#clock });
-      }
+      await this.#noteWrongCode(tx, user.id, from, refusal);
       return refusal;
     });
     if (value instanceof Refusal) throw value;
@@ -212,12 +219,44 @@ export class Authentication {
   }
 
   /**
+   * Confirms the authenticator app that a sign-in needed first, and starts its session. A challenge is refused as {@link verifyMfa}
+   * refuses it; a wrong code has its own answer, and is counted.
+   */
+  async enroll(
+    { challengeToken, code }: { challengeToken: string; code: string },
+    from: Origin,
+  ): Promise<Enforced<{ readonly signedIn: SignedIn; readonly recoveryCodes: readonly string[] }>> {
+    const userId = this.#enrollments.userIdOf(challengeToken);
+    const { value, receipt } = await this.#authority.change(SYSTEM, { change: [userId] }, async (tx) => {
+      const position = await tx.fence.head();
+      const confirmed = await this.#enrollments.confirmByChallenge(tx, challengeToken, code);
+      if (confirmed instanceof Refusal) {
+        await this.#noteWrongCode(tx, userId, from, confirmed);
+        return confirmed;
+      }
+      const { user, recoveryCodes } = confirmed;
+      return { recoveryCodes, granted: await this.#start(tx, { user, from, position, aal: 2, alone: true }) };
+    });
+    if (value instanceof Refusal) throw value;
+    const { granted, recoveryCodes } = value;
+    return { value: { signedIn: await this.#signedIn(granted), recoveryCodes }, receipt };
+  }
+
+  /** One that was not looked at tells nothing. */
+  async #noteWrongCode(tx: Transaction, userId: string, from: Origin, { code }: Refusal): Promise<void> {
+    if (code !== 'UNAUTHENTICATED') return;
+    this.#signals.wrongCode(userId, from.address);
+    await noteFailure(tx, from, { userId, outcome: 'wrong_code', clock: this.#clock });
+  }
+
+  /**
    * Rotates a refresh token. Of many concurrent callers one makes the successor and the others, within grace, get the same
    * one. A token that is older than that was copied: its whole family is revoked. One that comes from another network and device
-   * is judged first, and used up by no refusal.
+   * is judged first, and one whose session lacks a second factor is refused; neither is used up by that.
    */
   async refresh(token: string, from: Origin): Promise<SignedIn> {
     const presented = this.#refreshTokens.parse(token);
+    const standing = await this.#standings.of(presented.userId);
     try {
       const granted = await this.#authority.commit(SYSTEM, { share: [presented.userId] }, async (tx) => {
         const position = await tx.fence.head();
@@ -229,12 +268,14 @@ export class Authentication {
 
         const { session, refresh } = found;
         const isCurrent = refresh.currentHash === presented.hash;
+        const lacking = standing !== null && lacksSecondFactor(standing, session);
         const successor = isCurrent ? null : this.#withinGrace(presented, refresh);
         if (!isCurrent && successor === null) throw new Reused();
         const suspicion = this.#takeovers.suspicionOf(session, from);
         const refusal = suspicion === null ? null : await this.#takeovers.note(tx, suspicion);
         // A value: what was suspected stays written.
         if (refusal !== null) return refusal;
+        if (lacking) throw secondFactorMissing();
         if (successor !== null) return { refresh: successor, session, user, position };
         const next = this.#refreshTokens.make(user.id, session.id);
         await tx.sessions.rotate({

@@ -2,8 +2,9 @@ import type { Instant } from '../../kit/clock.ts';
 import { isId } from '../../kit/ids.ts';
 import type { Keys } from '../../kit/secret.ts';
 import { Refusal } from '../refusals.ts';
+import type { Transaction } from '../store.ts';
 
-/** A sign-in whose password was right and that waits for its second factor. It is no session, and can become one once. */
+/** A sign-in whose password was right and that waits for its second factor, or for the user to get one. It is no session, and can become one once. */
 export interface Challenge {
   readonly id: string;
   readonly userId: string;
@@ -54,6 +55,17 @@ export class ChallengeTokens {
     if (!ours) throw challengeNotValid();
     return { id, userId };
   }
+}
+
+/** Refuses one that is not there, used, or expired at that time. It stays locked. */
+export async function demandWaiting(
+  tx: Transaction,
+  { id, userId }: Pick<Challenge, 'id' | 'userId'>,
+  now: Instant,
+): Promise<void> {
+  const challenge = await tx.challenges.find(id);
+  const waits = challenge !== null && challenge.userId === userId && challenge.usedAt === null;
+  if (!waits || challenge.expiresAt <= now) throw challengeNotValid();
 }
 
 /** The one answer for a challenge that is wrong, expired or used, or whose user is shut out. */

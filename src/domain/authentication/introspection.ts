@@ -1,5 +1,6 @@
 import type { Policy } from '../policy/policy.ts';
 import type { Standings } from '../policy/standings.ts';
+import { lacksSecondFactor, mustEnroll } from '../principals/enrollment.ts';
 import type { Principal, Standing, UserPrincipal } from '../principals/principal.ts';
 import { Refusal, REFUSALS } from '../refusals.ts';
 import type { RefreshTokens } from '../tokens/refresh-tokens.ts';
@@ -73,14 +74,15 @@ export class Introspection {
     if (this.#refreshTokens.isOne(token)) {
       const session = await this.#authentication.sessionOfRefreshToken(token);
       const owner = await this.#standings.of(session.userId);
-      if (owner === null) return null;
+      // Until there is one, neither of its tokens is good for anything that others could ask about.
+      if (owner === null || lacksSecondFactor(owner, session)) return null;
       const times = { expiresAtMs: Date.parse(session.expiresAt), permissions: null, keyId: null };
       return { owner, token: { kind: 'refresh_token', ownerId: session.userId, sessionId: session.id, ...times } };
     }
     const by = token.startsWith('ck_')
       ? await this.#apiKeys.identify({ kind: 'apiKey', text: token, from: null })
       : await this.#identification.identify({ kind: 'accessToken', token });
-    return by.kind === 'user' ? { owner: by.standing, token: liveToken(by) } : null;
+    return by.kind === 'user' && !mustEnroll(by) ? { owner: by.standing, token: liveToken(by) } : null;
   }
 }
 

@@ -16,6 +16,11 @@ import type { SignInGuard } from './sign-in-guard.ts';
 
 const HOUR_MS = 3_600_000;
 
+interface PasswordSettings {
+  readonly issuer: string;
+  readonly passwordStrength: PasswordStrength;
+}
+
 /** New passwords: for whoever knows the old one, and for whoever reads the mails of the account. */
 export class PasswordChanges {
   readonly #store: Store;
@@ -25,7 +30,7 @@ export class PasswordChanges {
   readonly #errands: Errands;
   readonly #notices: Notices;
   readonly #tokens: AccountTokens;
-  readonly #settings: { readonly passwordStrength: PasswordStrength };
+  readonly #settings: PasswordSettings;
   readonly #clock: Clock;
 
   constructor(parts: {
@@ -36,7 +41,7 @@ export class PasswordChanges {
     errands: Errands;
     notices: Notices;
     tokens: AccountTokens;
-    settings: { readonly passwordStrength: PasswordStrength };
+    settings: PasswordSettings;
     clock: Clock;
   }) {
     this.#store = parts.store;
@@ -56,8 +61,9 @@ export class PasswordChanges {
     input: { readonly currentPassword: string; readonly newPassword: string },
   ): Promise<Enforced<readonly Session[]>> {
     const { standing } = demandSession(by);
-    const { passwordStrength } = this.#settings;
-    checkNewPassword(input.newPassword, standing.record as User, 'newPassword'); // the record of a user principal is a User
+    const { issuer, passwordStrength } = this.#settings;
+    const owner = standing.record as User; // the record of a user principal is a User
+    await checkNewPassword(input.newPassword, { ...owner, issuer }, 'newPassword');
     const current = await this.#store.users.passwordHash(by.id);
     const isRight = () => verifyPassword(input.currentPassword, current, passwordStrength);
     return this.#guard.again(by.id, wrongCurrent, isRight, async (cleared) => {
@@ -74,7 +80,7 @@ export class PasswordChanges {
           action: 'user.change_password',
           subjectId: user.id,
         });
-        return this.#sessions.endOthers(tx, actor, 'password_changed');
+        return this.#sessions.endOthers(tx, { by: actor.id, sessionId: sessionIdOf(actor) }, 'password_changed');
       });
     });
   }
@@ -118,7 +124,7 @@ export class PasswordChanges {
     const { userId, hash } = this.#tokens.parse(token, 'reset');
     const known = await this.#store.users.find(userId);
     if (known === null) throw accountTokenNotValid();
-    checkNewPassword(newPassword, known, 'newPassword');
+    await checkNewPassword(newPassword, { ...known, issuer: this.#settings.issuer }, 'newPassword');
     const passwordHash = await hashPassword(newPassword, this.#settings.passwordStrength);
     return this.#authority.change(SYSTEM, { change: [userId] }, async (tx) => {
       const used = await tx.accountTokens.use(hash, 'reset', this.#now());

@@ -1,43 +1,28 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Keys } from '../../kit/secret.ts';
-import type { Authority, Enforced, Written } from '../authority/authority.ts';
+import type { Authority, Enforced } from '../authority/authority.ts';
 import { demandSession, sessionIdOf, type Principal, type UserPrincipal } from '../principals/principal.ts';
-import { demandProof, type Proof } from '../principals/proof.ts';
 import { Refusal } from '../refusals.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Store, Transaction } from '../store.ts';
 import type { Notices } from '../users/notices.ts';
 import type { User } from '../users/user.ts';
-import { challengeNotValid, ChallengeTokens, type Challenge } from './challenges.ts';
+import { challengeNotValid, ChallengeTokens, type Challenge, demandWaiting } from './challenges.ts';
 import { CodeCheck, methodOf, type MfaMethod } from './code-check.ts';
 import type { TotpFactor } from './factor.ts';
 import type { Origin } from './origin.ts';
 import { RecoveryCodes } from './recovery-codes.ts';
-import type { FreshTokens, Proven, SessionProofs } from './session-proofs.ts';
-import { newTotpSecret, totpUri } from './totp.ts';
+import type { Proven, SessionProofs } from './session-proofs.ts';
 
 /** The password was right, and a code is missing. */
 export interface MfaRequired {
   readonly __typename: 'MfaRequired';
   readonly challengeToken: string;
-  readonly methods: MfaMethod[];
+  /** `enrollTotp` alone: there is no second factor yet, and a role of the user asks for one. */
+  readonly methods: (MfaMethod | 'enrollTotp')[];
   readonly expiresAt: string;
 }
-
-export interface Enrollment {
-  /** In base32. */
-  readonly secret: string;
-  readonly uri: string;
-}
-
-export interface Confirmed {
-  readonly recoveryCodes: readonly string[];
-  readonly tokens: FreshTokens;
-}
-
-/** Whoever has a stolen token must not make it theirs for good. */
-const TO_ENROLL: Proof = { level: 1, withinSeconds: 900 };
 
 /** NIST SP 800-63B-4 3.1.3.2: at most ten minutes. */
 const CHALLENGE_SECONDS = 600;
@@ -48,12 +33,10 @@ export class SecondFactors {
   readonly #authority: Authority;
   readonly #sessions: Sessions;
   readonly #proofs: SessionProofs;
-  readonly #keys: Keys;
   readonly #challengeTokens: ChallengeTokens;
   readonly #recoveryCodes: RecoveryCodes;
   readonly #codes: CodeCheck;
   readonly #notices: Notices;
-  readonly #settings: { readonly issuer: string };
   readonly #clock: Clock;
 
   constructor(parts: {
@@ -63,7 +46,6 @@ export class SecondFactors {
     proofs: SessionProofs;
     keys: Keys;
     notices: Notices;
-    settings: { readonly issuer: string };
     clock: Clock;
   }) {
     const { keys, clock } = parts;
@@ -71,12 +53,10 @@ export class SecondFactors {
     this.#authority = parts.authority;
     this.#sessions = parts.sessions;
     this.#proofs = parts.proofs;
-    this.#keys = keys;
     this.#challengeTokens = new ChallengeTokens(keys);
     this.#recoveryCodes = new RecoveryCodes(keys);
     this.#codes = new CodeCheck({ keys, recoveryCodes: this.#recoveryCodes, clock });
     this.#notices = parts.notices;
-    this.#settings = parts.settings;
     this.#clock = clock;
   }
 
@@ -84,49 +64,6 @@ export class SecondFactors {
   async enabledAmong(userIds: readonly string[]): Promise<readonly boolean[]> {
     const enabled = new Set(await this.#store.factors.confirmedAmong(userIds));
     return userIds.map((id) => enabled.has(id));
-  }
-
-  /**
-   * Makes a secret for an app, in place of one that was not confirmed; it counts once a code confirms it. Refuses with
-   * CONFLICT when there is one that counts, and with MFA_REQUIRED a session that has proven nothing for a quarter of an hour.
-   */
-  async begin(by: Principal): Promise<Written<Enrollment>> {
-    const { id } = demandSession(by);
-    const secret = newTotpSecret();
-    const { position } = await this.#authority.write(by, { change: [id] }, async (tx, actor) => {
-      demandProof(actor, TO_ENROLL, this.#clock);
-      const begun = await tx.factors.begin(id, this.#keys.seal('totp-secrets', secret, id), this.#now());
-      if (!begun) throw new Refusal('CONFLICT', 'You have an authenticator app. Disable it first.');
-      await tx.audit.append({ ...authorOf(actor), action: 'totp.begin', subjectId: id });
-    });
-    const { email } = recordOf(demandSession(by));
-    // A colon would end the issuer's name early, so it is the host without a port.
-    const uri = totpUri(secret, email, new URL(this.#settings.issuer).hostname);
-    return { value: { secret, uri }, position };
-  }
-
-  /**
-   * Takes the app as a second factor from now on, ends all other sessions, and gives the recovery codes: they are shown once. The
-   * session has proven a second factor by that, and goes on with other tokens.
-   */
-  async confirm(by: Principal, code: string): Promise<Enforced<Confirmed>> {
-    const { value, receipt } = await this.#change(by, async (tx, actor) => {
-      demandProof(actor, TO_ENROLL, this.#clock);
-      const factor = await tx.factors.find(actor.id);
-      if (factor === null) throw new Refusal('CONFLICT', 'Begin an enrollment first.');
-      if (factor.confirmedAt !== null) throw new Refusal('CONFLICT', 'Your authenticator app is confirmed already.');
-      const refusal = await this.#codes.checkTotp(tx, factor, code, authorOf(actor));
-      if (refusal !== null) return refusal;
-
-      await tx.factors.confirm(actor.id, this.#now());
-      await tx.audit.append({ ...authorOf(actor), action: 'totp.confirm', subjectId: actor.id });
-      await this.#notices.secondFactorAdded(tx, recordOf(actor));
-      await this.#sessions.endOthers(tx, actor, 'mfa_changed');
-      const proven = await this.#proofs.note(tx, actor, 'totp', null);
-      return { proven, recoveryCodes: await this.#newRecoveryCodes(tx, actor.id) };
-    });
-    const { proven, recoveryCodes } = value;
-    return { value: { recoveryCodes, tokens: await this.#proofs.tokens(proven) }, receipt };
   }
 
   /** Proves the second factor again, in the session that `by` acts in. Takes a code of the app or a recovery code. */
@@ -138,9 +75,13 @@ export class SecondFactors {
     });
   }
 
-  /** Goes back to the password alone, and ends all other sessions. Takes a code of the app or a recovery code. */
+  /**
+   * Goes back to the password alone, and ends all other sessions; the one that goes on is at level 1 again. Takes a code of the app
+   * or a recovery code. Refuses with FORBIDDEN those of whom a role asks for a second factor.
+   */
   disable(by: Principal, code: string): Promise<Enforced<null>> {
     return this.#change(by, async (tx, actor) => {
+      if (actor.standing.mfaRequired) throw needed();
       const factor = await confirmedFactor(tx, actor.id);
       const refusal = await this.#codes.check(tx, factor, code, authorOf(actor));
       if (refusal !== null) return refusal;
@@ -149,7 +90,8 @@ export class SecondFactors {
       await tx.challenges.removeAllOf(actor.id);
       await tx.audit.append({ ...authorOf(actor), action: 'totp.disable', subjectId: actor.id });
       await this.#notices.secondFactorRemoved(tx, recordOf(actor));
-      await this.#sessions.endOthers(tx, actor, 'mfa_changed');
+      await this.#sessions.endOthers(tx, authorOf(actor), 'mfa_changed');
+      await this.#proofs.forget(tx, actor);
       return null;
     });
   }
@@ -166,10 +108,16 @@ export class SecondFactors {
     });
   }
 
-  /** What a sign-in with the right password waits for, or null when the user has no second factor. The caller shares the user. */
-  async challenge(tx: Transaction, { id: userId }: User): Promise<MfaRequired | null> {
+  /**
+   * What a sign-in with the right password waits for, or null when the user has no second factor and need not have one. The
+   * caller shares the user.
+   *
+   * @param required whether a role of the user asks for a second factor
+   */
+  async challenge(tx: Transaction, { id: userId }: User, required: boolean): Promise<MfaRequired | null> {
     const factor = await tx.factors.find(userId);
-    if (factor === null || factor.confirmedAt === null) return null;
+    const isEnrolled = factor !== null && factor.confirmedAt !== null;
+    if (!isEnrolled && !required) return null;
     const now = this.#clock.now();
     const challenge: Challenge = {
       id: newId('challenge'),
@@ -180,13 +128,17 @@ export class SecondFactors {
     };
     await tx.challenges.add(challenge);
     await tx.audit.append({ by: userId, sessionId: null, action: 'mfa.require', subjectId: userId });
-    const unused = await tx.factors.recoveryCodes(userId);
     return {
       __typename: 'MfaRequired',
       challengeToken: this.#challengeTokens.make(challenge),
-      methods: unused.length > 0 ? ['totp', 'recoveryCode'] : ['totp'],
+      methods: isEnrolled ? await this.#methodsOf(tx, userId) : ['enrollTotp'],
       expiresAt: challenge.expiresAt,
     };
+  }
+
+  async #methodsOf(tx: Transaction, userId: string): Promise<MfaMethod[]> {
+    const unused = await tx.factors.recoveryCodes(userId);
+    return unused.length > 0 ? ['totp', 'recoveryCode'] : ['totp'];
   }
 
   /** The challenge that a token stands for. Refuses with UNAUTHENTICATED what was never one of ours. */
@@ -203,9 +155,7 @@ export class SecondFactors {
     { id, userId }: Pick<Challenge, 'id' | 'userId'>,
     code: string,
   ): Promise<Refusal | null> {
-    const challenge = await tx.challenges.find(id);
-    const waits = challenge !== null && challenge.userId === userId && challenge.usedAt === null;
-    if (!waits || challenge.expiresAt <= this.#now()) throw challengeNotValid();
+    await demandWaiting(tx, { id, userId }, this.#now());
     const factor = await tx.factors.find(userId);
     if (factor === null || factor.confirmedAt === null) throw challengeNotValid();
 
@@ -235,6 +185,11 @@ export class SecondFactors {
   #now(): string {
     return toInstant(this.#clock.now());
   }
+}
+
+function needed(): Refusal {
+  const message = 'A role of yours takes a second factor, and this is the only one you have.';
+  return new Refusal('FORBIDDEN', message, { reason: 'second_factor_required' });
 }
 
 async function confirmedFactor(tx: Transaction, userId: string): Promise<TotpFactor> {

@@ -53,7 +53,7 @@ export class SessionProofs {
 
   /**
    * Notes what was proven just now, as a part of a change that locks the user. All older refresh tokens of the session are dead
-   * at once, without grace: who had a copy of one must not rise with its owner. A level is never lowered, and the session lasts
+   * at once, without grace: who had a copy of one must not rise with its owner. A level is not lowered by it, and the session lasts
    * no longer than one that begins at its level now.
    *
    * @param from where it was proven: that is where the session is at home from now on; null changes nothing about that
@@ -88,6 +88,16 @@ export class SessionProofs {
     });
     await tx.authority.append({ target: session.id, kind: 'changed', userId: user.id, reason: 'step_up' });
     return { session, refresh, position };
+  }
+
+  /**
+   * What proved the second factor is gone: the session is at the level of its password again, with the tokens it has. It ends when
+   * it would have.
+   */
+  async forget(tx: Transaction, by: UserPrincipal): Promise<void> {
+    const { id, credential } = demandSession(by);
+    await tx.sessions.lower(credential.sessionId);
+    await tx.authority.append({ target: credential.sessionId, kind: 'changed', userId: id, reason: 'mfa_changed' });
   }
 
   /** Another place takes the place of the one before. The same, or one that is not known for sure, does not. */

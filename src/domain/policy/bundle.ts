@@ -8,6 +8,8 @@ import { type SubjectType, typeName } from './vocabulary.ts';
 export interface Role {
   readonly name: string;
   readonly inherits: readonly string[];
+  /** Whether the file says that whoever holds it signs in with a second factor; {@link mfaRoles} has those that inherit it. */
+  readonly mfa: boolean;
   readonly rules: readonly Rule[];
 }
 
@@ -53,13 +55,15 @@ export function versionOf(
   roles: Bundle['roles'],
   known = new WeakMap<Rule, readonly string[]>(),
 ): string {
-  const rolesMean = [...roles.values()].map(({ name, inherits, rules }) => {
+  const rolesMean = [...roles.values()].map(({ name, inherits, mfa, rules }) => {
     const atoms = rules.flatMap((rule) => {
       const texts = known.get(rule) ?? atomsOf(rule, subjects);
       known.set(rule, texts);
       return texts;
     });
-    return `[${JSON.stringify(name)},${sorted(inherits.map(asText))},${sorted(atoms)}]`;
+    const parts = [asText(name), sorted(inherits.map(asText)), sorted(atoms)];
+    // Left out where nothing is asked for: what was written before it could be means the same.
+    return `[${[...parts, ...(mfa ? ['mfa'] : [])].join()}]`;
   });
   const meaning = `[${language},${vocabularyText(subjects)},${sorted(rolesMean)}]`;
   return createHash('sha256').update(meaning).digest('hex');

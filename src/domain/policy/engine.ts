@@ -15,6 +15,7 @@ import type { Need, Situation } from './needs.ts';
 import { permissionOf, permissionsOf } from './narrowing.ts';
 import { label } from './problems.ts';
 import { makeRecord, type MadeRecord } from './record.ts';
+import { mfaRoles } from './second-factors.ts';
 import { type PlainRule, RoleSet, typeOf } from './role-set.ts';
 import type { Rule } from './rules.ts';
 import { type PrincipalFacts, templateNames, templateValues } from './templates.ts';
@@ -49,6 +50,7 @@ export class Engine {
   readonly #lacking = new Map<string, Decision>();
   /** All that the policy knows, as they are written: `user:disable`. */
   readonly permissions: ReadonlySet<string>;
+  readonly #mfaRoles: ReadonlySet<string>;
   readonly #nobody: Decision;
   readonly #unreadable: Decision;
 
@@ -65,6 +67,7 @@ export class Engine {
         new Map([...actions].map((action) => [action, this.#denial(`No rule allows ${action} on ${name}.`)])),
       ]),
     );
+    this.#mfaRoles = mfaRoles(bundle);
     this.#nobody = this.#denial('There is no ability to decide by.');
     this.#unreadable = this.#denial('The record cannot be compared with the rules.');
   }
@@ -164,6 +167,10 @@ export class Engine {
 
   inherits(role: string): readonly string[] {
     return this.bundle.roles.get(role)?.inherits ?? [];
+  }
+
+  requiresMfa(grants: readonly Pick<GrantFacts, 'role'>[]): boolean {
+    return this.#mfaRoles.size > 0 && grants.some(({ role }) => this.#mfaRoles.has(role));
   }
 
   proofOf(action: string, subjectType: string): Proof | null {

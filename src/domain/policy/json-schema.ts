@@ -136,6 +136,7 @@ export const policySchema: JsonSchema = {
           namePattern('role'),
           closed({
             inherits: { ...oneOrMore(text), description: 'Roles whose rules this one has, too.' },
+            mfa: { const: 'required', description: 'Whoever holds it signs in with a second factor.' },
             allow: { type: 'array', items: ref('rule') },
             deny: { type: 'array', items: ref('rule'), description: 'Wins over every allow, wherever it comes from.' },
           }),

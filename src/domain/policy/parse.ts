@@ -5,6 +5,7 @@ import { label, type Place, Problems } from './problems.ts';
 import { type KnownRules, ParseCache } from './parse-cache.ts';
 import { parseRule, type Effect, type Rule } from './rules.ts';
 import { knownWords, listOf, mapOf, recordOf, type Word, wordsOf } from './shape.ts';
+import { parseMfa } from './second-factors.ts';
 import { parseSubject, type SubjectType } from './vocabulary.ts';
 import { warningsOf } from './warnings.ts';
 import { refusedName } from './words.ts';
@@ -16,6 +17,7 @@ interface Draft {
   readonly name: string;
   readonly place: Place;
   readonly parents: Word[];
+  mfa: boolean;
   readonly rules: { readonly effect: Effect; readonly node: Node }[];
 }
 
@@ -99,13 +101,15 @@ function collectRoles(sections: readonly ReadonlyMap<string, Entry>[], problems:
   for (const { key: name, place, value } of entriesOf(sections, 'roles', problems)) {
     const refused = refusedName('role', name);
     if (refused !== null) problems.add(place, refused);
-    const parts = recordOf(value, 'a role', ['inherits', 'allow', 'deny'], problems);
+    const parts = recordOf(value, 'a role', ['inherits', 'mfa', 'allow', 'deny'], problems);
     if (parts === null) continue;
 
-    const draft: Draft = drafts.get(name) ?? { name, place, parents: [], rules: [] };
+    const draft: Draft = drafts.get(name) ?? { name, place, parents: [], mfa: false, rules: [] };
     drafts.set(name, draft);
     const parents = parts.get('inherits')?.value;
     if (parents !== undefined) draft.parents.push(...wordsOf(parents, 'a role', problems));
+    const mfa = parts.get('mfa')?.value;
+    if (mfa !== undefined && parseMfa(mfa, problems)) draft.mfa = true;
     for (const effect of ['allow', 'deny'] as const) {
       const rules = parts.get(effect)?.value;
       if (rules === undefined) continue;
@@ -122,11 +126,11 @@ function toRole(
   known: KnownRules,
   problems: Problems,
 ): Role {
-  const { name } = draft;
+  const { name, mfa } = draft;
   const parents = knownWords(draft.parents, drafts, (word) => `there is no role "${word}"`, problems);
   const rules = draft.rules.flatMap(({ effect, node }): readonly Rule[] => {
     const rule = known.rule(node, problems, () => parseRule(effect, name, node, subjects, problems));
     return rule === null ? [] : [rule];
   });
-  return { name, inherits: [...new Set(parents.map(({ text }) => text))], rules };
+  return { name, inherits: [...new Set(parents.map(({ text }) => text))], mfa, rules };
 }

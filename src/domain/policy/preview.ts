@@ -4,6 +4,7 @@ import type { Bundle } from './bundle.ts';
 import { diffPolicies, type PolicyChange, type PolicyDiff } from './diff.ts';
 import { factsOf } from './principal-facts.ts';
 import { sampleRecords } from './sample-records.ts';
+import { mfaChanges, mfaRoles } from './second-factors.ts';
 
 /** Somebody who gains or loses something. */
 export interface AffectedPrincipal {
@@ -13,7 +14,16 @@ export interface AffectedPrincipal {
   readonly liveSessions: number;
 }
 
+/** A role whose holders must have a second factor now, or need none any more. */
+export interface MfaPreview {
+  readonly role: string;
+  readonly required: boolean;
+  /** Those of its holders for whom that is another answer than before. */
+  readonly users: readonly string[];
+}
+
 export interface PolicyPreview extends PolicyDiff {
+  readonly mfa: readonly MfaPreview[];
   readonly affected: readonly AffectedPrincipal[];
 }
 
@@ -35,7 +45,21 @@ export function previewOf(before: Bundle, after: Bundle, everybody: readonly Pop
   const samples = sampleRecords([before, after], others, everybody);
   const diff = diffPolicies(before, after, { principals, subjects: [...records, ...sessions, ...samples] });
   const touched = new Set(diff.changes.flatMap(principalsOf));
-  return { ...diff, affected: everybody.filter(({ record }) => touched.has(record.id)).map(toAffected) };
+  const mfa = mfaOf(before, after, everybody);
+  return { ...diff, mfa, affected: everybody.filter(({ record }) => touched.has(record.id)).map(toAffected) };
+}
+
+function mfaOf(before: Bundle, after: Bundle, everybody: readonly PopulationMember[]): readonly MfaPreview[] {
+  const required = [mfaRoles(before), mfaRoles(after)];
+  const users = everybody.filter(({ record, grants }) => {
+    const [old, now] = required.map((roles) => grants.some(({ role }) => roles.has(role)));
+    return record.__typename === 'User' && old !== now;
+  });
+  const holders = (role: string) => users.filter(({ grants }) => grants.some((grant) => grant.role === role));
+  return mfaChanges(before, after).map((change) => ({
+    ...change,
+    users: holders(change.role).map(({ record }) => record.id),
+  }));
 }
 
 function principalsOf({ principals, pairs }: PolicyChange): readonly string[] {

@@ -7,6 +7,7 @@ import { LabelledCache, type LabelledCounts, overtaken, type Snapshot } from '..
 import { POLICY_TARGET } from '../authority/log.ts';
 import { sameEpoch } from '../authority/position.ts';
 import type { Tail } from '../authority/tail.ts';
+import { mustEnroll, secondFactorMissing } from '../principals/enrollment.ts';
 import type { HeldGrant, Principal, PrincipalRecord, ShownCredential, Standing } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { SessionStates } from '../sessions/session-states.ts';
@@ -125,7 +126,8 @@ export class Standings {
   /**
    * The same principal as it is now: under a valid lease, with its credential not revoked, its session not ended, and what is
    * known of both session and standing current.
-   * Refuses with SESSION_REVOKED, TOKEN_EXPIRED or AUTHORITY_UNAVAILABLE. Whoever goes on after a wait asks again.
+   * Refuses with SESSION_REVOKED, TOKEN_EXPIRED or AUTHORITY_UNAVAILABLE, and with MFA_REQUIRED a session that must have a second
+   * factor since. Whoever goes on after a wait asks again.
    */
   async recheck(by: Principal): Promise<Principal> {
     if (by.kind !== 'user') return by;
@@ -136,7 +138,10 @@ export class Standings {
       this.#refuseCredential(by.credential, standing);
       if (this.isCurrent(standing) && (session === null || this.#sessions.isCurrent(session))) {
         if (!standing.active || session?.ended === true) throw revoked();
-        return standing === by.standing && session === by.session ? by : { ...by, standing, session };
+        const now = standing === by.standing && session === by.session ? by : { ...by, standing, session };
+        // Doors see to it that whoever must enroll does nothing else. Whoever had not to when they came in must not go on.
+        if (mustEnroll(now) && !mustEnroll(by)) throw secondFactorMissing();
+        return now;
       }
       const again = await Promise.all([
         this.of(by.id),
@@ -187,6 +192,7 @@ export class Standings {
       grants,
       engine,
       ability: engine.ability(facts, grants),
+      mfaRequired: engine.requiresMfa(grants),
       active: record.status === 'active' && !record.suspended,
       homeIds,
       epoch: this.#tail.position.epoch === epoch ? this.#tail.position.epoch : epoch,

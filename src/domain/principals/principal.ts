@@ -94,6 +94,8 @@ export interface DecisionEngine {
   lackingToLift(held: Ability, lifted: Ability): readonly LackingRule[];
   /** What the session of whoever is allowed it must have proven beyond that; null where it need not. */
   proofOf(action: string, subjectType: string): Proof | null;
+  /** Whether whoever holds these signs in with a second factor. */
+  requiresMfa(grants: readonly { readonly role: string }[]): boolean;
   /** The names of the roles that the policy lets a role inherit from directly. */
   inherits(role: string): readonly string[];
   /** The rules of an ability as packed CASL rules, to be sent to a front end. */
@@ -108,6 +110,8 @@ export interface Standing {
   readonly engine: DecisionEngine;
   /** Its rules, compiled and decided by {@link engine}. */
   readonly ability: Ability;
+  /** Whether a role that it holds asks for a second factor of those who sign in. */
+  readonly mfaRequired: boolean;
   /** Whether the principal may act at all. */
   readonly active: boolean;
   /** Ids of the home scope and all above it: whose suspension takes every credential of the principal away. */

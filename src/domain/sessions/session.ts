@@ -72,6 +72,8 @@ export interface SessionWriter extends SessionReader {
    * that there was before is known any more, or has a successor.
    */
   prove(session: Session, refreshHash: string): Promise<void>;
+  /** Brings the session back to level 1. */
+  lower(id: string): Promise<void>;
   revoke(id: string, at: Instant, reason: string): Promise<void>;
   /** Revokes those of these that are not revoked. One statement. */
   revokeMany(ids: readonly string[], at: Instant, reason: string): Promise<void>;

@@ -13,6 +13,12 @@ import { conditionsOf, isOpen, type SessionFilter } from './session-filter.ts';
 /** Sessions that one change ends. */
 export const REVOKED_AT_ONCE_MAX = 1_000;
 
+/** Who ends sessions, for the record, and the one in which they do. */
+export interface SessionAuthor {
+  readonly by: string;
+  readonly sessionId: string | null;
+}
+
 export interface SessionListArguments extends PageArguments {
   readonly filter?: SessionFilter | null | undefined;
 }
@@ -59,15 +65,16 @@ export class Sessions {
   /** Ends all other sessions of the user who acts. */
   async revokeOthers(by: Principal): Promise<Enforced<readonly Session[]>> {
     demandSession(by);
-    return this.#authority.change(by, { change: [by.id] }, (tx, actor) => this.endOthers(tx, actor, 'revoked'));
+    return this.#authority.change(by, { change: [by.id] }, (tx, actor) =>
+      this.endOthers(tx, authorOf(actor), 'revoked'),
+    );
   }
 
-  /** As {@link revokeOthers}, as a part of a change that locks the user who acts. */
-  async endOthers(tx: Transaction, actor: Principal, reason: string): Promise<readonly Session[]> {
-    const current = sessionIdOf(actor);
-    const others = (await tx.sessions.liveOf(actor.id)).filter(({ id }) => id !== current);
+  /** As {@link revokeOthers}, as a part of a change that locks the user who acts; all of them where that is in no session. */
+  async endOthers(tx: Transaction, author: SessionAuthor, reason: string): Promise<readonly Session[]> {
+    const others = (await tx.sessions.liveOf(author.by)).filter(({ id }) => id !== author.sessionId);
     // Leaving is no privilege, wherever one left oneself signed in.
-    return this.#endAll(tx, actor, others, reason);
+    return this.#endAll(tx, author, others, reason);
   }
 
   /** Ends all sessions of a user, the one that `by` acts in included if it is theirs. */
@@ -81,7 +88,7 @@ export class Sessions {
       const imagined = { __typename: 'Session', id: '', userId, scope, scopes };
       if (!this.#policy.decide(actor, 'read', user).allowed) throw notFound('user', userId);
       for (const session of [imagined, ...live]) this.#policy.demandOpenly(actor, 'revoke', session);
-      return this.#endAll(tx, actor, live, 'revoked');
+      return this.#endAll(tx, authorOf(actor), live, 'revoked');
     });
   }
 
@@ -115,7 +122,7 @@ export class Sessions {
       );
       const readable = locked.filter((session) => this.#policy.decide(actor, 'read', session).allowed);
       for (const session of readable) this.#policy.demandOpenly(actor, 'revoke', session);
-      return this.#endAll(tx, actor, readable, 'revoked');
+      return this.#endAll(tx, authorOf(actor), readable, 'revoked');
     });
     return { value: { sessions: value, more: found.length > candidates.length }, receipt };
   }
@@ -137,19 +144,18 @@ export class Sessions {
 
   async #endAll(
     tx: Transaction,
-    actor: Principal,
+    author: SessionAuthor,
     sessions: readonly Session[],
     reason: string,
   ): Promise<readonly Session[]> {
     if (sessions.length === 0) return [];
     const revokedAt = this.#now();
-    const author = { by: actor.id, sessionId: sessionIdOf(actor), action: 'session.revoke' };
     await tx.sessions.revokeMany(
       sessions.map(({ id }) => id),
       revokedAt,
       reason,
     );
-    await tx.audit.appendAll(sessions.map(({ id }) => ({ ...author, subjectId: id })));
+    await tx.audit.appendAll(sessions.map(({ id }) => ({ ...author, action: 'session.revoke', subjectId: id })));
     await tx.authority.appendAll(sessions.map(({ id, userId }) => ({ target: id, kind: 'revoked', userId, reason })));
     return sessions.map((session) => ({ ...session, revokedAt, revokedReason: reason }));
   }
@@ -181,4 +187,8 @@ export class Sessions {
       return revoked;
     });
   }
+}
+
+function authorOf(actor: Principal): SessionAuthor {
+  return { by: actor.id, sessionId: sessionIdOf(actor) };
 }

@@ -1,4 +1,5 @@
 import { badInput } from '../refusals.ts';
+import { type ListedPasswords, listedPasswords } from './listed-passwords.ts';
 import { PASSWORD_BYTES_MAX } from './passwords.ts';
 
 /** NIST SP 800-63B-4 3.1.1.2: at least 15 characters when the password stands alone. */
@@ -36,17 +37,22 @@ const RUNS: ReadonlySet<string> = new Set(
 /** Longest first, so that what is left of one does not hide another. */
 const COMMON_WORDS = COMMON.split(' ').toSorted((a, b) => b.length - a.length);
 
+/** What guessers know without asking: whose password it will be, and where. */
+export interface PasswordContext {
+  readonly email: string;
+  readonly name: string;
+  /** Where people sign in with it. */
+  readonly issuer: string;
+}
+
 /**
- * Refuses with BAD_USER_INPUT what may not become a password: one that is too short or too long, or that has next to nothing in
- * it but repetition, runs, common words and what everybody knows of its owner.
+ * Refuses with BAD_USER_INPUT what may not become a password: one that is too short or too long, one of the most common ones with
+ * next to nothing around it, or one that has next to nothing in it but repetition, runs, common words and what everybody knows
+ * of its owner and of this house.
  *
  * @param field the argument to blame
  */
-export function checkNewPassword(
-  password: string,
-  owner: { readonly email: string; readonly name: string },
-  field = 'password',
-): void {
+export async function checkNewPassword(password: string, context: PasswordContext, field = 'password'): Promise<void> {
   if (password.normalize('NFKC').length < LENGTH_MIN) {
     throw badInput(field, `A password has at least ${LENGTH_MIN} characters. A few unrelated words make a good one.`);
   }
@@ -54,33 +60,52 @@ export function checkNewPassword(
     throw badInput(field, `A password has at most ${PASSWORD_BYTES_MAX} bytes.`);
   }
   const folded = password.normalize('NFKC').toLowerCase();
-  if (restOf(folded, wordsOf(owner)).length >= REST_MIN) return;
+  if (!isGuessable(folded, wordsOf(context), await listedPasswords())) return;
   throw badInput(
     field,
-    'This password is easy to guess: it is made of common words, repetition, or the name or address of its owner. ' +
-      'A few unrelated words make a good one.',
+    'This password is easy to guess: it is made of common passwords or words, repetition, or the name or address of its owner ' +
+      'or of this house. A few unrelated words make a good one.',
   );
 }
 
-/** What is known of the owner: address, its parts, and the parts of the name. Very short ones are in every other word. */
-function wordsOf({ email, name }: { readonly email: string; readonly name: string }): readonly string[] {
-  const known = [email, ...email.split(/[@.+_-]/), ...name.split(/[^\p{L}\p{N}]+/u)].map((word) =>
-    word.normalize('NFKC').toLowerCase(),
-  );
+function isGuessable(folded: string, known: readonly string[], listed: ListedPasswords): boolean {
+  const rest = restOf(folded, known);
+  if (rest.replaceAll(/[^\p{L}\p{N}\p{S}]/gu, '').length < REST_MIN) return true;
+  return [folded, rest].some((text) => {
+    const around = listed.around(text);
+    // A number that is no run may well be worth something.
+    return around !== null && numberIn(around) < REST_MIN;
+  });
+}
+
+/** What is known of owner and house: addresses, their parts, and the parts of the name. Very short ones are in every other word. */
+function wordsOf({ email, name, issuer }: PasswordContext): readonly string[] {
+  const { hostname } = new URL(issuer);
+  const parts = [...email.split(/[@.+_-]/), ...name.split(/[^\p{L}\p{N}]+/u), ...hostname.split(/[.-]/)];
+  const known = [email, hostname, ...parts].map((word) => word.normalize('NFKC').toLowerCase());
   return known.filter((word) => word.length >= 3).toSorted((a, b) => b.length - a.length);
 }
 
-/** The characters that are none of these words, in no run, and no repetition of what came before them. */
+/** How many digits there are outside of runs and repetition. */
+function numberIn(text: string): number {
+  return withoutRepetition(withoutRuns(text)).replaceAll(/\P{N}/gu, '').length;
+}
+
+/** What is none of these words, in no run, and no repetition of what came before it. */
 function restOf(folded: string, words: readonly string[]): string {
   let rest = folded;
   for (const word of [...words, ...COMMON_WORDS]) rest = rest.replaceAll(word, ' ');
-  rest = withoutRuns(rest);
-  // The same up to eight characters over and over count once.
+  return withoutRepetition(withoutRuns(rest));
+}
+
+/** The same up to sixteen characters over and over count once. */
+function withoutRepetition(text: string): string {
+  let rest = text;
   for (let previous = ''; previous !== rest;) {
     previous = rest;
-    rest = rest.replaceAll(/(.{1,8})\1+/gu, '$1');
+    rest = rest.replaceAll(/(.{1,16})\1+/gu, '$1');
   }
-  return rest.replaceAll(/[^\p{L}\p{N}\p{S}]/gu, '');
+  return rest;
 }
 
 function withoutRuns(text: string): string {

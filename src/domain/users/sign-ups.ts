@@ -13,6 +13,7 @@ import type { Users } from './users.ts';
 
 export interface SignUpSettings {
   readonly signUp: 'open' | 'closed';
+  readonly issuer: string;
   readonly passwordStrength: PasswordStrength;
 }
 
@@ -63,7 +64,7 @@ export class SignUps {
   async request(input: { email: string; name: string; password: string }): Promise<Written<void>> {
     this.demandOpen();
     const [email, name] = [parseEmail(input.email), parseName(input.name)];
-    checkNewPassword(input.password, { email, name });
+    await checkNewPassword(input.password, { email, name, issuer: this.#settings.issuer });
     const passwordHash = await hashPassword(input.password, this.#settings.passwordStrength);
     return this.#authority.write(SYSTEM, {}, (tx) => this.#errands.add(tx, 'signUp', { email, name, passwordHash }));
   }

@@ -41,6 +41,7 @@ export interface UserFilter {
 }
 
 export interface UserSettings {
+  readonly issuer: string;
   readonly passwordStrength: PasswordStrength;
 }
 
@@ -105,7 +106,8 @@ export class Users {
     if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
     const user = newUser({ email: parseEmail(input.email), name: parseName(input.name), createdAt: this.#now() });
     const password = input.password ?? null;
-    if (password !== null) checkNewPassword(password, user);
+    const { issuer } = this.#settings;
+    if (password !== null) await checkNewPassword(password, { ...user, issuer });
     const home = await findHome(by, input.scope ?? null, {
       policy: this.#policy,
       scopes: this.#store.scopes,

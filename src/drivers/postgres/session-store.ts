@@ -195,6 +195,10 @@ export function createSessionWriter(em: EntityManager): SessionWriter {
       );
     },
 
+    async lower(id) {
+      await em.nativeUpdate(SessionRow, { id, revokedAt: null }, { aal: 1 });
+    },
+
     async liveOf(userId) {
       const rows = await query<SessionSqlRow>(
         'session-live-of',

@@ -10,6 +10,11 @@ const bySession = (answer: string): Expected => openly(`${answer}: member suppor
 /** Whoever asks, but for a key that is good for reading alone. */
 const strangers = (answer: string): Expected => answers('FORBIDDEN: reader', answer);
 
+/** A challenge, which is shown in place of a credential and not beside one. */
+const BESIDE_ANOTHER = openly(
+  'BAD_USER_INPUT: member support auditor administrator keeper service introspector gateway',
+);
+
 /** What administrators do to a record that overseers may read. */
 const BY_KEEPERS = {
   other: onRecord('allowed: administrator keeper; FORBIDDEN: support auditor reader'),
@@ -306,6 +311,14 @@ const SELF: readonly Row[] = [
   row('confirmTotpEnrollment', () => 'code: "123456"', 'position', {
     reaches: 'CONFLICT',
     expected: { own: bySession('CONFLICT') },
+  }),
+  row('beginTotpEnrollment', () => 'challengeToken: "none"', 'position', {
+    reaches: 'BAD_USER_INPUT',
+    expected: { own: BESIDE_ANOTHER },
+  }),
+  row('confirmTotpEnrollment', () => 'code: "123456", challengeToken: "none"', 'position', {
+    reaches: 'BAD_USER_INPUT',
+    expected: { own: BESIDE_ANOTHER },
   }),
   row('disableTotp', () => 'code: "123456"', 'position', {
     reaches: 'CONFLICT',

@@ -63,6 +63,7 @@ function principal(text: string): UserPrincipal {
     grants,
     engine,
     ability: engine.ability(facts, grants),
+    mfaRequired: false,
     active: true,
     homeIds: [],
     epoch: '',

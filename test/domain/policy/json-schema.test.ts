@@ -42,6 +42,7 @@ subjects:
 roles:
   reader:
     inherits: other
+    mfa: required
     allow:
       - { action: manage, subject: all }
       - { action: read, subject: [Doc, Box], fields: name, within: any, reason: Because. }

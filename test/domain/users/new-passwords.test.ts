@@ -2,11 +2,15 @@ import { describe, expect, test } from '@jest/globals';
 import { checkNewPassword } from '../../../src/domain/users/new-passwords.ts';
 import { hashPassword, isOutdated, STRENGTH_MIN, verifyPassword } from '../../../src/domain/users/passwords.ts';
 
-const OWNER = { email: 'mona.lisa@louvre.example', name: 'Mona Lisa del Giocondo' };
+const CONTEXT = {
+  email: 'mona.lisa@louvre.example',
+  name: 'Mona Lisa del Giocondo',
+  issuer: 'https://accounts.velvet-lantern.example',
+};
 
-function refusalOf(password: string, field?: string): unknown {
+async function refusalOf(password: string, field?: string): Promise<unknown> {
   try {
-    checkNewPassword(password, OWNER, field);
+    await checkNewPassword(password, CONTEXT, field);
     return null;
   } catch (error) {
     return error;
@@ -24,8 +28,10 @@ describe('a new password', () => {
     '密码是一些不相关的词语和更多的字',
     'hunter gathers 14 apples',
     'x7f3a9c1e5b2d8406f',
-  ])('may be %j', (password) => {
-    expect(refusalOf(password)).toBeNull();
+    'manchester 830261749502',
+    'manchester and three more towns',
+  ])('may be %j', async (password) => {
+    expect(await refusalOf(password)).toBeNull();
   });
 
   test.each([
@@ -45,16 +51,27 @@ describe('a new password', () => {
     ['the address', 'mona.lisa@louvre.example'],
     ['name, year and a common word', 'MonaLisaPassword1503'],
     ['the house', 'castellan castellan 1'],
-  ])('may not be made of %s: %j', (_, password) => {
-    expect(refusalOf(password)).toMatchObject({ code: 'BAD_USER_INPUT', data: { field: 'password' } });
+    ['the address of the house', 'VelvetLantern2024'],
+    ['one of the list', 'polniypizdec0211'],
+    ['one of the list in capitals', 'BPGJLDSGJLDTHNF'],
+    ['one of the list and what follows', 'Manchester12345!!'],
+    ['one of the list and a year', 'manchester-2024'],
+    ['one of the list, written otherwise', 'm@nch3st3r!!!!!!'],
+    ['one of the list twice', 'manchestermanchester'],
+    ['one of the list, wider', 'ｍａｎｃｈｅｓｔｅｒ１２３４５'],
+    ['two of the list', 'Liverpool+Chelsea 99'],
+    ['the name and one of the list', 'MonaManchester1503'],
+  ])('may not be made of %s: %j', async (_, password) => {
+    expect(await refusalOf(password)).toMatchObject({ code: 'BAD_USER_INPUT', data: { field: 'password' } });
   });
 
-  test('is refused under the name of the argument it came in', () => {
-    expect(refusalOf('short', 'newPassword')).toMatchObject({ data: { field: 'newPassword' } });
+  test('is refused under the name of the argument it came in', async () => {
+    expect(await refusalOf('short', 'newPassword')).toMatchObject({ data: { field: 'newPassword' } });
   });
 
-  test('is judged quickly, however it is made', () => {
-    for (const text of ['ab', 'password', 'a b c d e f g h ', 'abcdefghi']) refusalOf(text.repeat(1_024 / text.length));
+  test('is judged quickly, however it is made', async () => {
+    for (const text of ['ab', 'password', 'a b c d e f g h ', 'abcdefghi', '1a', 'love', 'a!!!!!!!!!!!!!!!'])
+      await refusalOf(text.repeat(1_024 / text.length));
   });
 });
 
