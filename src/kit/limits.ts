@@ -89,7 +89,7 @@ const GATEWAY_DOCUMENTS: DocumentLimits = Object.freeze({
 });
 
 export const LIMITS: Limits = Object.freeze({
-  load: Object.freeze({ turnMs: 50, lateMs: 100, workMs: 5 }),
+  load: Object.freeze({ turnMs: 100, lateMs: 500, workMs: 5 }),
   bodyBytes: 256 * 1_024,
   headersMs: 10_000,
   requestMs: 30_000,
