@@ -121,6 +121,11 @@ function databaseError(error: unknown): DatabaseError | null {
   return typeof code === 'string' ? (error as DatabaseError) : null;
 }
 
+/** Whether a wait for a lock was given up. */
+export function isLockNotAvailable(error: unknown): boolean {
+  return databaseError(error)?.code === LOCK_NOT_AVAILABLE;
+}
+
 /**
  * What an error of PostgreSQL means to us, or the same error: a {@link TransactionConflict} when the work may simply be
  * tried again, and a refusal when the server is away, a wait was cut short, or no row could hold what was asked for.
