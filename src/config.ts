@@ -15,6 +15,8 @@ export interface Config {
   readonly drainSeconds: number;
   /** Null starts the embedded PostgreSQL server under {@link dataDir}. */
   readonly databaseUrl: Secret | null;
+  /** Off behind a pooler that gives connections for a transaction only. */
+  readonly preparedStatements: boolean;
   /** A server, a cluster or sentinels, as `parseRedisUrl` reads it. Null uses the in-process stand-in, which serves one instance. */
   readonly redisUrl: Secret | null;
   /** Where the embedded server and generated secrets live. */
@@ -216,6 +218,7 @@ const environment = z.object({
     .transform(Number),
   DRAIN_SECONDS: between(0, 600).optional(),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  DATABASE_PREPARED_STATEMENTS: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   REDIS_URL: redis.optional(),
   CASTELLAN_DIR: z.string().min(1, { error: 'must name a folder' }).default('.castellan'),
   POLICIES_DIR: z.string().min(1, { error: 'must name a folder' }).default('policies'),
@@ -289,6 +292,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     port: data.PORT,
     drainSeconds: data.DRAIN_SECONDS ?? (production ? DRAIN_SECONDS : 0),
     databaseUrl: secretOrNull(data.DATABASE_URL),
+    preparedStatements: data.DATABASE_PREPARED_STATEMENTS === 'on',
     redisUrl: secretOrNull(data.REDIS_URL),
     dataDir: data.CASTELLAN_DIR,
     policiesDir: data.POLICIES_DIR,

@@ -3,7 +3,7 @@ import { parseBundle } from '../domain/policy/parse.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
 import { openDatabase } from '../drivers/postgres/database.ts';
-import { durabilityProblems } from '../drivers/postgres/durability.ts';
+import { serverProblems } from '../drivers/postgres/server-settings.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
 import { systemClock } from '../kit/clock.ts';
 import { createLog } from '../kit/log.ts';
@@ -82,14 +82,13 @@ async function checkPolicies({ policiesDir }: Config): Promise<readonly string[]
   }
 }
 
-async function checkDatabase({ databaseUrl, production }: Config): Promise<readonly string[]> {
+async function checkDatabase({ databaseUrl, production, preparedStatements }: Config): Promise<readonly string[]> {
   if (databaseUrl === null) return [];
   const logger = createLog('silent');
   try {
-    const database = await openDatabase({ url: databaseUrl, poolMax: 1, logger });
+    const database = await openDatabase({ url: databaseUrl, poolMax: 1, preparedStatements, logger });
     try {
-      const problems = await durabilityProblems(database.query);
-      return production ? problems : [];
+      return await serverProblems(database.query, { production, preparedStatements });
     } finally {
       await database.close();
     }

@@ -30,6 +30,11 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ databaseUrl }) => place(databaseUrl) ?? 'the embedded server',
   },
   {
+    variable: 'DATABASE_PREPARED_STATEMENTS',
+    purpose: 'off behind a pooler that gives connections for a transaction only, such as PgBouncer',
+    show: ({ preparedStatements }) => (preparedStatements ? 'on' : 'off'),
+  },
+  {
     variable: 'REDIS_URL',
     purpose:
       'Redis, which several instances need: a server, the nodes of a cluster, or sentinels; without it a stand-in',

@@ -75,7 +75,7 @@ function broken(before: Catalog, after: Catalog): readonly string[] {
     if (is === undefined) {
       if (!name.startsWith('check') && !name.startsWith('reference')) found.push(`${name} is gone`);
     } else if (typeof was === 'string' || typeof is === 'string') {
-      if (was !== is && !name.startsWith('check')) found.push(`${name} is another: ${String(is)}`);
+      if (was !== is && !name.startsWith('check')) found.push(`${name} is another: ${JSON.stringify(is)}`);
     } else if (was.type !== is.type) {
       found.push(`${name} is of another type`);
     } else if ((was.optional && !is.optional) || (was.nullable && !is.nullable)) {

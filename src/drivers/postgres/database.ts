@@ -22,15 +22,34 @@ export interface Database {
 }
 
 /** A statement may take this long; it is also the execution deadline of an operation. */
-const STATEMENT_TIMEOUT_MS = 5_000;
+export const STATEMENT_TIMEOUT_MS = 5_000;
 /** How long a server may take to answer a new connection. */
 export const CONNECT_TIMEOUT_MS = 2_000;
 /** What a frozen instance can hold: a lock somebody waits for, and a transaction it left open. */
-const LOCK_TIMEOUT_MS = 2_000;
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 1_000;
+export const LOCK_TIMEOUT_MS = 2_000;
+export const IDLE_IN_TRANSACTION_TIMEOUT_MS = 1_000;
+
+export interface DatabaseOptions {
+  readonly url: Secret;
+  readonly poolMax: number;
+  /**
+   * Whether a connection is one of the server's for as long as it is open. Behind a pooler that gives one for a transaction
+   * only, statements have no names, bounds of waits are the user's (`serverProblems`), and no statement is cancelled: the
+   * process that a pooler names is not the server's, and may be somebody else's.
+   */
+  readonly preparedStatements: boolean;
+  readonly logger: Log;
+}
+
+const BOUNDS = {
+  statement_timeout: STATEMENT_TIMEOUT_MS,
+  lock_timeout: LOCK_TIMEOUT_MS,
+  idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+};
 
 /** A pool of connections under MikroORM, lazily opened, each wait of which is bounded. */
-export async function openDatabase(parts: { url: Secret; poolMax: number; logger: Log }): Promise<Database> {
+export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
+  const { preparedStatements } = parts;
   const orm = new MikroORM({
     entities: ROWS,
     clientUrl: parts.url.reveal(),
@@ -38,9 +57,7 @@ export async function openDatabase(parts: { url: Secret; poolMax: number; logger
     driverOptions: {
       application_name: 'castellan',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      lock_timeout: LOCK_TIMEOUT_MS,
-      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+      ...(preparedStatements && BOUNDS),
       query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
       keepAlive: true,
     },
@@ -50,14 +67,14 @@ export async function openDatabase(parts: { url: Secret; poolMax: number; logger
   const pool: Pool = await orm.em.getConnection().getNativeClient();
   giveBackLostConnections(pool);
   const query: Query = async <Row>(name: string, text: string, values: readonly unknown[]) => {
-    const { rows } = await pool.query({ name, text, values: [...values] });
+    const { rows } = await pool.query({ ...(preparedStatements && { name }), text, values: [...values] });
     return rows as Row[]; // the statement names its columns; a contract test runs each
   };
   return {
     orm,
     pool,
     query,
-    read: cancellable(pool, query),
+    read: preparedStatements ? cancellable(pool, query) : query,
     close: () => orm.close(true),
   };
 }

@@ -76,6 +76,9 @@ export async function migrate(databaseUrl: string): Promise<void> {
 async function runAll(orm: MikroORM): Promise<true> {
   await orm.em.transactional(async (em) => {
     // The migrator itself takes no lock. Whoever is at it may take long.
+    for (const bound of ['lock', 'statement', 'idle_in_transaction_session']) {
+      await em.execute(`set local ${bound}_timeout = 0`);
+    }
     await em.execute('select pg_advisory_xact_lock(?)', [MIGRATION_LOCK]);
     await em.execute(`set local lock_timeout = '${LOCK_WAIT}'`);
     await orm.migrator.up({ transaction: em.getTransactionContext() });
