@@ -55,6 +55,8 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
     clientUrl: parts.url.reveal(),
     pool: { min: 0, max: parts.poolMax },
     driverOptions: {
+      // MikroORM reads of the URL where the server is, and leaves its query aside: TLS among it.
+      connectionString: parts.url.reveal(),
       application_name: 'castellan',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       ...(preparedStatements && BOUNDS),

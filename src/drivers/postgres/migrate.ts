@@ -55,7 +55,12 @@ export async function migrate(databaseUrl: string): Promise<void> {
     clientUrl: databaseUrl,
     extensions: [Migrator],
     pool: { min: 0, max: 3 },
-    driverOptions: { application_name: 'castellan migrate', connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
+    driverOptions: {
+      // As for `openDatabase`.
+      connectionString: databaseUrl,
+      application_name: 'castellan migrate',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    },
     migrations: { migrationsList: MIGRATIONS, tableName: 'migrations', snapshot: false, silent: true },
   });
   try {
