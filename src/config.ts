@@ -16,6 +16,8 @@ export interface Config {
   readonly drainSeconds: number;
   /** Null starts the embedded PostgreSQL server under {@link dataDir}. */
   readonly databaseUrl: Secret | null;
+  /** Off behind a pooler that gives connections for a transaction only. */
+  readonly preparedStatements: boolean;
   /** How many connections to PostgreSQL this instance opens at most. */
   readonly databasePoolMax: number;
   /** A server, a cluster or sentinels, as `parseRedisUrl` reads it. Null uses the in-process stand-in, which serves one instance. */
@@ -232,6 +234,7 @@ const environment = z.object({
     .transform(Number),
   DRAIN_SECONDS: between(0, 600).optional(),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  DATABASE_PREPARED_STATEMENTS: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   DATABASE_POOL_MAX: between(2, 1_000).default(10),
   REDIS_URL: redis.optional(),
   CASTELLAN_DIR: z.string().min(1, { error: 'must name a folder' }).default('.castellan'),
@@ -312,6 +315,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     port: data.PORT,
     drainSeconds: data.DRAIN_SECONDS ?? (production ? DRAIN_SECONDS : 0),
     databaseUrl: secretOrNull(data.DATABASE_URL),
+    preparedStatements: data.DATABASE_PREPARED_STATEMENTS === 'on',
     databasePoolMax: data.DATABASE_POOL_MAX,
     redisUrl: secretOrNull(data.REDIS_URL),
     dataDir: data.CASTELLAN_DIR,

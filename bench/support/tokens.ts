@@ -22,7 +22,7 @@ export async function issueTokens(
   const subjects = userIds.map((userId) => ({ userId, sessionId: newId('session') }));
   const { databaseUrl: url } = readConfig({ NODE_ENV: 'production', ...env });
   if (url === null) throw new TypeError('an environment of production is needed');
-  const database = await openDatabase({ url, poolMax: 1, logger: createLog('warn') });
+  const database = await openDatabase({ url, poolMax: 1, preparedStatements: true, logger: createLog('warn') });
   try {
     await database.query(
       'add-sessions',
@@ -45,7 +45,7 @@ export async function issueTokensOf(
   const config = readConfig({ NODE_ENV: 'production', ...env });
   const { databaseUrl: url, keyEncryptionKeys } = config;
   if (url === null || keyEncryptionKeys === null) throw new TypeError('an environment of production is needed');
-  const database = await openDatabase({ url, poolMax: 2, logger: createLog('warn') });
+  const database = await openDatabase({ url, poolMax: 2, preparedStatements: true, logger: createLog('warn') });
   try {
     const keyRing = new KeyRing({
       store: createStore(database),

@@ -20,11 +20,11 @@ import { secretFromFile } from '../drivers/files/secret-file.ts';
 import { createMemoryHub, type MemoryHub } from '../drivers/memory/memory.ts';
 import { createAuthorityLog } from '../drivers/postgres/authority-log.ts';
 import { openDatabase, type Database } from '../drivers/postgres/database.ts';
-import { durabilityProblems } from '../drivers/postgres/durability.ts';
 import { startEmbedded } from '../drivers/postgres/embedded.ts';
 import { createInstanceReports } from '../drivers/postgres/instance-reports.ts';
 import { migrate } from '../drivers/postgres/migrate.ts';
 import { observePool } from '../drivers/postgres/pool-gauges.ts';
+import { serverProblems } from '../drivers/postgres/server-settings.ts';
 import { createStore } from '../drivers/postgres/store.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
 import { observeRedis } from '../drivers/redis/redis-gauges.ts';
@@ -85,10 +85,11 @@ export async function openFoundation(
   const keys = new Keys(config.keyEncryptionKeys ?? [await secretFromFile(join(config.dataDir, 'key-encryption-key'))]);
 
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, cleanup));
+  const { preparedStatements } = config;
   const poolMax = overrides.poolMax ?? config.databasePoolMax;
-  const database = await openDatabase({ url: databaseUrl, poolMax, logger });
+  const database = await openDatabase({ url: databaseUrl, poolMax, preparedStatements, logger });
   cleanup.add('PostgreSQL', () => database.close());
-  if (config.production) await demandDurability(database);
+  await demandServer(database, config);
   await migrate(databaseUrl.reveal());
   const store = createStore(database);
   const rollups = new Rollups({ store, clock, logger });
@@ -142,8 +143,8 @@ async function startDatabase({ dataDir }: Config, cleanup: Cleanup): Promise<Sec
 }
 
 /** What the settings cannot tell: only the server knows. */
-async function demandDurability({ query }: Database): Promise<void> {
-  const messages = await durabilityProblems(query);
+async function demandServer({ query }: Database, config: Config): Promise<void> {
+  const messages = await serverProblems(query, config);
   if (messages.length === 0) return;
   throw new ConfigError(messages.map((message) => ({ variable: 'DATABASE_URL', message })));
 }

@@ -9,9 +9,14 @@ import { Misuse } from './report.ts';
 
 /** Reads the audit log of DATABASE_URL, and closes what it opened. */
 export async function withAudit<T>(env: Environment, work: (audit: AuditReader) => Promise<T>): Promise<T> {
-  const { databaseUrl } = readConfig(env);
+  const { databaseUrl, preparedStatements } = readConfig(env);
   if (databaseUrl === null) throw new Misuse('DATABASE_URL must name the database that has the audit log');
-  const database = await openDatabase({ url: databaseUrl, poolMax: 1, logger: createLog('silent') });
+  const database = await openDatabase({
+    url: databaseUrl,
+    poolMax: 1,
+    preparedStatements,
+    logger: createLog('silent'),
+  });
   try {
     return await work(createStore(database).audit);
   } finally {

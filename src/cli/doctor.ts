@@ -3,8 +3,8 @@ import { parseBundle } from '../domain/policy/parse.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
 import { openDatabase, type Query } from '../drivers/postgres/database.ts';
-import { durabilityProblems } from '../drivers/postgres/durability.ts';
 import { missingMigrations } from '../drivers/postgres/migrate.ts';
+import { serverProblems } from '../drivers/postgres/server-settings.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
 import { systemClock } from '../kit/clock.ts';
 import { createLog } from '../kit/log.ts';
@@ -83,14 +83,14 @@ async function checkPolicies({ policiesDir }: Config): Promise<readonly string[]
   }
 }
 
-async function checkDatabase({ databaseUrl, production }: Config): Promise<readonly string[]> {
+async function checkDatabase({ databaseUrl, production, preparedStatements }: Config): Promise<readonly string[]> {
   if (databaseUrl === null) return [];
   const logger = createLog('silent');
   try {
-    const database = await openDatabase({ url: databaseUrl, poolMax: 1, logger });
+    const database = await openDatabase({ url: databaseUrl, poolMax: 1, preparedStatements, logger });
     try {
-      const problems = await durabilityProblems(database.query);
-      return [...(production ? problems : []), ...(await checkMigrations(database.query))];
+      const problems = await serverProblems(database.query, { production, preparedStatements });
+      return [...problems, ...(await checkMigrations(database.query))];
     } finally {
       await database.close();
     }

@@ -9,6 +9,7 @@ const DATABASE_FAILURES: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the name of the host cannot be resolved',
   ETIMEDOUT: 'it does not answer',
   EHOSTUNREACH: 'the host cannot be reached',
+  '08P01': 'it takes no settings at the start of a connection: a pooler wants DATABASE_PREPARED_STATEMENTS=off',
   '28000': 'it refuses the user',
   '28P01': 'it refuses the user or the password',
   '3D000': 'there is no database of that name',

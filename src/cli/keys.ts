@@ -44,12 +44,17 @@ export async function revokeKey(
 
 /** `castellan keys reseal`: what was sealed under the previous secret of KEY_ENCRYPTION_KEY is sealed under the current one. */
 export async function resealKeys(env: Environment): Promise<Report> {
-  const { databaseUrl, keyEncryptionKeys } = readConfig(env);
+  const { databaseUrl, preparedStatements, keyEncryptionKeys } = readConfig(env);
   if (databaseUrl === null) throw new Misuse('DATABASE_URL must name the database that has the keys');
   if (keyEncryptionKeys === null)
     throw new Misuse('KEY_ENCRYPTION_KEY must be the new secret and the previous one: new,previous');
   const keys = new Keys(keyEncryptionKeys);
-  const database = await openDatabase({ url: databaseUrl, poolMax: 1, logger: createLog('silent') });
+  const database = await openDatabase({
+    url: databaseUrl,
+    poolMax: 1,
+    preparedStatements,
+    logger: createLog('silent'),
+  });
   try {
     const store = createStore(database);
     const circumstances = { protocol: 'cli', address: null, operation: () => 'keys reseal' };

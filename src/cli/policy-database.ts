@@ -26,7 +26,13 @@ export async function fromDatabase<T>(url: string, read: (store: Store) => Promi
 }
 
 async function reading<T>(url: string, read: (store: Store) => Promise<T>): Promise<T> {
-  const database = await openDatabase({ url: new Secret(url), poolMax: 2, logger: createLog('silent') });
+  const database = await openDatabase({
+    url: new Secret(url),
+    poolMax: 2,
+    // A few reads, by whatever way there is.
+    preparedStatements: false,
+    logger: createLog('silent'),
+  });
   try {
     return await read(createStore(database));
   } finally {

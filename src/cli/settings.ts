@@ -31,6 +31,11 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ databaseUrl }) => place(databaseUrl) ?? 'the embedded server',
   },
   {
+    variable: 'DATABASE_PREPARED_STATEMENTS',
+    purpose: 'off behind a pooler that gives connections for a transaction only, such as PgBouncer',
+    show: ({ preparedStatements }) => (preparedStatements ? 'on' : 'off'),
+  },
+  {
     variable: 'DATABASE_POOL_MAX',
     purpose: 'how many connections to PostgreSQL an instance opens at most; one of them is kept for its lease',
     show: ({ databasePoolMax }) => String(databasePoolMax),

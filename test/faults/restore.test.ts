@@ -4,14 +4,7 @@ import type { Config } from '../../src/config.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
 import { CREATE_KEY, type Issued, REVOKE_KEY } from '../support/api-keys.ts';
-import {
-  type Answer,
-  type Castellans,
-  codesOf,
-  post,
-  type SignedInUser,
-  startCastellans,
-} from '../support/castellan.ts';
+import { type Castellans, codesOf, post, type SignedInUser, startCastellans } from '../support/castellan.ts';
 import { createDatabase, runOn, type TestDatabase } from '../support/database.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { dataOf } from '../support/second-factors.ts';

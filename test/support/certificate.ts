@@ -9,15 +9,16 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** A new certificate for 127.0.0.1, valid for a year (X.509 version 3, ECDSA with SHA-256). */
-export function createCertificate(): Certificate {
+/** A new certificate for 127.0.0.1 and this host, valid for a year (X.509 version 3, ECDSA with SHA-256). */
+export function createCertificate(host = 'localhost'): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const algorithm = sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02));
   const name = sequence(tagged(0x31, sequence(oid(0x55, 0x04, 0x03), tagged(0x0c, Buffer.from('castellan tests')))));
   const validity = sequence(...[-YEAR_MS / 365, YEAR_MS].map((ms) => tagged(0x18, time(Date.now() + ms))));
   const isAuthority = sequence(oid(0x55, 0x1d, 0x13), tagged(0x04, sequence(tagged(0x01, Buffer.from([0xff])))));
   const address = tagged(0x87, Buffer.from([127, 0, 0, 1]));
-  const isFor = sequence(oid(0x55, 0x1d, 0x11), tagged(0x04, sequence(address)));
+  const named = tagged(0x82, Buffer.from(host));
+  const isFor = sequence(oid(0x55, 0x1d, 0x11), tagged(0x04, sequence(address, named)));
   const content = sequence(
     tagged(0xa0, tagged(0x02, Buffer.from([2]))),
     tagged(0x02, Buffer.concat([Buffer.from([1]), randomBytes(15)])),

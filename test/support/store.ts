@@ -39,7 +39,12 @@ export async function openTestStore(poolMax = 12): Promise<TestStore> {
   const { url } = created;
   // Deadlocks are meant here, and need no patience.
   await runOn(url, `alter database ${new URL(url).pathname.slice(1)} set deadlock_timeout = '50ms'`);
-  const database = await openDatabase({ url: new Secret(url), poolMax, logger: createLog('silent') });
+  const database = await openDatabase({
+    url: new Secret(url),
+    poolMax,
+    preparedStatements: true,
+    logger: createLog('silent'),
+  });
   const clients: Client[] = [];
   const connect = async (): Promise<Client> => {
     const client = new Client({ connectionString: url, application_name: 'beside' });

@@ -27,26 +27,45 @@ export interface Database {
 }
 
 /** A statement may take this long; it is also the execution deadline of an operation. */
-const STATEMENT_TIMEOUT_MS = 5_000;
+export const STATEMENT_TIMEOUT_MS = 5_000;
 /** How long a server may take to answer a new connection. */
 export const CONNECT_TIMEOUT_MS = 2_000;
 /** What a frozen instance can hold: a lock somebody waits for, and a transaction it left open. */
-const LOCK_TIMEOUT_MS = 2_000;
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 1_000;
+export const LOCK_TIMEOUT_MS = 2_000;
+export const IDLE_IN_TRANSACTION_TIMEOUT_MS = 1_000;
+
+export interface DatabaseOptions {
+  readonly url: Secret;
+  readonly poolMax: number;
+  /**
+   * Whether a connection is one of the server's for as long as it is open. Behind a pooler that gives one for a transaction
+   * only, statements have no names, bounds of waits are the user's (`serverProblems`), and no statement is cancelled: the
+   * process that a pooler names is not the server's, and may be somebody else's.
+   */
+  readonly preparedStatements: boolean;
+  readonly logger: Log;
+}
+
+const BOUNDS = {
+  statement_timeout: STATEMENT_TIMEOUT_MS,
+  lock_timeout: LOCK_TIMEOUT_MS,
+  idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+};
 
 /** Connections under MikroORM and one in reserve, at least two in all, lazily opened, each wait of which is bounded. */
-export async function openDatabase(parts: { url: Secret; poolMax: number; logger: Log }): Promise<Database> {
+export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
+  const { preparedStatements } = parts;
   const max = Math.max(1, parts.poolMax - 1);
   const orm = new MikroORM({
     entities: ROWS,
     clientUrl: parts.url.reveal(),
     pool: { min: 0, max },
     driverOptions: {
+      // MikroORM reads of the URL where the server is, and leaves its query aside: TLS among it.
+      connectionString: parts.url.reveal(),
       application_name: 'castellan',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      lock_timeout: LOCK_TIMEOUT_MS,
-      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+      ...(preparedStatements && BOUNDS),
       query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
       keepAlive: true,
     },
@@ -57,13 +76,13 @@ export async function openDatabase(parts: { url: Secret; poolMax: number; logger
   giveBackLostConnections(pool);
   const connections = boundQueue(pool, max);
   const reserve = openReserve(pool, parts.logger);
-  const query = queryOn(pool);
+  const query = queryOn(pool, preparedStatements);
   return {
     orm,
     pool,
     query: traced(query),
-    read: traced(cancellable(pool, query, reserve)),
-    reserved: queryOn(reserve),
+    read: traced(preparedStatements ? cancellable(pool, query, reserve) : query),
+    reserved: queryOn(reserve, preparedStatements),
     connections,
     async close() {
       await reserve.end();
@@ -72,9 +91,9 @@ export async function openDatabase(parts: { url: Secret; poolMax: number; logger
   };
 }
 
-function queryOn(pool: Pool): Query {
+function queryOn(pool: Pool, preparedStatements: boolean): Query {
   return async <Row>(name: string, text: string, values: readonly unknown[]) => {
-    const { rows } = await pool.query({ name, text, values: [...values] });
+    const { rows } = await pool.query({ ...(preparedStatements && { name }), text, values: [...values] });
     return rows as Row[]; // the statement names its columns; a contract test runs each
   };
 }
@@ -144,6 +163,11 @@ function databaseError(error: unknown): DatabaseError | null {
   // MikroORM's exceptions copy the fields of the driver's error onto themselves.
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? (error as DatabaseError) : null;
+}
+
+/** Whether a wait for a lock was given up. */
+export function isLockNotAvailable(error: unknown): boolean {
+  return databaseError(error)?.code === LOCK_NOT_AVAILABLE;
 }
 
 /**

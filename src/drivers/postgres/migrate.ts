@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { Migration0001 } from '../../../migrations/0001-first-tables.ts';
@@ -16,14 +17,14 @@ import { Migration0014 } from '../../../migrations/0014-session-events.ts';
 import { Migration0015 } from '../../../migrations/0015-sign-ins.ts';
 import { Migration0016 } from '../../../migrations/0016-usage.ts';
 import { Migration0017 } from '../../../migrations/0017-security-events.ts';
-import { CONNECT_TIMEOUT_MS } from './database.ts';
 import { Migration0018 } from '../../../migrations/0018-audit-log.ts';
 import { Migration0019 } from '../../../migrations/0019-key-and-security-events.ts';
 import { Migration0020 } from '../../../migrations/0020-monitoring.ts';
+import { CONNECT_TIMEOUT_MS, isLockNotAvailable } from './database.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
-const MIGRATIONS = [
+export const MIGRATIONS = [
   Migration0001,
   Migration0002,
   Migration0003,
@@ -56,6 +57,11 @@ const MIGRATION_NAMES = MIGRATIONS.map((Each) => new Each(undefined as never, un
 /** Any number that nobody else locks; instances that start together migrate one after the other. */
 const MIGRATION_LOCK = 7_215_803;
 
+/** While a migration waits for a table, whoever wants the table after it waits as well: so not for long, and then again. */
+const LOCK_WAIT = '1s';
+const TRIES_MAX = 20;
+const PAUSE_MS = 200;
+
 /** Brings the database up to date; what is done already is left alone. Safe to call from many instances at once. */
 export async function migrate(databaseUrl: string): Promise<void> {
   const orm = new MikroORM({
@@ -63,16 +69,38 @@ export async function migrate(databaseUrl: string): Promise<void> {
     clientUrl: databaseUrl,
     extensions: [Migrator],
     pool: { min: 0, max: 3 },
-    driverOptions: { application_name: 'castellan migrate', connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
+    driverOptions: {
+      // As for `openDatabase`.
+      connectionString: databaseUrl,
+      application_name: 'castellan migrate',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    },
     migrations: { migrationsList: MIGRATIONS, tableName: 'migrations', snapshot: false, silent: true },
   });
   try {
-    await orm.em.transactional(async (em) => {
-      // Held by a transaction of its own until the others are done: the migrator itself takes no lock.
-      await em.execute('select pg_advisory_xact_lock(?)', [MIGRATION_LOCK]);
-      await orm.migrator.up();
-    });
+    for (let tries = 1; ; tries += 1) {
+      const done = await runAll(orm).catch((error: unknown) => {
+        if (!isLockNotAvailable(error) || tries === TRIES_MAX) throw error;
+        return false;
+      });
+      if (done) return;
+      await pause(PAUSE_MS);
+    }
   } finally {
     await orm.close(true);
   }
+}
+
+/** All that are missing, or none of them. */
+async function runAll(orm: MikroORM): Promise<true> {
+  await orm.em.transactional(async (em) => {
+    // The migrator itself takes no lock. Whoever is at it may take long.
+    for (const bound of ['lock', 'statement', 'idle_in_transaction_session']) {
+      await em.execute(`set local ${bound}_timeout = 0`);
+    }
+    await em.execute('select pg_advisory_xact_lock(?)', [MIGRATION_LOCK]);
+    await em.execute(`set local lock_timeout = '${LOCK_WAIT}'`);
+    await orm.migrator.up({ transaction: em.getTransactionContext() });
+  });
+  return true;
 }
