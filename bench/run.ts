@@ -8,6 +8,7 @@ import { writeFile } from 'node:fs/promises';
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { audit } from './audit.ts';
 import { apiKeys } from './api-keys.ts';
 import { clients } from './clients.ts';
 import { checks } from './checks.ts';
@@ -51,6 +52,7 @@ const BENCHES: readonly Bench[] = [
   decide,
   decidePeers,
   policyGrowth,
+  audit,
 ];
 
 const { values, positionals } = parseArgs({

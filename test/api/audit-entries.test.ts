@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { actionOf } from '../../src/api/graphql/denials.ts';
 import { createSchema } from '../../src/api/graphql/schema.ts';
+import { systemClock } from '../../src/kit/clock.ts';
+import { Undertaking } from '../../src/kit/undertaking.ts';
 import { sealed } from '../../src/domain/audit/state.ts';
 import { apiKeysOn } from '../support/api-keys.ts';
 import {
@@ -132,6 +134,13 @@ describe('what was done', () => {
       new Set(['background null']),
     );
   });
+});
+
+test('a timer that is set for an operation is no part of it when it comes to be', async () => {
+  const asked = new Undertaking({ protocol: 'http', address: FROM, operation: () => 'Leave' });
+  const later = Promise.withResolvers<Undertaking | null>();
+  asked.run(() => systemClock.after(0, () => later.resolve(Undertaking.current())));
+  expect(await later.promise).toBeNull();
 });
 
 describe('what was denied', () => {

@@ -53,7 +53,7 @@ describe('changing the own password', () => {
     await errandsDone();
     expect(subjectsTo(bob.email)).toEqual(['Your password was changed']);
     const [entry] = await castellans.rows(
-      `select by, session_id, before, after from audit_entries where subject_id = $1 and action = 'user.change_password'`,
+      `select by, session_id, before, after from audit_entries where subject_id = $1 and outcome = 'done' and action = 'user.change_password'`,
       bob.id,
     );
     expect(entry).toEqual({ by: bob.id, session_id: bob.sessionId, before: null, after: null });

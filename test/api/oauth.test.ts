@@ -38,7 +38,7 @@ describe('revocation (RFC 7009)', () => {
     expect(codesOf(await castellans.ask(REFRESH, { variables, instance: 2 }))).toEqual(['SESSION_REVOKED']);
     expect(await codesEverywhere(other.accessToken)).toEqual([undefined, undefined, undefined]);
     const [entry] = await castellans.rows(
-      'select by, action from audit_entries where subject_id = $1 order by id desc limit 1',
+      `select by, action from audit_entries where subject_id = $1 and outcome = 'done' order by id desc limit 1`,
       bob.sessionId,
     );
     expect(entry).toEqual({ by: bob.id, action: 'session.revoke' });

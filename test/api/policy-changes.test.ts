@@ -176,7 +176,7 @@ describe('a policy that is applied', () => {
     const before = await inForce();
     const { version } = await applied({ files: numbered(2) });
     const rows = await castellans.rows(
-      `select by, session_id, action, before, after from audit_entries where subject_id = $1 order by id desc limit 1`,
+      `select by, session_id, action, before, after from audit_entries where subject_id = $1 and outcome = 'done' order by id desc limit 1`,
       version,
     );
     expect(rows).toEqual([

@@ -93,7 +93,7 @@ describe('guessing', () => {
     expect([checked, limited + away]).toEqual([5, 195]);
     expect(await failuresOf(bob.id)).toBe(5);
     const refused = await castellans.rows(
-      `select id from audit_entries where subject_id = $1 and action = 'totp.refuse'`,
+      `select id from audit_entries where subject_id = $1 and outcome = 'done' and action = 'totp.refuse'`,
       bob.id,
     );
     expect(refused).toHaveLength(5);

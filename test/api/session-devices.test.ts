@@ -117,7 +117,7 @@ describe('the name of a session', () => {
       expect(answer.data).toEqual({ session: { label: 'the old laptop' } });
     }
     const entries = await castellans.rows<object>(
-      `select by, action from audit_entries where subject_id = $1 and action = 'session.rename'`,
+      `select by, action from audit_entries where subject_id = $1 and outcome = 'done' and action = 'session.rename'`,
       carol.sessionId,
     );
     expect(entries).toEqual([{ by: carol.id, action: 'session.rename' }]);

@@ -88,7 +88,7 @@ describe('ending the sessions that match', () => {
     const entries = await castellans.rows<object>(
       `select a.by, a.action, s.revoked_reason as reason, count(l.*)::int as entries from audit_entries a
        join sessions s on s.id = a.subject_id join authority_log l on l.target = s.id
-       where s.client = 'bad app' and a.action = 'session.revoke' group by a.id, s.id`,
+       where s.client = 'bad app' and a.action = 'session.revoke' group by a.at, a.id, s.id`,
     );
     expect(entries).toEqual(
       [1, 2].map(() => ({ by: alice.id, action: 'session.revoke', reason: 'revoked', entries: 1 })),

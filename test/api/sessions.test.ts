@@ -77,7 +77,7 @@ const revoke = (id: string, token: string, instance = 0) =>
 
 async function auditOf(subjectId: string): Promise<readonly string[]> {
   const found = await castellans.rows<{ action: string }>(
-    'select action from audit_entries where subject_id = $1 order by id',
+    `select action from audit_entries where subject_id = $1 and outcome = 'done' order by id`,
     subjectId,
   );
   return found.map(({ action }) => action);

@@ -173,7 +173,7 @@ describe('resetting a password', () => {
     await errandsDone();
     expect(subjectsTo(bob.email)).toEqual(['Reset your password', 'Your password was changed']);
     const [entry] = await castellans.rows(
-      `select by, session_id from audit_entries where subject_id = $1 and action = 'user.reset_password'`,
+      `select by, session_id from audit_entries where subject_id = $1 and outcome = 'done' and action = 'user.reset_password'`,
       bob.id,
     );
     expect(entry).toEqual({ by: bob.id, session_id: null });

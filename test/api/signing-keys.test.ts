@@ -224,7 +224,7 @@ describe('revoking a signing key', () => {
       [],
     );
     const entries = await castellans.rows(
-      `select id from audit_entries where action = 'signing_key.revoke' and subject_id = $1`,
+      `select id from audit_entries where action = 'signing_key.revoke' and subject_id = $1 and outcome = 'done'`,
       current?.id,
     );
     expect(entries).toHaveLength(1);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { tally } from '../support/accounts.ts';
 import { INSTANCES } from '../support/asking.ts';
-import { codesOf, PASSWORD, type Castellans, recordStatements, startCastellans } from '../support/castellan.ts';
+import { codesOf, PASSWORD, type Castellans, recordStatements, startCastellans, until } from '../support/castellan.ts';
 import { openStream } from '../support/event-stream.ts';
 import { ofType, openSocket } from '../support/socket.ts';
 import { STEP_UP, type SteppedUp } from '../support/step-ups.ts';
@@ -243,7 +243,7 @@ describe('where a takeover is only told of', () => {
     await post(bob, THIEF, 1);
     await post(bob, THIEF, 2);
     const entries = await castellans.rows<object>(
-      `select action from audit_entries where subject_id = $1 and action like '%takeover%'`,
+      `select action from audit_entries where subject_id = $1 and outcome = 'done' and action like '%takeover%'`,
       bob.session.id,
     );
     expect(entries).toEqual([{ action: 'session.takeover_suspected' }]);
@@ -298,6 +298,16 @@ describe('where a session must prove itself in a new place', () => {
     ]) {
       expect({ query, codes: await ask(query) }).toEqual({ query, codes: ['MFA_REQUIRED'] });
     }
+    // By whom they were asked for is known, so the audit has the mutations, each once within a minute.
+    const denied = () =>
+      castellans.rows<{ action: string; code: string }>(
+        `select action, code from audit_entries where by = $1 and outcome = 'denied' order by action`,
+        bob.user.id,
+      );
+    const code = 'MFA_REQUIRED';
+    const actions = ['session.rename', 'session.revoke', 'session.step_up'];
+    await until(async () => (await denied()).length === actions.length);
+    expect(await denied()).toEqual(actions.map((action) => ({ action, code })));
   });
 
   test('a wrong password proves nothing; the right one makes the new place its home, on every instance, and the old one new', async () => {

@@ -48,7 +48,10 @@ beforeAll(async () => {
 afterAll(() => castellans.close());
 
 async function auditOf(subjectId: string): Promise<readonly { readonly action: string; readonly by: string }[]> {
-  return castellans.rows('select action, by from audit_entries where subject_id = $1 order by id', subjectId);
+  return castellans.rows(
+    `select action, by from audit_entries where subject_id = $1 and outcome = 'done' order by id`,
+    subjectId,
+  );
 }
 
 const seen = ({ status, data, errors }: Answer) => ({ status, data, errors });

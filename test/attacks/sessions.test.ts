@@ -63,7 +63,7 @@ async function administrate(mutation: string, id: string): Promise<void> {
 }
 
 const auditOf = async (subjectId: string): Promise<readonly string[]> => {
-  const query = 'select action from audit_entries where subject_id = $1 order by id';
+  const query = `select action from audit_entries where subject_id = $1 and outcome = 'done' order by id`;
   return (await castellans.rows<{ action: string }>(query, subjectId)).map(({ action }) => action);
 };
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { toInputs } from '../../src/domain/sessions/session-states.ts';
 import { type SessionSnapshot, TransactionConflict, type Transaction } from '../../src/domain/store.ts';
+import { AUDIT_LAWS } from './store-audit.contract.ts';
 import { API_KEY_LAWS } from './store-api-keys.contract.ts';
 import { ACCOUNT_LAW_GROUPS } from './store-accounts.contract.ts';
 import { BULK_LAW_GROUPS } from './store-bulk.contract.ts';
@@ -455,5 +456,6 @@ const ALL_LAWS = {
   outbox: OUTBOX_LAWS,
   'sign-ins': SIGN_IN_LAWS,
   'security events': SECURITY_EVENT_LAWS,
+  audit: AUDIT_LAWS,
   ...LAWS,
 };

@@ -8,7 +8,7 @@ import { batchHash, entryHash, GENESIS, headParts, monthOf } from './chain.ts';
 /** Entries chained in one transaction. */
 const BATCH = 500;
 /** Commits that follow each other closely are chained together. */
-const REST_MS = 250;
+const REST_MS = 500;
 
 /**
  * Puts entries into the chain once their commits can be seen: every instance tries and one at a time does, so that another goes
@@ -24,6 +24,8 @@ export class AuditChainer {
   #timer: Timer | null = null;
   #soon: Timer | null = null;
   #stopped = false;
+  /** Somebody must know that it is done, and not only that somebody does it. */
+  #waits = false;
 
   constructor(parts: { store: Store; keys: Keys; clock: Clock; logger: Log; everyMs: number }) {
     this.#store = parts.store;
@@ -49,6 +51,7 @@ export class AuditChainer {
 
   /** Resolves when every entry that was committed before this call is chained. Shared by all who ask meanwhile. */
   chain(): Promise<void> {
+    this.#waits = true;
     return this.#rounds.next();
   }
 
@@ -62,18 +65,22 @@ export class AuditChainer {
   }
 
   #chainInBackground(): void {
-    this.chain().catch((error: unknown) => this.#logger.warn({ err: error }, 'audit entries were not chained yet'));
+    this.#rounds
+      .next()
+      .catch((error: unknown) => this.#logger.warn({ err: error }, 'audit entries were not chained yet'));
   }
 
   async #chainAll(): Promise<void> {
+    const how = this.#waits ? 'wait' : 'try';
+    this.#waits = false;
     while (await this.#store.audit.waiting()) {
-      const { value: chained } = await this.#store.transaction((tx) => this.#chainBatch(tx));
+      const { value: chained } = await this.#store.transaction((tx) => this.#chainBatch(tx, how));
       if (!chained) return;
     }
   }
 
-  async #chainBatch({ auditChain }: Transaction): Promise<boolean> {
-    await auditChain.begin();
+  async #chainBatch({ auditChain }: Transaction, how: 'wait' | 'try'): Promise<boolean> {
+    if (!(await auditChain.begin(how))) return false;
     const gathered = await auditChain.gather(BATCH);
     const entries = await auditChain.next(BATCH);
     const [first] = entries;

@@ -49,8 +49,8 @@ export interface AuditReader extends Pages<AuditRecord> {
 
 /** How entries come into the chain and leave it. One transaction at a time does any of this. */
 export interface AuditChainWriter {
-  /** Waits for the turn, which lasts until the end of the transaction. */
-  begin(): Promise<void>;
+  /** Takes the turn, which lasts until the end of the transaction. Waits for it, or says that it is somebody else's. */
+  begin(how: 'wait' | 'try'): Promise<boolean>;
   /** The last batch, or where the chain goes on from when there is none. */
   last(): Promise<AuditHead | null>;
   /** Entries of one month that are not chained yet, in the order of their ids; at most `limit`. */

@@ -57,7 +57,7 @@ export class AuditRetention {
     const now = this.#clock.now();
     const months = Array.from({ length: MONTHS_AHEAD + 1 }, (_, ahead) => monthsFrom(now, ahead));
     await this.#store.transaction(async ({ auditChain }) => {
-      await auditChain.begin();
+      await auditChain.begin('wait');
       await auditChain.prepare(months);
     });
     const before = monthOf(toInstant(now - this.#days * DAY_MS));
@@ -69,7 +69,7 @@ export class AuditRetention {
   /** Whether there was a month to take away. */
   async #dropFirst(before: string): Promise<boolean> {
     const { value: month } = await this.#store.transaction(async ({ auditChain }) => {
-      await auditChain.begin();
+      await auditChain.begin('wait');
       const month = await auditChain.firstBefore(before);
       if (month === null) return null;
       const last = (await auditChain.lastUpTo(month)) ?? (await auditChain.anchor());

@@ -20,8 +20,14 @@ const MOVED = 'id, at, by, session_id, action, subject_id, before, after';
 /** How entries come into the chain and leave it: see {@link AuditChainWriter}. */
 export function createAuditChainWriter(query: Query): AuditChainWriter {
   return {
-    async begin() {
-      await query('audit-lock', 'select pg_advisory_xact_lock($1)', [CHAIN_LOCK]);
+    async begin(how) {
+      if (how === 'wait') {
+        await query('audit-lock', 'select pg_advisory_xact_lock($1)', [CHAIN_LOCK]);
+        return true;
+      }
+      const text = 'select pg_try_advisory_xact_lock($1) as alone';
+      const [row] = await query<{ alone: boolean }>('audit-try-lock', text, [CHAIN_LOCK]);
+      return row?.alone ?? false;
     },
 
     async last() {
