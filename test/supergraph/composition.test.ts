@@ -4,7 +4,7 @@ import { composeServices as composeWithGuild } from '@theguild/federation-compos
 import { federateSubgraphs, ROUTER_COMPATIBILITY_VERSION_ONE } from '@wundergraph/composition';
 import { type DocumentNode, parse, printSchema } from 'graphql';
 import { DOCUMENTS_SDL } from '../../examples/documents/schema.ts';
-import { readSchemaText, withAuth } from '../../src/api/graphql/sdl.ts';
+import { readSchemaText, withAuth, withPolicies } from '../../src/api/graphql/sdl.ts';
 
 interface Subgraph {
   readonly name: string;
@@ -21,6 +21,7 @@ interface Composed {
 const OURS = { name: 'castellan', url: 'http://localhost:4001/graphql', typeDefs: parse(readSchemaText()) };
 /** As gateways get it that go by the directives. */
 const MARKED = { ...OURS, typeDefs: parse(withAuth(readSchemaText())) };
+const WITH_POLICIES = { ...OURS, typeDefs: parse(withPolicies(readSchemaText())) };
 const DOCUMENTS = { name: 'documents', url: 'http://localhost:4002/', typeDefs: parse(DOCUMENTS_SDL) };
 
 /** Each accepts something else, and every gateway uses one of them. */
@@ -50,6 +51,20 @@ test.each(COMPOSERS)('the schema composes with another subgraph under the compos
 test.each(COMPOSERS)('with its auth directives the schema composes as well under the composer of %s', (_, compose) => {
   expect(compose([MARKED]).problems).toEqual([]);
   expect(compose([MARKED, DOCUMENTS]).problems).toEqual([]);
+});
+
+test.each(COMPOSERS.slice(0, 2))(
+  'with policies it composes as well under the composer of %s, and they stay',
+  (_, compose) => {
+    const { problems, sdl } = compose([WITH_POLICIES, DOCUMENTS]);
+    expect(problems).toEqual([]);
+    expect(sdl).toMatch(/^ {2}signingKeys: \[SigningKey!\]!?.*@policy\(policies: \[\["signingKey:read"\]\]\)/m);
+  },
+);
+
+test('the composer of WunderGraph knows no @policy, and says so', () => {
+  const { problems } = composeWithWunderGraph([WITH_POLICIES, DOCUMENTS]);
+  expect(problems.join()).toContain('The directive "@policy"');
 });
 
 test.each(COMPOSERS.slice(0, 2))('the auth directives stay where they are under the composer of %s', (_, compose) => {
