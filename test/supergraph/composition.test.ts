@@ -73,6 +73,30 @@ test.each(COMPOSERS.slice(0, 2))('the auth directives stay where they are under 
   expect(sdl).not.toMatch(/^ {2}signIn\(.*@authenticated/m);
 });
 
+/** Another subgraph that calls the directive otherwise, marks a field of ours with it, and requires one of ours for its own. */
+const RENAMED = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9",
+    import: ["@key", "@external", "@requires", { name: "@authenticated", as: "@auth" }])
+
+  type User @key(fields: "id") {
+    id: ID!
+    email: String @external
+    mailto: String @requires(fields: "email")
+    notes: String @auth
+  }
+
+  type Query { noted: String }
+`;
+
+test('AC-56: another subgraph that calls the directive otherwise takes none of ours away', () => {
+  const subgraphs = [MARKED, { name: 'notes', url: 'http://localhost:4003/', typeDefs: parse(RENAMED) }];
+  const [apollo, guild] = COMPOSERS.slice(0, 2).map(([, compose]) => compose(subgraphs));
+  expect(apollo?.problems.join()).toContain('imported with mismatched name between subgraphs');
+  expect(apollo?.sdl).toBe('');
+  expect(guild?.problems).toEqual([]);
+  expect(guild?.sdl).toMatch(/^ {2}signOut: SignOutPayload!.*@authenticated/m);
+  expect(guild?.sdl).toMatch(/^ {2}mailto: String @join__field\(graph: NOTES, requires: "email"\)/m);
+});
+
 test.each(COMPOSERS.slice(0, 2))('both subgraphs have users under the composer of %s', (_, compose) => {
   const { sdl } = compose([OURS, DOCUMENTS]);
   expect(sdl).toMatch(/type User\s[^}]*@join__type\(graph: CASTELLAN, key: "id"\)/);
