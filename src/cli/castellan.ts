@@ -44,7 +44,10 @@ program
 program
   .command('sdl')
   .description('print the schema of the subgraph')
-  .option('--auth <none>', 'none leaves out the directives that say what is for those who are signed in')
+  .option(
+    '--auth <none|policies>',
+    'none leaves out the directives that say who may ask for what, policies adds @policy',
+  )
   .action(({ auth }: { readonly auth?: string }) => report(async () => (await import('./sdl.ts')).printableSdl(auth)));
 
 addPolicyCommands(program, { env, output, report });

@@ -12,6 +12,7 @@ import {
 import { openStream } from '../support/event-stream.ts';
 import { addGateway } from '../support/gateway-key.ts';
 import { addGrant } from '../support/people.ts';
+import { listening } from '../support/session-events.ts';
 import { openSocket } from '../support/socket.ts';
 
 const ME = '{ me { id } }';
@@ -260,7 +261,7 @@ describe('connections that stay open', () => {
     for (const stream of [...streams, ...own]) stream.leave();
   });
 
-  test('take no operation of anybody once their gateway is revoked', async () => {
+  test('take no operation of anybody once their gateway is revoked, and what runs for its users goes on', async () => {
     const own = await addGateway(castellans);
     const { socket } = await open(
       { 'x-castellan-gateway': own.secret },
@@ -272,8 +273,15 @@ describe('connections that stay open', () => {
       return frame?.type === 'error' ? codesOf({ errors: frame.payload as Errors }) : frame?.type;
     };
     expect(await asked('1')).toBe('next');
+    await listening(castellans, 2, () => {
+      socket.subscribe('events', 'subscription { sessionEvents { ... on SessionStarted { sessionId } } }');
+      return { next: () => Promise.resolve() };
+    });
     expect(await done(REVOKE_KEY, { id: own.keyId })).toMatchObject({ receipt: IN_FORCE });
     expect(await asked('2')).toEqual(['UNAUTHENTICATED']);
+    const { sessionId } = await castellans.signIn(bob.email);
+    const told = await socket.next(({ id }) => id === 'events');
+    expect(told?.payload).toEqual({ data: { sessionEvents: { sessionId } } });
     socket.close();
   });
 });

@@ -66,7 +66,8 @@ function post(accept: string, padding: string): Asked {
   return { leave: () => gone.abort(), answer };
 }
 
-async function overWebSocket(): Promise<Asked> {
+/** @param leaves how its client says that it does not wait any more */
+async function overWebSocket(leaves: 'closes' | 'completes' = 'closes'): Promise<Asked> {
   const socket = await openSocket(`${url().replace('http', 'ws')}/graphql`);
   socket.init({ authorization: `Bearer ${alice.accessToken}` });
   await socket.next(ofType('connection_ack'));
@@ -74,14 +75,23 @@ async function overWebSocket(): Promise<Asked> {
   const answer = socket
     .next((frame) => frame.id === '1')
     .then((frame) => (frame === null ? null : JSON.stringify(frame)));
-  return { leave: () => socket.close(), answer };
+  if (leaves === 'closes') return { leave: () => socket.close(), answer };
+  return {
+    answer: Promise.race([answer, socket.next((frame) => frame.id === '2').then(() => null)]),
+    leave() {
+      socket.send({ type: 'complete', id: '1' });
+      // The socket goes on, and tells nothing more of the first.
+      socket.subscribe('2', '{ __typename }');
+    },
+  };
 }
 
 const DOORS: readonly (readonly [string, () => Asked | Promise<Asked>])[] = [
   ['POST', () => post('application/json', ' '.repeat(3))],
   ['POST of a known query', () => post('*/*', '')],
   ['an event stream', () => post('text/event-stream', '')],
-  ['a WebSocket', overWebSocket],
+  ['a WebSocket', () => overWebSocket()],
+  ['a WebSocket that goes on', () => overWebSocket('completes')],
 ];
 
 describe.each(DOORS)('over %s', (_, ask) => {
@@ -139,6 +149,38 @@ test('a connection on which a statement was cancelled serves nobody else, and th
   const answers = await Promise.all(Array.from({ length: 20 }, () => post('*/*', '').answer));
   for (const answer of answers) expect(answer).toContain(carol.email);
 }, 40_000);
+
+test('a client that says at once that it does not wait gets nothing read, and its socket goes on', async () => {
+  const socket = await openSocket(`${url().replace('http', 'ws')}/graphql`);
+  socket.init({ authorization: `Bearer ${alice.accessToken}` });
+  await socket.next(ofType('connection_ack'));
+  await slowDown();
+  try {
+    for (const id of ['1', '2', '3']) {
+      socket.subscribe(id, SLOW);
+      socket.send({ type: 'complete', id });
+    }
+    socket.send('{"type":"complete"}'.replace('}', ',"id":"never there"}'));
+    socket.subscribe('4', '{ __typename }');
+    await socket.next((frame) => frame.id === '4');
+    await until(async () => (await sleeping()) === 0);
+    expect(socket.frames.filter(({ id }) => id !== '4')).toEqual([]);
+  } finally {
+    await speedUp();
+    socket.close();
+  }
+});
+
+test('a change goes on when its client completes it', async () => {
+  const bob = await castellans.signUp('bob');
+  const socket = await openSocket(`${url().replace('http', 'ws')}/graphql`);
+  socket.init({ authorization: `Bearer ${bob.accessToken}` });
+  await socket.next(ofType('connection_ack'));
+  socket.subscribe('1', 'mutation { signOut { position } }');
+  socket.send({ type: 'complete', id: '1' });
+  await until(async () => (await castellans.ask('{ me { id } }', { token: bob.accessToken })).status === 401);
+  socket.close();
+});
 
 test('a change goes on when its client is gone', async () => {
   const bob = await castellans.signUp('bob');

@@ -114,6 +114,19 @@ describe('castellan', () => {
     const { code, stdout } = await castellan(['sdl']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^extend schema @link\(url: "https:\/\/specs\.apollo\.dev\/federation\/v2\.9"/);
+    expect(stdout).toMatch(/^ {2}signOut: SignOutPayload! @authenticated$/m);
+    expect(stdout).not.toContain('@policy');
+  });
+
+  test('sdl --auth says how much of who may ask for what is in it', async () => {
+    const [none, policies, wrong] = await Promise.all(
+      ['none', 'policies', 'everything'].map((auth) => castellan(['sdl', '--auth', auth])),
+    );
+    expect(none?.code).toBe(0);
+    expect(none?.stdout).toMatch(/^ {2}signOut: SignOutPayload!$/m);
+    expect(none?.stdout).not.toMatch(/@(authenticated|policy)/);
+    expect(policies?.stdout).toContain('policy: Policy! @authenticated @policy(policies: [["policy:read"]])');
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('--auth can be none') });
   });
 
   test('works from any folder', async () => {

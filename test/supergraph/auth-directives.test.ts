@@ -14,10 +14,12 @@ import {
   isRequiredInputField,
   Kind,
   parse,
+  print,
 } from 'graphql';
 import { createSchema } from '../../src/api/graphql/schema.ts';
-import { withAuth, withoutAuth, readSchemaText } from '../../src/api/graphql/sdl.ts';
+import { publishedSdl, readSchemaText, withAuth, withoutAuth, withPolicies } from '../../src/api/graphql/sdl.ts';
 import { type Answer, type Castellans, startCastellans } from '../support/castellan.ts';
+import { addGateway } from '../support/gateway-key.ts';
 import { openStream } from '../support/event-stream.ts';
 
 /** That a gateway which goes by the directives refuses nobody whom Castellan lets in, and the other way round. */
@@ -56,6 +58,79 @@ describe('@authenticated', () => {
   });
 });
 
+describe('@policy', () => {
+  /** Forbidden to whoever holds nothing, and yet not whatever they are about: it depends on what is to be made or followed. */
+  const BY_RECORD: ReadonlySet<string> = new Set([
+    'Mutation.createApiKey',
+    'Mutation.createRole',
+    'Mutation.createScope',
+    'Mutation.createServiceAccount',
+    'Mutation.createUser',
+    'Mutation.importUsers',
+    'Subscription.sessionEvents',
+  ]);
+
+  test('is on what is forbidden to whoever holds nothing, whatever it is about, and on nothing else', async () => {
+    const { secret } = await addGateway(castellans, { roles: [] });
+    const asked = await Promise.all(
+      ROOTS.map(async ([type, name, field], at) => {
+        const answers = await refusalsOf(documentOf(type, field), at % INSTANCES, { 'x-api-key': secret });
+        const isByRule = answers.some(
+          ({ code, message }) => code === 'FORBIDDEN' && message.startsWith('No rule allows'),
+        );
+        return isByRule ? [`${type}.${name}`] : [];
+      }),
+    );
+    const forbidden = asked.flat();
+    expect(forbidden.filter((each) => !BY_RECORD.has(each)).toSorted()).toEqual([...policies().keys()].toSorted());
+  });
+
+  test.each([...policies()])('%s is refused without %s alone, and not with it', async (place, permission) => {
+    const [type = '', name = ''] = place.split('.');
+    const field = ROOTS.find((each) => each[0] === type && each[1] === name)?.[2];
+    if (field === undefined) throw new TypeError(`there is no ${place}`);
+    const known = await knownPermissions();
+    expect(known).toContain(permission);
+    const codesWith = async (permissions: readonly string[]) => {
+      const { secret } = await addGateway(castellans, { roles: ['administrator'], permissions });
+      const answers = await refusalsOf(documentOf(type, field), name.length % INSTANCES, { 'x-api-key': secret });
+      return answers.map(({ code }) => code);
+    };
+    expect(await codesWith(known.filter((each) => each !== permission))).toEqual(['FORBIDDEN']);
+    expect(await codesWith([permission])).not.toContain('FORBIDDEN');
+  });
+
+  test('is published when it is asked for, and @requiresScopes never', () => {
+    const plain = readSchemaText();
+    expect(publishedSdl(plain, 'policies')).toBe(withPolicies(plain));
+    expect(publishedSdl(plain, undefined)).not.toContain('@policy');
+    expect(publishedSdl(plain, 'none')).toBe(withoutAuth(withPolicies(plain)));
+    expect(publishedSdl(plain, ['none'])).toBeNull();
+    expect(withPolicies(plain)).not.toContain('requiresScopes');
+  });
+});
+
+/** Every permission that the policy in force knows. */
+async function knownPermissions(): Promise<readonly string[]> {
+  const { id } = await castellans.signUp('ann', []);
+  const standing = await castellans.apps[0]?.services.standings.of(id);
+  return [...(standing?.engine.permissions ?? [])];
+}
+
+/** The permissions that the contract with policies names, by root field. */
+function policies(): ReadonlyMap<string, string> {
+  const named = new Map<string, string>();
+  for (const definition of parse(withPolicies(readSchemaText())).definitions) {
+    if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION && definition.kind !== Kind.OBJECT_TYPE_EXTENSION) continue;
+    for (const { name, directives = [] } of definition.fields ?? []) {
+      const given = directives.find((directive) => directive.name.value === 'policy')?.arguments?.[0];
+      if (given !== undefined)
+        named.set(`${definition.name.value}.${name.value}`, print(given.value).replaceAll(/["[\]]/g, ''));
+    }
+  }
+  return named;
+}
+
 test('the contract without auth directives has none, and is otherwise the same', () => {
   const plain = readSchemaText();
   const shown = withAuth(plain);
@@ -77,21 +152,27 @@ function authenticated(): ReadonlySet<string> {
   return marked;
 }
 
-/** What somebody without a credential is told. */
+/** What somebody who shows this is told; without it, somebody without a credential. */
 async function refusalsOf(
   query: string,
   instance: number,
+  headers: Record<string, string> = {},
 ): Promise<readonly { readonly code: unknown; readonly message: string }[]> {
   const { errors } = query.startsWith('subscription')
-    ? await streamed(query, instance)
-    : await castellans.ask(query, { instance });
+    ? await streamed(query, instance, headers)
+    : await castellans.ask(query, { instance, headers });
   return errors.map(({ message, extensions }) => ({ code: extensions['code'], message }));
 }
 
-async function streamed(query: string, instance: number): Promise<Pick<Answer, 'errors'>> {
-  const stream = await openStream(castellans.apps[instance]?.url ?? '', query, { headers: {} });
+async function streamed(
+  query: string,
+  instance: number,
+  headers: Record<string, string>,
+): Promise<Pick<Answer, 'errors'>> {
+  const stream = await openStream(castellans.apps[instance]?.url ?? '', query, { headers });
   if (stream.status !== 200) return (await stream.json()) as Pick<Answer, 'errors'>;
-  const { data } = (await stream.all()).find(({ event }) => event === 'next') ?? {};
+  const { data } = (await stream.next()) ?? {};
+  stream.leave();
   return { errors: [], ...Object(data) } as Pick<Answer, 'errors'>;
 }
 
@@ -105,6 +186,14 @@ function documentOf(type: string, field: GraphQLField<unknown, unknown>): string
 
 /** Of those that want one of several. */
 const ONE_OF: ReadonlySet<string> = new Set([
+  // Of another history: answered at once.
+  'apiKeyEvents.after',
+  'authEvents.after',
+  'permissionsChanged.after',
+  'policyChanged.after',
+  'revocations.after',
+  'securityEventRaised.after',
+  'sessionEvents.after',
   'role.name',
   'scope.path',
   'SessionFilter.userId',
@@ -114,6 +203,7 @@ const ONE_OF: ReadonlySet<string> = new Set([
 
 const TEXTS: Readonly<Record<string, string>> = {
   first: '1',
+  after: '"00000000-1"',
   action: '"read"',
   subject: '"User"',
   path: '"acme"',

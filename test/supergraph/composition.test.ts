@@ -4,7 +4,7 @@ import { composeServices as composeWithGuild } from '@theguild/federation-compos
 import { federateSubgraphs, ROUTER_COMPATIBILITY_VERSION_ONE } from '@wundergraph/composition';
 import { type DocumentNode, parse, printSchema } from 'graphql';
 import { DOCUMENTS_SDL } from '../../examples/documents/schema.ts';
-import { readSchemaText, withAuth } from '../../src/api/graphql/sdl.ts';
+import { readSchemaText, withAuth, withPolicies } from '../../src/api/graphql/sdl.ts';
 
 interface Subgraph {
   readonly name: string;
@@ -21,6 +21,7 @@ interface Composed {
 const OURS = { name: 'castellan', url: 'http://localhost:4001/graphql', typeDefs: parse(readSchemaText()) };
 /** As gateways get it that go by the directives. */
 const MARKED = { ...OURS, typeDefs: parse(withAuth(readSchemaText())) };
+const WITH_POLICIES = { ...OURS, typeDefs: parse(withPolicies(readSchemaText())) };
 const DOCUMENTS = { name: 'documents', url: 'http://localhost:4002/', typeDefs: parse(DOCUMENTS_SDL) };
 
 /** Each accepts something else, and every gateway uses one of them. */
@@ -52,10 +53,48 @@ test.each(COMPOSERS)('with its auth directives the schema composes as well under
   expect(compose([MARKED, DOCUMENTS]).problems).toEqual([]);
 });
 
+test.each(COMPOSERS.slice(0, 2))(
+  'with policies it composes as well under the composer of %s, and they stay',
+  (_, compose) => {
+    const { problems, sdl } = compose([WITH_POLICIES, DOCUMENTS]);
+    expect(problems).toEqual([]);
+    expect(sdl).toMatch(/^ {2}signingKeys: \[SigningKey!\]!?.*@policy\(policies: \[\["signingKey:read"\]\]\)/m);
+  },
+);
+
+test('the composer of WunderGraph knows no @policy, and says so', () => {
+  const { problems } = composeWithWunderGraph([WITH_POLICIES, DOCUMENTS]);
+  expect(problems.join()).toContain('The directive "@policy"');
+});
+
 test.each(COMPOSERS.slice(0, 2))('the auth directives stay where they are under the composer of %s', (_, compose) => {
   const { sdl } = compose([MARKED, DOCUMENTS]);
   expect(sdl).toMatch(/^ {2}signOut: SignOutPayload!.*@authenticated/m);
   expect(sdl).not.toMatch(/^ {2}signIn\(.*@authenticated/m);
+});
+
+/** Another subgraph that calls the directive otherwise, marks a field of ours with it, and requires one of ours for its own. */
+const RENAMED = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9",
+    import: ["@key", "@external", "@requires", { name: "@authenticated", as: "@auth" }])
+
+  type User @key(fields: "id") {
+    id: ID!
+    email: String @external
+    mailto: String @requires(fields: "email")
+    notes: String @auth
+  }
+
+  type Query { noted: String }
+`;
+
+test('AC-56: another subgraph that calls the directive otherwise takes none of ours away', () => {
+  const subgraphs = [MARKED, { name: 'notes', url: 'http://localhost:4003/', typeDefs: parse(RENAMED) }];
+  const [apollo, guild] = COMPOSERS.slice(0, 2).map(([, compose]) => compose(subgraphs));
+  expect(apollo?.problems.join()).toContain('imported with mismatched name between subgraphs');
+  expect(apollo?.sdl).toBe('');
+  expect(guild?.problems).toEqual([]);
+  expect(guild?.sdl).toMatch(/^ {2}signOut: SignOutPayload!.*@authenticated/m);
+  expect(guild?.sdl).toMatch(/^ {2}mailto: String @join__field\(graph: NOTES, requires: "email"\)/m);
 });
 
 test.each(COMPOSERS.slice(0, 2))('both subgraphs have users under the composer of %s', (_, compose) => {

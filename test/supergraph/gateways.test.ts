@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { composeSupergraph } from '../../examples/gateways/compose.ts';
+import { publishedSdl, readSchemaText } from '../../src/api/graphql/sdl.ts';
 import { endOfFeed } from '../support/session-events.ts';
 import { grafbaseBinary, startGrafbase } from '../../examples/gateways/grafbase/start.ts';
 import { type HiveConfig, startHive } from '../../examples/gateways/hive/start.ts';
@@ -248,4 +252,60 @@ describe.each(GATEWAYS)('through $name', ({ start, sockets, refused, upstream })
 
 function eventOf(sessionId: string | undefined, user: object): object {
   return { sessionEvents: { __typename: 'SessionRevoked', sessionId, session: { user } } };
+}
+
+/** What each makes of the contract with its directives: none of them refuses whoever is signed in, and Castellan refuses the others. */
+describe.each(
+  [
+    { name: 'Hive Gateway', open: openHiveOnDirectives },
+    { name: 'Grafbase Gateway', open: openGrafbaseOnDirectives },
+  ].filter(({ name }) => name !== 'Grafbase Gateway' || grafbaseBinary() !== null),
+)('on the contract with @authenticated and @policy, $name', ({ open }) => {
+  let gateway: Running;
+
+  beforeAll(async () => {
+    gateway = await open();
+  }, 120_000);
+
+  afterAll(() => gateway?.stop());
+
+  const ask = (query: string, token?: string) =>
+    post(gateway.url, query, {}, token === undefined ? {} : { authorization: `Bearer ${token}` });
+
+  test('lets through whoever may, and what is refused is refused with our code', async () => {
+    const { alice, bob } = supergraph;
+    const keys = '{ signingKeys { id } }';
+    expect(await ask(keys, alice.accessToken)).toMatchObject({ data: { signingKeys: [{}] }, errors: [] });
+    expect(codesOf(await ask(keys, bob.accessToken))).toEqual(['FORBIDDEN']);
+    expect(codesOf(await ask(keys))).toEqual(['UNAUTHENTICATED']);
+    expect(await ask('{ me { id } }', bob.accessToken)).toMatchObject({ data: { me: { id: bob.id } }, errors: [] });
+    expect(await ask('{ me { id } }')).toMatchObject({ data: { me: null }, errors: [] });
+    expect(codesOf(await ask('mutation { signOut { position } }'))).toEqual(['UNAUTHENTICATED']);
+  });
+});
+
+/** The contract of the first instance with all its directives, as a file. */
+async function writeDirectives(folder: string): Promise<string> {
+  const file = join(folder, 'castellan.graphql');
+  await writeFile(file, publishedSdl(readSchemaText(), 'policies') ?? '');
+  return file;
+}
+
+async function openHiveOnDirectives(): Promise<Running> {
+  const { castellan, documents, file: plain } = supergraph;
+  const folder = dirname(plain);
+  const subgraphs = [
+    { name: 'castellan', url: castellan, file: await writeDirectives(folder) },
+    { name: 'documents', url: documents },
+  ];
+  const file = join(folder, 'directives.graphql');
+  const composed = await composeSupergraph(subgraphs);
+  expect(composed).toContain('@policy(policies: [["signingKey:read"]])');
+  await writeFile(file, composed);
+  return startHive({ supergraph: file, port, config: 'gateway.config.ts' });
+}
+
+async function openGrafbaseOnDirectives(): Promise<Running> {
+  const { castellan, documents, file } = supergraph;
+  return startGrafbase({ castellan, documents, port, schema: await writeDirectives(dirname(file)) });
 }

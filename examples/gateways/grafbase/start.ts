@@ -9,6 +9,8 @@ export interface GrafbaseOptions {
   readonly castellan: string;
   readonly documents: string;
   readonly port: number;
+  /** A file with Castellan's schema, which is asked for otherwise. */
+  readonly schema?: string;
 }
 
 /** The program, or null on machines that its publisher has none for. */
@@ -21,12 +23,14 @@ export function grafbaseBinary(): string | null {
 }
 
 /** Grafbase Gateway, as `grafbase dev` starts it, on the configuration beside this file. */
-export async function startGrafbase({ castellan, documents, port }: GrafbaseOptions): Promise<Running> {
+export async function startGrafbase({ castellan, documents, port, schema }: GrafbaseOptions): Promise<Running> {
   const binary = grafbaseBinary();
   if (binary === null) throw new Error('There is no Grafbase Gateway for this machine.');
   const folder = await mkdtemp(join(tmpdir(), 'castellan-grafbase-'));
   const written = await readFile(join(import.meta.dirname, 'grafbase.toml'), 'utf8');
+  const found = schema === undefined ? '$&' : `schema_path = "${schema}"`;
   const config = written
+    .replace(/^introspection_url = .*$/m, found)
     .replaceAll('http://127.0.0.1:4001/graphql', castellan)
     .replaceAll('ws://127.0.0.1:4001/graphql', castellan.replace('http', 'ws'))
     .replaceAll('http://127.0.0.1:4002/', documents);

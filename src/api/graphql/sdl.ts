@@ -1,7 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import {
   type ConstDirectiveNode,
+  type ConstListValueNode,
+  type ConstValueNode,
+  type DocumentNode,
   Kind,
+  type NameNode,
   type ObjectTypeDefinitionNode,
   type ObjectTypeExtensionNode,
   parse,
@@ -61,35 +65,83 @@ const OPEN: ReadonlySet<string> = new Set([
 
 const ROOTS: ReadonlySet<string> = new Set(['Query', 'Mutation', 'Subscription']);
 
-const AUTHENTICATED: ConstDirectiveNode = {
-  kind: Kind.DIRECTIVE,
-  name: { kind: Kind.NAME, value: 'authenticated' },
-};
+/** Root fields that need a permission whatever they are asked about; whoever lacks it is FORBIDDEN. */
+const PERMISSIONS: ReadonlyMap<string, string> = new Map([
+  ['policy', 'policy:read'],
+  ['explain', 'policy:read'],
+  ['previewPolicy', 'policy:read'],
+  ['policyChanged', 'policy:read'],
+  ['applyPolicy', 'policy:apply'],
+  ['reloadPolicy', 'policy:apply'],
+  ['rollbackPolicy', 'policy:apply'],
+  ['signingKeys', 'signingKey:read'],
+  ['rotateSigningKey', 'signingKey:rotate'],
+  ['revokeSigningKey', 'signingKey:revoke'],
+  ['permissionAnalytics', 'analytics:read'],
+  ['sessionAnalytics', 'analytics:read'],
+  ['revocations', 'revocation:read'],
+]);
 
 /**
  * The same contract with `@authenticated` on what is refused to whoever is not signed in, for gateways that refuse it
- * themselves. It stands on root fields only: what `signIn` answers with is read by whoever was nobody when they asked. The
- * other two directives go by claims of a token, and ours say nothing about rights.
+ * themselves. It stands on root fields only: what `signIn` answers with is read by whoever was nobody when they asked.
  */
 export function withAuth(sdl: string): string {
-  const document = visit(parse(sdl), {
-    Argument: (argument) => {
-      if (argument.name.value !== 'import' || argument.value.kind !== Kind.LIST) return undefined;
-      const values = [...argument.value.values, { kind: Kind.STRING, value: '@authenticated' } as const];
-      return { ...argument, value: { ...argument.value, values } };
-    },
-    ObjectTypeDefinition: markRoot,
-    ObjectTypeExtension: markRoot,
-  });
-  return print(document);
+  return print(
+    marked(parse(sdl), ['@authenticated'], (field) => (OPEN.has(field) ? [] : [directive('authenticated')])),
+  );
 }
 
-function markRoot<T extends ObjectTypeDefinitionNode | ObjectTypeExtensionNode>(type: T): T | undefined {
-  if (!ROOTS.has(type.name.value) || type.fields === undefined) return undefined;
-  const fields = type.fields.map((field) =>
-    OPEN.has(field.name.value) ? field : { ...field, directives: [...(field.directives ?? []), AUTHENTICATED] },
+/**
+ * And with `@policy` on what needs a permission whatever it is about, named as the policy names it, for gateways that ask somebody
+ * what to make of that. There is no `@requiresScopes`: it goes by claims of a token, and ours say nothing about rights.
+ */
+export function withPolicies(sdl: string): string {
+  return print(
+    marked(parse(withAuth(sdl)), ['@policy'], (field) => {
+      const permission = PERMISSIONS.get(field);
+      return permission === undefined ? [] : [directive('policy', listOf(listOf(stringOf(permission))), 'policies')];
+    }),
   );
-  return { ...type, fields };
+}
+
+/** What is published when asked for with this; null where that means nothing. */
+export function publishedSdl(sdl: string, auth: unknown): string | null {
+  if (auth === undefined) return withAuth(sdl);
+  if (auth === 'policies') return withPolicies(sdl);
+  return auth === 'none' ? withoutAuth(sdl) : null;
+}
+
+function marked(
+  document: DocumentNode,
+  imports: readonly string[],
+  directivesOf: (field: string) => readonly ConstDirectiveNode[],
+): DocumentNode {
+  const mark = <T extends ObjectTypeDefinitionNode | ObjectTypeExtensionNode>(type: T): T | undefined => {
+    if (!ROOTS.has(type.name.value) || type.fields === undefined) return undefined;
+    const fields = type.fields.map((field) => ({
+      ...field,
+      directives: [...(field.directives ?? []), ...directivesOf(field.name.value)],
+    }));
+    return { ...type, fields };
+  };
+  return visit<DocumentNode>(document, {
+    Argument: (argument) => {
+      if (argument.name.value !== 'import' || argument.value.kind !== Kind.LIST) return undefined;
+      return { ...argument, value: listOf(...argument.value.values, ...imports.map(stringOf)) };
+    },
+    ObjectTypeDefinition: mark,
+    ObjectTypeExtension: mark,
+  });
+}
+
+const nameOf = (value: string): NameNode => ({ kind: Kind.NAME, value });
+const stringOf = (value: string): ConstValueNode => ({ kind: Kind.STRING, value });
+const listOf = (...values: readonly ValueNode[]) => ({ kind: Kind.LIST, values }) as ConstListValueNode; // of constants
+
+function directive(name: string, value?: ConstValueNode, argument = ''): ConstDirectiveNode {
+  const given = value === undefined ? [] : [{ kind: Kind.ARGUMENT, name: nameOf(argument), value } as const];
+  return { kind: Kind.DIRECTIVE, name: nameOf(name), arguments: given };
 }
 
 const AUTH: ReadonlySet<string> = new Set(['authenticated', 'requiresScopes', 'policy']);

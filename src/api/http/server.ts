@@ -5,7 +5,7 @@ import type { Limits } from '../../kit/limits.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { Secret } from '../../kit/secret.ts';
-import { withAuth, withoutAuth } from '../graphql/sdl.ts';
+import { publishedSdl } from '../graphql/sdl.ts';
 import { keepPrivate, refuseEncodings } from './headers.ts';
 import { refuse } from './graphql-route.ts';
 
@@ -102,10 +102,10 @@ export function createServer({
   server.get('/sdl', async (request, reply) => {
     const { auth } = request.query as Readonly<Record<string, unknown>>;
     if (!(await showsSdl(request))) return reply.callNotFound();
-    if (auth !== undefined && auth !== 'none') {
-      return refuse(reply, badInput('auth', 'auth can be none, which leaves its directives out.'), { logger });
-    }
-    return reply.type('text/plain; charset=utf-8').send(auth === undefined ? withAuth(sdl) : withoutAuth(sdl));
+    const published = publishedSdl(sdl, auth);
+    if (published !== null) return reply.type('text/plain; charset=utf-8').send(published);
+    const message = 'auth can be none, which leaves its directives out, or policies, which adds @policy.';
+    return refuse(reply, badInput('auth', message), { logger });
   });
 
   return server;

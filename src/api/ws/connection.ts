@@ -39,6 +39,13 @@ interface Running {
   readonly context: OperationContext;
 }
 
+/** One that is being identified. */
+interface Arriving {
+  readonly kind: 'arriving';
+  /** Whether its client waits for it no longer. */
+  left: boolean;
+}
+
 /**
  * One socket and the principal it was opened by. When that credential is revoked or expires the socket closes, unless
  * operations of others run on it: identity belongs to the operation, and a gateway carries many users over one socket.
@@ -55,8 +62,8 @@ export class Connection implements LiveOperation, Renewable {
   gateway: ShownGateway | null = null;
   readonly #socket: WebSocket;
   readonly #services: Services;
-  /** By id; null while it is being identified. */
-  readonly #running = new Map<string, Running | null>();
+  /** By id. */
+  readonly #running = new Map<string, Running | Arriving>();
   #owner: UserPrincipal | null = null;
   #shared = false;
   #closing = false;
@@ -111,13 +118,22 @@ export class Connection implements LiveOperation, Renewable {
 
   /** An operation has arrived. It counts before anything is awaited for it: several may arrive together. */
   arrived(operationId: string): void {
-    this.#running.set(operationId, null);
+    this.#running.set(operationId, { kind: 'arriving', left: false });
   }
 
   started(operationId: string, kind: Operation['kind'], context: OperationContext): void {
+    const arrived = this.#running.get(operationId);
+    if (arrived?.kind === 'arriving' && arrived.left) context.undertaking.abandon();
     this.#running.set(operationId, { kind, context });
     const { by } = context;
     if (by.kind === 'user' && (this.#owner === null || !isSameCredential(by, this.#owner))) this.#shared = true;
+  }
+
+  /** Its client waits for it no longer: what it reads is stopped. What it changes goes on. */
+  abandoned(operationId: string): void {
+    const running = this.#running.get(operationId);
+    if (running?.kind === 'arriving') running.left = true;
+    else running?.context.undertaking.abandon();
   }
 
   completed(operationId: string): void {
@@ -141,7 +157,7 @@ export class Connection implements LiveOperation, Renewable {
     if (this.closing) throw new Refusal('TOKEN_EXPIRED', 'The socket is closing. Connect again with the fresh token.');
 
     for (const running of this.#running.values()) {
-      if (running?.kind === 'subscription' && isOfSameSession(running.context.by, fresh)) running.context.renew(fresh);
+      if (running.kind === 'subscription' && isOfSameSession(running.context.by, fresh)) running.context.renew(fresh);
     }
     if (this.#owner === null || !isOfSameSession(this.#owner, fresh)) return fresh;
     live.remove(this);
@@ -157,7 +173,7 @@ export class Connection implements LiveOperation, Renewable {
     this.#closing = true;
     this.#gone = true;
     this.#left?.();
-    for (const running of this.#running.values()) running?.context.undertaking.abandon();
+    for (const operationId of this.#running.keys()) this.abandoned(operationId);
     this.#expiry?.cancel();
     if (this.#owner !== null) this.#services.live.remove(this);
   }
@@ -189,7 +205,7 @@ export class Connection implements LiveOperation, Renewable {
   }
 
   #isChanging(): boolean {
-    return [...this.#running.values()].some((running) => running?.kind === 'mutation');
+    return [...this.#running.values()].some(({ kind }) => kind === 'mutation');
   }
 
   /** Its operations end by themselves; their last frames go first. */

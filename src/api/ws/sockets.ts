@@ -123,7 +123,10 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
         onMessage: (listener) =>
           ws.on('message', (frame: Buffer) => {
             if (!isListenedTo()) return;
-            listener(frame.toString()).catch((error: unknown) => {
+            const text = frame.toString();
+            const left = completedIn(text);
+            if (left !== null) connection.abandoned(left);
+            listener(text).catch((error: unknown) => {
               services.logger.debug({ err: error }, 'a frame was refused');
               connection.close(BAD_REQUEST, 'Invalid message received');
             });
@@ -153,6 +156,20 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
       await new Promise<void>((resolve) => sockets.close(() => resolve()));
     },
   };
+}
+
+/** Longer than the frame of anybody who makes an id of their own. */
+const COMPLETE_LENGTH_MAX = 1_000;
+
+/** The operation that a client says it is done with, or null: graphql-ws lets go of its events, and of nothing that is under way. */
+function completedIn(frame: string): string | null {
+  if (frame.length > COMPLETE_LENGTH_MAX || !frame.includes('"complete"')) return null;
+  try {
+    const { type, id } = Object(JSON.parse(frame)) as { readonly type?: unknown; readonly id?: unknown };
+    return type === 'complete' && typeof id === 'string' ? id : null;
+  } catch {
+    return null; // it is refused for what it is
+  }
 }
 
 /** @param unreadMax a client that lets this much pile up unread is cut off */
