@@ -5,6 +5,7 @@ import {
   codesOf,
   createTestClock,
   PASSWORD,
+  recordStatements,
   type SignedInUser,
   startCastellans,
   type TestClock,
@@ -252,6 +253,17 @@ describe('what looks like an attack and is another thing', () => {
     }
     expect(await raised('read.denied')).toEqual(before);
   });
+});
+
+test('whoever is turned away costs the database nothing but the batches of every two seconds', async () => {
+  const { accessToken: token } = await castellans.signUp('mallory');
+  await castellans.ask('{ signingKeys { id } }', { token });
+  const statements = recordStatements(castellans.apps);
+  await times(60, (n) => castellans.ask('{ me { id } }', { token: `no token ${n}`, headers: from(network()) }));
+  await times(60, () => castellans.ask('{ signingKeys { id } }', { token }));
+  statements.stop();
+  expect(statements.names.filter((name) => name !== 'a transaction')).toEqual([]);
+  expect(statements.names.length).toBeLessThan(20);
 });
 
 describe('accounts', () => {
