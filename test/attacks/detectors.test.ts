@@ -9,6 +9,7 @@ import {
   type SignedInUser,
   startCastellans,
   type TestClock,
+  until,
 } from '../support/castellan.ts';
 
 /** What is nothing by itself and an attack when it adds up: spread over three instances it raises one event, and just less raises none. */
@@ -249,6 +250,7 @@ describe('what looks like an attack and is another thing', () => {
       // Longer than the window and less than the life of a token.
       clock.advance(4 * 60_000);
       clock.advance(60_001);
+      await until(() => castellans.apps.every(({ services }) => services.tail.inForce()));
       alice = { ...alice, ...(await castellans.signIn(alice.email)) };
     }
     expect(await raised('read.denied')).toEqual(before);

@@ -3,7 +3,8 @@ import type { CountedSignal } from '../../src/domain/security/signal.ts';
 import { anId } from './store-samples.ts';
 import { holding, type Law, type OpenStore } from './store-steps.ts';
 
-const START = '2026-03-01T12:00:00.000Z';
+/** Windows of long ago are forgotten. */
+const START = '2100-03-01T12:00:00.000Z';
 
 const signal = (subject: string, ...members: readonly string[]): CountedSignal => ({
   kind: 'read.denied',
@@ -21,7 +22,7 @@ export const SIGNAL_LAWS: Readonly<Record<string, Law>> = {
     const [one, other] = [anId('user'), anId('user')];
     expect(await add(opened, signal(one, 'a', 'b'), signal(other, 'a'))).toEqual([2, 1]);
     expect(await add(opened, signal(other, 'a', 'b', 'c'), signal(one, 'b'))).toEqual([3, 2]);
-    const later = { ...signal(one, 'a'), start: '2026-03-01T13:00:00.000Z' };
+    const later = { ...signal(one, 'a'), start: '2100-03-01T13:00:00.000Z' };
     expect(await add(opened, later)).toEqual([1]);
     expect(await add(opened, { ...signal(one, 'a'), kind: 'grant.denied' })).toEqual([1]);
   },

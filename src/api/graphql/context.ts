@@ -1,4 +1,6 @@
 import type { PermissionAnalytics } from '../../domain/analytics/permission-analytics.ts';
+import type { AuthenticationAnalytics } from '../../domain/analytics/authentication-analytics.ts';
+import type { OperationCounts } from '../../domain/analytics/operation-counts.ts';
 import type { Rollups } from '../../domain/analytics/rollups.ts';
 import type { ApiKeys } from '../../domain/api-keys/api-keys.ts';
 import type { KeyStates } from '../../domain/api-keys/key-states.ts';
@@ -48,6 +50,8 @@ import type { Sessions } from '../../domain/sessions/sessions.ts';
 import type { CsrfTokens } from '../../domain/tokens/csrf-tokens.ts';
 import type { RefreshTokens } from '../../domain/tokens/refresh-tokens.ts';
 import type { SigningKeys } from '../../domain/tokens/signing-keys.ts';
+import type { ActivityAnalytics } from '../../domain/authentication/activity-analytics.ts';
+import type { Protocol } from '../../domain/sessions/activity.ts';
 import type { SignUps } from '../../domain/users/sign-ups.ts';
 import type { UserChanges } from '../../domain/users/user-changes.ts';
 import type { Users } from '../../domain/users/users.ts';
@@ -112,6 +116,9 @@ export interface Services {
   readonly policyFiles: PolicyFiles;
   readonly permissionAnalytics: PermissionAnalytics;
   readonly sessionAnalytics: SessionAnalytics;
+  readonly authenticationAnalytics: AuthenticationAnalytics;
+  readonly activityAnalytics: ActivityAnalytics;
+  readonly operationCounts: OperationCounts;
   readonly sessionEnder: SessionEnder;
   readonly drainer: Drainer;
   readonly eventFeeds: EventFeeds;
@@ -136,6 +143,8 @@ export interface Renewable {
 
 /** What only some doors have. */
 export interface Door {
+  /** HTTP, where it is not said. */
+  readonly protocol?: Protocol;
   readonly cookies?: SessionCookies;
   readonly connection?: Renewable;
   /** Whether cookies keep the tokens of the session, and this door sets none. */
@@ -156,6 +165,7 @@ export class OperationContext {
   readonly cookiesElsewhere: boolean;
   readonly byGateway: boolean;
   readonly unproven: Refusal | null;
+  readonly protocol: Protocol;
   readonly undertaking = new Undertaking();
   /** The subscription this operation runs, once it does. */
   running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
@@ -176,6 +186,7 @@ export class OperationContext {
     this.cookiesElsewhere = door.cookiesElsewhere ?? false;
     this.byGateway = door.byGateway ?? false;
     this.unproven = door.unproven ?? null;
+    this.protocol = door.protocol ?? 'http';
     this.begunMs = services.clock.monotonicMs();
   }
 
@@ -190,8 +201,11 @@ export class OperationContext {
    * @param code of the first error
    */
   answered(code: string | null): void {
-    this.figure?.answered(this.services.clock.monotonicMs() - this.begunMs, code);
-    if (code !== null && this.figure !== null) noteRefused(this, this.figure, code);
+    const { figure, services } = this;
+    if (figure === null) return;
+    figure.answered(services.clock.monotonicMs() - this.begunMs, code);
+    services.operationCounts.count(figure, code !== null);
+    if (code !== null) noteRefused(this, figure, code);
     if (tracing.on && code !== null) tracing.found(null, { 'castellan.code': code });
   }
 

@@ -8,6 +8,7 @@ import { accounts } from './accounts.ts';
 import { apiKeys } from './api-keys.ts';
 import { activity } from './activity.ts';
 import { analytics } from './analytics.ts';
+import { countAuthentications } from './authentications.ts';
 import { bulk } from './bulk.ts';
 import { permissions } from './permissions.ts';
 import { policy } from './policy.ts';
@@ -60,6 +61,7 @@ export function buildSchema(typeDefs: DocumentNode, modules: readonly ResolverMa
   const problems = [...unknownResolvers(schema, resolvers), ...missingReferences(schema, resolvers)];
   if (problems.length > 0) throw new Error(`The schema and its resolvers do not fit:\n${problems.join('\n')}`);
   refuseMalformedRepresentations(schema);
+  countAuthentications(schema);
   refuseReaders(schema);
   return schema;
 }

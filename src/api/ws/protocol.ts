@@ -59,7 +59,7 @@ export function protocolOptions(
     try {
       return await identify();
     } catch (error) {
-      noteTurnedAway(error, from.address, services);
+      noteTurnedAway(error, from.address, 'websocket', services);
       throw services.operationLimits.admitRefused(error, from.address)?.refusal ?? error;
     }
   }
@@ -87,6 +87,7 @@ export function protocolOptions(
     const { by, unproven } = await whoIs(extra, () => own ?? connection.credential);
     noteUse(by, 'websocket', services);
     const contextValue = new OperationContext(services, by, from, {
+      protocol: 'websocket',
       connection,
       cookiesElsewhere: own === null && connection.byCookie,
       unproven,
