@@ -43,6 +43,10 @@ export async function generate(): Promise<string> {
       SessionAnalytics: '../../domain/sessions/session-analytics.ts#SessionReport as SessionAnalyticsRecord',
       SystemHealth: '../../domain/health/system-health.ts#SystemReport as SystemHealthRecord',
       InstanceHealth: '../../domain/health/system-health.ts#InstanceHealth as InstanceHealthRecord',
+      AuthenticationAnalytics:
+        '../../domain/analytics/authentication-analytics.ts#AuthenticationReport as AuthenticationAnalyticsRecord',
+      ActivityAnalytics:
+        '../../domain/authentication/activity-analytics.ts#ActivityAnalyticsReport as ActivityAnalyticsRecord',
       SigningKey: '../../domain/tokens/signing-keys.ts#SigningKeyRecord as SigningKeyRecord',
       Session: '../../domain/sessions/session.ts#Session as SessionRecord',
       SecurityEvent: '../../domain/security/security-event.ts#SecurityEvent as SecurityEventRecord',

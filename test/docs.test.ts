@@ -314,6 +314,20 @@ test('the commands about monitoring do what the page says', async () => {
   expect(metrics.join('\n')).toMatch(/castellan_operations_total\{kind="query",outcome="ok"\} [1-9]/);
 });
 
+test('the commands about analytics do what the page says', async () => {
+  const { port } = new URL(castellans.apps[0]?.url ?? '');
+  const script = commandsOf('docs/analytics.md')
+    .join('\n')
+    .replaceAll(':4001', `:${port}`)
+    .replaceAll('a password for trying it', PASSWORD);
+  const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 30_000 });
+  const [authentication, activity] = stdout.trim().split(/\n+/);
+
+  expect(authentication).toMatch(/^\{"data":\{"authenticationAnalytics":\{"succeeded":\d+,"failed":\d+,/);
+  expect(authentication?.match(/"start"/g)?.length).toBeGreaterThanOrEqual(24);
+  expect(activity).toMatch(/^\{"data":\{"activityAnalytics":\{"active":[1-9]\d*,"buckets":\[\{"start"/);
+});
+
 test('the commands about supergraphs do what the page says, on the example that it starts', async () => {
   const [start, ...blocks] = commandsOf('docs/supergraph.md');
   expect(start).toBe('npm run example\n');

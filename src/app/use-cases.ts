@@ -7,6 +7,9 @@ import { AuditLog } from '../domain/audit-log/audit-log.ts';
 import { Denials } from '../domain/audit/denials.ts';
 import { VERSION } from '../app/version.ts';
 import { DecisionCounts } from '../domain/analytics/decision-counts.ts';
+import { AuthenticationAnalytics } from '../domain/analytics/authentication-analytics.ts';
+import { OperationCounts } from '../domain/analytics/operation-counts.ts';
+import { ActivityAnalytics } from '../domain/authentication/activity-analytics.ts';
 import { PermissionAnalytics } from '../domain/analytics/permission-analytics.ts';
 import { AddressLimit } from '../domain/authentication/address-limit.ts';
 import { Authentication } from '../domain/authentication/authentication.ts';
@@ -213,6 +216,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const permissionAnalytics = new PermissionAnalytics({ rollups, store, engines, policy });
   const sessionAnalytics = new SessionAnalytics({ store, drainer, policy, clock });
 
+  const operationCounts = new OperationCounts(rollups);
+  const authenticationAnalytics = new AuthenticationAnalytics({ rollups, store, policy });
+  const activityAnalytics = new ActivityAnalytics({ store, drainer, rollups, policy });
   const health = new Health({
     version: VERSION,
     reports,
@@ -294,6 +300,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     policyFiles,
     permissionAnalytics,
     sessionAnalytics,
+    authenticationAnalytics,
+    activityAnalytics,
+    operationCounts,
     sessionEnder,
     denials,
     ...audit,

@@ -5,9 +5,11 @@ import {
   codesOf,
   createTestClock,
   PASSWORD,
+  recordStatements,
   type SignedInUser,
   startCastellans,
   type TestClock,
+  until,
 } from '../support/castellan.ts';
 
 /** What is nothing by itself and an attack when it adds up: spread over three instances it raises one event, and just less raises none. */
@@ -248,10 +250,22 @@ describe('what looks like an attack and is another thing', () => {
       // Longer than the window and less than the life of a token.
       clock.advance(4 * 60_000);
       clock.advance(60_001);
+      await until(() => castellans.apps.every(({ services }) => services.tail.inForce()));
       alice = { ...alice, ...(await castellans.signIn(alice.email)) };
     }
     expect(await raised('read.denied')).toEqual(before);
   });
+});
+
+test('whoever is turned away costs the database nothing but the batches of every two seconds', async () => {
+  const { accessToken: token } = await castellans.signUp('mallory');
+  await castellans.ask('{ signingKeys { id } }', { token });
+  const statements = recordStatements(castellans.apps);
+  await times(60, (n) => castellans.ask('{ me { id } }', { token: `no token ${n}`, headers: from(network()) }));
+  await times(60, () => castellans.ask('{ signingKeys { id } }', { token }));
+  statements.stop();
+  expect(statements.names.filter((name) => name !== 'a transaction')).toEqual([]);
+  expect(statements.names.length).toBeLessThan(20);
 });
 
 describe('accounts', () => {

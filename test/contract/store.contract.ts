@@ -16,6 +16,7 @@ import { SERVICE_ACCOUNT_LAWS } from './store-service-accounts.contract.ts';
 import { SCOPE_LAWS } from './store-scopes.contract.ts';
 import { SESSION_LAW_GROUPS } from './store-sessions.contract.ts';
 import { SECURITY_EVENT_LAWS } from './store-security-events.contract.ts';
+import { SIGNAL_LAWS } from './store-signals.contract.ts';
 import { SIGN_IN_LAWS } from './store-sign-ins.contract.ts';
 import { addScopes, addUser, addUsers, holding, type Law, type OpenStore, passes, waits } from './store-steps.ts';
 import { aGrant, anId, aRole, aSession, aUser, INSTANT, LATER } from './store-samples.ts';
@@ -457,5 +458,6 @@ const ALL_LAWS = {
   'sign-ins': SIGN_IN_LAWS,
   'security events': SECURITY_EVENT_LAWS,
   audit: AUDIT_LAWS,
+  signals: SIGNAL_LAWS,
   ...LAWS,
 };

@@ -5,5 +5,8 @@ export const analytics: Resolvers = {
     permissionAnalytics: (_, { range }, { by, services: { permissionAnalytics } }) =>
       permissionAnalytics.report(by, range),
     sessionAnalytics: (_, { range }, { by, services: { sessionAnalytics } }) => sessionAnalytics.report(by, range),
+    authenticationAnalytics: (_, { range }, { by, services: { authenticationAnalytics } }) =>
+      authenticationAnalytics.report(by, range),
+    activityAnalytics: (_, { range }, { by, services: { activityAnalytics } }) => activityAnalytics.report(by, range),
   },
 };

@@ -1,4 +1,6 @@
 import type { PermissionAnalytics } from '../../domain/analytics/permission-analytics.ts';
+import type { AuthenticationAnalytics } from '../../domain/analytics/authentication-analytics.ts';
+import type { OperationCounts } from '../../domain/analytics/operation-counts.ts';
 import type { Rollups } from '../../domain/analytics/rollups.ts';
 import type { ApiKeys } from '../../domain/api-keys/api-keys.ts';
 import type { KeyStates } from '../../domain/api-keys/key-states.ts';
@@ -56,6 +58,7 @@ import type { Sessions } from '../../domain/sessions/sessions.ts';
 import type { CsrfTokens } from '../../domain/tokens/csrf-tokens.ts';
 import type { RefreshTokens } from '../../domain/tokens/refresh-tokens.ts';
 import type { SigningKeys } from '../../domain/tokens/signing-keys.ts';
+import type { ActivityAnalytics } from '../../domain/authentication/activity-analytics.ts';
 import type { SignUps } from '../../domain/users/sign-ups.ts';
 import type { UserChanges } from '../../domain/users/user-changes.ts';
 import type { Users } from '../../domain/users/users.ts';
@@ -125,6 +128,9 @@ export interface Services {
   readonly policyFiles: PolicyFiles;
   readonly permissionAnalytics: PermissionAnalytics;
   readonly sessionAnalytics: SessionAnalytics;
+  readonly authenticationAnalytics: AuthenticationAnalytics;
+  readonly activityAnalytics: ActivityAnalytics;
+  readonly operationCounts: OperationCounts;
   readonly sessionEnder: SessionEnder;
   readonly denials: Denials;
   readonly auditLog: AuditLog;
@@ -185,6 +191,7 @@ export class OperationContext {
   readonly cookiesElsewhere: boolean;
   readonly byGateway: boolean;
   readonly unproven: Unproven | null;
+  readonly protocol: Protocol;
   readonly undertaking: Undertaking;
   /** What it says it is; null until it is admitted. */
   asked: AskedOperation | null = null;
@@ -209,8 +216,12 @@ export class OperationContext {
     this.cookiesElsewhere = door.cookiesElsewhere ?? false;
     this.byGateway = door.byGateway ?? false;
     this.unproven = door.unproven ?? null;
-    const { protocol = 'http' } = door;
-    this.undertaking = new Undertaking({ protocol, address: from.address, operation: () => labelOf(this.asked) });
+    this.protocol = door.protocol ?? 'http';
+    this.undertaking = new Undertaking({
+      protocol: this.protocol,
+      address: from.address,
+      operation: () => labelOf(this.asked),
+    });
     this.begunMs = services.clock.monotonicMs();
   }
 
@@ -225,8 +236,11 @@ export class OperationContext {
    * @param code of the first error
    */
   answered(code: string | null): void {
-    this.figure?.answered(this.services.clock.monotonicMs() - this.begunMs, code);
-    if (code !== null && this.figure !== null) noteRefused(this, this.figure, code);
+    const { figure, services } = this;
+    if (figure === null) return;
+    figure.answered(services.clock.monotonicMs() - this.begunMs, code);
+    services.operationCounts.count(figure, code !== null);
+    if (code !== null) noteRefused(this, figure, code);
     if (tracing.on && code !== null) tracing.found(null, { 'castellan.code': code });
   }
 

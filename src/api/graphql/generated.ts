@@ -10,6 +10,8 @@ import type { PolicyChange as PolicyChangeRecord } from '../../domain/policy/dif
 import type { PermissionReport as PermissionAnalyticsRecord } from '../../domain/analytics/permission-analytics.ts';
 import type { SessionReport as SessionAnalyticsRecord } from '../../domain/sessions/session-analytics.ts';
 import type { SystemReport as SystemHealthRecord, InstanceHealth as InstanceHealthRecord } from '../../domain/health/system-health.ts';
+import type { AuthenticationReport as AuthenticationAnalyticsRecord } from '../../domain/analytics/authentication-analytics.ts';
+import type { ActivityAnalyticsReport as ActivityAnalyticsRecord } from '../../domain/authentication/activity-analytics.ts';
 import type { SigningKeyRecord as SigningKeyRecord } from '../../domain/tokens/signing-keys.ts';
 import type { Session as SessionRecord } from '../../domain/sessions/session.ts';
 import type { SecurityEvent as SecurityEventRecord } from '../../domain/security/security-event.ts';
@@ -101,6 +103,10 @@ export type Query = {
   permissionAnalytics: PermissionAnalytics;
   /** What happened to the sessions of all users. For whoever may read Analytics everywhere. */
   sessionAnalytics: SessionAnalytics;
+  /** How those came in who did, and did not who tried to. For whoever may read Analytics everywhere. */
+  authenticationAnalytics: AuthenticationAnalytics;
+  /** How many users are active and come back, and what is asked for. For whoever may read Analytics everywhere. */
+  activityAnalytics: ActivityAnalytics;
   /** Null when there is no such key, or none that you may read. */
   apiKey?: Maybe<ApiKey>;
   /** The keys you may read, a page of 1 to 100. Narrowed or ordered by a field, only those of which you may read that field. */
@@ -176,6 +182,16 @@ export type QueryPermissionAnalyticsArgs = {
 
 
 export type QuerySessionAnalyticsArgs = {
+  range: AnalyticsRange;
+};
+
+
+export type QueryAuthenticationAnalyticsArgs = {
+  range: AnalyticsRange;
+};
+
+
+export type QueryActivityAnalyticsArgs = {
   range: AnalyticsRange;
 };
 
@@ -985,13 +1001,16 @@ export type AuthEvent = SignInSucceeded | SignInFailed | Resync | AccessEnded;
 
 export type AnalyticsBucket =
   | 'hour'
-  | 'day';
+  | 'day'
+  /** From Monday on. */
+  | 'week'
+  | 'month';
 
 /** From one instant on and before another. It is widened to whole quarters of an hour in UTC. */
 export type AnalyticsRange = {
   from: Scalars['DateTime']['input'];
   to: Scalars['DateTime']['input'];
-  /** The hours or days that counts are summed by; at most 1000. */
+  /** What counts are summed by; at most 1000 of them, and 1000 days. */
   bucket: AnalyticsBucket;
   /** Whose calendar says where they begin: a name such as Europe/Berlin. */
   timeZone: Scalars['String']['input'];
@@ -1110,6 +1129,86 @@ export type SessionBucket = {
   started: Scalars['Float']['output'];
   refreshed: Scalars['Float']['output'];
   ended: Scalars['Float']['output'];
+};
+
+/** Counts are whole numbers. */
+export type AuthenticationAnalytics = {
+  __typename?: 'AuthenticationAnalytics';
+  succeeded: Scalars['Float']['output'];
+  /** All that were refused. What waits for a second factor is neither. */
+  failed: Scalars['Float']['output'];
+  /** The most frequent first. */
+  counts: Array<AuthenticationCount>;
+  /** All that have a part in the range, in their order. What lies outside of it is not counted in them. */
+  buckets: Array<AuthenticationBucket>;
+  /**
+   * What the instance that answers counted before that is in the answer. Each instance writes its counts every 5 seconds, so
+   * that those of the others may be missing for as long.
+   */
+  completeUntil: Scalars['DateTime']['output'];
+};
+
+export type AuthenticationCount = {
+  __typename?: 'AuthenticationCount';
+  /**
+   * sign_in, second_factor, refresh, step_up, sign_out, sign_up, password_change or password_reset; credential is a token or key that
+   * was shown with another operation, and is counted only where it did not hold.
+   */
+  kind: Scalars['String']['output'];
+  /** succeeded, mfa_required where a second factor is asked for, or the code that it was refused with, in small letters. */
+  outcome: Scalars['String']['output'];
+  /** http, websocket or sse. */
+  protocol: Scalars['String']['output'];
+  count: Scalars['Float']['output'];
+};
+
+export type AuthenticationBucket = {
+  __typename?: 'AuthenticationBucket';
+  /** Where it begins, which may be before the range does. */
+  start: Scalars['DateTime']['output'];
+  succeeded: Scalars['Float']['output'];
+  failed: Scalars['Float']['output'];
+  outcomes: Array<AuthenticationOutcome>;
+};
+
+export type AuthenticationOutcome = {
+  __typename?: 'AuthenticationOutcome';
+  outcome: Scalars['String']['output'];
+  count: Scalars['Float']['output'];
+};
+
+/** Counts are whole numbers. A user is active who signs in or refreshes a session, which pages do every few minutes. */
+export type ActivityAnalytics = {
+  __typename?: 'ActivityAnalytics';
+  /** Users who were active in the range at all. */
+  active: Scalars['Float']['output'];
+  /** All that have a part in the range, in their order. What lies outside of it is not counted in them. */
+  buckets: Array<ActivityBucket>;
+  /** By what they ask for: the most frequent first. */
+  operations: Array<OperationCount>;
+  /** What the instance that answers counted before that is in the answer; operations of others may be missing for 5 seconds. */
+  completeUntil: Scalars['DateTime']['output'];
+};
+
+export type ActivityBucket = {
+  __typename?: 'ActivityBucket';
+  /** Where it begins, which may be before the range does. */
+  start: Scalars['DateTime']['output'];
+  active: Scalars['Float']['output'];
+  /** Those of them who were active in the one before as well. */
+  fromPrevious: Scalars['Float']['output'];
+  /** Those of them who were active in the first of the range. */
+  fromFirst: Scalars['Float']['output'];
+};
+
+export type OperationCount = {
+  __typename?: 'OperationCount';
+  /** query, mutation, subscription, or unknown for what was none. */
+  kind: Scalars['String']['output'];
+  /** The root field, or several. */
+  field: Scalars['String']['output'];
+  succeeded: Scalars['Float']['output'];
+  failed: Scalars['Float']['output'];
 };
 
 /** A long-lived secret of a program, which acts as its owner with it: `X-API-Key: ck_…`. The secret is shown once. */
@@ -2853,6 +2952,13 @@ export type ResolversTypes = {
   SessionProtocolCount: ResolverTypeWrapper<SessionProtocolCount>;
   SessionLengths: ResolverTypeWrapper<SessionLengths>;
   SessionBucket: ResolverTypeWrapper<SessionBucket>;
+  AuthenticationAnalytics: ResolverTypeWrapper<AuthenticationAnalyticsRecord>;
+  AuthenticationCount: ResolverTypeWrapper<AuthenticationCount>;
+  AuthenticationBucket: ResolverTypeWrapper<AuthenticationBucket>;
+  AuthenticationOutcome: ResolverTypeWrapper<AuthenticationOutcome>;
+  ActivityAnalytics: ResolverTypeWrapper<ActivityAnalyticsRecord>;
+  ActivityBucket: ResolverTypeWrapper<ActivityBucket>;
+  OperationCount: ResolverTypeWrapper<OperationCount>;
   ApiKey: ResolverTypeWrapper<ApiKeyRecord>;
   ApiKeyVersion: ResolverTypeWrapper<ApiKeyVersion>;
   ApiKeyUsage: ResolverTypeWrapper<ApiKeyUsage>;
@@ -3069,6 +3175,13 @@ export type ResolversParentTypes = {
   SessionProtocolCount: SessionProtocolCount;
   SessionLengths: SessionLengths;
   SessionBucket: SessionBucket;
+  AuthenticationAnalytics: AuthenticationAnalyticsRecord;
+  AuthenticationCount: AuthenticationCount;
+  AuthenticationBucket: AuthenticationBucket;
+  AuthenticationOutcome: AuthenticationOutcome;
+  ActivityAnalytics: ActivityAnalyticsRecord;
+  ActivityBucket: ActivityBucket;
+  OperationCount: OperationCount;
   ApiKey: ApiKeyRecord;
   ApiKeyVersion: ApiKeyVersion;
   ApiKeyUsage: ApiKeyUsage;
@@ -3261,6 +3374,8 @@ export type QueryResolvers<ContextType = OperationContext, ParentType extends Re
   signIns?: Resolver<ResolversTypes['SignInConnection'], ParentType, ContextType, RequireFields<QuerySignInsArgs, 'userId' | 'first'>>;
   permissionAnalytics?: Resolver<ResolversTypes['PermissionAnalytics'], ParentType, ContextType, RequireFields<QueryPermissionAnalyticsArgs, 'range'>>;
   sessionAnalytics?: Resolver<ResolversTypes['SessionAnalytics'], ParentType, ContextType, RequireFields<QuerySessionAnalyticsArgs, 'range'>>;
+  authenticationAnalytics?: Resolver<ResolversTypes['AuthenticationAnalytics'], ParentType, ContextType, RequireFields<QueryAuthenticationAnalyticsArgs, 'range'>>;
+  activityAnalytics?: Resolver<ResolversTypes['ActivityAnalytics'], ParentType, ContextType, RequireFields<QueryActivityAnalyticsArgs, 'range'>>;
   apiKey?: Resolver<Maybe<ResolversTypes['ApiKey']>, ParentType, ContextType, RequireFields<QueryApiKeyArgs, 'id'>>;
   apiKeys?: Resolver<ResolversTypes['ApiKeyConnection'], ParentType, ContextType, RequireFields<QueryApiKeysArgs, 'first'>>;
   apiKeyUsage?: Resolver<ResolversTypes['ApiKeyUsage'], ParentType, ContextType, RequireFields<QueryApiKeyUsageArgs, 'id' | 'range'>>;
@@ -3553,6 +3668,54 @@ export type SessionBucketResolvers<ContextType = OperationContext, ParentType ex
   started?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   refreshed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   ended?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type AuthenticationAnalyticsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuthenticationAnalytics'] = ResolversParentTypes['AuthenticationAnalytics']> = {
+  succeeded?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  failed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  counts?: Resolver<Array<ResolversTypes['AuthenticationCount']>, ParentType, ContextType>;
+  buckets?: Resolver<Array<ResolversTypes['AuthenticationBucket']>, ParentType, ContextType>;
+  completeUntil?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type AuthenticationCountResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuthenticationCount'] = ResolversParentTypes['AuthenticationCount']> = {
+  kind?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  outcome?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  protocol?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type AuthenticationBucketResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuthenticationBucket'] = ResolversParentTypes['AuthenticationBucket']> = {
+  start?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  succeeded?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  failed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  outcomes?: Resolver<Array<ResolversTypes['AuthenticationOutcome']>, ParentType, ContextType>;
+};
+
+export type AuthenticationOutcomeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AuthenticationOutcome'] = ResolversParentTypes['AuthenticationOutcome']> = {
+  outcome?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type ActivityAnalyticsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ActivityAnalytics'] = ResolversParentTypes['ActivityAnalytics']> = {
+  active?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  buckets?: Resolver<Array<ResolversTypes['ActivityBucket']>, ParentType, ContextType>;
+  operations?: Resolver<Array<ResolversTypes['OperationCount']>, ParentType, ContextType>;
+  completeUntil?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type ActivityBucketResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ActivityBucket'] = ResolversParentTypes['ActivityBucket']> = {
+  start?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  active?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  fromPrevious?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  fromFirst?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type OperationCountResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['OperationCount'] = ResolversParentTypes['OperationCount']> = {
+  kind?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  field?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  succeeded?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  failed?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
 };
 
 export type ApiKeyResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['ApiKey'] = ResolversParentTypes['ApiKey'], FederationReferenceType extends FederationReferenceTypes['ApiKey'] = FederationReferenceTypes['ApiKey']> = {
@@ -4481,6 +4644,13 @@ export type Resolvers<ContextType = OperationContext> = {
   SessionProtocolCount?: SessionProtocolCountResolvers<ContextType>;
   SessionLengths?: SessionLengthsResolvers<ContextType>;
   SessionBucket?: SessionBucketResolvers<ContextType>;
+  AuthenticationAnalytics?: AuthenticationAnalyticsResolvers<ContextType>;
+  AuthenticationCount?: AuthenticationCountResolvers<ContextType>;
+  AuthenticationBucket?: AuthenticationBucketResolvers<ContextType>;
+  AuthenticationOutcome?: AuthenticationOutcomeResolvers<ContextType>;
+  ActivityAnalytics?: ActivityAnalyticsResolvers<ContextType>;
+  ActivityBucket?: ActivityBucketResolvers<ContextType>;
+  OperationCount?: OperationCountResolvers<ContextType>;
   ApiKey?: ApiKeyResolvers<ContextType>;
   ApiKeyVersion?: ApiKeyVersionResolvers<ContextType>;
   ApiKeyUsage?: ApiKeyUsageResolvers<ContextType>;

@@ -21,6 +21,7 @@ import { apiKeyEvents } from './api-key-events.ts';
 import { authEvents } from './auth-events.ts';
 import { analytics } from './analytics.ts';
 import { audit } from './audit.ts';
+import { countAuthentications } from './authentications.ts';
 import { bulk } from './bulk.ts';
 import { limitsFor, overLimit } from './limits.ts';
 import { permissions } from './permissions.ts';
@@ -79,6 +80,7 @@ export function buildSchema(typeDefs: DocumentNode, modules: readonly ResolverMa
   const problems = [...unknownResolvers(schema, resolvers), ...missingReferences(schema, resolvers)];
   if (problems.length > 0) throw new Error(`The schema and its resolvers do not fit:\n${problems.join('\n')}`);
   refuseMalformedRepresentations(schema);
+  countAuthentications(schema);
   refuseReaders(schema);
   recordDenials(schema);
   countLists(schema);

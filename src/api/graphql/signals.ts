@@ -1,4 +1,5 @@
 import { Refusal } from '../../domain/refusals.ts';
+import type { Protocol } from '../../domain/sessions/activity.ts';
 import type { SignalKind } from '../../kit/thresholds.ts';
 import { networkOf } from '../../kit/networks.ts';
 import type { OperationContext, Services } from './context.ts';
@@ -21,6 +22,8 @@ const GIVES: ReadonlySet<string> = new Set([
   'enableUser',
   'several',
 ]);
+/** What a credential is refused with, for what it is. */
+const NOT_HOLDING: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'SESSION_REVOKED', 'TOKEN_EXPIRED']);
 const DENIED: ReadonlySet<string> = new Set(['FORBIDDEN', 'NOT_FOUND']);
 
 /** Tells the detectors of an answer with errors. */
@@ -36,9 +39,15 @@ export function noteRefused({ by, from, services }: OperationContext, figure: Op
   if (kind === 'query' && DENIED.has(code)) services.detectors.note({ kind: 'read.denied', ...of });
 }
 
-/** Tells the detectors of a request or a socket that was turned away at the door. */
-export function noteTurnedAway(error: unknown, address: string | null, services: Pick<Services, 'detectors'>): void {
+/** Counts, and tells the detectors of, a request or a socket that was turned away at the door. */
+export function noteTurnedAway(
+  error: unknown,
+  address: string | null,
+  protocol: Protocol,
+  services: Pick<Services, 'detectors' | 'authenticationAnalytics'>,
+): void {
   if (!(error instanceof Refusal)) return;
+  if (NOT_HOLDING.has(error.code)) services.authenticationAnalytics.count('credential', error.code, protocol);
   const kind = kindOf(error);
   if (kind !== null) noteNetwork(kind, address, services);
 }

@@ -14,7 +14,7 @@ import type { Callbacks } from './callbacks.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { Explorer } from './explorer.ts';
 import { PROTECTION } from './headers.ts';
-import { contextNow, contextOf } from './identity.ts';
+import { contextNow, contextOf, protocolOf } from './identity.ts';
 import type { KnownQueries } from './known-queries.ts';
 import { limitHeaders } from './limit-headers.ts';
 import { tracing } from '../../kit/tracing.ts';
@@ -79,7 +79,7 @@ export function addGraphqlRoute(
     } catch (error) {
       context?.failed();
       const address = services.proxies.clientOf(request.headers, request.ip);
-      noteTurnedAway(error, address, services);
+      noteTurnedAway(error, address, protocolOf(request), services);
       const allowance = services.operationLimits.admitRefused(error, address);
       reply.headers({ 'cache-control': PRIVATE, ...limits, ...limitHeaders(allowance) });
       const refusal = allowance?.refusal ?? error;

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { parsePosition } from '../../domain/authority/position.ts';
 import type { Origin } from '../../domain/authentication/origin.ts';
 import { demandSession, type KeyOrigin, type Principal } from '../../domain/principals/principal.ts';
+import type { Protocol } from '../../domain/sessions/activity.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { type Door, OperationContext, type Services } from '../graphql/context.ts';
 import { atItsPlace, isProven } from '../graphql/places.ts';
@@ -77,7 +78,7 @@ function contextFor(
   services: Services,
   door: Door,
 ): OperationContext {
-  const protocol = isStream(request) ? 'sse' : 'http';
+  const protocol = protocolOf(request);
   noteUse(by, protocol, services);
   return new OperationContext(services, by, from, { ...door, protocol });
 }
@@ -91,6 +92,6 @@ export function keyOriginOf({ headers, ip }: Pick<FastifyRequest, 'headers' | 'i
   return { address: proxies.clientOf(headers, ip), origin: headers.origin ?? null };
 }
 
-function isStream({ headers }: FastifyRequest): boolean {
-  return headers.accept?.includes('text/event-stream') === true;
+export function protocolOf({ headers }: FastifyRequest): Protocol {
+  return headers.accept?.includes('text/event-stream') === true ? 'sse' : 'http';
 }

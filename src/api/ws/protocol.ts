@@ -59,7 +59,7 @@ export function protocolOptions(
     try {
       return await identify();
     } catch (error) {
-      noteTurnedAway(error, from.address, services);
+      noteTurnedAway(error, from.address, 'websocket', services);
       throw services.operationLimits.admitRefused(error, from.address)?.refusal ?? error;
     }
   }

@@ -53,7 +53,7 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
     if (request.url?.split('?')[0] !== '/graphql') return refuseUpgrade(socket, 404, 'Not Found');
     if (!origins.allow(request.headers)) {
       const address = services.proxies.clientOf(request.headers, request.socket.remoteAddress ?? null);
-      noteTurnedAway(new Refusal('FORBIDDEN', 'Not from there.', { reason: 'origin' }), address, services);
+      noteTurnedAway(new Refusal('FORBIDDEN', 'Not from there.', { reason: 'origin' }), address, 'websocket', services);
       return refuseUpgrade(socket, 403, 'Forbidden');
     }
     if (gatewayIn(request.headers) === null) return admit(request, socket, head);

@@ -5,6 +5,7 @@ import { label } from '../policy/problems.ts';
 import type { Principal } from '../principals/principal.ts';
 import type { Store } from '../store.ts';
 import { DECISIONS } from './decision-counts.ts';
+import { demandAnalytics } from './demand.ts';
 import { type Range, wholeQuarters, refuseTooMany } from './range.ts';
 import type { Dimensions, RollupAnswer } from './rollup-store.ts';
 import type { Rollups } from './rollups.ts';
@@ -60,7 +61,7 @@ export class PermissionAnalytics {
    * of more than a thousand buckets, and a time zone that does not exist.
    */
   async report(by: Principal, range: Range): Promise<PermissionReport> {
-    this.#demand(by);
+    demandAnalytics(this.#policy, by, 'permissions');
     const question = { metric: DECISIONS, by: 'allowed', ...wholeQuarters(range) };
     // Asked first: what is written while the database answers may be missing in it.
     const { completeUntil } = this.#rollups;
@@ -81,13 +82,6 @@ export class PermissionAnalytics {
       risingDenials: risingDenials(told),
       completeUntil,
     };
-  }
-
-  #demand(by: Principal): void {
-    const analytics = { __typename: 'Analytics', id: 'permissions' };
-    this.#policy.demandOpenly(by, 'read', analytics);
-    // It tells about all scopes: a right in one of them is not enough.
-    this.#policy.demandOpenly(this.#policy.within(by, null), 'read', analytics);
   }
 
   /** File and line of every rule of the policy in force, each once. */

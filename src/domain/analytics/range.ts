@@ -3,7 +3,7 @@ import { badInput } from '../refusals.ts';
 import type { BucketUnit } from './rollup-store.ts';
 import { quarterAfter, quarterOf } from './tallies.ts';
 
-/** From one instant on and before another, divided into hours or days as they are in a time zone. */
+/** From one instant on and before another, divided into hours, days, weeks or months as they are in a time zone. */
 export interface Range {
   readonly from: Instant;
   readonly to: Instant;
@@ -17,6 +17,9 @@ const HOUR_MS = 3_600_000;
 const LENGTH_MAX_MS: Readonly<Record<BucketUnit, number>> = {
   hour: (BUCKETS_MAX + 1) * HOUR_MS,
   day: (BUCKETS_MAX + 1) * 24 * HOUR_MS,
+  // Quarters of an hour are what is read, however long what they are summed by.
+  week: (BUCKETS_MAX + 1) * 24 * HOUR_MS,
+  month: (BUCKETS_MAX + 1) * 24 * HOUR_MS,
 };
 
 /** The range with the quarters of an hour it begins and ends in, since nothing is counted more finely. */

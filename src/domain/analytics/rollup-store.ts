@@ -22,7 +22,7 @@ export interface RollupWriter {
   count(counts: readonly Count[]): Promise<void>;
 }
 
-export type BucketUnit = 'hour' | 'day';
+export type BucketUnit = 'hour' | 'day' | 'week' | 'month';
 
 export interface RollupQuestion {
   readonly metric: string;

@@ -61,6 +61,21 @@ export interface SignInReader {
   activity(
     question: ActivityQuestion,
   ): Promise<readonly { readonly startMs: number; readonly counts: Readonly<Partial<Record<ActivityWord, number>>> }[]>;
+  /** How many users were active, and how many of them came back. One statement. */
+  activeUsers(question: Omit<ActivityQuestion, 'userId'>): Promise<ActiveUsers>;
+}
+
+export interface ActiveUsers {
+  /** Users who signed in or went on within the range. */
+  readonly active: number;
+  /** In the hours, days, weeks or months that have a part in the range, in order. */
+  readonly buckets: readonly {
+    readonly startMs: number;
+    readonly active: number;
+    /** Those of them who were active in the one before, and in the first of all. */
+    readonly fromPrevious: number;
+    readonly fromFirst: number;
+  }[];
 }
 
 export interface SignInWriter {

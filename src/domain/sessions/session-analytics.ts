@@ -1,4 +1,5 @@
 import { type Clock, type Instant, toInstant } from '../../kit/clock.ts';
+import { demandAnalytics } from '../analytics/demand.ts';
 import { type Range, refuseTooMany, wholeQuarters } from '../analytics/range.ts';
 import type { RollupAnswer } from '../analytics/rollup-store.ts';
 import type { Drainer } from '../outbox/drainer.ts';
@@ -49,10 +50,7 @@ export class SessionAnalytics {
 
   /** As the analytics of permissions: for whoever may read it everywhere, with the same ranges. */
   async report(by: Principal, range: Range): Promise<SessionReport> {
-    const analytics = { __typename: 'Analytics', id: 'sessions' };
-    this.#policy.demandOpenly(by, 'read', analytics);
-    // It tells about all scopes: a right in one of them is not enough.
-    this.#policy.demandOpenly(this.#policy.within(by, null), 'read', analytics);
+    demandAnalytics(this.#policy, by, 'sessions');
 
     const quarters = wholeQuarters(range);
     const completeUntil = toInstant(this.#clock.now());

@@ -99,7 +99,7 @@ export interface UsageQuestion {
   /** Whole hours, in ms since the epoch: from the first on, and before the last. */
   readonly fromMs: number;
   readonly toMs: number;
-  readonly unit: 'hour' | 'day';
+  readonly unit: 'hour' | 'day' | 'week' | 'month';
   readonly timeZone: string;
   /** Versions, operations and outcomes that are told apart, at most. */
   readonly operationsMax: number;

@@ -53,6 +53,41 @@ const ACTIVITY = `
     coalesce(json_object_agg(c.what, c.count) filter (where c.what is not null), '{}') as counts
   from buckets b left join counted c on c.bucket = b.bucket group by b.start order by b.start`;
 
+/** $1 and $2 are the range in ms, $3 the unit and $4 the time zone. A user is in a bucket once, however often. */
+const ACTIVE = `
+  with quarters as (
+    select quarter, date_trunc($3, quarter, $4) as bucket
+    from generate_series(date_bin('15 minutes', date_trunc($3, to_timestamp($1::float8 / 1000), $4), 'epoch') - interval '3 hours',
+      to_timestamp($2::float8 / 1000) - interval '1 second', interval '15 minutes') quarter
+  ), buckets as (
+    select bucket, min(quarter) as start, row_number() over (order by min(quarter)) as n
+    from quarters group by bucket having max(quarter) >= to_timestamp($1::float8 / 1000)
+  ), seen as (
+    select distinct user_id, b.n
+    from user_activity a join buckets b on b.bucket = date_trunc($3, a.start, $4)
+    where a.start >= to_timestamp($1::float8 / 1000) and a.start < to_timestamp($2::float8 / 1000)
+      and a.what in ('signed_in', 'refreshed')
+  ), compared as (
+    select n, user_id, lag(n) over (partition by user_id order by n) = n - 1 as again,
+      min(n) over (partition by user_id) = 1 as first
+    from seen
+  ), counted as (
+    select n, count(*)::int as active, count(*) filter (where again)::int as from_previous, count(*) filter (where first)::int as from_first
+    from compared group by n
+  )
+  select (extract(epoch from b.start) * 1000)::float8 as start_ms, coalesce(c.active, 0) as active,
+    coalesce(c.from_previous, 0) as from_previous, coalesce(c.from_first, 0) as from_first,
+    (select count(distinct user_id)::int from seen) as total
+  from buckets b left join counted c on c.n = b.n order by b.n`;
+
+interface ActiveSqlRow {
+  readonly start_ms: number;
+  readonly active: number;
+  readonly from_previous: number;
+  readonly from_first: number;
+  readonly total: number;
+}
+
 const INVALID_PARAMETER_VALUE = '22023';
 
 export function createSignInReader(query: Query): SignInReader {
@@ -93,19 +128,40 @@ export function createSignInReader(query: Query): SignInReader {
 
     async activity({ userId, fromMs, toMs, unit, timeZone }) {
       const values = [userId, fromMs, toMs, unit, timeZone];
-      try {
+      return inZone(async () => {
         const rows = await query<{ start_ms: number; counts: Readonly<Partial<Record<ActivityWord, number>>> }>(
           'user-activity-read',
           ACTIVITY,
           values,
         );
         return rows.map(({ start_ms, counts }) => ({ startMs: start_ms, counts }));
-      } catch (error) {
-        if (!(error instanceof DatabaseError) || error.code !== INVALID_PARAMETER_VALUE) throw error;
-        throw badInput('timeZone', 'There is no such time zone.');
-      }
+      });
+    },
+
+    async activeUsers({ fromMs, toMs, unit, timeZone }) {
+      return inZone(async () => {
+        const rows = await query<ActiveSqlRow>('active-users-read', ACTIVE, [fromMs, toMs, unit, timeZone]);
+        return {
+          active: rows[0]?.total ?? 0,
+          buckets: rows.map((row) => ({
+            startMs: row.start_ms,
+            active: row.active,
+            fromPrevious: row.from_previous,
+            fromFirst: row.from_first,
+          })),
+        };
+      });
     },
   };
+}
+
+async function inZone<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.code !== INVALID_PARAMETER_VALUE) throw error;
+    throw badInput('timeZone', 'There is no such time zone.');
+  }
 }
 
 export function createSignInWriter(query: Query): SignInWriter {

@@ -245,6 +245,16 @@ export const QUERIES: readonly Row[] = [
     expected: { other: EVERYWHERE },
   },
   {
+    field: 'Query.authenticationAnalytics',
+    ask: () => `query { it: authenticationAnalytics(${RANGE}) { failed } }`,
+    expected: { other: EVERYWHERE },
+  },
+  {
+    field: 'Query.activityAnalytics',
+    ask: () => `query { it: activityAnalytics(${RANGE}) { active } }`,
+    expected: { other: EVERYWHERE },
+  },
+  {
     field: 'Query.sessionAnalytics',
     ask: () => `query { it: sessionAnalytics(${RANGE}) { active } }`,
     expected: { other: EVERYWHERE },
