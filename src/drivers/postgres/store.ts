@@ -9,7 +9,7 @@ import { createAuditReader, createAuditWriter } from './audit-store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { createChallengeWriter } from './challenge-store.ts';
 import { createCleaningWriter } from './cleaning.ts';
-import { POSTGRESQL, queryIn, translated, translating, type Database, type Query } from './database.ts';
+import { POSTGRESQL, queryIn, translated, translating, type Database } from './database.ts';
 import { createFactorReader, createFactorWriter } from './factor-store.ts';
 import { createFence } from './fence.ts';
 import { createGrantReader, createGrantWriter } from './grant-store.ts';
