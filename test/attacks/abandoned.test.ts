@@ -7,6 +7,10 @@ import {
   type Castellans,
   type SignedInUser,
 } from '../support/castellan.ts';
+import type { WebSocket } from 'ws';
+import { OperationContext } from '../../src/api/graphql/context.ts';
+import { Connection } from '../../src/api/ws/connection.ts';
+import { ANONYMOUS } from '../../src/domain/principals/principal.ts';
 import { openSocket, ofType } from '../support/socket.ts';
 
 /** Operations that nobody waits for any more, or that take longer than they may. */
@@ -169,6 +173,29 @@ test('a client that says at once that it does not wait gets nothing read, and it
     await speedUp();
     socket.close();
   }
+});
+
+test('what is completed while it is being identified is abandoned when it begins, and its id is free again', () => {
+  const { services } = castellans.apps[0] ?? {};
+  if (services === undefined) throw new TypeError('there is no instance');
+  const from = { userAgent: null, address: null, client: null };
+  // It is never written to.
+  const connection = new Connection({} as WebSocket, from, services);
+  const begin = (kind: 'query' | 'mutation') => {
+    const context = new OperationContext(services, ANONYMOUS, from);
+    if (kind === 'mutation') context.undertaking.goOn();
+    connection.started('1', kind, context);
+    connection.completed('1');
+    return context.undertaking.abandoned;
+  };
+  connection.arrived('1');
+  connection.abandoned('1');
+  expect(begin('query')).toBe(true);
+  connection.arrived('1');
+  expect(begin('query')).toBe(false);
+  connection.arrived('1');
+  connection.abandoned('1');
+  expect(begin('mutation')).toBe(false);
 });
 
 test('a change goes on when its client completes it', async () => {

@@ -223,7 +223,8 @@ async function leavingOnTheWay(goesOn: () => boolean, nth: number): Promise<void
     const answer = await ask(running().url, SIGN_OUT, { token }).catch(() => null);
     const { receipt } = Object(answer?.data?.['signOut']) as { receipt?: { enforced: boolean } };
     if (receipt?.enforced === true) {
-      lastWritten.set(user.id, await written());
+      const last = await written().catch(() => null);
+      if (last !== null) lastWritten.set(user.id, last);
       await comeAndGo(user).catch(() => null);
     }
     await pause((SECONDS * 500 * WORKERS) / USERS);
