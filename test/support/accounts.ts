@@ -115,4 +115,4 @@ function hashesBegun(): number {
 
 /** The tail, what is written behind, and the brackets around it; and what an hour's first wrong password leaves in the audit. */
 const BACKGROUND =
-  /^(begin|commit)$|instances|user_activity|last_sign_ins|audit_entries|audit_batches|as removed|as seconds|authority_head h|rollup|session_activity|errands|outbox|ended_at|session_levels|seen.protocols|successor|advisory/;
+  /^(begin|commit)$|instances|user_activity|last_sign_ins|audit_entries|audit_batches|as removed|as seconds|authority_head h|rollup|session_activity|errands|outbox|ended_at|session_levels|seen.protocols|successor|security_signals|security_events|advisory/;

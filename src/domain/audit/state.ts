@@ -42,6 +42,9 @@ const FACTS = {
   revoked: 'flag',
   signsFrom: 'instant',
   times: 'number',
+  sessionsEnded: 'number',
+  factorRemoved: 'flag',
+  roleGiven: 'flag',
 } as const satisfies Readonly<Record<string, Shape | 'flag' | 'number'>>;
 
 type Fact = keyof typeof FACTS;
