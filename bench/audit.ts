@@ -33,12 +33,13 @@ export const audit: Bench = {
     await using stack = new AsyncDisposableStack();
     const platform = stack.use(await startPlatform());
     const castellan = await platform.startCastellan();
-    const { token, createMember } = await platform.administrator(castellan);
+    const administrator = await platform.administrator(castellan);
     const client = new Client({ connectionString: platform.databaseUrl });
     await client.connect();
     stack.defer(() => client.end());
 
-    const page = (after: string | null, filter: object) => ask<Page>(castellan.url, QUERY, { after, filter }, token);
+    const page = (after: string | null, filter: object) =>
+      ask<Page>(castellan.url, QUERY, { after, filter }, administrator.token);
     const pages = async (filter: object, deep: number): Promise<number> => {
       let after: string | null = null;
       for (let n = 0; n < deep; n += 1) after = (await page(after, filter)).auditLog.edges.at(-1)?.cursor ?? null;
@@ -57,7 +58,7 @@ export const audit: Bench = {
       for (const [, filter, deep] of asked) found.push(await pages(filter, deep));
       return found;
     };
-    const created = () => timed(times, createMember);
+    const created = () => timed(times, () => administrator.createMember());
 
     await add(client, 1, FEW, true);
     await client.query('analyze audit_entries');
