@@ -101,7 +101,7 @@ async function middle(): Promise<{
   const [batch] = (await sql('select * from audit_batches order by number offset 1 limit 1')) as unknown as Batch[];
   const [entry] = await sql(
     `select seq, 'audit_' || id as id, to_char(at at time zone 'UTC', 'YYYY-MM') as month from audit_entries where seq = $1`,
-    Number(batch?.first_seq) + 1,
+    Number(batch?.first_seq),
   );
   if (batch === undefined || entry === undefined) throw new Error('there is no batch');
   return { seq: entry['seq'] ?? '', id: entry['id'] ?? '', month: entry['month'] ?? '', batch };
