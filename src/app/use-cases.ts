@@ -225,7 +225,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     tail,
     engines,
     drainer,
-    pool: () => poolFigures(database.pool),
+    pool: () => poolFigures(database),
     redis: redisState,
     policyFilesUsable: () => policyFiles.usable,
     clock,

@@ -134,7 +134,7 @@ test('files that cannot be used at start-up leave the policy in force, and say s
   const before = await versionAt();
   const text = await original('sessions.yaml');
   await writeFile(join(folder, 'other/sessions.yaml'), text.replace('subject: Session', 'subject: Sesion'));
-  await restarted({ policiesDir: join(folder, 'other'), production: true }, async (app) => {
+  await restarted({ policiesDir: join(folder, 'other') }, async (app) => {
     expect(await readiness(app)).toEqual(bad);
     expect(await versionAt(app)).toBe(before);
     const reload = () =>

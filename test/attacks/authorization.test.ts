@@ -186,24 +186,24 @@ describe('AC-52: _entities', () => {
     }
   });
 
-  test('is as closed in production, where introspection is off', async () => {
-    const production = await startCastellans(1, { settings: { production: true, limits: NO_INTROSPECTION } });
+  test('is as closed where introspection is off, as in production', async () => {
+    const closed = await startCastellans(1, { settings: { limits: NO_INTROSPECTION } });
     try {
-      const [bob, mallory] = [await production.signUp('bob'), await production.signUp('mallory')];
+      const [bob, mallory] = [await closed.signUp('bob'), await closed.signUp('mallory')];
       const them = [
         { __typename: 'User', id: bob.id },
         { __typename: 'Session', id: bob.sessionId },
       ];
       const ask = (token?: string): Promise<Answer> =>
-        production.ask(ENTITIES, { variables: { representations: them }, ...(token !== undefined && { token }) });
+        closed.ask(ENTITIES, { variables: { representations: them }, ...(token !== undefined && { token }) });
       for (const token of [mallory.accessToken, undefined]) {
         expect(await ask(token)).toMatchObject({ data: { them: [null, null] }, errors: [] });
       }
       expect(await ask(bob.accessToken)).toMatchObject({ data: { them: [{ id: bob.id }, { id: bob.sessionId }] } });
-      const introspection = await production.ask('{ __schema { types { name } } }', { token: bob.accessToken });
+      const introspection = await closed.ask('{ __schema { types { name } } }', { token: bob.accessToken });
       expect(introspection).toMatchObject({ status: 400, data: null });
     } finally {
-      await production.close();
+      await closed.close();
     }
   });
 });

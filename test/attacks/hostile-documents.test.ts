@@ -14,6 +14,7 @@ import { HOSTILE_DOCUMENTS, type HostileDocument } from '../support/hostile-docu
 
 /** What the doors themselves ask for; whatever else is asked of the services is asked by a resolver. */
 const OF_THE_DOORS = new Set([
+  'loadShedder',
   'identification',
   'standings',
   'activity',

@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { WAITING_PER_CONNECTION } from '../../src/drivers/postgres/connections.ts';
 import { translated } from '../../src/drivers/postgres/database.ts';
 import { Undertaking } from '../../src/kit/undertaking.ts';
 import { openTestStore, type TestStore, until } from '../support/store.ts';
 
 /** Two that work and one in reserve. */
 const CONNECTIONS = 3;
-const WAITING_MAX = 50;
+const WAITING_MAX = (CONNECTIONS - 1) * WAITING_PER_CONNECTION;
 
 let opened: TestStore;
 
@@ -35,11 +36,7 @@ async function crowd(): Promise<{
   const waiting = Array.from({ length: CONNECTIONS - 1 }, take);
   await opened.untilWaiting(CONNECTIONS - 1);
   waiting.push(...Array.from({ length: WAITING_MAX }, take));
-  expect(database.connections()).toMatchObject({
-    open: CONNECTIONS - 1,
-    waiting: WAITING_MAX,
-    waitingMax: WAITING_MAX,
-  });
+  expect(database.pool).toMatchObject({ totalCount: CONNECTIONS - 1, waitingCount: WAITING_MAX });
   return {
     waiting,
     leave: async () => {
@@ -60,10 +57,10 @@ describe('where all connections are taken', () => {
     ]);
     await leave();
     for (const refused of late) expect(refused).toMatchObject(BUSY);
-    expect(database.connections().refused).toBe(late.length);
+    expect(database.refused()).toBe(late.length);
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(['done']));
     expect(await outcome(database.query('one', 'select 1', []))).toBe('done');
-    expect(database.connections()).toMatchObject({ waiting: 0, open: CONNECTIONS - 1 });
+    expect(database.pool).toMatchObject({ totalCount: CONNECTIONS - 1, waitingCount: 0 });
   });
 
   test('the authority log is polled as ever', async () => {

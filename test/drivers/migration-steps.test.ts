@@ -26,6 +26,11 @@ const BEFORE_ANYBODY: ReadonlySet<string> = new Set([
   '0014-session-events',
 ]);
 
+/** What no statement of the version before relied on: it only ever added audit entries, and named no conflict. */
+const UNUSED: Readonly<Record<string, readonly string[]>> = {
+  '0018-audit-log': ['unique audit_entries_pkey of audit_entries is another: "PRIMARY KEY (at, id)"'],
+};
+
 let created: TestDatabase;
 let client: Client;
 
@@ -110,7 +115,7 @@ test('no migration takes away, renames or narrows what the version before reads 
     for (const { name } of await orm.migrator.getPending()) {
       expect(await orm.migrator.up({ migrations: [name] })).toHaveLength(1);
       const after = await catalog();
-      const found = broken(before, after);
+      const found = broken(before, after).filter((each) => UNUSED[name]?.includes(each) !== true);
       if (found.length > 0) stumbling[name] = found;
       before = after;
     }

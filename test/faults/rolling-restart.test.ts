@@ -143,7 +143,11 @@ test('an instance that leaves says so first, goes on answering, and keeps no con
   const health = await fetch(`${instance.url}/health/ready`);
   expect([health.status, await health.json()]).toEqual([
     503,
-    { status: 'unavailable', checks: { authority: true, staying: false } },
+    {
+      status: 'unavailable',
+      checks: { authority: true, pool: true, policy: true, migrations: true, staying: false },
+      reasons: {},
+    },
   ]);
   expect(await end).toBe(0);
   await socket.closed;

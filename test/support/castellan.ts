@@ -274,7 +274,10 @@ export function recordStatements(apps: readonly App[]): {
   readonly stop: () => void;
 } {
   const names: string[] = [];
-  for (const { pool } of apps.map(({ database }) => database)) {
+  const pools = apps.flatMap(({ database: { pool, reserve } }) => [pool, reserve]);
+  // What bounds the queue is the pool's own; the rest stands on the prototype.
+  const bounds = pools.map((pool) => Object.getOwnPropertyDescriptor(pool, 'connect'));
+  for (const pool of pools) {
     const query = pool.query.bind(pool) as (...args: readonly unknown[]) => unknown;
     const connect = pool.connect.bind(pool) as (...args: readonly unknown[]) => unknown;
     Object.assign(pool, {
@@ -294,10 +297,11 @@ export function recordStatements(apps: readonly App[]): {
   return {
     names,
     stop() {
-      // What they were stands on the prototype.
-      for (const { pool } of apps.map(({ database }) => database)) {
+      for (const [index, pool] of pools.entries()) {
         Reflect.deleteProperty(pool, 'query');
         Reflect.deleteProperty(pool, 'connect');
+        const bound = bounds[index];
+        if (bound !== undefined) Object.defineProperty(pool, 'connect', bound);
       }
     },
   };

@@ -79,6 +79,9 @@ const PERMISSIONS: ReadonlyMap<string, string> = new Map([
   ['revokeSigningKey', 'signingKey:revoke'],
   ['permissionAnalytics', 'analytics:read'],
   ['sessionAnalytics', 'analytics:read'],
+  ['authenticationAnalytics', 'analytics:read'],
+  ['activityAnalytics', 'analytics:read'],
+  ['systemHealth', 'systemHealth:read'],
   ['revocations', 'revocation:read'],
 ]);
 

@@ -123,8 +123,8 @@ export class Health {
 
   #lookLater(): void {
     this.#every(LOOK_MS, () => {
-      const { connections, idle, waiting, max } = this.#parts.pool();
-      const isFull = waiting > 0 && idle === 0 && connections >= max;
+      // Whoever waits finds none free: the one in reserve is for nobody who waits.
+      const isFull = this.#parts.pool().waiting > 0;
       this.#poolFullSinceMs = isFull ? (this.#poolFullSinceMs ?? this.#parts.clock.monotonicMs()) : null;
     });
   }

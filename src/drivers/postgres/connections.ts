@@ -2,17 +2,7 @@ import { Pool, type PoolClient } from 'pg';
 import type { Log } from '../../kit/log.ts';
 
 /** How many wait for a connection, for each that there is. They would all be served well within the time that each waits. */
-const WAITING_PER_CONNECTION = 25;
-
-/** How the connections are used now, since the start where they are counts. */
-export interface ConnectionFigures {
-  readonly open: number;
-  readonly idle: number;
-  readonly waiting: number;
-  readonly waitingMax: number;
-  /** How often somebody was turned away since too many waited. */
-  readonly refused: number;
-}
+export const WAITING_PER_CONNECTION = 100;
 
 type Connected = (error: Error | undefined, client: PoolClient | undefined, done: (release?: unknown) => void) => void;
 type Connect = (callback?: Connected) => Promise<PoolClient>;
@@ -22,10 +12,10 @@ export const QUEUE_FULL = 'too many wait for a connection of the database';
 
 /**
  * Refuses whoever finds too many waiting for a connection, at once: the last of a long queue are answered when nobody waits
- * for them any more, and those before them are late because of it.
+ * for them any more, and those before them are late because of it. Answers with how many it has refused.
  */
-export function boundQueue(pool: Pool, connections: number): () => ConnectionFigures {
-  const waitingMax = connections * WAITING_PER_CONNECTION;
+export function boundQueue(pool: Pool): () => number {
+  const waitingMax = pool.options.max * WAITING_PER_CONNECTION;
   const connect: Connect = pool.connect.bind(pool);
   let refused = 0;
   const bounded: Connect = (callback) => {
@@ -37,13 +27,7 @@ export function boundQueue(pool: Pool, connections: number): () => ConnectionFig
     return Promise.resolve(undefined as never); // who gives a callback is given nothing else
   };
   pool.connect = bounded;
-  return () => ({
-    open: pool.totalCount,
-    idle: pool.idleCount,
-    waiting: pool.waitingCount,
-    waitingMax,
-    refused,
-  });
+  return () => refused;
 }
 
 /**

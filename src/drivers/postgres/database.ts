@@ -7,7 +7,7 @@ import { tracing } from '../../kit/tracing.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { TransactionConflict } from '../../domain/store.ts';
 import { cancellable } from './cancellation.ts';
-import { boundQueue, openReserve, QUEUE_FULL, type ConnectionFigures } from './connections.ts';
+import { boundQueue, openReserve, QUEUE_FULL } from './connections.ts';
 import { ROWS } from './rows.ts';
 
 /** Runs one statement; `name` makes it a prepared one where the connection allows it. Parameters are `$1`, `$2` … */
@@ -20,9 +20,12 @@ export interface Database {
   readonly query: Query;
   /** The same, ended when the operation that it is for is abandoned. */
   readonly read: Query;
-  /** On a connection kept for what everything else stands on. */
+  /** On {@link reserve}. */
   readonly reserved: Query;
-  readonly connections: () => ConnectionFigures;
+  /** Beside the pool, for what everything else stands on. */
+  readonly reserve: Pool;
+  /** How often somebody was turned away since too many waited for a connection. */
+  readonly refused: () => number;
   close(): Promise<void>;
 }
 
@@ -74,7 +77,7 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
   await orm.connect();
   const pool: Pool = await orm.em.getConnection().getNativeClient();
   giveBackLostConnections(pool);
-  const connections = boundQueue(pool, max);
+  const refused = boundQueue(pool);
   const reserve = openReserve(pool, parts.logger);
   const query = queryOn(pool, preparedStatements);
   return {
@@ -83,7 +86,8 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
     query: traced(query),
     read: traced(preparedStatements ? cancellable(pool, query, reserve) : query),
     reserved: queryOn(reserve, preparedStatements),
-    connections,
+    reserve,
+    refused,
     async close() {
       await reserve.end();
       await orm.close(true);
