@@ -8,4 +8,6 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/.castellan', '<rootDir>/dist', '<rootDir>/examples'],
   testTimeout: 20_000,
   maxWorkers: 2,
+  // Modules of test files that are done stay in memory: collecting gigabytes of them stops a worker for seconds.
+  workerIdleMemoryLimit: '1GB',
 };
