@@ -45,7 +45,9 @@ const requirements = JSON.parse(read('test/asvs.json')) as readonly Requirement[
 const missing = requirements.filter((each) => each.missing !== undefined);
 /** What docs/security.md says of it. */
 const [said = '', saidToBeMissing = ''] =
-  /^## Held against OWASP’s ASVS\n(.*?)^### What of it is missing\n(.*?)(?=^## )/ms.exec(read('docs/security.md'))?.slice(1) ?? [];
+  /^## Held against OWASP’s ASVS\n(.*?)^### What of it is missing\n(.*?)(?=^## )/ms
+    .exec(read('docs/security.md'))
+    ?.slice(1) ?? [];
 
 test('every requirement of the first two levels of ASVS 5.0 is there once, in order', () => {
   const counts = CHAPTERS.map((_, at) => {
@@ -61,7 +63,9 @@ test('each is met, excluded or missing, and says by what, why or what', () => {
   const silent = requirements.filter(({ title, evidence, excluded, missing: lacking }) => {
     const told = [evidence, excluded, lacking].filter((each) => each !== undefined);
     const reason = excluded ?? lacking;
-    return title === '' || told.length !== 1 || evidence?.length === 0 || (reason !== undefined && !REASON.test(reason));
+    return (
+      title === '' || told.length !== 1 || evidence?.length === 0 || (reason !== undefined && !REASON.test(reason))
+    );
   });
   expect(silent.map(({ id }) => id)).toEqual([]);
 });
