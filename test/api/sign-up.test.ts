@@ -242,6 +242,15 @@ describe('resetting a password', () => {
     dataOf(await signIn({ email, password: NEW }));
     expect(codesOf(await verify(token))).toEqual(['UNAUTHENTICATED']);
   });
+
+  test('leaves the second factor, without which the new password starts no session', async () => {
+    const { email, secret } = await phone.enrolled('carol');
+    await requestReset(email);
+    dataOf(await reset(await tokenFor(email), NEW));
+    const { signIn: answer } = dataOf(await signIn({ email, password: NEW }));
+    expect(answer).toMatchObject({ __typename: 'MfaRequired', challengeToken: expect.any(String) });
+    dataOf(await phone.verify(answer.challengeToken, await phone.nextCode(secret)));
+  });
 });
 
 describe('a token from a mail', () => {

@@ -119,6 +119,14 @@ describe('AC-64: a body', () => {
   });
 });
 
+test('TRACE is answered as what is not here: nobody is shown what came in their name', async () => {
+  for (const path of ['/graphql', '/health/live', '/']) {
+    const { text } = await raw(`TRACE ${path} HTTP/1.1\r\nHost: x\r\nX-Secret: hunter2\r\nConnection: close\r\n\r\n`);
+    expect(await text).toMatch(/^HTTP\/1.1 404 /);
+    expect(await text).not.toContain('hunter2');
+  }
+});
+
 describe('AC-64: headers', () => {
   test('that trickle in are given up', async () => {
     const { socket, text } = await raw('POST /graphql HTTP/1.1\r\nHost: x\r\n');
