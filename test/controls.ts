@@ -6,7 +6,7 @@
  * control whose removal no test noticed has failed.
  */
 import { spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { startEmbedded } from '../src/drivers/postgres/embedded.ts';
@@ -63,6 +63,8 @@ function say(line: string): void {
 
 /** So that nothing that goes wrong leaves the project itself without a control. */
 async function copyProject(): Promise<void> {
+  // PostgreSQL runs as another account where this is root, and must come to its own folder in here.
+  await chmod(copy, 0o755);
   await cp(ROOT, copy, { recursive: true, filter: (path) => !LEFT_OUT.has(relative(ROOT, path)) });
   await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
 }
