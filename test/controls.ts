@@ -1,7 +1,7 @@
 /**
  * What `npm run test:controls` runs: `node test/controls.ts [name …]`.
  *
- * Takes each control of `controls/list.ts` out of a copy of the project, runs the test that is named beside it, and demands that
+ * Takes each of the controls in `controls/` out of a copy of the project, runs the test that is named beside it, and demands that
  * it fails. All of these tests run once before that, with every control in place. The last line is `N passed, N failed`; a
  * control whose removal no test noticed has failed.
  */
@@ -10,7 +10,8 @@ import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'nod
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { startEmbedded } from '../src/drivers/postgres/embedded.ts';
-import { CONTROLS, type Control } from './controls/list.ts';
+import type { Control } from './controls/control.ts';
+import { CONTROLS } from './controls/list.ts';
 import { startRedisServer } from './support/redis-server.ts';
 
 const ROOT = join(import.meta.dirname, '..');
