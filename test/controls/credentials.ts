@@ -54,7 +54,7 @@ export const CREDENTIALS: readonly Control[] = [
   {
     name: 'token-spelling',
     file: 'src/domain/tokens/access-tokens.ts',
-    find: "if (more.length > 0 || !isCanonicalBase64url(signature)) return null;",
+    find: 'if (more.length > 0 || !isCanonicalBase64url(signature)) return null;',
     replace: 'if (more.length > 0) return null;',
     test: 'test/api/access-tokens.test.ts',
     title: 'AC-28: cut short at any length, or spelt in another way, is refused',

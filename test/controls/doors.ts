@@ -117,7 +117,7 @@ export const DOORS: readonly Control[] = [
   {
     name: 'redacted-logs',
     file: 'src/kit/log.ts',
-    find: "paths: REDACTED.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor",
+    find: 'paths: REDACTED.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor',
     replace: 'paths: REDACTED.slice(0, 0), censor',
     test: 'test/domain/log.test.ts',
     title: 'that reaches a log by accident is not in it',

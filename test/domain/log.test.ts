@@ -13,7 +13,11 @@ function written(facts: object): string {
 }
 
 test.each(NAMES)('a %s that reaches a log by accident is not in it', (name) => {
-  for (const facts of [{ [name]: 'canary' }, { input: { [name]: 'canary' } }, { request: { body: { [name]: 'canary' } } }]) {
+  for (const facts of [
+    { [name]: 'canary' },
+    { input: { [name]: 'canary' } },
+    { request: { body: { [name]: 'canary' } } },
+  ]) {
     const line = written({ ...facts, id: 'usr_1' });
     expect(line).toContain('[redacted]');
     expect(line).toContain('usr_1');
