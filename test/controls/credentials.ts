@@ -81,7 +81,7 @@ export const CREDENTIALS: readonly Control[] = [
     find: 'if (this.#clock.now() >= graceEndsMs) return null;',
     replace: '',
     test: 'test/api/sessions.test.ts',
-    title: 'AC-10: a token shown again after its grace ends the session on every instance',
+    title: 'AC-10: a token shown after its grace is reuse while its successor is still kept',
   },
   {
     name: 'refresh-single-successor',
