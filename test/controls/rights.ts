@@ -67,20 +67,12 @@ export const RIGHTS: readonly Control[] = [
     title: 'nor lifts it by deleting the scope that it holds in',
   },
   {
-    name: 'no-gift-of-rights',
-    file: 'src/domain/policy/no-gain.ts',
-    find: 'if (beyond === undefined) return;',
-    replace: 'return;',
-    test: 'test/api/guards.test.ts',
-    title: 'nor moves a scope to where they may do more in it, or are denied less',
-  },
-  {
     name: 'last-administrator',
     file: 'src/domain/policy/administrators.ts',
     find: 'if (role !== null && (await tx.grants.isHeld(role.id))) return;',
     replace: 'return;',
     test: 'test/api/guards.test.ts',
-    title: 'the last one is neither taken the role, nor disabled, by anybody, from any instance',
+    title: 'a custom role through which alone somebody is administrator is neither deleted nor composed anew',
   },
   {
     name: 'records-are-decided',
