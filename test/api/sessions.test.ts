@@ -198,6 +198,18 @@ describe('refreshing', () => {
     expect(await auditOf(bob.sessionId)).toEqual(['session.start', 'session.refresh', 'session.refresh_reuse']);
   });
 
+  test('AC-10: a token shown after its grace is reuse while its successor is still kept', async () => {
+    const bob = await castellans.signUp('bob');
+    const { refreshToken } = await successorOf(bob.refreshToken);
+    // No timer of an instance has gone off that would have erased it.
+    await castellans.rows(
+      `update sessions set rotated_at = rotated_at - interval '10 seconds' where id = $1 and successor is not null`,
+      bob.sessionId,
+    );
+    expect(codesOf(await refresh(bob.refreshToken, 1))).toEqual(['SESSION_REVOKED']);
+    expect(codesOf(await refresh(refreshToken, 2))).toEqual(['SESSION_REVOKED']);
+  });
+
   test('AC-12: a token rotated twice since ends the session on every instance, within grace as well', async () => {
     const bob = await castellans.signUp('bob');
     const second = await successorOf(bob.refreshToken, 0);
