@@ -19,7 +19,6 @@ import { identify } from './identify.ts';
 import { lists } from './lists.ts';
 import { me } from './me.ts';
 import { memory } from './memory.ts';
-import { overload } from './overload.ts';
 import { permissionChanges } from './permission-changes.ts';
 import { policyGrowth } from './policy-growth.ts';
 import { receipts } from './receipts.ts';
@@ -47,7 +46,6 @@ const BENCHES: readonly Bench[] = [
   sockets,
   refresh,
   signIn,
-  overload,
   start,
   decide,
   decidePeers,
