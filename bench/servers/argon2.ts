@@ -1,11 +1,7 @@
 /** Answers each request when it has hashed a password as Castellan does, as many at once, and does nothing else. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { availableParallelism } from 'node:os';
-import { hashing } from '../../src/domain/users/hashing.ts';
 import { hashPassword } from '../../src/domain/users/passwords.ts';
-
-hashing.atOnce = Math.max(1, availableParallelism() - 1);
 
 const server = createServer((request, response) => {
   request.resume().on('end', () => {

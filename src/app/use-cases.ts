@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { TrustedProxies } from '../api/http/request-origin.ts';
 import type { AuthorityParts } from '../app/authority.ts';
 import { startAudit } from '../app/audit.ts';
@@ -63,7 +62,6 @@ import { RefreshTokens } from '../domain/tokens/refresh-tokens.ts';
 import { SigningKeys } from '../domain/tokens/signing-keys.ts';
 import { AccountTokens } from '../domain/users/account-tokens.ts';
 import { Errands } from '../domain/users/errands.ts';
-import { hashing } from '../domain/users/hashing.ts';
 import { Notices } from '../domain/users/notices.ts';
 import { SignUps } from '../domain/users/sign-ups.ts';
 import { UserChanges } from '../domain/users/user-changes.ts';
@@ -93,7 +91,6 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   } = foundation;
   const { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing } = parts;
   const { keyStates, accessTokens, identification, keyIdentification, auditChainer, revocationFeed } = parts;
-  hashing.atOnce = availableParallelism();
   const policy = new Policy(new DecisionCounts(rollups), clock);
   const policies = new Policies({
     bundles: store.bundles,

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 
 /** What is hashed, and how: as of `argon2` of node:crypto, for argon2id. */
@@ -13,6 +14,9 @@ export interface Argon2Parameters {
   /** The length of the answer in bytes. */
   readonly tagLength: number;
 }
+
+/** More threads than there are processors gain nothing. */
+export const PROCESSORS = availableParallelism();
 
 /** A thread costs some megabytes: those that nobody has needed for so long end. */
 const IDLE_MS = 10_000;

@@ -6,11 +6,12 @@ import type { Instance } from './cluster.ts';
 export interface Feed {
   /** What is told is called `told`. */
   readonly query: string;
-  readonly init: object;
+  readonly init: () => object;
 }
 
-export const sessionsWith = (token: string): Feed => ({
-  init: { authorization: `Bearer ${token}` },
+/** @param token of the moment: one lives shorter than many follow */
+export const sessionsWith = (token: () => string): Feed => ({
+  init: () => ({ authorization: `Bearer ${token()}` }),
   query: `subscription ($after: String) {
     told: sessionEvents(after: $after) {
       __typename
@@ -25,7 +26,7 @@ export const sessionsWith = (token: string): Feed => ({
 });
 
 export const revocationsWith = (apiKey: string): Feed => ({
-  init: { 'x-api-key': apiKey },
+  init: () => ({ 'x-api-key': apiKey }),
   query: `subscription ($after: String) {
     told: revocations(after: $after) {
       __typename
@@ -105,7 +106,7 @@ export class Subscriber {
     const ws = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
     this.#ws = ws;
     ws.on('error', () => {});
-    ws.on('open', () => send(ws, { type: 'connection_init', payload: this.#feed.init }));
+    ws.on('open', () => send(ws, { type: 'connection_init', payload: this.#feed.init() }));
     ws.on('message', (data: Buffer) => this.#receive(ws, JSON.parse(data.toString()) as Frame)); // a GraphQL server wrote it
     ws.on('close', (code, reason) => {
       if (code === REVOKED) {

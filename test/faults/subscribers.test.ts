@@ -15,6 +15,8 @@ const USERS = 100;
 /** Of each user: in a session that stays, and in one that is revoked on the way. */
 const STAYING = 8;
 const LEAVING = 2;
+/** In the first third: before their tokens end by themselves. */
+const LEAVING_WITHIN = 1 / 3;
 const LISTENERS = 10;
 const CUTS = 10;
 /** At once: a change waits until the lease of an instance that was killed has run out. */
@@ -38,6 +40,9 @@ const listeners: Subscriber[] = [];
 /** What the last event that was written by then was written as, when the end of the session of those who leave was acknowledged: by user. */
 const lastWritten = new Map<string, number>();
 const leaving = new Map<string, SignedInSession>();
+/** Access tokens live for 300 s: those who stay sign in anew before, as clients do. */
+const RENEWED_MS = 200_000;
+const staying = new Map<string, SignedInSession>();
 
 beforeAll(async () => {
   cluster = await startCluster(3);
@@ -55,11 +60,11 @@ test(
   async () => {
     const after = await here();
     for (const [n, user] of users.entries()) {
-      const stays = await signIn(at(n).url, user.email);
-      const leaves = await signIn(at(n + 1).url, user.email);
-      leaving.set(user.id, leaves);
+      staying.set(user.id, await signIn(at(n).url, user.email));
+      leaving.set(user.id, await signIn(at(n + 1).url, user.email));
       for (let k = 0; k < STAYING + LEAVING; k += 1) {
-        const { token } = k < STAYING ? stays : leaves;
+        const sessions = k < STAYING ? staying : leaving;
+        const token = () => sessions.get(user.id)?.token ?? '';
         const subscriber = new Subscriber(cluster.instances, sessionsWith(token), after);
         followers.push({ userId: user.id, leaves: k >= STAYING, subscriber });
       }
@@ -74,7 +79,7 @@ test(
     const endsAtMs = performance.now() + SECONDS * 1_000;
     const goesOn = (): boolean => performance.now() < endsAtMs;
     const workers = Array.from({ length: WORKERS }, (_, n) => [comingAndGoing(goesOn, n), leavingOnTheWay(goesOn, n)]);
-    await Promise.all([cutting(goesOn), breaking(goesOn), ...workers.flat()]);
+    await Promise.all([cutting(goesOn), breaking(goesOn), renewing(goesOn), ...workers.flat()]);
     await settled();
 
     const told = followers.reduce((sum, { subscriber }) => sum + subscriber.told.length, 0);
@@ -185,6 +190,23 @@ async function breaking(goesOn: () => boolean): Promise<void> {
   }
 }
 
+async function renewing(goesOn: () => boolean): Promise<void> {
+  for (let renewedAtMs = performance.now(); goesOn(); await pause(1_000)) {
+    if (performance.now() - renewedAtMs < RENEWED_MS) continue;
+    renewedAtMs = performance.now();
+    for (const { id, email } of users) {
+      while (goesOn()) {
+        const renewed = await signIn(running().url, email).catch(() => null);
+        if (renewed !== null) {
+          staying.set(id, renewed);
+          break;
+        }
+        await pause(250);
+      }
+    }
+  }
+}
+
 /** Sessions that begin, go on and end, on whatever instance runs. What fails is not told of. */
 async function comingAndGoing(goesOn: () => boolean, nth: number): Promise<void> {
   for (let n = nth; goesOn(); n += WORKERS) {
@@ -227,7 +249,7 @@ async function leavingOnTheWay(goesOn: () => boolean, nth: number): Promise<void
       if (last !== null) lastWritten.set(user.id, last);
       await comeAndGo(user).catch(() => null);
     }
-    await pause((SECONDS * 500 * WORKERS) / USERS);
+    await pause((SECONDS * LEAVING_WITHIN * 1_000 * WORKERS) / USERS);
   }
 }
 

@@ -1,3 +1,4 @@
+import { PROCESSORS } from '../../kit/argon2.ts';
 import { systemClock, type Clock } from '../../kit/clock.ts';
 import { Refusal } from '../refusals.ts';
 
@@ -14,8 +15,8 @@ interface Waiting {
  * sign-ins takes its own 19 MiB and a thread, and the last of them is answered when nobody waits for it any more.
  */
 export class Hashing {
-  /** How many run at once. More than there are processors gain nothing. */
-  atOnce = 1;
+  /** How many run at once: one processor is left to those who are signed in. */
+  atOnce = Math.max(1, PROCESSORS - 1);
   readonly #clock: Clock;
   readonly #waiting = new Set<Waiting>();
   #running = 0;

@@ -1,5 +1,4 @@
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
-import { CompiledQuery, type Kysely, type Transaction as KyselyTransaction } from 'kysely';
 import { DatabaseError, type Pool, type PoolClient } from 'pg';
 import type { Log } from '../../kit/log.ts';
 import type { Secret } from '../../kit/secret.ts';
@@ -9,6 +8,7 @@ import { TransactionConflict } from '../../domain/store.ts';
 import { cancellable } from './cancellation.ts';
 import { boundQueue, openReserve, QUEUE_FULL } from './connections.ts';
 import { ROWS } from './rows.ts';
+import { transactionQuery } from './transaction-query.ts';
 
 /** Runs one statement; `name` makes it a prepared one where the connection allows it. Parameters are `$1`, `$2` … */
 export type Query = <Row>(name: string, text: string, values: readonly unknown[]) => Promise<readonly Row[]>;
@@ -20,6 +20,8 @@ export interface Database {
   readonly query: Query;
   /** The same, ended when the operation that it is for is abandoned. */
   readonly read: Query;
+  /** Statements of the transaction that an entity manager is in. */
+  readonly queryIn: (em: EntityManager) => Query;
   /** On {@link reserve}. */
   readonly reserved: Query;
   /** Beside the pool, for what everything else stands on. */
@@ -80,11 +82,13 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
   const refused = boundQueue(pool);
   const reserve = openReserve(pool, parts.logger);
   const query = queryOn(pool, preparedStatements);
+  const queryIn = transactionQuery(preparedStatements);
   return {
     orm,
     pool,
     query: traced(query),
     read: traced(preparedStatements ? cancellable(pool, query, reserve) : query),
+    queryIn: (em) => traced(queryIn(em)),
     reserved: queryOn(reserve, preparedStatements),
     reserve,
     refused,
@@ -128,16 +132,6 @@ function giveBackLostConnections(pool: Pool): void {
   pool.on('release', (_error, client) => {
     const lost = inUse.get(client);
     if (lost !== undefined) client.off('end', lost);
-  });
-}
-
-/** Runs statements on the connection of the transaction that `em` is in. */
-export function queryIn(em: EntityManager): Query {
-  const transaction = em.getTransactionContext<KyselyTransaction<unknown>>() as Kysely<unknown> | undefined;
-  if (transaction === undefined) throw new TypeError('queryIn needs an entity manager inside a transaction');
-  return traced(async <Row>(_name: string, text: string, values: readonly unknown[]) => {
-    const { rows } = await transaction.executeQuery(CompiledQuery.raw(text, [...values]));
-    return rows as Row[]; // as above
   });
 }
 

@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { ADDRESS_KEY, addressKey } from '../../domain/address-range.ts';
 import type { Session, SessionReader, SessionWriter } from '../../domain/sessions/session.ts';
 import type { Pages } from '../../domain/pages.ts';
-import { instant, instantOrNull, queryIn, type Query } from './database.ts';
+import { instant, instantOrNull, type Query } from './database.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
 import { SessionRow } from './rows.ts';
@@ -121,8 +121,7 @@ export function createSessionReader(query: Query, lock = ''): SessionReader {
   };
 }
 
-export function createSessionWriter(em: EntityManager): SessionWriter {
-  const query = queryIn(em);
+export function createSessionWriter(em: EntityManager, query: Query): SessionWriter {
   return {
     ...createSessionReader(query, 'for update of s'),
 

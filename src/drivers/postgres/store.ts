@@ -9,7 +9,7 @@ import { createAuditReader, createAuditWriter } from './audit-store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { createChallengeWriter } from './challenge-store.ts';
 import { createCleaningWriter } from './cleaning.ts';
-import { POSTGRESQL, queryIn, translated, translating, type Database } from './database.ts';
+import { POSTGRESQL, translated, translating, type Database, type Query } from './database.ts';
 import { createFactorReader, createFactorWriter } from './factor-store.ts';
 import { createFence } from './fence.ts';
 import { createGrantReader, createGrantWriter } from './grant-store.ts';
@@ -38,7 +38,7 @@ import { createUsageReader, createUsageWriter } from './usage-store.ts';
 import { createUserPages, createUserReader, createUserWriter } from './user-store.ts';
 
 /** See {@link Store}. */
-export function createStore({ orm, query, read }: Database): Store {
+export function createStore({ orm, query, read, queryIn }: Database): Store {
   const fresh = (): EntityManager => orm.em.fork();
   return {
     users: translating({ ...createUserReader(read), ...createUserPages(read) }),
@@ -65,7 +65,7 @@ export function createStore({ orm, query, read }: Database): Store {
       const logIds: string[] = [];
       try {
         const value = await tracing.asked('postgresql transaction', POSTGRESQL, () =>
-          fresh().transactional((em) => work(createTransaction(em, logIds, actor ?? null))),
+          fresh().transactional((em) => work(createTransaction({ em, query: queryIn(em) }, logIds, actor ?? null))),
         );
         return { value, logIds };
       } catch (error) {
@@ -75,16 +75,21 @@ export function createStore({ orm, query, read }: Database): Store {
   };
 }
 
-function createTransaction(em: EntityManager, logIds: string[], actor: AuditActor | null): Transaction {
-  const query = queryIn(em);
+/** Where a transaction writes: rows through `em`, everything else in statements. */
+interface Writing {
+  readonly em: EntityManager;
+  readonly query: Query;
+}
+
+function createTransaction({ em, query }: Writing, logIds: string[], actor: AuditActor | null): Transaction {
   return {
-    users: createUserWriter(em),
+    users: createUserWriter(em, query),
     serviceAccounts: createServiceAccountWriter(query),
     apiKeys: createApiKeyWriter(query),
     scopes: translating(createScopeWriter(query)),
     roles: translating(createRoleWriter(query)),
     grants: translating(createGrantWriter(query)),
-    sessions: createSessionWriter(em),
+    sessions: createSessionWriter(em, query),
     activity: createActivityWriter(query),
     cleaning: createCleaningWriter(query),
     factors: createFactorWriter(query),

@@ -11,7 +11,7 @@ import {
   type UserReader,
   type UserWriter,
 } from '../../domain/users/user.ts';
-import { instant, instantOrNull, queryIn, type Query } from './database.ts';
+import { instant, instantOrNull, type Query } from './database.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
 import { PasswordRow } from './rows.ts';
@@ -146,8 +146,7 @@ export function createUserReader(query: Query, lock = ''): UserReader {
 }
 
 /** A principal's row is locked by the fence before it is changed; reading it here keeps it from changing at least. */
-export function createUserWriter(em: EntityManager): UserWriter {
-  const query = queryIn(em);
+export function createUserWriter(em: EntityManager, query: Query): UserWriter {
   return {
     ...createUserReader(query, 'for share of u'),
 
