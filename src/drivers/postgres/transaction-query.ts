@@ -3,7 +3,7 @@ import { CompiledQuery, type Kysely, type Transaction as KyselyTransaction } fro
 import type { Query } from './database.ts';
 
 /** More texts than there are statements: those that are put together of parts, such as the names of partitions, have many. */
-const TEXTS_MAX = 1_000;
+const TEXTS_MAX = 500;
 
 /**
  * Runs statements on the connection of the transaction that an entity manager is in. With `preparedStatements` each text is
