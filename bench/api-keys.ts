@@ -17,6 +17,8 @@ const TOKEN = 'Castellan, access token';
 const KEY = 'Castellan, API key';
 const SESSION = 'better-auth, getSession';
 const VERIFY = 'better-auth, verifyApiKey';
+/** No server on node:http answers more. */
+const CEILING = 'plain node:http, constants';
 
 export const apiKeys: Bench = {
   name: 'api-keys',
@@ -35,6 +37,7 @@ export const apiKeys: Bench = {
         env: { DATABASE_URL: await databaseBeside(platform), REDIS_URL: platform.redisUrl },
       }),
     );
+    const plain = stack.use(await startChild({ script: join(import.meta.dirname, 'servers', 'plain-node.ts') }));
     const credentials = (await (await fetch(`${betterAuth.url}/credentials`)).json()) as {
       cookie: string;
       key: string;
@@ -53,6 +56,7 @@ export const apiKeys: Bench = {
         /"email":"bob@example.com"/,
       ],
       [{ name: VERIFY, child: betterAuth }, getRequest('/key', { 'x-api-key': credentials.key }), /"valid":true/],
+      [{ name: CEILING, child: plain }, graphqlRequest(QUERY), /^\{"data":\{"me":\{"id":/],
     ];
     const contenders = asked.map(([contender, request, expected]): Contender => ({
       ...contender,

@@ -100,7 +100,7 @@ function followPolicies(
 }
 
 async function openAdministration(config: Config, { users, roles }: Services): Promise<FirstAdministrator | null> {
-  const password = config.adminPassword?.reveal() ?? randomBytes(15).toString('base64url');
+  const password = config.adminPassword?.reveal() ?? randomBytes(18).toString('base64url');
   const created = await createFirstAdministrator({ users, roles }, { email: config.adminEmail, password }).catch(
     (error: unknown) => {
       if (!(error instanceof Refusal) || error.data.field !== 'password') throw error;

@@ -71,7 +71,7 @@ export function recoverAdministrator(email: string, env: Environment): Promise<R
   });
 }
 
-const oneTimePassword = (): string => randomBytes(15).toString('base64url');
+const oneTimePassword = (): string => randomBytes(18).toString('base64url');
 
 const shown = (password: string): string => `  The password, shown this once: ${password}`;
 

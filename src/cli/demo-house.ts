@@ -12,7 +12,7 @@ import { Instance } from './demo-instance.ts';
 
 const POLICIES = join(import.meta.dirname, '../../policies');
 
-export const ALICE = { email: 'alice@example.com', password: randomBytes(15).toString('base64url') };
+export const ALICE = { email: 'alice@example.com', password: randomBytes(18).toString('base64url') };
 
 /** Two instances over one database of their own, all of it thrown away in the end. */
 export class House {

@@ -10,7 +10,7 @@ export interface Person {
   readonly refreshToken: string;
 }
 
-export const BOB = { email: 'bob@example.com', password: randomBytes(15).toString('base64url') };
+export const BOB = { email: 'bob@example.com', password: randomBytes(18).toString('base64url') };
 
 export const short = (secret: string): string => `${secret.slice(0, 8)}…`;
 

@@ -61,7 +61,7 @@ describe('enrolling', () => {
     expect(data?.confirmTotpEnrollment.receipt).toEqual(IN_FORCE);
     expect(new Set(data?.confirmTotpEnrollment.recoveryCodes).size).toBe(10);
     for (const code of data?.confirmTotpEnrollment.recoveryCodes ?? []) {
-      expect(code).toMatch(/^([0-9a-hjkmnp-tv-z]{5}-){3}[0-9a-hjkmnp-tv-z]{5}$/);
+      expect(code).toMatch(/^([0-9a-hjkmnp-tv-z]{7}-){3}[0-9a-hjkmnp-tv-z]{7}$/);
     }
     for (const instance of INSTANCES) {
       expect((await castellans.ask(ME, { token: bob.accessToken, instance })).data).toEqual({

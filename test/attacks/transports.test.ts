@@ -10,9 +10,9 @@ import { ofType, openSocket } from '../support/socket.ts';
 /** What somebody does to a connection who wants it to cost us, or to show what it should not. */
 
 const PROTECTION = {
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'content-security-policy': "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
-  'strict-transport-security': 'max-age=31536000',
+  'strict-transport-security': 'max-age=31536000; includeSubDomains',
   'x-content-type-options': 'nosniff',
 };
 const ME = '{ me { id } }';

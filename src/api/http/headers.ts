@@ -30,13 +30,13 @@ export function protectedBy(policy: string): Readonly<Record<string, string>> {
   return {
     'content-security-policy': policy,
     'referrer-policy': 'no-referrer',
-    'strict-transport-security': 'max-age=31536000',
+    'strict-transport-security': 'max-age=31536000; includeSubDomains',
     'x-content-type-options': 'nosniff',
   };
 }
 
 /** Those of every answer that is no page. */
-export const PROTECTION = Object.freeze(protectedBy("default-src 'none'; frame-ancestors 'none'"));
+export const PROTECTION = Object.freeze(protectedBy("default-src 'none'; base-uri 'none'; frame-ancestors 'none'"));
 
 /** Whoever stores an answer gives it to others. What may be stored says so itself. */
 export function keepPrivate(server: FastifyInstance): void {
