@@ -17,7 +17,7 @@ import type { Clock } from './kit/clock.ts';
 import { createLog, type Log } from './kit/log.ts';
 import type { Metrics } from './kit/metrics.ts';
 
-export { publishedSdl, readSchemaText } from './api/graphql/sdl.ts';
+export { AUTH_MEANS, publishedSdl, readSchemaText } from './api/graphql/sdl.ts';
 export type { Overrides } from './app/foundation.ts';
 
 export interface FirstAdministrator {

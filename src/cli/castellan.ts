@@ -45,7 +45,7 @@ program
   .command('sdl')
   .description('print the schema of the subgraph')
   .option(
-    '--auth <none|policies>',
+    '--auth <none|policies|scopes>',
     'none leaves out the directives that say who may ask for what, policies adds @policy',
   )
   .action(({ auth }: { readonly auth?: string }) => report(async () => (await import('./sdl.ts')).printableSdl(auth)));

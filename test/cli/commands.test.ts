@@ -119,13 +119,14 @@ describe('castellan', () => {
   });
 
   test('sdl --auth says how much of who may ask for what is in it', async () => {
-    const [none, policies, wrong] = await Promise.all(
-      ['none', 'policies', 'everything'].map((auth) => castellan(['sdl', '--auth', auth])),
+    const [none, policies, scopes, wrong] = await Promise.all(
+      ['none', 'policies', 'scopes', 'everything'].map((auth) => castellan(['sdl', '--auth', auth])),
     );
     expect(none?.code).toBe(0);
     expect(none?.stdout).toMatch(/^ {2}signOut: SignOutPayload!$/m);
     expect(none?.stdout).not.toMatch(/@(authenticated|policy)/);
     expect(policies?.stdout).toContain('policy: Policy! @authenticated @policy(policies: [["policy:read"]])');
+    expect(scopes?.stdout).toContain('policy: Policy! @authenticated @requiresScopes(scopes: [["policy:read"]])');
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('--auth can be none') });
   });
 

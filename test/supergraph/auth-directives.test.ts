@@ -17,7 +17,14 @@ import {
   print,
 } from 'graphql';
 import { createSchema } from '../../src/api/graphql/schema.ts';
-import { publishedSdl, readSchemaText, withAuth, withoutAuth, withPolicies } from '../../src/api/graphql/sdl.ts';
+import {
+  publishedSdl,
+  readSchemaText,
+  withAuth,
+  withoutAuth,
+  withPolicies,
+  withScopes,
+} from '../../src/api/graphql/sdl.ts';
 import { type Answer, type Castellans, startCastellans } from '../support/castellan.ts';
 import { addGateway } from '../support/gateway-key.ts';
 import { openStream } from '../support/event-stream.ts';
@@ -100,13 +107,17 @@ describe('@policy', () => {
     expect(await codesWith([permission])).not.toContain('FORBIDDEN');
   });
 
-  test('is published when it is asked for, and @requiresScopes never', () => {
+  test('is published when it is asked for, and @requiresScopes says the same', () => {
     const plain = readSchemaText();
     expect(publishedSdl(plain, 'policies')).toBe(withPolicies(plain));
     expect(publishedSdl(plain, undefined)).not.toContain('@policy');
     expect(publishedSdl(plain, 'none')).toBe(withoutAuth(withPolicies(plain)));
     expect(publishedSdl(plain, ['none'])).toBeNull();
-    expect(withPolicies(plain)).not.toContain('requiresScopes');
+    expect(publishedSdl(plain, 'scopes')).toBe(withScopes(plain));
+    expect(withScopes(plain).replaceAll('@requiresScopes(scopes:', '@policy(policies:')).toBe(
+      withPolicies(plain).replaceAll('"@policy"', '"@requiresScopes"'),
+    );
+    expect(publishedSdl(plain, 'none')).toBe(withoutAuth(withScopes(plain)));
   });
 });
 

@@ -4,7 +4,7 @@ import { composeServices as composeWithGuild } from '@theguild/federation-compos
 import { federateSubgraphs, ROUTER_COMPATIBILITY_VERSION_ONE } from '@wundergraph/composition';
 import { type DocumentNode, parse, printSchema } from 'graphql';
 import { DOCUMENTS_SDL } from '../../examples/documents/schema.ts';
-import { readSchemaText, withAuth, withPolicies } from '../../src/api/graphql/sdl.ts';
+import { readSchemaText, withAuth, withPolicies, withScopes } from '../../src/api/graphql/sdl.ts';
 
 interface Subgraph {
   readonly name: string;
@@ -22,6 +22,7 @@ const OURS = { name: 'castellan', url: 'http://localhost:4001/graphql', typeDefs
 /** As gateways get it that go by the directives. */
 const MARKED = { ...OURS, typeDefs: parse(withAuth(readSchemaText())) };
 const WITH_POLICIES = { ...OURS, typeDefs: parse(withPolicies(readSchemaText())) };
+const WITH_SCOPES = { ...OURS, typeDefs: parse(withScopes(readSchemaText())) };
 const DOCUMENTS = { name: 'documents', url: 'http://localhost:4002/', typeDefs: parse(DOCUMENTS_SDL) };
 
 /** Each accepts something else, and every gateway uses one of them. */
@@ -61,6 +62,15 @@ test.each(COMPOSERS.slice(0, 2))(
     expect(sdl).toMatch(/^ {2}signingKeys: \[SigningKey!\]!?.*@policy\(policies: \[\["signingKey:read"\]\]\)/m);
   },
 );
+
+test.each(COMPOSERS)('with scopes it composes as well under the composer of %s', (_, compose) => {
+  expect(compose([WITH_SCOPES, DOCUMENTS]).problems).toEqual([]);
+});
+
+test.each(COMPOSERS.slice(0, 2))('scopes stay where they are under the composer of %s', (_, compose) => {
+  const { sdl } = compose([WITH_SCOPES, DOCUMENTS]);
+  expect(sdl).toMatch(/^ {2}signingKeys: \[SigningKey!\]!?.*@requiresScopes\(scopes: \[\["signingKey:read"\]\]\)/m);
+});
 
 test('the composer of WunderGraph knows no @policy, and says so', () => {
   const { problems } = composeWithWunderGraph([WITH_POLICIES, DOCUMENTS]);

@@ -97,21 +97,31 @@ export function withAuth(sdl: string): string {
 
 /**
  * And with `@policy` on what needs a permission whatever it is about, named as the policy names it, for gateways that ask somebody
- * what to make of that. There is no `@requiresScopes`: it goes by claims of a token, and ours say nothing about rights.
+ * what to make of that.
  */
-export function withPolicies(sdl: string): string {
+export const withPolicies = (sdl: string): string => withPermissions(sdl, 'policy', 'policies');
+
+/** The same with `@requiresScopes`, for gateways that are told the permissions of whoever asks: our tokens do not name them. */
+export const withScopes = (sdl: string): string => withPermissions(sdl, 'requiresScopes', 'scopes');
+
+function withPermissions(sdl: string, name: string, argument: string): string {
   return print(
-    marked(parse(withAuth(sdl)), ['@policy'], (field) => {
+    marked(parse(withAuth(sdl)), [`@${name}`], (field) => {
       const permission = PERMISSIONS.get(field);
-      return permission === undefined ? [] : [directive('policy', listOf(listOf(stringOf(permission))), 'policies')];
+      return permission === undefined ? [] : [directive(name, listOf(listOf(stringOf(permission))), argument)];
     }),
   );
 }
+
+/** What may be asked for. */
+export const AUTH_MEANS =
+  'none, which leaves its directives out, policies, which adds @policy, or scopes, which adds @requiresScopes';
 
 /** What is published when asked for with this; null where that means nothing. */
 export function publishedSdl(sdl: string, auth: unknown): string | null {
   if (auth === undefined) return withAuth(sdl);
   if (auth === 'policies') return withPolicies(sdl);
+  if (auth === 'scopes') return withScopes(sdl);
   return auth === 'none' ? withoutAuth(sdl) : null;
 }
 

@@ -5,7 +5,7 @@ import type { Limits } from '../../kit/limits.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { Secret } from '../../kit/secret.ts';
-import { publishedSdl } from '../graphql/sdl.ts';
+import { AUTH_MEANS, publishedSdl } from '../graphql/sdl.ts';
 import { keepPrivate, refuseEncodings } from './headers.ts';
 import { refuse } from './graphql-route.ts';
 
@@ -104,8 +104,7 @@ export function createServer({
     if (!(await showsSdl(request))) return reply.callNotFound();
     const published = publishedSdl(sdl, auth);
     if (published !== null) return reply.type('text/plain; charset=utf-8').send(published);
-    const message = 'auth can be none, which leaves its directives out, or policies, which adds @policy.';
-    return refuse(reply, badInput('auth', message), { logger });
+    return refuse(reply, badInput('auth', `auth can be ${AUTH_MEANS}.`), { logger });
   });
 
   return server;
