@@ -46,7 +46,7 @@ program
   .description('print the schema of the subgraph')
   .option(
     '--auth <none|policies|scopes>',
-    'none leaves out the directives that say who may ask for what, policies adds @policy',
+    'none leaves out the directives that say who may ask for what, policies adds @policy, scopes @requiresScopes',
   )
   .action(({ auth }: { readonly auth?: string }) => report(async () => (await import('./sdl.ts')).printableSdl(auth)));
 
