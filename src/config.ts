@@ -56,6 +56,8 @@ export interface Config {
   readonly limits: Limits;
   /** How many operations a user may begin, and one network from which nobody in particular asks; no rates are no limit. */
   readonly userRates: readonly Rate[];
+  /** The file of the only documents that are answered, but for those of trusted gateways; null where any are. */
+  readonly trustedDocuments: string | null;
   readonly anonymousRates: readonly Rate[];
   /** How many operations may begin with one API key, and with all keys of one owner. */
   readonly keyRates: readonly Rate[];
@@ -256,6 +258,7 @@ const environment = z.object({
   SOCKETS_PER_USER: between(1, 100_000).default(LIMITS.sockets.perUser),
   SOCKETS_PER_ADDRESS: between(1, 100_000).default(LIMITS.sockets.perAddress),
   EXPLORER: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
+  TRUSTED_DOCUMENTS: z.string().optional(),
   INTROSPECTION: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
   SESSION_PROFILE: z.enum(SESSION_LEVELS, { error: `must be one of ${SESSION_LEVELS.join(', ')}` }).default('aal1'),
   SESSIONS_PER_USER: z
@@ -343,6 +346,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     anonymousRates: data.RATE_LIMIT_ANONYMOUS,
     keyRates: data.RATE_LIMIT_KEYS,
     ownerRates: data.RATE_LIMIT_OWNERS,
+    trustedDocuments: data.TRUSTED_DOCUMENTS ?? null,
     securityThresholds: data.SECURITY_THRESHOLDS,
     metricsToken: secretOrNull(data.METRICS_TOKEN),
     otlpEndpoint: secretOrNull(data.OTEL_EXPORTER_OTLP_ENDPOINT),
@@ -372,7 +376,7 @@ function limitsOf(data: z.infer<typeof environment>, production: boolean): Limit
   const sockets = { ...LIMITS.sockets, perUser: data.SOCKETS_PER_USER, perAddress: data.SOCKETS_PER_ADDRESS };
   return Object.freeze({
     ...LIMITS,
-    documents: Object.freeze({ ...data.LIMITS, introspection }),
+    documents: Object.freeze({ ...data.LIMITS, introspection, anyDocument: data.TRUSTED_DOCUMENTS === undefined }),
     gatewayDocuments: data.GATEWAY_LIMITS,
     sockets: Object.freeze(sockets),
   });

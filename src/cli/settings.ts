@@ -100,6 +100,11 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ limits: { sockets } }) => String(sockets.perUser),
   },
   {
+    variable: 'TRUSTED_DOCUMENTS',
+    purpose: 'the file of the only documents that are answered, but for those of trusted gateways',
+    show: ({ trustedDocuments }) => trustedDocuments ?? 'none: any document is answered',
+  },
+  {
     variable: 'SOCKETS_PER_ADDRESS',
     purpose: 'how many WebSockets from one network an instance holds',
     show: ({ limits: { sockets } }) => String(sockets.perAddress),
