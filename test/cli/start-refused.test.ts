@@ -141,7 +141,11 @@ test('where no policy is in force yet, says where a file of it is broken, and do
 });
 
 test('says in one line that the database cannot be reached, without its password', async () => {
-  const env = { DATABASE_URL: 'postgres://castellan:hunter2@127.0.0.1:1/castellan', POLICIES_DIR: 'policies' };
+  const env = {
+    DATABASE_URL: 'postgres://castellan:hunter2@127.0.0.1:1/castellan',
+    DATABASE_WAIT_SECONDS: '0',
+    POLICIES_DIR: 'policies',
+  };
   const { code, stderr } = await start(env).ended;
   expect({ code, stderr }).toEqual({
     code: 1,

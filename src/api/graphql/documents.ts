@@ -182,7 +182,8 @@ export class Documents {
 }
 
 function isCalled({ name, operation }: OperationDefinitionNode, said: { name: string; type: string }): boolean {
-  return name?.value === said.name && String(operation) === said.type;
+  const type: string = operation;
+  return name?.value === said.name && type === said.type;
 }
 
 /** Whether these variables make it cost more than is allowed, and of what. */
