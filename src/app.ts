@@ -3,6 +3,7 @@ import type { Services } from './api/graphql/context.ts';
 import type { Documents } from './api/graphql/documents.ts';
 import { startAuthority } from './app/authority.ts';
 import { Cleanup } from './app/cleanup.ts';
+import { openDocuments } from './app/documents.ts';
 import { openDoors } from './app/doors.ts';
 import { type Overrides, openFoundation } from './app/foundation.ts';
 import { createUseCases } from './app/use-cases.ts';
@@ -55,12 +56,14 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
 }
 
 async function build(config: Config, overrides: Overrides, logger: Log, cleanup: Cleanup): Promise<App> {
+  // First: whoever mistyped a document need not wait for a database.
+  const asking = await openDocuments(config);
   const foundation = await openFoundation(config, overrides, logger, cleanup);
   const { clock, metrics, database } = foundation;
   const parts = await startAuthority(foundation);
   const { errands, ...services } = await createUseCases(foundation, parts);
   metrics.counter('errands_abandoned_total', 'Mails and requests that were given up.', () => errands.abandoned);
-  const { url, documents, leave } = await openDoors(foundation, parts, services);
+  const { url, documents, leave } = await openDoors(foundation, parts, services, asking);
   if (config.policiesWatched && overrides.policyFiles === undefined)
     followPolicies(config, services.policyFiles, clock, logger, cleanup);
   // Last of what may fail: the one-time password exists nowhere but in the answer.

@@ -20,6 +20,8 @@ export interface Config {
   readonly preparedStatements: boolean;
   /** How many connections to PostgreSQL this instance opens at most. */
   readonly databasePoolMax: number;
+  /** How long a start waits for a server that is not there. */
+  readonly databaseWaitSeconds: number;
   /** A server, a cluster or sentinels, as `parseRedisUrl` reads it. Null uses the in-process stand-in, which serves one instance. */
   readonly redisUrl: Secret | null;
   /** Where the embedded server and generated secrets live. */
@@ -54,6 +56,8 @@ export interface Config {
   /** Whether a browser that opens /graphql gets a page to ask from. */
   readonly explorer: boolean;
   readonly limits: Limits;
+  /** The file of the only documents that are answered, but for those of trusted gateways; null where any are. */
+  readonly trustedDocuments: string | null;
   /** How many operations a user may begin, and one network from which nobody in particular asks; no rates are no limit. */
   readonly userRates: readonly Rate[];
   readonly anonymousRates: readonly Rate[];
@@ -236,6 +240,7 @@ const environment = z.object({
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
   DATABASE_PREPARED_STATEMENTS: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   DATABASE_POOL_MAX: between(2, 1_000).default(10),
+  DATABASE_WAIT_SECONDS: between(0, 600).default(15),
   REDIS_URL: redis.optional(),
   CASTELLAN_DIR: z.string().min(1, { error: 'must name a folder' }).default('.castellan'),
   POLICIES_DIR: z.string().min(1, { error: 'must name a folder' }).default('policies'),
@@ -253,6 +258,7 @@ const environment = z.object({
   TRUSTED_PROXIES: list.pipe(z.array(range)).default([]),
   LIMITS: documentLimits(LIMITS.documents),
   GATEWAY_LIMITS: documentLimits(LIMITS.gatewayDocuments),
+  TRUSTED_DOCUMENTS: z.string().optional(),
   SOCKETS_PER_USER: between(1, 100_000).default(LIMITS.sockets.perUser),
   SOCKETS_PER_ADDRESS: between(1, 100_000).default(LIMITS.sockets.perAddress),
   EXPLORER: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
@@ -317,6 +323,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     databaseUrl: secretOrNull(data.DATABASE_URL),
     preparedStatements: data.DATABASE_PREPARED_STATEMENTS === 'on',
     databasePoolMax: data.DATABASE_POOL_MAX,
+    databaseWaitSeconds: data.DATABASE_WAIT_SECONDS,
     redisUrl: secretOrNull(data.REDIS_URL),
     dataDir: data.CASTELLAN_DIR,
     policiesDir: data.POLICIES_DIR,
@@ -339,6 +346,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     accountRequestsPerAddress: 20,
     explorer: !production && data.EXPLORER !== 'off',
     limits: limitsOf(data, production),
+    trustedDocuments: data.TRUSTED_DOCUMENTS ?? null,
     userRates: data.RATE_LIMIT_USERS,
     anonymousRates: data.RATE_LIMIT_ANONYMOUS,
     keyRates: data.RATE_LIMIT_KEYS,
@@ -372,7 +380,7 @@ function limitsOf(data: z.infer<typeof environment>, production: boolean): Limit
   const sockets = { ...LIMITS.sockets, perUser: data.SOCKETS_PER_USER, perAddress: data.SOCKETS_PER_ADDRESS };
   return Object.freeze({
     ...LIMITS,
-    documents: Object.freeze({ ...data.LIMITS, introspection }),
+    documents: Object.freeze({ ...data.LIMITS, introspection, anyDocument: data.TRUSTED_DOCUMENTS === undefined }),
     gatewayDocuments: data.GATEWAY_LIMITS,
     sockets: Object.freeze(sockets),
   });

@@ -1,8 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { createApollo } from '../api/graphql/apollo.ts';
 import type { Services } from '../api/graphql/context.ts';
-import { Documents } from '../api/graphql/documents.ts';
-import { createSchema } from '../api/graphql/schema.ts';
 import { readSchemaText } from '../api/graphql/sdl.ts';
 import { addCors } from '../api/http/cors.ts';
 import { EventStreams } from '../api/http/event-streams.ts';
@@ -21,6 +19,7 @@ import { Origins } from '../api/http/origins.ts';
 import { createServer } from '../api/http/server.ts';
 import { serveSockets } from '../api/ws/sockets.ts';
 import type { AuthorityParts } from '../app/authority.ts';
+import type { Asking } from '../app/documents.ts';
 import type { Foundation } from '../app/foundation.ts';
 
 /** Opens HTTP, WebSocket and server-sent events, and listens. */
@@ -28,10 +27,9 @@ export async function openDoors(
   { config, metrics, logger, cleanup }: Foundation,
   { keyRing }: Pick<AuthorityParts, 'keyRing'>,
   services: Services,
+  { schema, documents }: Asking,
 ) {
   const { health, policyFiles } = services;
-  const schema = createSchema();
-  const documents = new Documents(schema);
   const { introspection } = config.limits.documents;
   const leaving = { now: false };
   const server = createServer({

@@ -64,7 +64,12 @@ const isGiven = (env: Environment, variable: string): boolean => (env[variable] 
 const modeOf = (env: Environment): string => (env['NODE_ENV'] === 'production' ? 'production' : 'development');
 
 function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<readonly SettingProblem[]>[] {
-  const checks = { POLICIES_DIR: checkPolicies, DATABASE_URL: checkDatabase, REDIS_URL: checkRedis };
+  const checks = {
+    POLICIES_DIR: checkPolicies,
+    DATABASE_URL: checkDatabase,
+    REDIS_URL: checkRedis,
+    TRUSTED_DOCUMENTS: checkTrusted,
+  };
   return Object.entries(checks)
     .filter(([variable]) => !wrong.has(variable))
     .map(async ([variable, check]) => {
@@ -80,6 +85,20 @@ async function checkPolicies({ policiesDir }: Config): Promise<readonly string[]
   } catch (error) {
     if (error instanceof PolicyError) return [`has policy files with problems:\n${error.message}`];
     return ['is a folder that cannot be read'];
+  }
+}
+
+async function checkTrusted({ trustedDocuments, limits, production }: Config): Promise<readonly string[]> {
+  if (trustedDocuments === null) return [];
+  // Only now: it is all of GraphQL.
+  const { openDocuments } = await import('../app/documents.ts');
+  const documents = { ...limits.documents, introspection: limits.documents.introspection && !production };
+  try {
+    await openDocuments({ trustedDocuments, limits: { ...limits, documents } });
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map(({ message }) => message);
+    throw error;
   }
 }
 

@@ -41,6 +41,11 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ databasePoolMax }) => String(databasePoolMax),
   },
   {
+    variable: 'DATABASE_WAIT_SECONDS',
+    purpose: 'how long a start waits for a PostgreSQL that is not there yet',
+    show: ({ databaseWaitSeconds }) => String(databaseWaitSeconds),
+  },
+  {
     variable: 'REDIS_URL',
     purpose:
       'Redis, which several instances need: a server, the nodes of a cluster, or sentinels; without it a stand-in',
@@ -93,6 +98,11 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'GATEWAY_LIMITS',
     purpose: 'the same for gateways that are trusted',
     show: ({ limits: { gatewayDocuments } }) => shownLimits(gatewayDocuments),
+  },
+  {
+    variable: 'TRUSTED_DOCUMENTS',
+    purpose: 'the file of the only documents that are answered, but for those of trusted gateways',
+    show: ({ trustedDocuments }) => trustedDocuments ?? 'none: any document is answered',
   },
   {
     variable: 'SOCKETS_PER_USER',

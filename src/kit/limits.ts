@@ -24,6 +24,8 @@ export interface DocumentLimits {
   readonly representations: number;
   /** Whether it may ask for the schema. */
   readonly introspection: boolean;
+  /** Whether it may be any document, and not only one of those that are trusted. */
+  readonly anyDocument: boolean;
 }
 
 export interface SocketLimits {
@@ -71,6 +73,7 @@ const DOCUMENTS: DocumentLimits = Object.freeze({
   cost: 5_000,
   representations: 500,
   introspection: true,
+  anyDocument: true,
 });
 
 const GATEWAY_DOCUMENTS: DocumentLimits = Object.freeze({
@@ -86,6 +89,7 @@ const GATEWAY_DOCUMENTS: DocumentLimits = Object.freeze({
   cost: 50_000,
   representations: 5_000,
   introspection: true,
+  anyDocument: true,
 });
 
 export const LIMITS: Limits = Object.freeze({
@@ -111,9 +115,11 @@ export const LIMITS: Limits = Object.freeze({
 });
 
 /** The limits of documents that have a number and a name. */
-export type LimitName = Exclude<keyof DocumentLimits, 'introspection'>;
+export type LimitName = Exclude<keyof DocumentLimits, 'introspection' | 'anyDocument'>;
 
-export const LIMIT_NAMES = Object.keys(DOCUMENTS).filter((name) => name !== 'introspection') as readonly LimitName[];
+export const LIMIT_NAMES = Object.entries(DOCUMENTS)
+  .filter(([, value]) => typeof value === 'number')
+  .map(([name]) => name) as readonly LimitName[];
 
 /**
  * These limits with some of them changed.

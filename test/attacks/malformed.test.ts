@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
+import { ConfigError, readConfig } from '../../src/config.ts';
 import { parseCursor } from '../../src/domain/pages.ts';
 import { Refusal } from '../../src/domain/refusals.ts';
 import { LIMITS } from '../../src/kit/limits.ts';
@@ -17,7 +18,8 @@ const SEED = Number(process.env['MALFORMED_SEED'] ?? 1);
 const HTTP_CASES = Math.round(CASES * 0.2);
 const OPERATION_CASES = Math.round(CASES * 0.28);
 const FRAME_CASES = Math.round(CASES * 0.02);
-const CURSOR_CASES = CASES - HTTP_CASES - OPERATION_CASES - FRAME_CASES;
+const CONFIGURATION_CASES = Math.round(CASES * 0.1);
+const CURSOR_CASES = CASES - HTTP_CASES - OPERATION_CASES - FRAME_CASES - CONFIGURATION_CASES;
 const AT_ONCE = 8;
 const HEADER = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** What a socket that was sent nonsense may be closed with. */
@@ -33,6 +35,32 @@ const DOCUMENTS = [
   'mutation ($input: UpdateUserInput!) { updateUser(input: $input) { position } }',
   'query Q($s: Boolean = true) { me @include(if: $s) { id } scopes(first: 1, filter: { within: "acme" }) { edges { cursor } } }',
 ] as const;
+
+/** Settings that production starts with. What is secret in them is in no message. */
+const SECRET = 'hunter2';
+const SETTINGS: Readonly<Record<string, string>> = {
+  NODE_ENV: 'production',
+  HOST: '0.0.0.0',
+  PORT: '4001',
+  DATABASE_URL: `postgres://castellan:${SECRET}@db.example.com/castellan?sslmode=verify-full`,
+  DATABASE_POOL_MAX: '20',
+  REDIS_URL: `rediss://:${SECRET}@a.example.com:7000,rediss://:${SECRET}@b.example.com:7000`,
+  KEY_ENCRYPTION_KEY: `${SECRET.repeat(5)},${SECRET.repeat(6)}`,
+  ISSUER: 'https://castellan.example.com',
+  AUDIENCE: 'example',
+  ADMIN_EMAIL: 'admin@example.com',
+  ADMIN_PASSWORD: SECRET.repeat(3),
+  ALLOWED_ORIGINS: 'https://a.example.com,https://b.example.com',
+  CALLBACK_ORIGINS: 'https://router.example.com',
+  TRUSTED_PROXIES: '10.0.0.0/8,fd00::/32',
+  LIMITS: 'depth=15,cost=8000',
+  RATE_LIMIT_KEYS: '100/10s,10000/1h',
+  SECURITY_THRESHOLDS: 'read.denied=50/5m,sign_in.stuffing=off',
+  SMTP_URL: `smtps://castellan:${SECRET}@mail.example.com`,
+  MAIL_FROM: 'Castellan <castellan@example.com>',
+  AUDIT_SINK_URL: 'https://logs.example.com/in',
+  METRICS_TOKEN: SECRET.repeat(3),
+};
 
 let castellans: Castellans;
 let alice: SignedInUser;
@@ -129,7 +157,7 @@ async function overHttp(random: Random, count: number): Promise<readonly object[
 }
 
 test(
-  `${CASES} malformed requests, tokens, cursors, operations and frames cause no fault, and nothing is kept of them`,
+  `${CASES} malformed requests, tokens, cursors, operations, frames and configurations cause no fault, and nothing is kept of them`,
   async () => {
     const collectGarbage = garbageCollector();
     const heap = (): number => {
@@ -142,6 +170,7 @@ test(
     const wrong = [
       ...warmUp,
       ...asCursors(random, CURSOR_CASES),
+      ...asConfigurations(random, CONFIGURATION_CASES),
       ...(await overHttp(random, HTTP_CASES / 2)),
       ...(await overWebSocket(random, OPERATION_CASES / 2)),
       ...(await asFrames(random, FRAME_CASES)),
@@ -201,6 +230,26 @@ function asCursors(random: Random, count: number): readonly object[] {
       if (typeof id !== 'string' || typeof place !== 'string') wrong.push({ forged });
     } catch (error) {
       if (!(error instanceof Refusal)) wrong.push({ forged, error: String(error) });
+    }
+  }
+  return wrong;
+}
+
+/** Settings that are refused by name, or taken: whatever they are, nothing fails over them, and no secret is repeated. */
+function asConfigurations(random: Random, count: number): readonly object[] {
+  const wrong: object[] = [];
+  const names = Object.keys(SETTINGS);
+  for (let n = 0; n < count; n += 1) {
+    const env = { ...SETTINGS };
+    for (let changes = Math.floor(random() * 3); changes >= 0; changes -= 1) {
+      const name = names[Math.floor(random() * names.length)] ?? '';
+      env[name] = mangled(random, env[name] ?? '');
+    }
+    try {
+      readConfig(env);
+    } catch (error) {
+      const isFine = error instanceof ConfigError && error.problems.every(({ variable }) => variable in env);
+      if (!isFine || error.message.includes(SECRET)) wrong.push({ env, error: String(error) });
     }
   }
   return wrong;

@@ -31,7 +31,7 @@ function production(databaseUrl: string): NodeJS.ProcessEnv {
 
 const saying = (setting: string): string => `DATABASE_URL must name a server that has ${setting} on in production`;
 
-test('a start in production asks PostgreSQL, and names what a crash would take back; so does castellan doctor', async () => {
+test('AC-79: a start in production asks PostgreSQL, and names what a crash would take back; so does castellan doctor', async () => {
   const { pathname } = new URL(database.url);
   await runOn(database.url, `alter database "${pathname.slice(1)}" set synchronous_commit = off`);
   const env = production(database.url);
@@ -61,7 +61,11 @@ test('a server that takes connections and never answers is given up, by a start 
   const silent = createServer().listen(0, '127.0.0.1');
   await once(silent, 'listening');
   const { port } = silent.address() as AddressInfo;
-  const env = { DATABASE_URL: `postgres://castellan:hunter2@127.0.0.1:${port}/castellan`, PORT: '0' };
+  const env = {
+    DATABASE_URL: `postgres://castellan:hunter2@127.0.0.1:${port}/castellan`,
+    DATABASE_WAIT_SECONDS: '0',
+    PORT: '0',
+  };
   const ends = await Promise.all([node(['src/main.ts'], env).ended, castellan(['migrate'], env)]);
   for (const { code, stderr } of ends) {
     expect({ code, stderr }).toEqual({ code: 1, stderr: 'DATABASE_URL cannot be used: it does not answer.\n' });

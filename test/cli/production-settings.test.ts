@@ -51,13 +51,13 @@ const REFUSED: readonly (readonly [what: string, variable: string, value: string
   ['a gateway without https', 'CALLBACK_ORIGINS', 'http://router.example.com'],
 ];
 
-describe('production does not start with', () => {
+describe('AC-79: production does not start with', () => {
   test.each(REFUSED)('%s', (_, variable, value) => {
     expect(problemsOf({ ...GOOD, [variable]: value })).toEqual([variable]);
   });
 });
 
-test('all of them are named at once, by a start and by castellan doctor', async () => {
+test('AC-79: all of them are named at once, by a start and by castellan doctor', async () => {
   const wrong = Object.fromEntries(REFUSED.map(([, variable, value]) => [variable, value ?? '']));
   const variables = [...new Set(REFUSED.map(([, variable]) => variable))];
   const given = { ...wrong, NODE_ENV: 'production' };
@@ -80,7 +80,7 @@ test.each([
   expect(problemsOf({ ...GOOD, ...given })).toEqual([]);
 });
 
-test('what nobody can set is within what would be refused', () => {
+test('AC-79: what nobody can set is within what would be refused', () => {
   const config = readConfig(GOOD);
   expect(config.accessTokenSeconds).toBeLessThanOrEqual(300);
   expect(config.refreshGraceSeconds).toBeLessThanOrEqual(60);

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { createDatabase } from '../support/database.ts';
-import { makeFolder, node, processesOf, type Running, STARTS_MS } from './running.ts';
+import { castellan, makeFolder, node, processesOf, type Running, STARTS_MS } from './running.ts';
 
 jest.setTimeout(STARTS_MS);
 
@@ -91,6 +91,19 @@ test('says that ADMIN_PASSWORD is easy to guess, without it, and does not start'
   await database.drop();
 });
 
+test('names the documents of TRUSTED_DOCUMENTS that cannot be answered, and does not start; so says castellan doctor', async () => {
+  const path = join(folder.path, 'documents.json');
+  await writeFile(path, JSON.stringify({ 'me-1': '{ me { id } }', 'me-2': '{ me { nothing } }' }));
+  const env = { TRUSTED_DOCUMENTS: path, CASTELLAN_DIR: join(folder.path, 'data') };
+  const [started, doctor] = await Promise.all([start(env).ended, castellan(['doctor'], env)]);
+  expect([started.code, started.stdout, doctor.code]).toEqual([1, '', 1]);
+  const words = 'TRUSTED_DOCUMENTS lists documents that could never be answered:\n    document (me-2): Cannot query';
+  expect(started.stderr).toContain(`  ${words}`);
+  expect(doctor.stdout).toContain(words);
+  for (const said of [started.stderr, doctor.stdout]) expect(said).not.toContain('me-1');
+  expect(processesOf(folder.path)).toEqual([]);
+});
+
 test.each([
   ['http://redis.example', 'must start with redis://, rediss://, redis+sentinel:// or rediss+sentinel://'],
   ['redis://:hunter2@h/x', 'must be of the form redis'],
@@ -128,7 +141,11 @@ test('where no policy is in force yet, says where a file of it is broken, and do
 });
 
 test('says in one line that the database cannot be reached, without its password', async () => {
-  const env = { DATABASE_URL: 'postgres://castellan:hunter2@127.0.0.1:1/castellan', POLICIES_DIR: 'policies' };
+  const env = {
+    DATABASE_URL: 'postgres://castellan:hunter2@127.0.0.1:1/castellan',
+    DATABASE_WAIT_SECONDS: '0',
+    POLICIES_DIR: 'policies',
+  };
   const { code, stderr } = await start(env).ended;
   expect({ code, stderr }).toEqual({
     code: 1,

@@ -83,6 +83,14 @@ export const DOORS: readonly Control[] = [
     title: 'sees the schema where others do not',
   },
   {
+    name: 'trusted-documents',
+    file: 'src/api/graphql/documents.ts',
+    find: 'if (trusted === undefined && !limits.anyDocument) {',
+    replace: 'if (false) {',
+    test: 'test/api/trusted-documents.test.ts',
+    title: 'every other is refused with FORBIDDEN before it is parsed, whatever it is called',
+  },
+  {
     name: 'masked-faults',
     file: 'src/api/graphql/errors.ts',
     find: 'return { message: `Something went wrong on our side (${id}).`,',

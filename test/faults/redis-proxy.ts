@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { createCutter } from '../support/resp.ts';
 
 export interface RedisProxy {
   readonly url: string;
@@ -17,7 +18,7 @@ export async function startRedisProxy(redisUrl: string): Promise<RedisProxy> {
   let lost = 0;
   const server = createServer((client) => {
     const redis = connect({ host: hostname, port: Number(port) });
-    const filter = createFilter();
+    const cut = createCutter();
     for (const [socket, other] of [
       [client, redis],
       [redis, client],
@@ -31,7 +32,7 @@ export async function startRedisProxy(redisUrl: string): Promise<RedisProxy> {
     }
     client.on('data', (chunk) => redis.write(chunk));
     redis.on('data', (chunk) => {
-      for (const reply of filter(chunk)) {
+      for (const reply of cut(chunk)) {
         if (!proxy.deaf || !isMessage(reply)) client.write(reply);
         else lost += 1;
       }
@@ -54,34 +55,6 @@ export async function startRedisProxy(redisUrl: string): Promise<RedisProxy> {
     },
   };
   return proxy;
-}
-
-/** Cuts a stream into whole replies, whatever chunks it comes in. */
-function createFilter(): (chunk: Buffer) => readonly Buffer[] {
-  let rest: Buffer = Buffer.alloc(0);
-  return (chunk) => {
-    rest = Buffer.concat([rest, chunk]);
-    const replies: Buffer[] = [];
-    for (let end = endOfReply(rest, 0); end !== null; end = endOfReply(rest, 0)) {
-      replies.push(rest.subarray(0, end));
-      rest = rest.subarray(end);
-    }
-    return replies;
-  };
-}
-
-/** Where the reply that begins at `start` ends; null when it is not all there. */
-function endOfReply(bytes: Buffer, start: number): number | null {
-  const lineEnd = bytes.indexOf('\r\n', start);
-  if (lineEnd < 0) return null;
-  const type = String.fromCharCode(bytes[start] ?? 0);
-  const count = Number(bytes.toString('latin1', start + 1, lineEnd));
-  const next = lineEnd + 2;
-  if (type === '$' && count >= 0) return next + count + 2 <= bytes.length ? next + count + 2 : null;
-  if (type !== '*') return next;
-  let end: number | null = next;
-  for (let element = 0; element < count && end !== null; element += 1) end = endOfReply(bytes, end);
-  return end;
 }
 
 function isMessage(reply: Buffer): boolean {

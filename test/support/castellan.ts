@@ -175,7 +175,8 @@ export async function startCastellans(
   return castellans;
 }
 
-const SIGN_IN = `mutation ($input: SignInInput!) {
+/** How tests sign in. */
+export const SIGN_IN = `mutation ($input: SignInInput!) {
   signIn(input: $input) { ... on SignedIn { accessToken refreshToken session { id } } }
 }`;
 

@@ -6,6 +6,7 @@ import {
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
 import { GraphQLError, Kind, OperationTypeNode, type DocumentNode, type GraphQLSchema } from 'graphql';
 import type { Server } from 'node:http';
+import { REFUSALS, Refusal } from '../../domain/refusals.ts';
 import type { Log } from '../../kit/log.ts';
 import type { OperationContext } from './context.ts';
 import type { Documents } from './documents.ts';
@@ -94,7 +95,9 @@ function readDocuments(documents: Documents, logger: Log): ApolloServerPlugin<Op
         responseForOperation() {
           if (refused.length === 0) return Promise.resolve(null);
           const errors = refused.map((error) => toPublicError(error, logger));
-          const http = { status: 400, headers: new HeaderMap() };
+          const [first] = refused;
+          const code = first?.originalError instanceof Refusal ? first.originalError.code : 'BAD_USER_INPUT';
+          const http = { status: REFUSALS[code].status, headers: new HeaderMap() };
           return Promise.resolve({ http, body: { kind: 'single', singleResult: { errors } } });
         },
       });

@@ -14,11 +14,13 @@ import {
 } from 'graphql';
 import { BoundedMap } from '../../kit/bounded-map.ts';
 import type { DocumentLimits } from '../../kit/limits.ts';
+import type { Refusal } from '../../domain/refusals.ts';
 import { costOf, lengthWith, total, type OperationCost, type Variables } from './costs.ts';
 import { TOO_NESTED } from './errors.ts';
 import { overLimit } from './limits.ts';
 import { type OperationFigure, OperationFigures, rootFieldOf } from './operation-figures.ts';
 import { scan } from './scan.ts';
+import { type AskedDocument, type ListedDocument, TrustedDocuments, untrusted } from './trusted-documents.ts';
 import { tooHeavy, weigh, type Weights } from './weights.ts';
 
 const DOCUMENTS_MAX = 1_000;
@@ -68,6 +70,9 @@ export class Documents {
     weightOf: ({ tokens }) => tokens,
     weightMax: TOKENS_KEPT_MAX,
   });
+  /** What is kept for good: whoever may ask for nothing else asks for these. */
+  readonly #trusted = new Map<string, Known>();
+  #listed = new TrustedDocuments([]);
   /** How it went with what was asked, through whichever door. */
   readonly operations = new OperationFigures();
   #parsed = 0;
@@ -79,7 +84,25 @@ export class Documents {
 
   /** How often a text was parsed and a document validated, and how many are kept. */
   get figures(): { readonly parsed: number; readonly validated: number; readonly kept: number } {
-    return { parsed: this.#parsed, validated: this.#validated, kept: this.#documents.size };
+    return { parsed: this.#parsed, validated: this.#validated, kept: this.#documents.size + this.#trusted.size };
+  }
+
+  /**
+   * Reads these and keeps them for good.
+   * @returns what is wrong with those that could never be answered under these limits, each with what it is called
+   */
+  trust(listed: readonly ListedDocument[], limits: DocumentLimits): readonly string[] {
+    this.#listed = new TrustedDocuments(listed);
+    return listed.flatMap((each) => {
+      const [error] = this.#keep(each, { ...limits, anyDocument: true });
+      return error === undefined ? [] : [`${each.operation?.name ?? 'document'} (${each.id}): ${error.message}`];
+    });
+  }
+
+  /** The text that is asked for, as {@link TrustedDocuments.textOf} where only those are answered. */
+  textOf(asked: AskedDocument, { anyDocument }: DocumentLimits): string | null | Refusal {
+    if (!anyDocument) return this.#listed.textOf(asked);
+    return typeof asked.query === 'string' ? asked.query : null;
   }
 
   /** The operation that a request names, with what its variables make of it; or what is wrong with it. */
@@ -97,8 +120,13 @@ export class Documents {
 
   #read(query: unknown, limits: DocumentLimits): Known | Errors {
     if (typeof query !== 'string') return [new GraphQLError('There is no query.')];
+    const trusted = this.#trusted.get(query);
+    if (trusted === undefined && !limits.anyDocument) {
+      const originalError = untrusted();
+      return [new GraphQLError(originalError.message, { originalError })];
+    }
     try {
-      const known = this.#documents.get(query) ?? this.#learn(query, limits);
+      const known = trusted ?? this.#documents.get(query) ?? this.#learn(query, limits);
       if (!('document' in known)) return known;
       const error = overAny(known, limits);
       return error === null ? known : [error];
@@ -107,6 +135,21 @@ export class Documents {
       if (error instanceof RangeError) return [new GraphQLError(TOO_NESTED)];
       throw error;
     }
+  }
+
+  #keep({ text, operation }: ListedDocument, limits: DocumentLimits): Errors {
+    const known = this.#read(text, limits);
+    if (!('document' in known)) return known;
+    const costs = [...known.costs];
+    if (operation !== null && !costs.some(([each]) => isCalled(each, operation))) {
+      return [new GraphQLError(`There is no ${operation.type} of that name in it.`)];
+    }
+    const dear = costs.map(([, each]) => (each.isFixed ? tooCostly(each, null, limits) : null));
+    const over = dear.find((each) => each !== null);
+    if (over !== undefined) return [over];
+    this.#documents.delete(text);
+    this.#trusted.set(text, known);
+    return [];
   }
 
   #learn(query: string, limits: DocumentLimits): Known | Errors {
@@ -136,6 +179,11 @@ export class Documents {
     this.#documents.set(query, known);
     return known;
   }
+}
+
+function isCalled({ name, operation }: OperationDefinitionNode, said: { name: string; type: string }): boolean {
+  const type: string = operation;
+  return name?.value === said.name && type === said.type;
 }
 
 /** Whether these variables make it cost more than is allowed, and of what. */

@@ -10,7 +10,7 @@ import type { CallbackCalls } from './callback-calls.ts';
 import type { CallbackOrigins } from './callback-origins.ts';
 import { asksForCallback, callbackRequestOf } from './callback-request.ts';
 import { CallbackStream } from './callback-stream.ts';
-import { byGateway } from './gateways.ts';
+import { byGateway, gatewayIn } from './gateways.ts';
 import { requestOf } from './operation-request.ts';
 
 const OPEN_MAX = 10_000;
@@ -47,8 +47,9 @@ export class Callbacks {
   wantedBy(request: FastifyRequest): boolean {
     if (request.method !== 'POST' || !asksForCallback(request)) return false;
     const { documents, services } = this.#parts;
-    // By what trusted gateways may ask: nobody else is called back.
-    const operation = documents.operation(requestOf(request) ?? {}, services.limits.gatewayDocuments);
+    // By what trusted gateways may ask, where one says that it is one: nobody else is called back.
+    const limits = limitsFor({ byGateway: gatewayIn(request.headers) !== null, services });
+    const operation = documents.operation(requestOf(request) ?? {}, limits);
     return 'kind' in operation && operation.kind === 'subscription';
   }
 

@@ -6,6 +6,7 @@ import { admitted } from '../graphql/admission.ts';
 import type { AskedOperation, OperationContext, Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { inTime } from '../graphql/deadlines.ts';
+import { limitsFor } from '../graphql/limits.ts';
 import { demandProven } from '../graphql/places.ts';
 import { noteTurnedAway } from '../graphql/signals.ts';
 import { toPublicError } from '../graphql/errors.ts';
@@ -21,6 +22,7 @@ import { tracing } from '../../kit/tracing.ts';
 import { requestOf } from './operation-request.ts';
 import type { Origins } from './origins.ts';
 import { shedding } from './shedding.ts';
+import { writeOut } from './written-out.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -68,10 +70,12 @@ export function addGraphqlRoute(
     try {
       if (callbacks.wantedBy(request)) callback = await callbacks.admit(request);
       context = contextNow(request, services) ?? (await contextOf(request, services, origins));
+      const untrusted = writeOut(request, documents, limitsFor(context));
       const asked = admitted(context, askedBy(request));
       const allowance = asked !== null && 'then' in asked ? await asked : asked;
       limits = limitHeaders(allowance);
       if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
+      if (untrusted !== null) throw untrusted;
       if (context.unproven !== null) demandProven(context, documents, requestOf(request));
       if (callback !== null) return await callbacks.serve(request, reply, context, callback);
       isStream = streams.wantedBy(request, context);

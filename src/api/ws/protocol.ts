@@ -106,13 +106,17 @@ export function protocolOptions(
     contextValue: OperationContext,
     connection: Connection,
     id: string,
-    { query, operationName, variables }: SubscribePayload,
+    payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
+    const { operationName, variables } = payload;
+    const documentLimits = limitsFor(contextValue);
+    const text = documents.textOf(payload, documentLimits);
+    const query = text instanceof Refusal ? payload.query : text;
     const asked = admitted(contextValue, { operationName, query });
     const allowance = asked !== null && 'then' in asked ? await asked : asked;
     if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
+    if (text instanceof Refusal) throw text;
     demandProven(contextValue, documents, { query, operationName, variables });
-    const documentLimits = limitsFor(contextValue);
     const operation = documents.operation({ query, operationName, variables }, documentLimits);
     if (isErrors(operation)) return operation;
     // Closed while it was identified: nothing more is executed for this client.

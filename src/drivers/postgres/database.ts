@@ -65,6 +65,8 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
     entities: ROWS,
     clientUrl: parts.url.reveal(),
     pool: { min: 0, max },
+    // It would connect at once, and make a database that is missing.
+    ensureDatabase: false,
     driverOptions: {
       // MikroORM reads of the URL where the server is, and leaves its query aside: TLS among it.
       connectionString: parts.url.reveal(),
@@ -145,11 +147,14 @@ const QUERY_CANCELED = '57014';
 const IDLE_IN_TRANSACTION = '25P03';
 const CHARACTER_NOT_IN_REPERTOIRE = '22021';
 /** The server is not there, is going, is coming, or takes no more. Classes 08 and 57P of SQLSTATE, and Node's own codes. */
-const UNREACHABLE = /^(08...|57P0.|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH)$/;
+const UNREACHABLE =
+  /^(08...|57P0.|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/;
 /** What pg says without a code. */
 const LOST = /Connection terminated|Query read timeout|not queryable/;
 /** What is said when no connection was free, or none could be opened, in time, or too many waited: nothing was asked of the server. */
-const WAITED = new RegExp(`timeout exceeded when trying to connect|${QUEUE_FULL}`);
+const WAITED = new RegExp(`timeout exceeded when trying to connect|timeout expired|${QUEUE_FULL}`);
+/** A pooler that takes no settings at the start of a connection will not take them later. */
+const PROTOCOL_VIOLATION = '08P01';
 
 /** The error of PostgreSQL behind whatever MikroORM wrapped around it, or null. */
 function databaseError(error: unknown): DatabaseError | null {
@@ -191,13 +196,24 @@ export function translated(error: unknown): unknown {
       return unstorable();
     default:
       if (isUnreachable(error)) return unreachable();
-      return error instanceof Error && WAITED.test(error.message) ? waited() : error;
+      return WAITED.test(wordsOf(error)) ? waited() : error;
   }
 }
 
 function isUnreachable(error: unknown): boolean {
-  if (error instanceof Refusal || !(error instanceof Error)) return false;
-  return UNREACHABLE.test(databaseError(error)?.code ?? '') || LOST.test(error.message);
+  if (error instanceof Refusal) return false;
+  return UNREACHABLE.test(databaseError(error)?.code ?? '') || LOST.test(wordsOf(error));
+}
+
+/** Whether it failed since the server is not there, or not yet. */
+export function isAway(error: unknown): boolean {
+  if (databaseError(error)?.code === PROTOCOL_VIOLATION) return false;
+  return isUnreachable(error) || WAITED.test(wordsOf(error));
+}
+
+function wordsOf(error: unknown): string {
+  const { message } = Object(error) as { readonly message?: unknown };
+  return typeof message === 'string' ? message : '';
 }
 
 function unreachable(): Refusal {
