@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../kit/clock.ts';
+import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { Rounds } from '../../kit/rounds.ts';
 import type { Store, Transaction } from '../store.ts';
@@ -19,15 +19,10 @@ export type Drained = (tx: Transaction, events: readonly OutboxEvent[]) => Promi
 export class Drainer {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #logger: Log;
-  readonly #everyMs: number;
   readonly #drained: Drained;
   readonly #numbered: (seq: number) => void;
-  readonly #rounds = new Rounds(() => this.#drainAll());
-  #timer: Timer | null = null;
-  #soon: Timer | null = null;
+  readonly rounds: Rounds;
   #restsUntilMs = -Infinity;
-  #stopped = false;
   /** When it was first found that events wait, and not that none does. */
   #behindSinceMs: number | null = null;
 
@@ -42,10 +37,9 @@ export class Drainer {
   }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
-    this.#logger = parts.logger;
-    this.#everyMs = parts.everyMs;
     this.#drained = parts.drained;
     this.#numbered = parts.numbered;
+    this.rounds = new Rounds({ work: () => this.#drainAll(), failed: 'events were not numbered yet', ...parts });
   }
 
   /** For how long events have been waiting for their numbers, as far as this instance knows. */
@@ -53,37 +47,16 @@ export class Drainer {
     return this.#behindSinceMs === null ? 0 : (this.#clock.monotonicMs() - this.#behindSinceMs) / 1_000;
   }
 
-  start(): void {
-    this.#timer = this.#clock.after(this.#everyMs, () => {
-      this.start();
-      this.#drainInBackground();
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#timer?.cancel();
-    this.#soon?.cancel();
-    await this.#rounds.settled();
-  }
-
   /** Resolves when every event that was committed before this call has its number. Shared by all who ask meanwhile. */
   drain(): Promise<void> {
-    return this.#rounds.next();
+    return this.rounds.next();
   }
 
   /** Something was committed that may have told events: they get their numbers without waiting for the next round. */
   soon(): void {
-    if (this.#soon !== null || this.#stopped) return;
-    this.#soon = this.#clock.after(Math.max(0, this.#restsUntilMs - this.#clock.monotonicMs()), () => {
-      this.#soon = null;
-      this.#restsUntilMs = this.#clock.monotonicMs() + REST_MS;
-      this.#drainInBackground();
-    });
-  }
-
-  #drainInBackground(): void {
-    this.drain().catch((error: unknown) => this.#logger.warn({ err: error }, 'events were not numbered yet'));
+    const now = this.#clock.monotonicMs();
+    const at = Math.max(now, this.#restsUntilMs);
+    if (this.rounds.soon(at - now)) this.#restsUntilMs = at + REST_MS;
   }
 
   async #drainAll(): Promise<void> {
