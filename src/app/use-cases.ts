@@ -24,6 +24,7 @@ import { Takeovers } from '../domain/authentication/takeovers.ts';
 import { SignInSignals } from '../domain/authentication/sign-in-signals.ts';
 import { Detectors } from '../domain/security/detectors.ts';
 import { SecurityEvents } from '../domain/security/security-events.ts';
+import { Refreshes } from '../domain/authentication/refreshes.ts';
 import { StepUps } from '../domain/authentication/step-ups.ts';
 import { SuccessorEraser } from '../domain/authentication/successor-eraser.ts';
 import { Unlocking } from '../domain/authentication/unlocking.ts';
@@ -158,23 +159,25 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const detectors = new Detectors({ store, thresholds: config.securityThresholds, clock, logger });
   cleanup.start('the detectors', detectors.rounds);
   const signals = new SignInSignals({ detectors, guard, keys });
-  const authentication = new Authentication({
+  const continuing = {
     store,
     authority,
-    identification,
     standings,
     sessionStates,
     accessTokens,
     refreshTokens,
+    settings: config,
+    clock,
+  };
+  const refreshes = new Refreshes({ ...continuing, identification, takeovers });
+  const authentication = new Authentication({
+    ...continuing,
     secondFactors,
     enrollments,
     guard,
     deviceTokens,
     notices,
-    takeovers,
     signals,
-    settings: config,
-    clock,
   });
   const stepUps = new StepUps({ store, authority, guard, secondFactors, proofs, settings: config });
   const tokens = new AccountTokens(keys);
@@ -267,12 +270,13 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     activity,
     cleaner,
     authentication,
+    refreshes,
     identification,
     gateways: new Gateways({ apiKeys: keyIdentification, policy }),
     introspection: new Introspection({
       identification,
       apiKeys: keyIdentification,
-      authentication,
+      refreshes,
       refreshTokens,
       standings,
       policy,
