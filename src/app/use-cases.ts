@@ -69,6 +69,7 @@ import { Notices } from '../domain/users/notices.ts';
 import { SignUps } from '../domain/users/sign-ups.ts';
 import { UserChanges } from '../domain/users/user-changes.ts';
 import { Users } from '../domain/users/users.ts';
+import { endIdleThreads } from '../kit/argon2.ts';
 import { LoadShedder } from '../kit/load-shedder.ts';
 import { poolFigures } from '../drivers/postgres/pool-gauges.ts';
 
@@ -95,6 +96,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing } = parts;
   const { keyStates, accessTokens, identification, keyIdentification, auditChainer, revocationFeed } = parts;
   hashing.atOnce = availableParallelism();
+  cleanup.add('the threads that hash', endIdleThreads);
   const policy = new Policy(new DecisionCounts(rollups), clock);
   const policies = new Policies({
     bundles: store.bundles,
