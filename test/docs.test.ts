@@ -255,6 +255,7 @@ test('the commands about maintenance do what the page says', async () => {
     const env = {
       PATH: `${folder}:${process.env['PATH']}`,
       HOME: folder,
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       DATABASE_URL: database.url,
       REDIS_URL: redisUrl(),
       KEY_ENCRYPTION_KEY: 'a secret for tests that is long enough',

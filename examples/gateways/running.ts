@@ -47,8 +47,12 @@ export async function run({
   prints = '',
   readyMs = READY_MS,
 }: RunOptions): Promise<Running> {
-  const { PATH, HOME } = process.env;
-  const child = spawn(command, args, { cwd, env: { PATH, HOME, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
+  const child = spawn(command, args, {
+    cwd,
+    env: { PATH, HOME, NODE_COMPILE_CACHE, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (printed += String(chunk)));
   const end = new AbortController();

@@ -13,18 +13,14 @@ export async function startAudit(
 ) {
   const file = config.auditHeads === null ? null : openHeadsFile(config.auditHeads);
   const auditHeads = new AuditHeads({ store, file, clock, logger });
-  auditHeads.start();
   // After the chain has stopped: the last head is told of.
-  cleanup.add('the heads of the audit log', () => auditHeads.stop());
+  cleanup.start('the heads of the audit log', auditHeads.rounds);
   const auditRetention = new AuditRetention({ store, keys, settings: config, clock, logger });
-  auditRetention.start();
-  cleanup.add('the months of the audit log', () => auditRetention.stop());
+  cleanup.start('the months of the audit log', auditRetention.rounds);
   if (config.auditSink !== null) {
     const shipper = new AuditShipper({ store, sink: openHttpSink(config.auditSink), clock, logger });
-    shipper.start();
-    cleanup.add('the sending of the audit log', () => shipper.stop());
+    cleanup.start('the sending of the audit log', shipper.rounds);
   }
-  auditChainer.start();
-  cleanup.add('the chain of the audit log', () => auditChainer.stop());
+  cleanup.start('the chain of the audit log', auditChainer.rounds);
   return { auditChainer, auditHeads, auditRetention };
 }

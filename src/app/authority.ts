@@ -92,8 +92,7 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
   tail.listen({ applied: (entries) => keyRing.applied(entries), reset: () => keyRing.reset() });
   await tail.start();
   cleanup.add('the tail of the authority log', () => tail.stop());
-  membership.start();
-  cleanup.add('the membership', () => membership.stop());
+  cleanup.start('the membership', membership.rounds);
   const accessTokens = new AccessTokens({ keyRing, settings: config, clock });
   const keyIdentification = new KeyIdentification({ states: keyStates, standings, tail, clock });
   const identification: Identification = new Identification({

@@ -13,6 +13,12 @@ export class Cleanup {
     this.#steps.push({ what, undo });
   }
 
+  /** Starts it now, and stops it when its turn comes. */
+  start(what: string, part: { start(): void; stop(): Promise<void> }): void {
+    part.start();
+    this.add(what, () => part.stop());
+  }
+
   async run(): Promise<void> {
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       const { what, undo } = step;

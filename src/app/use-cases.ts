@@ -23,6 +23,7 @@ import { Takeovers } from '../domain/authentication/takeovers.ts';
 import { SignInSignals } from '../domain/authentication/sign-in-signals.ts';
 import { Detectors } from '../domain/security/detectors.ts';
 import { SecurityEvents } from '../domain/security/security-events.ts';
+import { Refreshes } from '../domain/authentication/refreshes.ts';
 import { StepUps } from '../domain/authentication/step-ups.ts';
 import { SuccessorEraser } from '../domain/authentication/successor-eraser.ts';
 import { Unlocking } from '../domain/authentication/unlocking.ts';
@@ -66,6 +67,7 @@ import { Notices } from '../domain/users/notices.ts';
 import { SignUps } from '../domain/users/sign-ups.ts';
 import { UserChanges } from '../domain/users/user-changes.ts';
 import { Users } from '../domain/users/users.ts';
+import { endIdleThreads } from '../kit/argon2.ts';
 import { LoadShedder } from '../kit/load-shedder.ts';
 import { poolFigures } from '../drivers/postgres/pool-gauges.ts';
 
@@ -91,6 +93,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   } = foundation;
   const { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing } = parts;
   const { keyStates, accessTokens, identification, keyIdentification, auditChainer, revocationFeed } = parts;
+  cleanup.add('the threads that hash', endIdleThreads);
   const policy = new Policy(new DecisionCounts(rollups), clock);
   const policies = new Policies({
     bundles: store.bundles,
@@ -112,14 +115,11 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const grants = new Grants({ store, authority, policy, clock });
   const sessions = new Sessions({ store, authority, policy, clock });
   const activity = new Activity({ store, clock, logger });
-  activity.start();
-  cleanup.add('what is known of activity', () => activity.stop());
+  cleanup.start('what is known of activity', activity.rounds);
   const keyUses = new KeyUses({ store, clock, logger });
-  keyUses.start();
-  cleanup.add('what is known of the use of keys', () => keyUses.stop());
+  cleanup.start('what is known of the use of keys', keyUses.rounds);
   const cleaner = new Cleaner({ store, settings: config, clock, logger });
-  cleaner.start();
-  cleanup.add('the cleaner', () => cleaner.stop());
+  cleanup.start('the cleaner', cleaner.rounds);
   const sessionEnder = new SessionEnder({
     store,
     profiles: config.sessionProfiles,
@@ -127,19 +127,15 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     logger,
     ended: () => drainer.soon(),
   });
-  sessionEnder.start();
-  cleanup.add('the look for sessions that have ended', () => sessionEnder.stop());
+  cleanup.start('the look for sessions that have ended', sessionEnder.rounds);
   const keyEnder = new KeyEnder({ store, clock, logger, ended: () => drainer.soon() });
-  keyEnder.start();
-  cleanup.add('the look for API keys that have expired', () => keyEnder.stop());
+  cleanup.start('the look for API keys that have expired', keyEnder.rounds);
   await eventFeeds.start();
   cleanup.add('the feeds of events', () => eventFeeds.stop());
-  drainer.start();
-  cleanup.add('the drainer of the outbox', () => drainer.stop());
+  cleanup.start('the drainer of the outbox', drainer.rounds);
   const audit = await startAudit(foundation, auditChainer);
   const denials = new Denials({ store, clock, logger });
-  denials.start();
-  cleanup.add('what was denied', () => denials.stop());
+  cleanup.start('what was denied', denials.rounds);
   metrics.counter('audit_denials_folded_total', 'Denials that are told as one with others.', () => denials.folded);
   const signingKeys = new SigningKeys({ store, authority, policy, keyRing, settings: config, clock });
   const refreshTokens = new RefreshTokens(keys);
@@ -160,26 +156,27 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const deviceTokens = new DeviceTokens(keys, clock);
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
   const detectors = new Detectors({ store, thresholds: config.securityThresholds, clock, logger });
-  detectors.start();
-  cleanup.add('the detectors', () => detectors.stop());
+  cleanup.start('the detectors', detectors.rounds);
   const signals = new SignInSignals({ detectors, guard, keys });
-  const authentication = new Authentication({
+  const continuing = {
     store,
     authority,
-    identification,
     standings,
     sessionStates,
     accessTokens,
     refreshTokens,
+    settings: config,
+    clock,
+  };
+  const refreshes = new Refreshes({ ...continuing, identification, takeovers });
+  const authentication = new Authentication({
+    ...continuing,
     secondFactors,
     enrollments,
     guard,
     deviceTokens,
     notices,
-    takeovers,
     signals,
-    settings: config,
-    clock,
   });
   const stepUps = new StepUps({ store, authority, guard, secondFactors, proofs, settings: config });
   const tokens = new AccountTokens(keys);
@@ -195,8 +192,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   });
   cleanup.add('the errands', () => errands.stop());
   const eraser = new SuccessorEraser({ store, settings: config, clock, logger });
-  eraser.start();
-  cleanup.add('the eraser of successors', () => eraser.stop());
+  cleanup.start('the eraser of successors', eraser.rounds);
 
   const policyChanges = new PolicyChanges({ bundles: store.bundles, authority, engines, policy, clock });
   const policyFiles = new PolicyFiles({
@@ -233,11 +229,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
 
   const share = new InstanceShare({ clock, instances: () => tail.instances });
   const usageFlusher = new UsageFlusher({ store, counts: usage, clock, logger });
-  usageFlusher.start();
-  cleanup.add('the writing of uses', () => usageFlusher.stop());
-  const uncounted = new UncountedUses({ counts: usage, clock });
-  uncounted.start();
-  cleanup.add('the uses that are not counted yet', () => uncounted.stop());
+  cleanup.start('the writing of uses', usageFlusher.rounds);
+  const uncounted = new UncountedUses({ counts: usage, clock, logger });
+  cleanup.start('the uses that are not counted yet', uncounted.rounds);
   const limits = new LimitsWithFallback({ limits: rateLimits, share, uncounted });
   metrics.counter(
     'limits_by_share_total',
@@ -275,12 +269,13 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     activity,
     cleaner,
     authentication,
+    refreshes,
     identification,
     gateways: new Gateways({ apiKeys: keyIdentification, policy }),
     introspection: new Introspection({
       identification,
       apiKeys: keyIdentification,
-      authentication,
+      refreshes,
       refreshTokens,
       standings,
       policy,

@@ -41,6 +41,23 @@ export interface Connection<T> {
   };
 }
 
+/** The page that begins with these, of which one more than `first` tells that there is a next page. */
+export function connectionOf<T>(
+  found: readonly T[],
+  { first, after, cursorOf }: { first: number; after: PageKey | null; cursorOf: (node: T) => string },
+): Connection<T> {
+  const edges = found.slice(0, first).map((node) => ({ cursor: cursorOf(node), node }));
+  return {
+    edges,
+    pageInfo: {
+      hasNextPage: found.length > first,
+      hasPreviousPage: after !== null,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
+}
+
 /** What every list is asked with. */
 export interface PageArguments {
   readonly first: number;

@@ -36,6 +36,11 @@ export async function argon2id(parameters: Argon2Parameters): Promise<Buffer> {
   return tag;
 }
 
+/** Ends the threads that nobody needs right now: where processors are busy, a process that ends would have to wait for them. */
+export function endIdleThreads(): void {
+  for (const thread of idle.splice(0)) thread.end();
+}
+
 class Thread {
   readonly #worker = new Worker(THREAD, { name: 'argon2' });
   #timer: NodeJS.Timeout | null = null;
@@ -59,11 +64,14 @@ class Thread {
   rest(): void {
     this.#asked = null;
     this.#worker.unref();
-    this.#timer = setTimeout(() => {
-      this.#forget();
-      void this.#worker.terminate();
-    }, IDLE_MS).unref();
+    this.#timer = setTimeout(() => this.end(), IDLE_MS).unref();
     idle.push(this);
+  }
+
+  end(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#forget();
+    void this.#worker.terminate();
   }
 
   #lost(error: Error): void {

@@ -1,11 +1,69 @@
-/** Work that is done one round at a time, by whoever asks for it. */
+import type { Clock, Timer } from './clock.ts';
+import { withDeadline } from './deadline.ts';
+import type { Log } from './log.ts';
+
+/** A round that takes longer is left to itself when all is closed. */
+const STOP_MS = 5_000;
+
+/**
+ * Work that is done in the background, again and again, one round at a time. A round that fails is logged, and the next comes all
+ * the same; further ones that fail in the same way are not logged, until one has gone well again.
+ */
 export class Rounds {
+  readonly #everyMs: number;
   readonly #work: () => Promise<void>;
+  readonly #failed: string;
+  readonly #writesRest: boolean;
+  readonly #clock: Clock;
+  readonly #logger: Log;
+  #timer: Timer | null = null;
+  #soon: Timer | null = null;
+  #stopped = false;
   #running: Promise<void> | null = null;
   #queued: Promise<void> | null = null;
+  #failures = { kind: '', count: 0 };
 
-  constructor(work: () => Promise<void>) {
-    this.#work = work;
+  constructor(parts: {
+    everyMs: number;
+    work: () => Promise<void>;
+    /** What is logged where a round fails that nobody waits for. */
+    failed: string;
+    /** That one more round is done when all is closed. */
+    writesRest?: boolean;
+    clock: Clock;
+    logger: Log;
+  }) {
+    this.#everyMs = parts.everyMs;
+    this.#work = parts.work;
+    this.#failed = parts.failed;
+    this.#writesRest = parts.writesRest ?? false;
+    this.#clock = parts.clock;
+    this.#logger = parts.logger;
+  }
+
+  /** Whether what is under way should come to its end. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** The first round comes after `everyMs`; none does once it was stopped. */
+  start(): void {
+    if (this.#stopped) return;
+    this.#timer = this.#clock.after(this.#everyMs, () => {
+      this.start();
+      this.begin();
+    });
+  }
+
+  /** Nothing begins by itself any more. Resolves when nothing is under way, and rejects if that takes too long or the last round fails. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#soon?.cancel();
+    this.#soon = null;
+    const underWay = this.#queued ?? this.#running;
+    const ended = this.#writesRest ? this.next() : underWay?.catch(() => {});
+    if (ended !== undefined) await withDeadline(this.#clock, ended, STOP_MS, 'What was under way');
   }
 
   /** One round that starts after this call, shared by all who ask while another is under way. */
@@ -22,9 +80,22 @@ export class Rounds {
     return this.#queued;
   }
 
-  /** Resolves when the round that is under way has come to its end, whichever. */
-  async settled(): Promise<void> {
-    await this.#running?.catch(() => {});
+  /** As {@link next}, for whoever does not wait. */
+  begin(): void {
+    this.next().then(
+      () => this.#wentWell(),
+      (error: unknown) => this.#wentWrong(error),
+    );
+  }
+
+  /** One round after `ms`, shared by all who ask until then. Whether this call is the first of them. */
+  soon(ms: number): boolean {
+    if (this.#soon !== null || this.#stopped) return false;
+    this.#soon = this.#clock.after(ms, () => {
+      this.#soon = null;
+      this.begin();
+    });
+    return true;
   }
 
   #run(): Promise<void> {
@@ -34,4 +105,25 @@ export class Rounds {
     this.#running = running;
     return running;
   }
+
+  #wentWell(): void {
+    const { count } = this.#failures;
+    if (count === 0) return;
+    this.#failures = { kind: '', count: 0 };
+    this.#logger.info({ rounds: count, failed: this.#failed }, 'what failed goes on');
+  }
+
+  #wentWrong(error: unknown): void {
+    if (this.#stopped) return;
+    const kind = kindOf(error);
+    const isKnown = kind === this.#failures.kind;
+    this.#failures = { kind, count: this.#failures.count + 1 };
+    if (!isKnown) this.#logger.warn({ err: error }, this.#failed);
+  }
+}
+
+/** Messages tell times and ids, which differ each time. */
+function kindOf(error: unknown): string {
+  const { name, code } = Object(error) as { name?: unknown; code?: unknown };
+  return `${String(name)} ${String(code)}`;
 }

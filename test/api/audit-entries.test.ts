@@ -212,7 +212,7 @@ describe('what was denied', () => {
     expect(await denialsOf(mallory.id)).toHaveLength(1);
     expect((denials?.folded ?? 0) - folded).toBe(999);
     clock.advance(70_000);
-    await denials?.stop();
+    await denials?.rounds.stop();
     expect(await denialsOf(mallory.id)).toMatchObject([
       { subject_id: alice.id, after: null },
       { action: 'user.disable', subject_id: null, after: { times: 999 } },

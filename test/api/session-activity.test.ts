@@ -81,8 +81,7 @@ describe('when a session was last used', () => {
     await activity?.flush();
     expect(activity?.pending).toBeGreaterThan(0);
     await castellans.rows('alter table away rename to session_activity');
-    await activity?.stop();
-    activity?.start();
+    await activity?.rounds.stop();
     expect((await seen(bob))?.lastSeenAt).not.toBeNull();
   });
 

@@ -353,7 +353,7 @@ describe('what happened to sessions', () => {
     const from = clock.now();
     const { started } = await report(since(from));
     const [, second] = castellans.apps;
-    await second?.services.drainer.stop();
+    await second?.services.drainer.rounds.stop();
     await castellans.signIn(alice.email, 1);
     // From here on it reaches nothing, as if it were not there any more.
     await second?.database.pool.end();

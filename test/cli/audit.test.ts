@@ -83,7 +83,7 @@ beforeAll(async () => {
     await services()?.auditHeads.tell();
   }
   // Nothing is chained any more while the log is worked on.
-  await services()?.auditChainer.stop();
+  await services()?.auditChainer.rounds.stop();
   await save();
 });
 beforeEach(restore);

@@ -7,9 +7,6 @@ import { join } from 'node:path';
 
 export const ROOT = join(import.meta.dirname, '../..');
 
-/** Many processes load the same modules: a third of the time of each. */
-const COMPILED = join(ROOT, '.castellan/compiled');
-
 /** A start takes a second or two, and much longer on a machine that is busy with something else. */
 export const STARTS_MS = 60_000;
 
@@ -30,8 +27,8 @@ export class Running {
 
   constructor(command: string, args: readonly string[], { env, cwd }: { env: NodeJS.ProcessEnv; cwd: string }) {
     const startedAtMs = performance.now();
-    const { PATH, HOME } = process.env;
-    const all = { PATH, HOME, NODE_COMPILE_CACHE: COMPILED, ...env };
+    const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
+    const all = { PATH, HOME, NODE_COMPILE_CACHE, ...env };
     this.child = spawn(command, args, { cwd, env: all, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));

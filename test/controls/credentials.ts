@@ -69,7 +69,7 @@ export const CREDENTIALS: readonly Control[] = [
   },
   {
     name: 'refresh-reuse',
-    file: 'src/domain/authentication/authentication.ts',
+    file: 'src/domain/authentication/refreshes.ts',
     find: 'if (!isCurrent && successor === null) throw new Reused();',
     replace: 'if (!isCurrent && successor === null) throw revoked();',
     test: 'test/api/sessions.test.ts',
@@ -77,7 +77,7 @@ export const CREDENTIALS: readonly Control[] = [
   },
   {
     name: 'refresh-grace',
-    file: 'src/domain/authentication/authentication.ts',
+    file: 'src/domain/authentication/refreshes.ts',
     find: 'if (this.#clock.now() >= graceEndsMs) return null;',
     replace: '',
     test: 'test/api/sessions.test.ts',
@@ -85,7 +85,7 @@ export const CREDENTIALS: readonly Control[] = [
   },
   {
     name: 'refresh-single-successor',
-    file: 'src/domain/authentication/authentication.ts',
+    file: 'src/domain/authentication/refreshes.ts',
     find: 'if (successor !== null) return { refresh: successor, session, user, position };',
     replace: '',
     test: 'test/api/sessions.test.ts',

@@ -155,6 +155,7 @@ export class Instance {
       cwd: ROOT,
       env: {
         PATH: process.env['PATH'],
+        NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
         PORT: '0',
         ISSUER: 'http://localhost:4001',
         DATABASE_URL: this.#databaseUrl,

@@ -180,6 +180,8 @@ export const SIGN_IN = `mutation ($input: SignInInput!) {
   signIn(input: $input) { ... on SignedIn { accessToken refreshToken session { id } } }
 }`;
 
+const QUICK_HASHES = { memoryKib: 64, passes: 1 };
+
 export function testConfig(databaseUrl: string, redis: string | undefined): Config {
   const config = readConfig({
     DATABASE_URL: databaseUrl,
@@ -196,8 +198,8 @@ export function testConfig(databaseUrl: string, redis: string | undefined): Conf
   });
   // The test and all of its instances take turns in one process: how long each takes says nothing.
   const limits = { ...config.limits, load: { ...config.limits.load, turnMs: Infinity } };
-  // Whoever edits the policies meanwhile must not change what is tested.
-  return { ...config, limits, policiesWatched: false };
+  // Whoever edits the policies meanwhile must not change what is tested; and what a hash costs matters to tests of hashes alone.
+  return { ...config, limits, policiesWatched: false, passwordStrength: QUICK_HASHES };
 }
 
 export function redisUrl(): string {

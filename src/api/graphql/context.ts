@@ -16,6 +16,7 @@ import type { LiveOperations } from '../../domain/authority/live.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
 import type { AddressLimit } from '../../domain/authentication/address-limit.ts';
 import type { Authentication } from '../../domain/authentication/authentication.ts';
+import type { Refreshes } from '../../domain/authentication/refreshes.ts';
 import type { Gateways } from '../../domain/authentication/gateways.ts';
 import type { Enrollments } from '../../domain/authentication/enrollments.ts';
 import type { Identification } from '../../domain/authentication/identification.ts';
@@ -108,6 +109,7 @@ export interface Services {
   readonly activity: Activity;
   readonly cleaner: Cleaner;
   readonly authentication: Authentication;
+  readonly refreshes: Refreshes;
   readonly identification: Identification;
   readonly gateways: Gateways;
   readonly introspection: Introspection;
@@ -281,6 +283,10 @@ export class OperationContext {
 
   get authentication(): Authentication {
     return this.services.authentication;
+  }
+
+  get refreshes(): Refreshes {
+    return this.services.refreshes;
   }
 
   get policies(): Policies {

@@ -19,7 +19,7 @@ export const sessions: Resolvers = {
     },
 
     refreshSession: async (_, { refreshToken }, context) => {
-      const signedIn = await context.authentication.refresh(refreshTokenOf(context, refreshToken), context.from);
+      const signedIn = await context.refreshes.refresh(refreshTokenOf(context, refreshToken), context.from);
       return handOut(context, signedIn);
     },
 

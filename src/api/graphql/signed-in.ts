@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import type { SignedIn } from '../../domain/authentication/authentication.ts';
+import type { SignedIn } from '../../domain/authentication/signed-in.ts';
 import type { FreshTokens } from '../../domain/authentication/session-proofs.ts';
 import { badInput, Refusal, REFUSALS } from '../../domain/refusals.ts';
 import { noCsrfToken } from '../../domain/tokens/csrf-tokens.ts';

@@ -40,7 +40,7 @@ export function addOauthRoutes(
       const token = tokenIn(request);
       if (token === null) return refuseRequest(reply);
       try {
-        await services.authentication.revokeToken(token);
+        await services.refreshes.revokeToken(token);
       } catch (error) {
         // A token that is not good is as good as revoked. That it could not be revoked is all there is to say.
         const isKnown = error instanceof Refusal && REFUSALS[error.code].status < 500;

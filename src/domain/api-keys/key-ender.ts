@@ -1,5 +1,6 @@
-import { type Clock, toInstant, type Timer } from '../../kit/clock.ts';
+import { type Clock, toInstant } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import type { Store } from '../store.ts';
 
 export const KEY_CREATED = 'api_key.created';
@@ -19,10 +20,8 @@ const BATCHES_MAX = 40;
 export class KeyEnder {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #logger: Log;
   readonly #ended: () => void;
-  #timer: Timer | null = null;
-  #running: Promise<void> = Promise.resolve();
+  readonly rounds: Rounds;
 
   constructor(parts: {
     store: Store;
@@ -33,22 +32,9 @@ export class KeyEnder {
   }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
-    this.#logger = parts.logger;
     this.#ended = parts.ended;
-  }
-
-  start(): void {
-    this.#timer = this.#clock.after(EVERY_MS, () => {
-      this.start();
-      this.#running = this.end().catch((error: unknown) => {
-        this.#logger.warn({ err: error }, 'API keys that have expired were not noticed yet');
-      });
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.#running;
+    const failed = 'API keys that have expired were not noticed yet';
+    this.rounds = new Rounds({ everyMs: EVERY_MS, work: () => this.end(), failed, ...parts });
   }
 
   /** One round. */

@@ -1,93 +1,53 @@
-import { type Clock, toInstant, type Timer } from '../../kit/clock.ts';
+import { type Clock, toInstant } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import type { Rounds } from '../../kit/rounds.ts';
+import { WriteBehind } from '../../kit/write-behind.ts';
 import type { Store } from '../store.ts';
 
-const FLUSH_MS = 2_500;
-/** Secrets whose use is written in one statement. */
-const BATCH_MAX = 5_000;
-/** More than one instance serves between two flushes. Beyond it the oldest wait no longer and are not told of. */
-const PENDING_MAX = 200_000;
-
-interface Pending {
+interface Used {
   readonly keyId: string;
   readonly version: number;
   lastUsedMs: number;
 }
 
-/** When keys were last used, noted in process and written behind: a request never waits for it, and a kill loses a few seconds. */
+/** When keys were last used, written behind. */
 export class KeyUses {
-  readonly #store: Store;
   readonly #clock: Clock;
-  readonly #logger: Log;
-  #pending = new Map<string, Pending>();
-  #timer: Timer | null = null;
-  #flushing: Promise<void> | null = null;
+  readonly #used: WriteBehind<Used>;
 
   constructor(parts: { store: Store; clock: Clock; logger: Log }) {
-    this.#store = parts.store;
     this.#clock = parts.clock;
-    this.#logger = parts.logger;
-  }
-
-  get pending(): number {
-    return this.#pending.size;
-  }
-
-  start(): void {
-    this.#timer = this.#clock.after(FLUSH_MS, () => {
-      this.start();
-      void this.flush();
+    this.#used = new WriteBehind({
+      write: (batch) => parts.store.transaction((tx) => tx.apiKeys.noteUses(batch.map(useOf))),
+      add: () => {},
+      failed: 'when API keys were last used was not written yet',
+      ...parts,
     });
   }
 
-  /** Writes what is left. */
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.flush();
+  get rounds(): Rounds {
+    return this.#used.rounds;
+  }
+
+  get pending(): number {
+    return this.#used.size;
   }
 
   /** The secret has just been used. */
   touch(keyId: string, version: number): void {
     const id = version === 1 ? keyId : `${keyId}.${version}`;
-    const known = this.#pending.get(id);
-    if (known !== undefined) known.lastUsedMs = this.#clock.now();
-    else if (this.#pending.size < PENDING_MAX) {
-      this.#pending.set(id, { keyId, version, lastUsedMs: this.#clock.now() });
-    }
+    const lastUsedMs = this.#clock.now();
+    const known = this.#used.of(id);
+    if (known === undefined) this.#used.note(id, { keyId, version, lastUsedMs });
+    else known.lastUsedMs = lastUsedMs;
   }
 
   /** Resolves when what was pending is written, or is pending again. */
-  async flush(): Promise<void> {
-    await this.#flushing;
-    if (this.#pending.size === 0) return;
-    const taken = [...this.#pending.values()].toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1));
-    this.#pending = new Map();
-    this.#flushing = this.#write(taken).finally(() => (this.#flushing = null));
-    await this.#flushing;
+  flush(): Promise<void> {
+    return this.#used.flush();
   }
+}
 
-  async #write(taken: readonly Pending[]): Promise<void> {
-    for (let from = 0; from < taken.length; from += BATCH_MAX) {
-      const batch = taken.slice(from, from + BATCH_MAX);
-      const uses = batch.map(({ keyId, version, lastUsedMs }) => ({
-        keyId,
-        version,
-        lastUsedAt: toInstant(lastUsedMs),
-      }));
-      try {
-        await this.#store.transaction((tx) => tx.apiKeys.noteUses(uses));
-      } catch (error) {
-        this.#logger.warn({ err: error, keys: batch.length }, 'when API keys were last used was not written yet');
-        this.#keep(batch);
-      }
-    }
-  }
-
-  /** Under what came meanwhile, which is newer. */
-  #keep(batch: readonly Pending[]): void {
-    for (const each of batch) {
-      const id = each.version === 1 ? each.keyId : `${each.keyId}.${each.version}`;
-      if (!this.#pending.has(id)) this.#pending.set(id, each);
-    }
-  }
+function useOf({ keyId, version, lastUsedMs }: Used) {
+  return { keyId, version, lastUsedAt: toInstant(lastUsedMs) };
 }

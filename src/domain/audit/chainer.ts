@@ -1,4 +1,4 @@
-import { type Clock, type Timer, toInstant } from '../../kit/clock.ts';
+import { type Clock, toInstant } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { Rounds } from '../../kit/rounds.ts';
 import type { Keys } from '../../kit/secret.ts';
@@ -18,12 +18,7 @@ export class AuditChainer {
   readonly #store: Store;
   readonly #keys: Keys;
   readonly #clock: Clock;
-  readonly #logger: Log;
-  readonly #everyMs: number;
-  readonly #rounds = new Rounds(() => this.#chainAll());
-  #timer: Timer | null = null;
-  #soon: Timer | null = null;
-  #stopped = false;
+  readonly rounds: Rounds;
   /** Somebody must know that it is done, and not only that somebody does it. */
   #waits = false;
 
@@ -31,43 +26,19 @@ export class AuditChainer {
     this.#store = parts.store;
     this.#keys = parts.keys;
     this.#clock = parts.clock;
-    this.#logger = parts.logger;
-    this.#everyMs = parts.everyMs;
-  }
-
-  start(): void {
-    this.#timer = this.#clock.after(this.#everyMs, () => {
-      this.start();
-      this.#chainInBackground();
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#timer?.cancel();
-    this.#soon?.cancel();
-    await this.#rounds.settled();
+    const failed = 'audit entries were not chained yet';
+    this.rounds = new Rounds({ work: () => this.#chainAll(), failed, ...parts });
   }
 
   /** Resolves when every entry that was committed before this call is chained. Shared by all who ask meanwhile. */
   chain(): Promise<void> {
     this.#waits = true;
-    return this.#rounds.next();
+    return this.rounds.next();
   }
 
   /** Something was committed that has entries. */
   soon(): void {
-    if (this.#soon !== null || this.#stopped) return;
-    this.#soon = this.#clock.after(REST_MS, () => {
-      this.#soon = null;
-      this.#chainInBackground();
-    });
-  }
-
-  #chainInBackground(): void {
-    this.#rounds
-      .next()
-      .catch((error: unknown) => this.#logger.warn({ err: error }, 'audit entries were not chained yet'));
+    this.rounds.soon(REST_MS);
   }
 
   async #chainAll(): Promise<void> {

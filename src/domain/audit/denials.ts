@@ -1,5 +1,6 @@
-import type { Clock, Timer } from '../../kit/clock.ts';
+import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import type { Circumstances } from '../../kit/undertaking.ts';
 import { Refusal, type RefusalCode } from '../refusals.ts';
 import type { Store } from '../store.ts';
@@ -49,8 +50,7 @@ export class Denials {
   readonly #clock: Clock;
   readonly #logger: Log;
   readonly #windows = new Map<string, Window>();
-  #timer: Timer | null = null;
-  #flushing: Promise<void> = Promise.resolve();
+  readonly rounds: Rounds;
   /** Not told apart any more: one entry says how many. */
   #uncounted = 0;
   /** Denials for which no entry of their own was written, since this instance started. */
@@ -60,19 +60,8 @@ export class Denials {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#logger = parts.logger;
-  }
-
-  start(): void {
-    this.#timer = this.#clock.after(FLUSH_MS, () => {
-      this.start();
-      this.#flushing = this.#flushing.then(() => this.#flush(this.#clock.monotonicMs() - WINDOW_MS));
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.#flushing;
-    await this.#flush(Infinity);
+    const failed = 'denials were not written';
+    this.rounds = new Rounds({ everyMs: FLUSH_MS, work: () => this.#flush(), failed, writesRest: true, ...parts });
   }
 
   /** Notes it, and resolves when it is written, counted, or could not be written. Whoever was denied is denied all the same. */
@@ -101,8 +90,9 @@ export class Denials {
     }
   }
 
-  /** Writes what windows have counted that began before then. */
-  async #flush(beforeMs: number): Promise<void> {
+  /** Writes what windows have counted that are over: at last all are. */
+  async #flush(): Promise<void> {
+    const beforeMs = this.rounds.stopped ? Infinity : this.#clock.monotonicMs() - WINDOW_MS;
     const entries: AuditEntry[] = [];
     for (const [key, { denial, sinceMs, repeated }] of this.#windows) {
       if (sinceMs > beforeMs) continue;
@@ -123,9 +113,8 @@ export class Denials {
     }
     if (entries.length === 0) return;
     await this.#write(entries).catch((error: unknown) => {
-      const lost = entries.reduce((sum, { after }) => sum + (after?.times ?? 0), 0);
-      this.#uncounted += lost;
-      this.#logger.warn({ err: error, lost }, 'denials were not written');
+      this.#uncounted += entries.reduce((sum, { after }) => sum + (after?.times ?? 0), 0);
+      throw error;
     });
   }
 

@@ -1,5 +1,6 @@
-import type { Clock, Timer } from '../../kit/clock.ts';
+import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import type { Store } from '../store.ts';
 import type { AuditHead } from './log.ts';
 
@@ -18,42 +19,24 @@ export interface HeadsFile {
 export class AuditHeads {
   readonly #store: Store;
   readonly #file: HeadsFile | null;
-  readonly #clock: Clock;
   readonly #logger: Log;
-  #timer: Timer | null = null;
-  #running: Promise<void> = Promise.resolve();
+  readonly rounds: Rounds;
   #told = 0;
 
   constructor(parts: { store: Store; file: HeadsFile | null; clock: Clock; logger: Log }) {
     this.#store = parts.store;
     this.#file = parts.file;
-    this.#clock = parts.clock;
     this.#logger = parts.logger;
-  }
-
-  start(): void {
-    this.#timer = this.#clock.after(EVERY_MS, () => {
-      this.start();
-      this.#running = this.tell();
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.#running;
-    await this.tell();
+    const failed = 'the head of the audit log was not exported';
+    this.rounds = new Rounds({ everyMs: EVERY_MS, work: () => this.tell(), failed, writesRest: true, ...parts });
   }
 
   /** Tells of the head, unless this instance has. */
   async tell(): Promise<void> {
-    try {
-      const head = await this.#store.audit.head();
-      if (head === null || head.number <= this.#told) return;
-      await this.#file?.append(head);
-      this.#logger.info({ auditHead: head }, 'the head of the audit log');
-      this.#told = head.number;
-    } catch (error) {
-      this.#logger.error({ err: error }, 'the head of the audit log was not exported');
-    }
+    const head = await this.#store.audit.head();
+    if (head === null || head.number <= this.#told) return;
+    await this.#file?.append(head);
+    this.#logger.info({ auditHead: head }, 'the head of the audit log');
+    this.#told = head.number;
   }
 }

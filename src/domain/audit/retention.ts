@@ -1,5 +1,6 @@
-import { type Clock, type Timer, toInstant } from '../../kit/clock.ts';
+import { type Clock, toInstant } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import type { Keys } from '../../kit/secret.ts';
 import type { Store } from '../store.ts';
 import { anchorParts, GENESIS, monthOf } from './chain.ts';
@@ -21,8 +22,7 @@ export class AuditRetention {
   readonly #days: number;
   readonly #clock: Clock;
   readonly #logger: Log;
-  #timer: Timer | null = null;
-  #running: Promise<void> = Promise.resolve();
+  readonly rounds: Rounds;
 
   constructor(parts: {
     store: Store;
@@ -36,20 +36,8 @@ export class AuditRetention {
     this.#days = parts.settings.auditDays;
     this.#clock = parts.clock;
     this.#logger = parts.logger;
-  }
-
-  start(): void {
-    this.#timer = this.#clock.after(EVERY_MS, () => {
-      this.start();
-      this.#running = this.keep().catch((error: unknown) => {
-        this.#logger.warn({ err: error }, 'the months of the audit log were not seen to');
-      });
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.#running;
+    const failed = 'the months of the audit log were not seen to';
+    this.rounds = new Rounds({ everyMs: EVERY_MS, work: () => this.keep(), failed, ...parts });
   }
 
   /** One round. */

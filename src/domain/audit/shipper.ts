@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock, Timer } from '../../kit/clock.ts';
+import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import type { Store } from '../store.ts';
 import { entriesAfter, lineOf } from './export.ts';
 
@@ -23,12 +24,10 @@ export class AuditShipper {
   readonly #store: Store;
   readonly #sink: AuditSink;
   readonly #clock: Clock;
-  readonly #logger: Log;
+  readonly rounds: Rounds;
   readonly #holder = randomUUID();
-  #timer: Timer | null = null;
-  #running: Promise<void> = Promise.resolve();
-  #stopped = false;
   #failures = 0;
+  #restsUntilMs = -Infinity;
   /** Up to where the sink has the log, as far as this instance knows. */
   #known = 0;
 
@@ -36,31 +35,20 @@ export class AuditShipper {
     this.#store = parts.store;
     this.#sink = parts.sink;
     this.#clock = parts.clock;
-    this.#logger = parts.logger;
+    const failed = 'the audit log was not sent on';
+    this.rounds = new Rounds({ everyMs: EVERY_MS, work: () => this.#tryToShip(), failed, ...parts });
   }
 
-  start(): void {
-    const waitMs = Math.min(EVERY_MS * 2 ** this.#failures, BACKOFF_MAX_MS);
-    this.#timer = this.#clock.after(waitMs, () => {
-      this.#running = this.#round().finally(() => {
-        if (!this.#stopped) this.start();
-      });
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#timer?.cancel();
-    await this.#running;
-  }
-
-  async #round(): Promise<void> {
+  /** Less and less often, while it fails. */
+  async #tryToShip(): Promise<void> {
+    if (this.#clock.monotonicMs() < this.#restsUntilMs) return;
     try {
       await this.ship();
       this.#failures = 0;
     } catch (error) {
       this.#failures = Math.min(this.#failures + 1, 16);
-      this.#logger.warn({ err: error, failures: this.#failures }, 'the audit log was not sent on');
+      this.#restsUntilMs = this.#clock.monotonicMs() + Math.min(EVERY_MS * 2 ** this.#failures, BACKOFF_MAX_MS);
+      throw error;
     }
   }
 
@@ -77,7 +65,7 @@ export class AuditShipper {
       const { value: isOurs } = await this.#store.transaction(({ auditChain }) =>
         auditChain.take(NAME, this.#holder, this.#known, LEASE_SECONDS),
       );
-      if (!isOurs || this.#stopped) return;
+      if (!isOurs || this.rounds.stopped) return;
     }
   }
 

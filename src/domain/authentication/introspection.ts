@@ -4,9 +4,9 @@ import { lacksSecondFactor, mustEnroll } from '../principals/enrollment.ts';
 import type { Principal, Standing, UserPrincipal } from '../principals/principal.ts';
 import { Refusal, REFUSALS } from '../refusals.ts';
 import type { RefreshTokens } from '../tokens/refresh-tokens.ts';
-import type { Authentication } from './authentication.ts';
 import type { Identification } from './identification.ts';
 import type { KeyIdentification } from './key-identification.ts';
+import type { Refreshes } from './refreshes.ts';
 
 /** What a token that is good now stands for. */
 export interface LiveToken {
@@ -26,7 +26,7 @@ export interface LiveToken {
 export class Introspection {
   readonly #identification: Identification;
   readonly #apiKeys: KeyIdentification;
-  readonly #authentication: Authentication;
+  readonly #refreshes: Refreshes;
   readonly #refreshTokens: RefreshTokens;
   readonly #standings: Standings;
   readonly #policy: Policy;
@@ -34,14 +34,14 @@ export class Introspection {
   constructor(parts: {
     identification: Identification;
     apiKeys: KeyIdentification;
-    authentication: Authentication;
+    refreshes: Refreshes;
     refreshTokens: RefreshTokens;
     standings: Standings;
     policy: Policy;
   }) {
     this.#identification = parts.identification;
     this.#apiKeys = parts.apiKeys;
-    this.#authentication = parts.authentication;
+    this.#refreshes = parts.refreshes;
     this.#refreshTokens = parts.refreshTokens;
     this.#standings = parts.standings;
     this.#policy = parts.policy;
@@ -72,7 +72,7 @@ export class Introspection {
 
   async #find(token: string): Promise<{ readonly token: LiveToken; readonly owner: Standing } | null> {
     if (this.#refreshTokens.isOne(token)) {
-      const session = await this.#authentication.sessionOfRefreshToken(token);
+      const session = await this.#refreshes.sessionOf(token);
       const owner = await this.#standings.of(session.userId);
       // Until there is one, neither of its tokens is good for anything that others could ask about.
       if (owner === null || lacksSecondFactor(owner, session)) return null;

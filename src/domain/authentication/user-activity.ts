@@ -3,7 +3,7 @@ import { type Range, refuseTooMany, wholeQuarters } from '../analytics/range.ts'
 import { quarterInstant } from '../analytics/tallies.ts';
 import type { Drainer } from '../outbox/drainer.ts';
 import type { OutboxEvent } from '../outbox/event.ts';
-import { type Connection, formatCursor, type PageArguments, parseCursor, parseFirst } from '../pages.ts';
+import { type Connection, connectionOf, formatCursor, type PageArguments, parseCursor, parseFirst } from '../pages.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Principal } from '../principals/principal.ts';
 import { notFound } from '../refusals.ts';
@@ -90,18 +90,8 @@ export class UserActivity {
     const at = { list: LIST, order: ORDER, kind: 'instant' } as const;
     const after = typeof args.after === 'string' ? parseCursor(args.after, at) : null;
     const found = await this.#store.signIns.page(userId, after, first + 1);
-    const edges = found
-      .slice(0, first)
-      .map((node) => ({ cursor: formatCursor(LIST, ORDER, { value: node.at, id: node.id }), node }));
-    return {
-      edges,
-      pageInfo: {
-        hasNextPage: found.length > first,
-        hasPreviousPage: after !== null,
-        startCursor: edges[0]?.cursor ?? null,
-        endCursor: edges.at(-1)?.cursor ?? null,
-      },
-    };
+    const cursorOf = ({ at, id }: SignIn) => formatCursor(LIST, ORDER, { value: at, id });
+    return connectionOf(found, { first, after, cursorOf });
   }
 
   /** When each of these last signed in, in their order; up to half a second behind. The caller has shown that it may be read. */

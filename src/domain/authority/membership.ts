@@ -1,5 +1,6 @@
-import type { Clock, Timer } from '../../kit/clock.ts';
+import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import type { AuthorityLog } from './log.ts';
 import { settleMs, type Timing } from './timing.ts';
 
@@ -15,32 +16,16 @@ export class Membership {
   readonly #logger: Log;
   /** Monotonic time at which this process knew the mark to be committed. */
   readonly #marked = new Map<string, number>();
-  #timer: Timer | null = null;
-  #stopped = false;
-  #collecting: Promise<void> = Promise.resolve();
+  readonly rounds: Rounds;
 
   constructor(parts: { log: AuthorityLog; clock: Clock; timing: Timing; logger: Log }) {
     this.#log = parts.log;
     this.#clock = parts.clock;
     this.#timing = parts.timing;
     this.#logger = parts.logger;
-  }
-
-  start(): void {
-    if (this.#stopped) return;
-    this.#timer = this.#clock.after(this.#timing.leaseMs, () => {
-      this.#collecting = this.collect().catch((error: unknown) =>
-        this.#logger.warn({ err: error }, 'dead instances could not be collected'),
-      );
-      this.start();
-    });
-  }
-
-  /** Resolves when nothing is under way. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#timer?.cancel();
-    await this.#collecting;
+    const { leaseMs: everyMs } = parts.timing;
+    const failed = 'dead instances could not be collected';
+    this.rounds = new Rounds({ everyMs, work: () => this.collect(), failed, ...parts });
   }
 
   async collect(): Promise<void> {

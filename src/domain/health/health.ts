@@ -1,6 +1,7 @@
-import type { Clock, Instant, Timer } from '../../kit/clock.ts';
+import type { Clock, Instant } from '../../kit/clock.ts';
 import { toInstant } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import type { Tail } from '../authority/tail.ts';
 import type { Drainer } from '../outbox/drainer.ts';
 import type { Engines } from '../policy/engines.ts';
@@ -38,24 +39,27 @@ export class Health {
   #shared: SharedState | null = null;
   #policyKnown = true;
   #poolFullSinceMs: number | null = null;
-  #timers: readonly Timer[] = [];
-  #reporting: Promise<void> = Promise.resolve();
+  readonly #reports: Rounds;
+  readonly #looks: Rounds;
 
   constructor(parts: HealthParts) {
     this.#parts = parts;
     this.#startedAt = toInstant(parts.clock.now());
+    const untold = 'the others could not be told how it is';
+    this.#reports = new Rounds({ everyMs: REPORT_MS, work: () => this.#report(), failed: untold, ...parts });
+    const unseen = 'the connections could not be looked at';
+    this.#looks = new Rounds({ everyMs: LOOK_MS, work: () => this.#look(), failed: unseen, ...parts });
   }
 
   /** Reports once, and then every five seconds. */
   async start(): Promise<void> {
     await this.report();
-    this.#reportLater();
-    this.#lookLater();
+    this.#reports.start();
+    this.#looks.start();
   }
 
   async stop(): Promise<void> {
-    for (const timer of this.#timers) timer.cancel();
-    await this.#reporting.catch(() => {});
+    await Promise.all([this.#reports.stop(), this.#looks.stop()]);
   }
 
   /** What holds, by name. */
@@ -82,12 +86,9 @@ export class Health {
     return Object.fromEntries(failed.map(([check]) => [check, why[check as Check]()]));
   }
 
-  /** Tells the others how this instance is, and hears what all share. One round at a time. */
-  report(): Promise<void> {
-    this.#reporting = this.#reporting
-      .then(() => this.#report())
-      .catch((error: unknown) => this.#parts.logger.warn({ err: error }, 'the others could not be told how it is'));
-    return this.#reporting;
+  /** Tells the others how this instance is, and hears what all share, if it can. */
+  async report(): Promise<void> {
+    await this.#reports.next().catch(() => {});
   }
 
   get #missing(): readonly string[] {
@@ -117,24 +118,10 @@ export class Health {
     };
   }
 
-  #reportLater(): void {
-    this.#every(REPORT_MS, () => void this.report());
-  }
-
-  #lookLater(): void {
-    this.#every(LOOK_MS, () => {
-      // Whoever waits finds none free: the one in reserve is for nobody who waits.
-      const isFull = this.#parts.pool().waiting > 0;
-      this.#poolFullSinceMs = isFull ? (this.#poolFullSinceMs ?? this.#parts.clock.monotonicMs()) : null;
-    });
-  }
-
-  #every(ms: number, work: () => void): void {
-    const timer = this.#parts.clock.after(ms, () => {
-      this.#timers = this.#timers.filter((each) => each !== timer);
-      this.#every(ms, work);
-      work();
-    });
-    this.#timers = [...this.#timers, timer];
+  #look(): Promise<void> {
+    // Whoever waits finds none free: the one in reserve is for nobody who waits.
+    const isFull = this.#parts.pool().waiting > 0;
+    this.#poolFullSinceMs = isFull ? (this.#poolFullSinceMs ?? this.#parts.clock.monotonicMs()) : null;
+    return Promise.resolve();
   }
 }

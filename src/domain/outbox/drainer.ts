@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../kit/clock.ts';
+import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { Rounds } from '../../kit/rounds.ts';
 import type { Store, Transaction } from '../store.ts';
@@ -7,8 +7,8 @@ import type { OutboxEvent } from './event.ts';
 /** Events numbered in one transaction. */
 const BATCH = 500;
 /**
- * Commits that follow each other closely are numbered together. It rests so long after it began, and for so many times what it
- * took, within bounds: where all are busy it takes a fifth of its connection and of a processor at most.
+ * Commits that follow each other closely are numbered together: from one time to the next it takes so long, and so many times what
+ * it took last, so that where all are busy it has a quarter of a connection at most.
  */
 const REST_MS = 25;
 const REST_TIMES = 4;
@@ -24,15 +24,11 @@ export type Drained = (tx: Transaction, events: readonly OutboxEvent[]) => Promi
 export class Drainer {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #logger: Log;
-  readonly #everyMs: number;
   readonly #drained: Drained;
   readonly #numbered: (seq: number) => void;
-  readonly #rounds = new Rounds(() => this.#drainAll());
-  #timer: Timer | null = null;
-  #soon: Timer | null = null;
+  readonly rounds: Rounds;
+  #restMs = REST_MS;
   #restsUntilMs = -Infinity;
-  #stopped = false;
   /** When it was first found that events wait, and not that none does. */
   #behindSinceMs: number | null = null;
 
@@ -47,10 +43,9 @@ export class Drainer {
   }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
-    this.#logger = parts.logger;
-    this.#everyMs = parts.everyMs;
     this.#drained = parts.drained;
     this.#numbered = parts.numbered;
+    this.rounds = new Rounds({ work: () => this.#drainAll(), failed: 'events were not numbered yet', ...parts });
   }
 
   /** For how long events have been waiting for their numbers, as far as this instance knows. */
@@ -58,38 +53,16 @@ export class Drainer {
     return this.#behindSinceMs === null ? 0 : (this.#clock.monotonicMs() - this.#behindSinceMs) / 1_000;
   }
 
-  start(): void {
-    this.#timer = this.#clock.after(this.#everyMs, () => {
-      this.start();
-      this.#drainInBackground();
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#timer?.cancel();
-    this.#soon?.cancel();
-    await this.#rounds.settled();
-  }
-
   /** Resolves when every event that was committed before this call has its number. Shared by all who ask meanwhile. */
   drain(): Promise<void> {
-    return this.#rounds.next();
+    return this.rounds.next();
   }
 
   /** Something was committed that may have told events: they get their numbers without waiting for the next round. */
   soon(): void {
-    if (this.#soon !== null || this.#stopped) return;
-    this.#soon = this.#clock.after(Math.max(0, this.#restsUntilMs - this.#clock.monotonicMs()), () => {
-      this.#soon = null;
-      // It may have drained, and rest, since this was asked for.
-      if (this.#clock.monotonicMs() < this.#restsUntilMs) this.soon();
-      else this.#drainInBackground();
-    });
-  }
-
-  #drainInBackground(): void {
-    this.drain().catch((error: unknown) => this.#logger.warn({ err: error }, 'events were not numbered yet'));
+    const now = this.#clock.monotonicMs();
+    const at = Math.max(now, this.#restsUntilMs);
+    if (this.rounds.soon(at - now)) this.#restsUntilMs = at + this.#restMs;
   }
 
   async #drainAll(): Promise<void> {
@@ -98,7 +71,6 @@ export class Drainer {
       return;
     }
     const startedMs = this.#clock.monotonicMs();
-    this.#restsUntilMs = startedMs + REST_MS;
     this.#behindSinceMs ??= startedMs;
     for (;;) {
       const { value: events } = await this.#store.transaction(async (tx) => {
@@ -111,10 +83,7 @@ export class Drainer {
       if (events.length < BATCH) break;
     }
     this.#behindSinceMs = null;
-    const endedMs = this.#clock.monotonicMs();
-    this.#restsUntilMs = Math.max(
-      this.#restsUntilMs,
-      endedMs + Math.min(REST_TIMES * (endedMs - startedMs), REST_MAX_MS),
-    );
+    const tookMs = this.#clock.monotonicMs() - startedMs;
+    this.#restMs = Math.min(Math.max(REST_MS, REST_TIMES * tookMs), REST_MAX_MS);
   }
 }

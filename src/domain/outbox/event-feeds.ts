@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../kit/clock.ts';
+import type { Clock } from '../../kit/clock.ts';
 import { withDeadline } from '../../kit/deadline.ts';
 import type { Log } from '../../kit/log.ts';
 import { Rounds } from '../../kit/rounds.ts';
@@ -53,17 +53,14 @@ export class EventFeeds {
   readonly #hints: Hints;
   readonly #clock: Clock;
   readonly #logger: Log;
-  readonly #everyMs: number;
   readonly #takesAway: (event: OutboxEvent) => boolean;
   readonly #subjectsOf: ReadSubjects;
-  readonly #rounds = new Rounds(() => this.#readToHead());
+  readonly #rounds: Rounds;
   /** By the user or the kind that they follow: no id is a kind. */
   readonly #subscribers = new Map<string, Set<Subscriber>>();
   #position: Position = { epoch: '', seq: 0 };
   /** Whether the position has been carried on without a gap. */
   #following = false;
-  #timer: Timer | null = null;
-  #stopped = false;
 
   constructor(parts: {
     outbox: OutboxReader;
@@ -83,9 +80,9 @@ export class EventFeeds {
     this.#hints = parts.hints;
     this.#clock = parts.clock;
     this.#logger = parts.logger;
-    this.#everyMs = parts.everyMs;
     this.#takesAway = parts.takesAway;
     this.#subjectsOf = parts.subjectsOf;
+    this.#rounds = new Rounds({ work: () => this.#readToHead(), failed: 'events could not be read', ...parts });
   }
 
   /** How far this instance has told; it says something only while somebody is subscribed. */
@@ -100,13 +97,11 @@ export class EventFeeds {
 
   async start(): Promise<void> {
     await this.#hints.subscribe({ numbered: (seq) => this.#hinted(seq) });
-    this.#beat();
+    this.#rounds.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#timer?.cancel();
-    await this.#rounds.settled();
+  stop(): Promise<void> {
+    return this.#rounds.stop();
   }
 
   /** Tells this instance and all others that events up to `seq` have their numbers. */
@@ -197,25 +192,12 @@ export class EventFeeds {
   }
 
   #hinted(seq: number): void {
-    if (this.#subscribers.size > 0 && seq > this.#position.seq) this.#readInBackground();
-  }
-
-  #beat(): void {
-    this.#timer = this.#clock.after(this.#everyMs, () => {
-      this.#beat();
-      if (this.#subscribers.size > 0) this.#readInBackground();
-    });
-  }
-
-  #readInBackground(): void {
-    this.#rounds.next().catch((error: unknown) => {
-      if (!this.#stopped) this.#logger.warn({ err: error }, 'events could not be read');
-    });
+    if (this.#subscribers.size > 0 && seq > this.#position.seq) this.#rounds.begin();
   }
 
   async #readToHead(): Promise<void> {
-    let more = true;
-    while (more && !this.#stopped)
+    let more = this.#subscribers.size > 0;
+    while (more && !this.#rounds.stopped)
       more = this.#following ? await this.#readOnce() : this.#place(await this.#outbox.head());
   }
 

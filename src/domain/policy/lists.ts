@@ -1,5 +1,6 @@
 import {
   type Connection,
+  connectionOf,
   formatCursor,
   type Orders,
   type PageArguments,
@@ -45,20 +46,10 @@ export async function listReadable<T extends SubjectRecord>(
   const filter = readableFilter(by, { policy, type, conditions, orderedBy: order.by });
   // One more tells whether there is a next page.
   const found = await pages.page({ filter, order, after, limit: first + 1 });
-  const edges = found.slice(0, first).map((node) => {
-    // The database chose by the same rules. That they say the same here is what everything rests on.
-    if (!policy.decide(by, 'read', node).allowed) throw new Error(`a list let ${type} ${node.id} through`);
-    return { cursor: formatCursor(type, order, keyOf(node, order)), node };
-  });
-  return {
-    edges,
-    pageInfo: {
-      hasNextPage: found.length > first,
-      hasPreviousPage: after !== null,
-      startCursor: edges[0]?.cursor ?? null,
-      endCursor: edges.at(-1)?.cursor ?? null,
-    },
-  };
+  // The database chose by the same rules. That they say the same here is what everything rests on.
+  const stray = found.slice(0, first).find((node) => !policy.decide(by, 'read', node).allowed);
+  if (stray !== undefined) throw new Error(`a list let ${type} ${stray.id} through`);
+  return connectionOf(found, { first, after, cursorOf: (node) => formatCursor(type, order, keyOf(node, order)) });
 }
 
 /** What is true of the records that meet the conditions and that `by` may read, with the fields that are compared. */

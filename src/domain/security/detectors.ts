@@ -1,4 +1,4 @@
-import { type Clock, toInstant, type Timer } from '../../kit/clock.ts';
+import { type Clock, toInstant } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Log } from '../../kit/log.ts';
 import { networkOf } from '../../kit/networks.ts';
@@ -44,13 +44,11 @@ export class Detectors {
   readonly #store: Store;
   readonly #thresholds: Thresholds;
   readonly #clock: Clock;
-  readonly #logger: Log;
   readonly #open = new Map<string, Open>();
-  readonly #rounds = new Rounds(() => this.#flush());
+  readonly rounds: Rounds;
   /** The network that each key was used from last, and networks that are not written yet. */
   readonly #lastAddress = new Map<string, string>();
   #networks = new Map<string, { readonly keyId: string; readonly ownerId: string; readonly address: string }>();
-  #timer: Timer | null = null;
   #dropped = 0;
   #members = 0;
 
@@ -58,25 +56,13 @@ export class Detectors {
     this.#store = parts.store;
     this.#thresholds = parts.thresholds;
     this.#clock = parts.clock;
-    this.#logger = parts.logger;
+    const failed = 'what may be an attack was not counted yet';
+    this.rounds = new Rounds({ everyMs: FLUSH_MS, work: () => this.#flush(), failed, writesRest: true, ...parts });
   }
 
   /** What was not noted, since too much else was. */
   get dropped(): number {
     return this.#dropped;
-  }
-
-  start(): void {
-    this.#timer = this.#clock.after(FLUSH_MS, () => {
-      this.start();
-      void this.flush();
-    });
-  }
-
-  /** Writes what is left. */
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.flush();
   }
 
   /** Never waits and never throws. */
@@ -108,9 +94,7 @@ export class Detectors {
 
   /** Resolves when what was noted before is written, or waits for the next time. */
   async flush(): Promise<void> {
-    await this.#rounds
-      .next()
-      .catch((error: unknown) => this.#logger.warn({ err: error }, 'what may be an attack was not counted yet'));
+    await this.rounds.next().catch(() => {});
   }
 
   #begin(key: string, what: Pick<Open, 'kind' | 'subject' | 'startMs'>): Open | null {

@@ -1,5 +1,7 @@
-import { toInstant, type Clock, type Instant, type Timer } from '../../kit/clock.ts';
+import { toInstant, type Clock, type Instant } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import type { Rounds } from '../../kit/rounds.ts';
+import { WriteBehind } from '../../kit/write-behind.ts';
 import type { Store } from '../store.ts';
 
 /** How a session was used. */
@@ -19,98 +21,55 @@ export interface ActivityWriter {
 
 /** What a kill may lose of when sessions were last seen. Nothing else of a session is ever written behind. */
 export const ACTIVITY_LOSS_MS = 5_000;
-const FLUSH_MS = 2_500;
-/** Sessions written in one statement. */
-const BATCH_MAX = 5_000;
-/** More than one instance serves between two flushes. Beyond it the oldest wait no longer and are not told of. */
-const PENDING_MAX = 200_000;
 
-interface Pending {
+interface Seen {
+  readonly sessionId: string;
   lastSeenMs: number;
   readonly protocols: Set<Protocol>;
 }
 
-/**
- * When sessions were last used, noted in process and written behind: a request never waits for it. What could not be
- * written is kept and written with the next. Being listened to is no use of a session: only operations are.
- */
+/** When sessions were last used, written behind. Being listened to is no use of a session: only operations are. */
 export class Activity {
-  readonly #store: Store;
   readonly #clock: Clock;
-  readonly #logger: Log;
-  #pending = new Map<string, Pending>();
-  #timer: Timer | null = null;
-  #flushing: Promise<void> | null = null;
+  readonly #seen: WriteBehind<Seen>;
 
   constructor(parts: { store: Store; clock: Clock; logger: Log }) {
-    this.#store = parts.store;
     this.#clock = parts.clock;
-    this.#logger = parts.logger;
-  }
-
-  get pending(): number {
-    return this.#pending.size;
-  }
-
-  start(): void {
-    this.#timer = this.#clock.after(FLUSH_MS, () => {
-      this.start();
-      void this.flush();
+    this.#seen = new WriteBehind({
+      write: (batch) => parts.store.transaction((tx) => tx.activity.note(batch.map(activityOf))),
+      add(newer, { protocols }) {
+        for (const protocol of protocols) newer.protocols.add(protocol);
+      },
+      failed: 'when sessions were last seen was not written yet',
+      ...parts,
     });
   }
 
-  /** Writes what is left. */
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.flush();
+  get rounds(): Rounds {
+    return this.#seen.rounds;
+  }
+
+  get pending(): number {
+    return this.#seen.size;
   }
 
   /** The session has just been used. On the warm path: two look-ups for one that is known since the last flush. */
   touch(sessionId: string, protocol: Protocol): void {
-    const known = this.#pending.get(sessionId);
-    if (known === undefined) {
-      if (this.#pending.size >= PENDING_MAX) return;
-      this.#pending.set(sessionId, { lastSeenMs: this.#clock.now(), protocols: new Set([protocol]) });
-      return;
+    const lastSeenMs = this.#clock.now();
+    const known = this.#seen.of(sessionId);
+    if (known === undefined) this.#seen.note(sessionId, { sessionId, lastSeenMs, protocols: new Set([protocol]) });
+    else {
+      known.lastSeenMs = lastSeenMs;
+      known.protocols.add(protocol);
     }
-    known.lastSeenMs = this.#clock.now();
-    known.protocols.add(protocol);
   }
 
   /** Resolves when what was pending is written, or is pending again. */
-  async flush(): Promise<void> {
-    await this.#flushing;
-    if (this.#pending.size === 0) return;
-    const taken = this.#pending;
-    this.#pending = new Map();
-    this.#flushing = this.#write(taken).finally(() => (this.#flushing = null));
-    await this.#flushing;
+  flush(): Promise<void> {
+    return this.#seen.flush();
   }
+}
 
-  async #write(taken: ReadonlyMap<string, Pending>): Promise<void> {
-    const entries = [...taken].toSorted(([a], [b]) => (a < b ? -1 : 1));
-    for (let from = 0; from < entries.length; from += BATCH_MAX) {
-      const batch = entries.slice(from, from + BATCH_MAX);
-      const activities = batch.map(([sessionId, { lastSeenMs, protocols }]) => ({
-        sessionId,
-        lastSeenAt: toInstant(lastSeenMs),
-        protocols: [...protocols],
-      }));
-      try {
-        await this.#store.transaction((tx) => tx.activity.note(activities));
-      } catch (error) {
-        this.#logger.warn({ err: error, sessions: batch.length }, 'when sessions were last seen was not written yet');
-        this.#keep(batch);
-      }
-    }
-  }
-
-  /** Under what came meanwhile, which is newer. */
-  #keep(batch: readonly (readonly [string, Pending])[]): void {
-    for (const [sessionId, { lastSeenMs, protocols }] of batch) {
-      const newer = this.#pending.get(sessionId);
-      if (newer === undefined) this.#pending.set(sessionId, { lastSeenMs, protocols });
-      else for (const protocol of protocols) newer.protocols.add(protocol);
-    }
-  }
+function activityOf({ sessionId, lastSeenMs, protocols }: Seen): SessionActivity {
+  return { sessionId, lastSeenAt: toInstant(lastSeenMs), protocols: [...protocols] };
 }

@@ -1,5 +1,6 @@
-import { toInstant, type Clock, type Instant, type Timer } from '../../kit/clock.ts';
+import { toInstant, type Clock, type Instant } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import type { Store } from '../store.ts';
 
 /** What has ended and need not be kept, as a store finds it: by an index, a batch at a time. */
@@ -64,9 +65,7 @@ export class Cleaner {
   readonly #store: Store;
   readonly #settings: CleaningSettings;
   readonly #clock: Clock;
-  readonly #logger: Log;
-  #timer: Timer | null = null;
-  #running: Promise<void> = Promise.resolve();
+  readonly rounds: Rounds;
   /** What this instance has removed since it started. */
   readonly removed = {
     sessions: 0,
@@ -88,21 +87,8 @@ export class Cleaner {
     this.#store = parts.store;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
-    this.#logger = parts.logger;
-  }
-
-  start(): void {
-    this.#timer = this.#clock.after(EVERY_MS, () => {
-      this.start();
-      this.#running = this.clean().catch((error: unknown) => {
-        this.#logger.warn({ err: error }, 'what has ended was not removed');
-      });
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.#running;
+    const failed = 'what has ended was not removed';
+    this.rounds = new Rounds({ everyMs: EVERY_MS, work: () => this.clean(), failed, ...parts });
   }
 
   /** One round. */

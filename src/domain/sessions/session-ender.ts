@@ -1,5 +1,6 @@
-import { toInstant, type Clock, type Instant, type Timer } from '../../kit/clock.ts';
+import { toInstant, type Clock, type Instant } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import type { Store } from '../store.ts';
 import { ACTIVITY_LOSS_MS } from './activity.ts';
 import type { SessionProfiles } from './profiles.ts';
@@ -37,10 +38,8 @@ export class SessionEnder {
   readonly #store: Store;
   readonly #profiles: SessionProfiles;
   readonly #clock: Clock;
-  readonly #logger: Log;
   readonly #ended: () => void;
-  #timer: Timer | null = null;
-  #running: Promise<void> = Promise.resolve();
+  readonly rounds: Rounds;
 
   constructor(parts: {
     store: Store;
@@ -53,22 +52,9 @@ export class SessionEnder {
     this.#store = parts.store;
     this.#profiles = parts.profiles;
     this.#clock = parts.clock;
-    this.#logger = parts.logger;
     this.#ended = parts.ended;
-  }
-
-  start(): void {
-    this.#timer = this.#clock.after(EVERY_MS, () => {
-      this.start();
-      this.#running = this.end().catch((error: unknown) => {
-        this.#logger.warn({ err: error }, 'sessions that have ended were not noticed yet');
-      });
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.#running;
+    const failed = 'sessions that have ended were not noticed yet';
+    this.rounds = new Rounds({ everyMs: EVERY_MS, work: () => this.end(), failed, ...parts });
   }
 
   /** One round. */

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock, Timer } from '../../kit/clock.ts';
+import type { Clock } from '../../kit/clock.ts';
+import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import {
   hourOf,
   OTHER_OPERATIONS,
@@ -39,12 +41,13 @@ export class UncountedUses {
   #pending = new Map<string, Pending>();
   #size = 0;
   readonly #sent = new Map<string, Batch>();
-  #timer: Timer | null = null;
-  #sending: Promise<void> | null = null;
+  readonly rounds: Rounds;
 
-  constructor(parts: { counts: UsageCounts; clock: Clock }) {
+  constructor(parts: { counts: UsageCounts; clock: Clock; logger: Log }) {
     this.#counts = parts.counts;
     this.#clock = parts.clock;
+    const failed = 'uses were not sent yet';
+    this.rounds = new Rounds({ everyMs: SEND_MS, work: () => this.#sendAll(), failed, writesRest: true, ...parts });
   }
 
   /** Counts that wait. */
@@ -52,28 +55,13 @@ export class UncountedUses {
     return this.#size;
   }
 
-  start(): void {
-    this.#timer = this.#clock.after(SEND_MS, () => {
-      this.start();
-      void this.send();
-    });
-  }
-
-  /** Sends the rest. */
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.send();
-  }
-
   note({ subject, id, hourMs, version, operation }: Use, outcome: Outcome): void {
     this.#add({ subject, id, hourMs }, { version, operation, outcome, count: 1 });
   }
 
   /** Resolves when all that waited is taken, or waits again. */
-  async send(): Promise<void> {
-    await this.#sending;
-    this.#sending = this.#sendAll().finally(() => (this.#sending = null));
-    await this.#sending;
+  send(): Promise<void> {
+    return this.rounds.next();
   }
 
   async #sendAll(): Promise<void> {

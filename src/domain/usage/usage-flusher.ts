@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../../kit/clock.ts';
-import { toInstant } from '../../kit/clock.ts';
+import { type Clock, toInstant } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import type { Store } from '../store.ts';
 import type { UsageCounts, UsageHour, UsageStock } from './usage.ts';
 
@@ -27,31 +27,15 @@ export class UsageFlusher {
   readonly #store: Store;
   readonly #counts: UsageCounts;
   readonly #clock: Clock;
-  readonly #logger: Log;
-  #timer: Timer | null = null;
-  #running: Promise<void> = Promise.resolve();
+  readonly rounds: Rounds;
 
   constructor(parts: { store: Store; counts: UsageCounts; clock: Clock; logger: Log }) {
     this.#store = parts.store;
     this.#counts = parts.counts;
     this.#clock = parts.clock;
-    this.#logger = parts.logger;
-  }
-
-  start(): void {
-    this.#timer = this.#clock.after(USAGE_FLUSH_MS, () => {
-      this.start();
-      this.#running = this.#takeTurn().catch((error: unknown) =>
-        this.#logger.warn({ err: error }, 'uses were not written yet'),
-      );
-    });
-  }
-
-  /** Writes all that is counted by now, since what keeps it may go as well. */
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.#running;
-    await this.flush().catch((error: unknown) => this.#logger.warn({ err: error }, 'uses were not written yet'));
+    const failed = 'uses were not written yet';
+    const work = () => this.#takeTurn();
+    this.rounds = new Rounds({ everyMs: USAGE_FLUSH_MS, work, failed, writesRest: true, ...parts });
   }
 
   /** Writes all that is counted by now. */
@@ -66,6 +50,8 @@ export class UsageFlusher {
   }
 
   async #takeTurn(): Promise<void> {
+    // At last whoever's turn it is: what keeps the counts may go as well.
+    if (this.rounds.stopped) return this.flush();
     if ((await this.#counts.claim(TURN_MS)) !== true) return;
     await this.flush();
     const before = toInstant(this.#clock.now() - KEPT_MS);

@@ -1,6 +1,7 @@
 import { toInstant, type Clock, type Instant, type Timer } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Log } from '../../kit/log.ts';
+import { Rounds } from '../../kit/rounds.ts';
 import type { Keys } from '../../kit/secret.ts';
 import type { Store, Transaction } from '../store.ts';
 import type { Mail } from './mail.ts';
@@ -54,10 +55,9 @@ export class Errands {
   readonly #keys: Keys;
   readonly #clock: Clock;
   readonly #logger: Log;
+  readonly #rounds: Rounds;
   #carriers: Carriers | null = null;
-  #timer: Timer | null = null;
   #soon: Timer | null = null;
-  #running: Promise<void> = Promise.resolve();
   /** What this instance gave up since it started. */
   abandoned = 0;
 
@@ -66,6 +66,8 @@ export class Errands {
     this.#keys = parts.keys;
     this.#clock = parts.clock;
     this.#logger = parts.logger;
+    const failed = 'errands could not be looked for';
+    this.#rounds = new Rounds({ everyMs: EVERY_MS, work: () => this.#run(), failed, ...parts });
   }
 
   /** Asks for it, as a part of the transaction. */
@@ -99,34 +101,20 @@ export class Errands {
   #goSoon(): void {
     if (this.#carriers === null) return;
     this.#soon?.cancel();
-    this.#soon = this.#clock.after(SOON_MS, () => this.#round());
+    this.#soon = this.#clock.after(SOON_MS, () => this.#rounds.begin());
   }
 
   start(carriers: Carriers): void {
     this.#carriers = carriers;
-    this.#round();
-    this.#wait();
+    this.#rounds.begin();
+    this.#rounds.start();
   }
 
   /** Resolves when nothing that was begun is under way. */
   async stop(): Promise<void> {
     this.#carriers = null;
-    this.#timer?.cancel();
     this.#soon?.cancel();
-    await this.#running;
-  }
-
-  #wait(): void {
-    this.#timer = this.#clock.after(EVERY_MS, () => {
-      this.#wait();
-      this.#round();
-    });
-  }
-
-  #round(): void {
-    this.#running = this.#running
-      .then(() => this.#run())
-      .catch((error: unknown) => this.#logger.warn({ err: error }, 'errands could not be looked for'));
+    await this.#rounds.stop();
   }
 
   async #run(): Promise<void> {

@@ -73,11 +73,9 @@ const DOCUMENTS = {
   text: 'subjects: { Document: { actions: [publish], attributes: { id: id, ownerId: id } } }',
 };
 
-/** With a hash of passwords that is quick. */
 export async function openWorld(): Promise<World> {
   const castellans = await startCastellans(2, {
     policyFiles: [...(await readPolicyFiles('policies')), DOCUMENTS],
-    settings: { passwordStrength: { memoryKib: 1_024, passes: 1 } },
   });
   const makers = makersOn(castellans);
   await addScopes(makers.app.services, 'acme/platform', 'acme/shop', 'globex');

@@ -83,7 +83,7 @@ export class Instance implements Process {
 
   start(): void {
     this.tail.start().then(
-      () => this.#membership.start(),
+      () => this.#membership.rounds.start(),
       // As an orchestrator does it.
       () => {
         this.die();
@@ -98,7 +98,7 @@ export class Instance implements Process {
   }
 
   async leave(): Promise<void> {
-    void this.#membership.stop();
+    void this.#membership.rounds.stop();
     await this.tail.stop();
     this.die();
   }

@@ -37,7 +37,7 @@ async function instancesOver(
   const limits = opened.map(
     ({ rateLimits, usage }) =>
       new LimitsWithFallback({
-        uncounted: new UncountedUses({ counts: usage, clock }),
+        uncounted: new UncountedUses({ counts: usage, clock, logger: createLog('silent') }),
         limits: rateLimits,
         share: new InstanceShare({ clock: systemClock, instances: () => INSTANCES }),
       }),

@@ -42,7 +42,7 @@ beforeAll(async () => {
   }
   instances = connections.map(({ rateLimits, usage }) => {
     const share = new InstanceShare({ clock: systemClock, instances: () => 5 });
-    const uncounted = new UncountedUses({ counts: usage, clock: systemClock });
+    const uncounted = new UncountedUses({ counts: usage, clock: systemClock, logger: createLog('silent') });
     const limits = new LimitsWithFallback({ limits: rateLimits, share, uncounted });
     return new OperationLimits({ settings, share, limits, uncounted, clock: systemClock });
   });

@@ -50,7 +50,7 @@ interface Counting {
 
 function counting({ rateLimits, usage }: { rateLimits: RateLimits; usage: UsageCounts }): Counting {
   const share = new InstanceShare({ clock, instances: () => 1 });
-  const uncounted = new UncountedUses({ counts: usage, clock });
+  const uncounted = new UncountedUses({ counts: usage, clock, logger: createLog('silent') });
   const limits = new LimitsWithFallback({ limits: rateLimits, share, uncounted });
   const flusher = new UsageFlusher({ store: opened.store, counts: usage, clock, logger: createLog('silent') });
   return { limits, uncounted, flusher };
@@ -291,7 +291,7 @@ test('whoever flushes has the turn for a minute, and nobody else', async () => {
     };
     return new UsageFlusher({ store, counts: hub.usage, clock, logger: createLog('silent') });
   });
-  for (const each of instances) each.start();
+  for (const each of instances) each.rounds.start();
   for (let round = 1; round <= 3; round += 1) {
     await hub.rateLimits.take({ subject: 'user_1', windows: [], cost: 1, use: aUse(id) });
     clock.advance(USAGE_FLUSH_MS);
@@ -299,5 +299,5 @@ test('whoever flushes has the turn for a minute, and nobody else', async () => {
   }
   // Each turn is a write, and a look for what is too old.
   await until(() => transactions.length === 6);
-  await Promise.all(instances.map((each) => each.stop()));
+  await Promise.all(instances.map((each) => each.rounds.stop()));
 });

@@ -1,7 +1,8 @@
 import { argon2Sync } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from '@jest/globals';
-import { argon2id } from '../../../src/kit/argon2.ts';
+import { argon2id, endIdleThreads } from '../../../src/kit/argon2.ts';
+import { untilSo } from '../../support/until.ts';
 
 const parameters = (message: string) => ({
   message: Buffer.from(message),
@@ -40,4 +41,14 @@ test('threads that hash give way to all others', async () => {
 test('what cannot be hashed is refused, and the next is hashed', async () => {
   await expect(argon2id({ ...parameters('x'), passes: 0 })).rejects.toThrow('passes');
   expect(await argon2id(parameters('y'))).toEqual(argon2Sync('argon2id', parameters('y')));
+});
+
+test('those that nobody needs end when they are told to, one that hashes does not, and the next hash is right', async () => {
+  await Promise.all([argon2id(parameters('one')), argon2id(parameters('two'))]);
+  const hashing = argon2id(parameters('three'));
+  endIdleThreads();
+  expect(await hashing).toEqual(argon2Sync('argon2id', parameters('three')));
+  endIdleThreads();
+  await untilSo('no thread hashes', async () => (await threads()).every(({ name }) => name !== 'argon2'));
+  expect(await argon2id(parameters('four'))).toEqual(argon2Sync('argon2id', parameters('four')));
 });
