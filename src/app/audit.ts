@@ -2,9 +2,7 @@ import type { Foundation } from '../app/foundation.ts';
 import type { AuditChainer } from '../domain/audit/chainer.ts';
 import { AuditHeads } from '../domain/audit/heads.ts';
 import { AuditRetention } from '../domain/audit/retention.ts';
-import { AuditShipper } from '../domain/audit/shipper.ts';
 import { openHeadsFile } from '../drivers/files/audit-heads.ts';
-import { openHttpSink } from '../drivers/http/audit-sink.ts';
 
 /** What becomes of audit entries once they are written: the chain, its heads outside, and the months that are kept. */
 export async function startAudit(
@@ -19,11 +17,6 @@ export async function startAudit(
   const auditRetention = new AuditRetention({ store, keys, settings: config, clock, logger });
   auditRetention.start();
   cleanup.add('the months of the audit log', () => auditRetention.stop());
-  if (config.auditSink !== null) {
-    const shipper = new AuditShipper({ store, sink: openHttpSink(config.auditSink), clock, logger });
-    shipper.start();
-    cleanup.add('the sending of the audit log', () => shipper.stop());
-  }
   auditChainer.start();
   cleanup.add('the chain of the audit log', () => auditChainer.stop());
   return { auditChainer, auditHeads, auditRetention };

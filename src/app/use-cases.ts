@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { TrustedProxies } from '../api/http/request-origin.ts';
 import type { AuthorityParts } from '../app/authority.ts';
 import { startAudit } from '../app/audit.ts';
+import { startShipping } from '../app/shipping.ts';
 import type { Foundation } from '../app/foundation.ts';
 import { AuditLog } from '../domain/audit-log/audit-log.ts';
 import { Denials } from '../domain/audit/denials.ts';
@@ -23,6 +24,7 @@ import { SignInGuard } from '../domain/authentication/sign-in-guard.ts';
 import { Takeovers } from '../domain/authentication/takeovers.ts';
 import { SignInSignals } from '../domain/authentication/sign-in-signals.ts';
 import { Detectors } from '../domain/security/detectors.ts';
+import { Travels } from '../domain/security/travels.ts';
 import { SecurityEvents } from '../domain/security/security-events.ts';
 import { StepUps } from '../domain/authentication/step-ups.ts';
 import { SuccessorEraser } from '../domain/authentication/successor-eraser.ts';
@@ -88,6 +90,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     usage,
     rollups,
     openMailer,
+    locate,
     folder,
     readPolicies,
   } = foundation;
@@ -139,6 +142,8 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   cleanup.add('the feeds of events', () => eventFeeds.stop());
   drainer.start();
   cleanup.add('the drainer of the outbox', () => drainer.stop());
+  // Stopped after the chain: what is chained last may still be sent.
+  const shippers = startShipping(foundation);
   const audit = await startAudit(foundation, auditChainer);
   const denials = new Denials({ store, clock, logger });
   denials.start();
@@ -165,6 +170,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const detectors = new Detectors({ store, thresholds: config.securityThresholds, clock, logger });
   detectors.start();
   cleanup.add('the detectors', () => detectors.stop());
+  const travels = new Travels({ store, locate, isProxy, thresholds: config.securityThresholds, clock, logger });
+  travels.start();
+  cleanup.add('where users were', () => travels.stop());
   const signals = new SignInSignals({ detectors, guard, keys });
   const authentication = new Authentication({
     store,
@@ -306,6 +314,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     sessionEnder,
     denials,
     ...audit,
+    shippers,
     auditLog: new AuditLog({ store, policy }),
     keyEnder,
     drainer,
@@ -317,6 +326,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     proxies,
     takeovers,
     detectors,
+    travels,
     securityEvents: new SecurityEvents({ store, policy }),
     health,
     systemHealth: new SystemHealth({ reports, tail, policy }),

@@ -2,6 +2,7 @@ import { ConfigError, readConfig, type Config } from '../config.ts';
 import { parseBundle } from '../domain/policy/parse.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
+import { openLocations } from '../drivers/mmdb/locations.ts';
 import { openDatabase, type Query } from '../drivers/postgres/database.ts';
 import { missingMigrations } from '../drivers/postgres/migrate.ts';
 import { serverProblems } from '../drivers/postgres/server-settings.ts';
@@ -64,7 +65,12 @@ const isGiven = (env: Environment, variable: string): boolean => (env[variable] 
 const modeOf = (env: Environment): string => (env['NODE_ENV'] === 'production' ? 'production' : 'development');
 
 function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<readonly SettingProblem[]>[] {
-  const checks = { POLICIES_DIR: checkPolicies, DATABASE_URL: checkDatabase, REDIS_URL: checkRedis };
+  const checks = {
+    POLICIES_DIR: checkPolicies,
+    DATABASE_URL: checkDatabase,
+    REDIS_URL: checkRedis,
+    GEO_DATABASE: checkGeoDatabase,
+  };
   return Object.entries(checks)
     .filter(([variable]) => !wrong.has(variable))
     .map(async ([variable, check]) => {
@@ -128,4 +134,12 @@ async function checkRedis({ redisUrl }: Config): Promise<readonly string[]> {
   } finally {
     await redis.close();
   }
+}
+
+async function checkGeoDatabase({ geoDatabase }: Config): Promise<readonly string[]> {
+  if (geoDatabase === null) return [];
+  return openLocations(geoDatabase).then(
+    () => [],
+    (error: unknown) => [explain(error)],
+  );
 }

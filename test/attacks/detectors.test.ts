@@ -1,4 +1,8 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { SecurityEventKind } from '../../src/domain/security/security-event.ts';
 import { changedThresholds } from '../../src/kit/thresholds.ts';
 import {
   type Castellans,
@@ -11,6 +15,8 @@ import {
   type TestClock,
   until,
 } from '../support/castellan.ts';
+import { mmdbOf } from '../support/mmdb.ts';
+import { ofType, openSocket } from '../support/socket.ts';
 
 /** What is nothing by itself and an attack when it adds up: spread over three instances it raises one event, and just less raises none. */
 
@@ -29,6 +35,19 @@ const THRESHOLDS = [
 ].join(',');
 const SIGN_IN = 'mutation ($input: SignInInput!) { signIn(input: $input) { __typename } }';
 
+/** Networks of the internet, and where they are. */
+const PLACES = {
+  '81.2.69.0/24': { latitude: 51.5142, longitude: -0.0931, accuracy_radius: 10 },
+  '2.125.160.0/24': { latitude: 51.75, longitude: -1.25, accuracy_radius: 5 },
+  '89.160.20.0/24': { latitude: 58.4167, longitude: 15.6167, accuracy_radius: 20 },
+  '216.160.83.0/24': { latitude: 47.2513, longitude: -122.3149, accuracy_radius: 20 },
+  '2001:218::/32': { latitude: 35.68536, longitude: 139.75309, accuracy_radius: 100 },
+  '175.16.199.0/24': null,
+};
+const LONDON = '81.2.69.142';
+const SEATTLE = '216.160.83.56';
+const WAY = [LONDON, SEATTLE];
+
 interface Told {
   readonly kind: string;
   readonly severity: string;
@@ -40,6 +59,7 @@ interface Told {
 }
 
 let castellans: Castellans;
+let folder: string;
 let clock: TestClock;
 let alice: SignedInUser;
 let bob: SignedInUser;
@@ -50,13 +70,23 @@ beforeAll(async () => {
   clock = createTestClock();
   // So that no window ends while it is filled.
   clock.advance(HOUR_MS - (clock.now() % HOUR_MS) + 1_000);
-  const settings = { securityThresholds: changedThresholds(THRESHOLDS), trustedProxies: ['127.0.0.1'] };
+  folder = await mkdtemp(join(tmpdir(), 'castellan-places-'));
+  const geoDatabase = join(folder, 'places.mmdb');
+  await writeFile(geoDatabase, mmdbOf(PLACES));
+  const settings = {
+    securityThresholds: changedThresholds(THRESHOLDS),
+    trustedProxies: ['127.0.0.1', '89.160.20.7'],
+    geoDatabase,
+  };
   castellans = await startCastellans(3, { clock, settings });
   alice = await castellans.signUp('alice', ['administrator']);
   bob = await castellans.signUp('bob');
 });
 
-afterAll(() => castellans.close());
+afterAll(async () => {
+  await castellans?.close();
+  await rm(folder, { recursive: true });
+});
 
 /** Each from another instance than the one before. */
 const next = () => (attempts += 1) % 3;
@@ -74,7 +104,7 @@ async function times(count: number, work: (n: number) => Promise<unknown>): Prom
 
 /** What was raised of this kind by now, when all instances have written what they noted, at once. */
 async function raised(kind: string): Promise<readonly Told[]> {
-  await Promise.all(castellans.apps.map(({ services }) => services.detectors.flush()));
+  await Promise.all(castellans.apps.flatMap(({ services }) => [services.detectors.flush(), services.travels.flush()]));
   const query = `query ($kind: String!) {
     securityEvents(first: 100, filter: { kind: $kind }) {
       edges { node { kind severity userId sessionId subjectId count address } }
@@ -88,7 +118,7 @@ async function raised(kind: string): Promise<readonly Told[]> {
 }
 
 interface Scenario {
-  readonly kind: string;
+  readonly kind: SecurityEventKind;
   readonly threshold: number;
   /** Begins an attack, or something like one; the answer makes one attempt of it. */
   readonly begin: () => Promise<(n: number) => Promise<unknown>>;
@@ -206,6 +236,22 @@ const SCENARIOS: readonly Scenario[] = [
     },
     event: { severity: 'warning', userId: null },
   },
+  {
+    kind: 'session.impossible_travel',
+    threshold: 2,
+    begin: async () => {
+      const { accessToken: token } = await castellans.signUp('frida');
+      return (n) => castellans.ask('{ me { id } }', { token, instance: next(), headers: from(WAY[n % 2] ?? LONDON) });
+    },
+    // So many kilometres, less what the file says of how far off it may be.
+    event: {
+      severity: 'warning',
+      userId: expect.any(String) as unknown as string,
+      sessionId: expect.any(String) as unknown as string,
+      address: expect.stringMatching(/^(81\.2\.69\.142|216\.160\.83\.56)$/) as unknown as string,
+      count: 7_702,
+    },
+  },
 ];
 
 describe.each(SCENARIOS)('$kind', ({ kind, threshold, begin, event }) => {
@@ -220,7 +266,7 @@ describe.each(SCENARIOS)('$kind', ({ kind, threshold, begin, event }) => {
     await times(threshold, attempt);
     const [told, ...others] = await raised(kind);
     expect(others).toEqual([]);
-    expect(told).toMatchObject({ kind, ...event, count: threshold });
+    expect(told).toMatchObject({ kind, count: threshold, ...event });
     await attempt(threshold);
     expect(await raised(kind)).toHaveLength(1);
   });
@@ -255,6 +301,31 @@ describe('what looks like an attack and is another thing', () => {
     }
     expect(await raised('read.denied')).toEqual(before);
   });
+});
+
+test('what is denied of many in one request counts as if each had been asked for alone', async () => {
+  const before = (await raised('grant.denied')).length;
+  const [role] = await castellans.rows<{ id: string }>(`select id from roles where name = 'administrator'`);
+  const GRANTS =
+    'mutation ($grants: [GrantRoleInput!]!) { grantRoles(grants: $grants) { results { refusal { code } } } }';
+  const tryMany = async (count: number) => {
+    const mallory = await castellans.signUp('mallory');
+    const grants = Array.from({ length: count }, () => ({ principalId: mallory.id, roleId: role?.id }));
+    const answer = await castellans.ask(GRANTS, {
+      variables: { grants },
+      token: mallory.accessToken,
+      instance: next(),
+    });
+    const refused = { refusal: { code: 'FORBIDDEN' } };
+    expect(answer.data).toEqual({ grantRoles: { results: grants.map(() => refused) } });
+    return mallory.id;
+  };
+  await tryMany(2);
+  expect(await raised('grant.denied')).toHaveLength(before);
+  const userId = await tryMany(3);
+  const [told, ...others] = await raised('grant.denied');
+  expect(told).toMatchObject({ severity: 'critical', userId, count: 3 });
+  expect(others).toHaveLength(before);
 });
 
 test('whoever is turned away costs the database nothing but the batches of every two seconds', async () => {
@@ -345,6 +416,77 @@ describe('what somebody who may does, and should be seen to', () => {
     expect(await raised('policy.changed')).toMatchObject([
       { severity: 'info', userId: alice.id, subjectId: applied?.applyPolicy.version },
     ]);
+  });
+});
+
+describe('users who are in two places', () => {
+  const here = (user: SignedInUser, address: string) =>
+    castellans.ask('{ me { id } }', { token: user.accessToken, instance: next(), headers: from(address) });
+  const travels = async () => (await raised('session.impossible_travel')).length;
+
+  test.each([
+    ['in one network', ['81.2.69.1', '81.2.69.200']],
+    ['in two cities between which anybody drives', [LONDON, '2.125.160.216']],
+    ['one of which nothing is known of', [LONDON, '9.9.9.9']],
+    ['one of which the file has no place of', [LONDON, '175.16.199.1']],
+    ['one of which is in a private network', [LONDON, '10.0.0.1', '192.168.1.1', 'fd00::1']],
+    ['one of which is a proxy of ours', [LONDON, '89.160.20.7']],
+  ])('raise nothing: %s', async (_, addresses) => {
+    const before = await travels();
+    const user = await castellans.signUp('frida');
+    for (const address of [...addresses, ...addresses]) await here(user, address);
+    expect(await travels()).toBe(before);
+  });
+
+  test('raise one where they sign in and do nothing, in whichever way their addresses are written', async () => {
+    const before = await travels();
+    const { email } = await castellans.signUp('frida');
+    const signIn = (address: string) => trySignIn(email, PASSWORD, address);
+    await signIn(LONDON);
+    expect(await travels()).toBe(before);
+    await signIn('2001:218:0:1::1');
+    expect(await travels()).toBe(before + 1);
+  });
+
+  test('raise one over a WebSocket, and one for each session that is new there', async () => {
+    const before = await travels();
+    const user = await castellans.signUp('frida');
+    await here(user, LONDON);
+    const url = castellans.apps[next()]?.url ?? '';
+    const socket = await openSocket(`${url.replace('http', 'ws')}/graphql`, { headers: from(SEATTLE) });
+    socket.init({ authorization: `Bearer ${user.accessToken}` });
+    await socket.next(ofType('connection_ack'));
+    socket.subscribe('1', '{ me { id } }');
+    await socket.next(({ id }) => id === '1');
+    socket.close();
+    expect(await travels()).toBe(before + 1);
+    await trySignIn(user.email, PASSWORD, LONDON);
+    expect(await travels()).toBe(before + 2);
+  });
+
+  test('with an API key raise nothing: programs are where they are', async () => {
+    const before = await travels();
+    const { accessToken: token } = await castellans.signUp('frida');
+    const key = await castellans.ask<{ createApiKey: { secret: string } }>(
+      `mutation { createApiKey(input: { name: "robot" }) { secret } }`,
+      { token },
+    );
+    for (const address of WAY) {
+      const headers = { ...from(address), 'x-api-key': key.data?.createApiKey.secret ?? '' };
+      expect(codesOf(await castellans.ask('{ me { id } }', { headers, instance: next() }))).toEqual([]);
+    }
+    expect(await travels()).toBe(before);
+  });
+
+  test('leave one place in the database, and an address only in what was raised', async () => {
+    const user = await castellans.signUp('frida');
+    for (const address of [LONDON, '81.2.69.9', '2.125.160.216']) await here(user, address);
+    await travels();
+    const kept = await castellans.rows<object>(`select * from user_sightings where user_id = $1`, user.id);
+    expect(kept).toMatchObject([{ session_id: user.sessionId, latitude: 51.75, longitude: -1.25 }]);
+    expect(Object.keys(kept[0] ?? {})).not.toContain('address');
+    await castellans.ask(`mutation { deleteUser(id: "${user.id}") { position } }`, { token: alice.accessToken });
+    expect(await castellans.rows('select from user_sightings where user_id = $1', user.id)).toEqual([]);
   });
 });
 
