@@ -6,6 +6,18 @@ export interface Place {
   readonly accuracy_radius?: number;
 }
 
+/** Networks of the internet, some that are none, and where they are. */
+export const CITIES: Readonly<Record<string, Place | null>> = {
+  '81.2.69.0/24': { latitude: 51.5142, longitude: -0.0931, accuracy_radius: 10 },
+  '2.125.160.0/24': { latitude: 51.75, longitude: -1.25, accuracy_radius: 5 },
+  '89.160.20.0/24': { latitude: 58.4167, longitude: 15.6167, accuracy_radius: 20 },
+  '216.160.83.0/24': { latitude: 47.2513, longitude: -122.3149, accuracy_radius: 20 },
+  '2001:218::/32': { latitude: 35.68536, longitude: 139.75309, accuracy_radius: 100 },
+  '175.16.199.0/24': null,
+  '10.0.0.0/8': { latitude: 47.2513, longitude: -122.3149, accuracy_radius: 20 },
+  'fd00::/8': { latitude: 47.2513, longitude: -122.3149, accuracy_radius: 20 },
+};
+
 type Value = string | number | readonly Value[] | { readonly [key: string]: Value };
 /** Both sides of a bit: another node, the number of a record, or nothing. */
 type Node = [Node | number | null, Node | number | null];
