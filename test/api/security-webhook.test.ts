@@ -50,7 +50,7 @@ beforeAll(async () => {
       const status = answers(taken.length);
       // What it answers wrongly it may have taken as well.
       taken.push({ headers: request.headers, body });
-      if (status !== 'silence') response.writeHead(status, { location: 'http://127.0.0.1:1/' }).end();
+      if (status !== 'silence') response.writeHead(status, { location: '/elsewhere' }).end();
     });
   });
   await once(receiver.listen(0, '127.0.0.1'), 'listening');

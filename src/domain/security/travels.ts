@@ -8,12 +8,9 @@ import type { Store, Transaction } from '../store.ts';
 import { raise } from './raise.ts';
 import { impossibleKm, type Locate, type Sighting } from './travel.ts';
 
-/** Where a user was last, as this process has seen it. */
+/** Where a user was last noted to be, as this process has seen it. */
 interface Last {
-  sessionId: string;
   readonly address: string;
-  atMs: number;
-  /** When that was noted last. */
   readonly notedMs: number;
 }
 
@@ -28,7 +25,7 @@ interface Noted {
 type Told = Sighting & { readonly address?: string };
 
 const FLUSH_MS = 2_000;
-/** Who stays where they are is noted again after so long: as much later than it was may it seem that they were there. */
+/** Who stays where they are is noted again after so long: so much earlier than they were may they seem to have been there last. */
 const AGAIN_MS = 300_000;
 const USERS_MAX = 50_000;
 const PENDING_MAX = 20_000;
@@ -91,16 +88,9 @@ export class Travels {
     if (this.#locate === null || this.#speed === null || address === null) return;
     const atMs = this.#clock.now();
     const last = this.#last.get(userId);
-    if (last?.address === address) {
-      last.atMs = atMs;
-      last.sessionId = sessionId;
-      if (atMs - last.notedMs < AGAIN_MS) return;
-    } else if (last !== undefined && last.atMs > last.notedMs) {
-      // They were there until now, and not only when it was noted.
-      this.#note({ userId, sessionId: last.sessionId, address: last.address, atMs: last.atMs });
-    }
+    if (last?.address === address && atMs - last.notedMs < AGAIN_MS) return;
     if (this.#last.size >= USERS_MAX) this.#last.clear();
-    this.#last.set(userId, { sessionId, address, atMs, notedMs: atMs });
+    this.#last.set(userId, { address, notedMs: atMs });
     this.#note({ userId, sessionId, address, atMs });
   }
 
