@@ -66,6 +66,8 @@ export interface Config {
   readonly ownerRates: readonly Rate[];
   /** From what on it is told that something adds up to an attack. */
   readonly securityThresholds: Thresholds;
+  /** The file that says where addresses are; without one nobody's are looked for. */
+  readonly geoDatabase: string | null;
   readonly metricsToken: Secret | null;
   /** Where traces are sent to, over OTLP/HTTP; null makes none. */
   readonly otlpEndpoint: Secret | null;
@@ -90,6 +92,8 @@ export interface Config {
   readonly auditHeads: string | null;
   /** Where the audit log is streamed to; null where it is not. */
   readonly auditSink: { readonly url: Secret; readonly token: Secret | null } | null;
+  /** Who is told of security events, and the secrets they are signed with; null where nobody is. */
+  readonly securityWebhook: { readonly url: Secret; readonly secrets: readonly Secret[] } | null;
 }
 
 /** At most so many within so many seconds. */
@@ -152,6 +156,18 @@ const redis = z.string().superRefine((text, context) => {
     context.addIssue({ code: 'custom', message: (error as TypeError).message });
   }
 });
+
+/** Standard Webhooks: a key of 24 to 64 bytes. */
+const webhookSecrets = list.refine(
+  (secrets) => secrets.length > 0 && secrets.length <= 2 && secrets.every((secret) => isWebhookSecret(secret)),
+  { error: 'must be whsec_ and 24 to 64 bytes in base64, or two of these as current,previous' },
+);
+
+function isWebhookSecret(text: string): boolean {
+  const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
+  const { length } = Buffer.from(base64, 'base64');
+  return length >= 24 && length <= 64;
+}
 
 const origin = z.string().refine((text) => !text.includes('*') && URL.canParse(text) && new URL(text).origin === text, {
   error: 'must list origins such as https://app.example.com, without a path',
@@ -297,10 +313,18 @@ const environment = z.object({
   AUDIT_SINK_URL: url(['http:', 'https:']).optional(),
   AUDIT_SINK_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
   SECURITY_THRESHOLDS: changes(changedThresholds),
+  GEO_DATABASE: z.string().optional(),
+  SECURITY_WEBHOOK_URL: url(['http:', 'https:']).optional(),
+  SECURITY_WEBHOOK_SECRET: webhookSecrets.optional(),
   METRICS_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:']).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
+
+const UNSIGNED: SettingProblem = {
+  variable: 'SECURITY_WEBHOOK_SECRET',
+  message: 'is required where SECURITY_WEBHOOK_URL is set: `echo whsec_$(openssl rand -base64 32)` makes one',
+};
 
 /** Reads the environment, or throws a {@link ConfigError} with everything that is wrong with it. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
@@ -310,6 +334,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const parsed = environment.safeParse(given);
   const problems = [
     ...(parsed.error?.issues ?? []).map(({ path, message }) => ({ variable: String(path[0]), message })),
+    ...(given['SECURITY_WEBHOOK_URL'] !== undefined && given['SECURITY_WEBHOOK_SECRET'] === undefined
+      ? [UNSIGNED]
+      : []),
     ...(production ? productionProblems(given) : []),
   ];
   if (problems.length > 0 || parsed.data === undefined) throw new ConfigError(problems);
@@ -352,6 +379,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     keyRates: data.RATE_LIMIT_KEYS,
     ownerRates: data.RATE_LIMIT_OWNERS,
     securityThresholds: data.SECURITY_THRESHOLDS,
+    geoDatabase: data.GEO_DATABASE ?? null,
     metricsToken: secretOrNull(data.METRICS_TOKEN),
     otlpEndpoint: secretOrNull(data.OTEL_EXPORTER_OTLP_ENDPOINT),
     logLevel: data.LOG_LEVEL,
@@ -367,6 +395,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     keyPublishSeconds: 300,
     auditDays: data.AUDIT_RETENTION_DAYS,
     auditHeads: data.AUDIT_HEADS ?? null,
+    securityWebhook:
+      data.SECURITY_WEBHOOK_URL === undefined
+        ? null
+        : {
+            url: new Secret(data.SECURITY_WEBHOOK_URL),
+            secrets: (data.SECURITY_WEBHOOK_SECRET ?? []).map((secret) => new Secret(secret)),
+          },
     auditSink:
       data.AUDIT_SINK_URL === undefined
         ? null

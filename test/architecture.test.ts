@@ -67,6 +67,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   'drivers/http': ['node:*'],
   'drivers/smtp': ['node:*', 'nodemailer'],
   'drivers/otlp': ['@opentelemetry/*'],
+  'drivers/mmdb': ['node:*', 'mmdb-lib'],
   api: [
     'node:*',
     'graphql',

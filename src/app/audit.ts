@@ -2,9 +2,7 @@ import type { Foundation } from '../app/foundation.ts';
 import type { AuditChainer } from '../domain/audit/chainer.ts';
 import { AuditHeads } from '../domain/audit/heads.ts';
 import { AuditRetention } from '../domain/audit/retention.ts';
-import { AuditShipper } from '../domain/audit/shipper.ts';
 import { openHeadsFile } from '../drivers/files/audit-heads.ts';
-import { openHttpSink } from '../drivers/http/audit-sink.ts';
 
 /** What becomes of audit entries once they are written: the chain, its heads outside, and the months that are kept. */
 export async function startAudit(
@@ -17,10 +15,6 @@ export async function startAudit(
   cleanup.start('the heads of the audit log', auditHeads.rounds);
   const auditRetention = new AuditRetention({ store, keys, settings: config, clock, logger });
   cleanup.start('the months of the audit log', auditRetention.rounds);
-  if (config.auditSink !== null) {
-    const shipper = new AuditShipper({ store, sink: openHttpSink(config.auditSink), clock, logger });
-    cleanup.start('the sending of the audit log', shipper.rounds);
-  }
   cleanup.start('the chain of the audit log', auditChainer.rounds);
   return { auditChainer, auditHeads, auditRetention };
 }

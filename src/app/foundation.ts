@@ -11,12 +11,14 @@ import type { RateLimits } from '../domain/limits/rate-limits.ts';
 import type { UsageCounts } from '../domain/usage/usage.ts';
 import { TIMING, type Timing } from '../domain/authority/timing.ts';
 import type { PolicyFile } from '../domain/policy/parse.ts';
+import type { Locate } from '../domain/security/travel.ts';
 import type { PolicyFolder } from '../domain/roles/policy-files.ts';
 import type { Store } from '../domain/store.ts';
 import type { Mailer } from '../domain/users/mail.ts';
 import { openMailOutbox } from '../drivers/files/mail-outbox.ts';
 import { readCaseFiles, readPolicyFiles } from '../drivers/files/policies.ts';
 import { secretFromFile } from '../drivers/files/secret-file.ts';
+import { LocationsUnusable, openLocations } from '../drivers/mmdb/locations.ts';
 import { createMemoryHub, type MemoryHub } from '../drivers/memory/memory.ts';
 import { createAuthorityLog } from '../drivers/postgres/authority-log.ts';
 import { openDatabase, type Database } from '../drivers/postgres/database.ts';
@@ -55,6 +57,8 @@ export interface Foundation {
   readonly redisState: () => Promise<RedisState>;
   readonly openMailer: () => Mailer;
   readonly rollups: Rollups;
+  /** Null where nothing says where addresses are. */
+  readonly locate: Locate | null;
   /** The policy files and their cases as they were at the start, and as they are now. */
   readonly folder: PolicyFolder;
   readonly readPolicies: () => Promise<PolicyFolder>;
@@ -83,6 +87,7 @@ export async function openFoundation(
   const clock = overrides.clock ?? systemClock;
   // First, since nothing can be done without them.
   const folder = await readPolicies(config, overrides);
+  const locate = config.geoDatabase === null ? null : await openGeoDatabase(config.geoDatabase);
   const keys = new Keys(config.keyEncryptionKeys ?? [await secretFromFile(join(config.dataDir, 'key-encryption-key'))]);
 
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, cleanup));
@@ -133,6 +138,7 @@ export async function openFoundation(
     hints: openHints(),
     openMailer: () => overrides.mailer ?? openMailer(config, clock),
     rollups,
+    locate,
     folder,
     readPolicies: () => readPolicies(config, overrides),
   };
@@ -149,6 +155,13 @@ async function demandServer({ query }: Database, config: Config): Promise<void> 
   const messages = await serverProblems(query, config);
   if (messages.length === 0) return;
   throw new ConfigError(messages.map((message) => ({ variable: 'DATABASE_URL', message })));
+}
+
+async function openGeoDatabase(path: string): Promise<Locate> {
+  return openLocations(path).catch((error: unknown) => {
+    if (!(error instanceof LocationsUnusable)) throw error;
+    throw new ConfigError([{ variable: 'GEO_DATABASE', message: error.message }]);
+  });
 }
 
 async function readPolicies({ policiesDir }: Config, { policyFiles }: Overrides): Promise<PolicyFolder> {

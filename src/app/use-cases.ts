@@ -1,6 +1,7 @@
 import { TrustedProxies } from '../api/http/request-origin.ts';
 import type { AuthorityParts } from '../app/authority.ts';
 import { startAudit } from '../app/audit.ts';
+import { startShipping } from '../app/shipping.ts';
 import type { Foundation } from '../app/foundation.ts';
 import { AuditLog } from '../domain/audit-log/audit-log.ts';
 import { Denials } from '../domain/audit/denials.ts';
@@ -22,6 +23,7 @@ import { SignInGuard } from '../domain/authentication/sign-in-guard.ts';
 import { Takeovers } from '../domain/authentication/takeovers.ts';
 import { SignInSignals } from '../domain/authentication/sign-in-signals.ts';
 import { Detectors } from '../domain/security/detectors.ts';
+import { Travels } from '../domain/security/travels.ts';
 import { SecurityEvents } from '../domain/security/security-events.ts';
 import { Refreshes } from '../domain/authentication/refreshes.ts';
 import { StepUps } from '../domain/authentication/step-ups.ts';
@@ -88,6 +90,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     usage,
     rollups,
     openMailer,
+    locate,
     folder,
     readPolicies,
   } = foundation;
@@ -133,6 +136,8 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   await eventFeeds.start();
   cleanup.add('the feeds of events', () => eventFeeds.stop());
   cleanup.start('the drainer of the outbox', drainer.rounds);
+  // Stopped after the chain: what is chained last may still be sent.
+  const shippers = startShipping(foundation);
   const audit = await startAudit(foundation, auditChainer);
   const denials = new Denials({ store, clock, logger });
   cleanup.start('what was denied', denials.rounds);
@@ -157,6 +162,8 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
   const detectors = new Detectors({ store, thresholds: config.securityThresholds, clock, logger });
   cleanup.start('the detectors', detectors.rounds);
+  const travels = new Travels({ store, locate, isProxy, thresholds: config.securityThresholds, clock, logger });
+  cleanup.start('where users were', travels.rounds);
   const signals = new SignInSignals({ detectors, guard, keys });
   const continuing = {
     store,
@@ -298,6 +305,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     sessionEnder,
     denials,
     ...audit,
+    shippers,
     auditLog: new AuditLog({ store, policy }),
     keyEnder,
     drainer,
@@ -309,6 +317,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     proxies,
     takeovers,
     detectors,
+    travels,
     securityEvents: new SecurityEvents({ store, policy }),
     health,
     systemHealth: new SystemHealth({ reports, tail, policy }),

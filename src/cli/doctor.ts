@@ -2,6 +2,7 @@ import { ConfigError, readConfig, type Config } from '../config.ts';
 import { parseBundle } from '../domain/policy/parse.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
+import { openLocations } from '../drivers/mmdb/locations.ts';
 import { openDatabase, type Query } from '../drivers/postgres/database.ts';
 import { missingMigrations } from '../drivers/postgres/migrate.ts';
 import { serverProblems } from '../drivers/postgres/server-settings.ts';
@@ -69,6 +70,7 @@ function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<
     DATABASE_URL: checkDatabase,
     REDIS_URL: checkRedis,
     TRUSTED_DOCUMENTS: checkTrusted,
+    GEO_DATABASE: checkGeoDatabase,
   };
   return Object.entries(checks)
     .filter(([variable]) => !wrong.has(variable))
@@ -147,4 +149,12 @@ async function checkRedis({ redisUrl }: Config): Promise<readonly string[]> {
   } finally {
     await redis.close();
   }
+}
+
+async function checkGeoDatabase({ geoDatabase }: Config): Promise<readonly string[]> {
+  if (geoDatabase === null) return [];
+  return openLocations(geoDatabase).then(
+    () => [],
+    (error: unknown) => [explain(error)],
+  );
 }

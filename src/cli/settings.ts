@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import { parseRedisUrl, type Endpoint } from '../kit/redis-url.ts';
 import { LIMIT_NAMES, type DocumentLimits } from '../kit/limits.ts';
-import { SIGNAL_KINDS, type Threshold } from '../kit/thresholds.ts';
+import { THRESHOLD_KINDS, type Threshold } from '../kit/thresholds.ts';
 import type { Secret } from '../kit/secret.ts';
 
 /** One environment variable, as `castellan doctor` explains it. */
@@ -210,7 +210,23 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'SECURITY_THRESHOLDS',
     purpose: 'from what on something is told as an attack, where it differs from the defaults: read.denied=50/5m',
     show: ({ securityThresholds }) =>
-      SIGNAL_KINDS.map((kind) => `${kind}=${threshold(securityThresholds[kind])}`).join(','),
+      THRESHOLD_KINDS.map((kind) => `${kind}=${threshold(securityThresholds[kind])}`).join(','),
+  },
+  {
+    variable: 'GEO_DATABASE',
+    purpose:
+      'the file that says where addresses are (MMDB, cities), read once; without it impossible travel is not looked for',
+    show: ({ geoDatabase }) => geoDatabase ?? 'none',
+  },
+  {
+    variable: 'SECURITY_WEBHOOK_URL',
+    purpose: 'where security events are sent to, over HTTP, as they are raised',
+    show: ({ securityWebhook }) => place(securityWebhook?.url ?? null) ?? 'none',
+  },
+  {
+    variable: 'SECURITY_WEBHOOK_SECRET',
+    purpose: 'what they are signed with; two as current,previous while it is replaced',
+    show: ({ securityWebhook }) => securityWebhook?.secrets.join(',') ?? 'none',
   },
   {
     variable: 'METRICS_TOKEN',

@@ -13,6 +13,7 @@ import type { HeldGrant } from './principals/principal.ts';
 import type { GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from './roles/role.ts';
 import type { SignInReader, SignInWriter } from './authentication/sign-in.ts';
 import type { SecurityEvent, SecurityEventReader, SecurityEventWriter } from './security/security-event.ts';
+import type { ShippingWriter } from './shipping.ts';
 import type { SignalWriter } from './security/signal.ts';
 import type { Scope, ScopeReader, ScopeWriter } from './scopes/scope.ts';
 import type { ActivityWriter } from './sessions/activity.ts';
@@ -102,6 +103,7 @@ export interface Transaction {
   readonly signIns: SignInWriter;
   readonly securityEvents: SecurityEventWriter;
   readonly signals: SignalWriter;
+  readonly shipping: ShippingWriter;
   readonly fence: Fence;
 }
 

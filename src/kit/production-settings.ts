@@ -19,9 +19,11 @@ const REQUIRED = {
   METRICS_TOKEN: 'is required in production: without it /metrics is open to whoever reaches it',
 } as const;
 
+const HTTPS = 'must start with https:// in production';
+
 /** What production refuses of what is given. Each is looked at only where it is set. */
 const REFUSED: Readonly<Record<string, (value: string, given: Given) => string | null>> = {
-  ISSUER: (value) => (value.startsWith('http://') ? 'must start with https:// in production' : null),
+  ISSUER: (value) => (isPlain(value) ? HTTPS : null),
   ALLOWED_ORIGINS: (value) =>
     partsOf(value).some((part) => part.startsWith('http://')) ? 'must list https origins only in production' : null,
   CALLBACK_ORIGINS(value) {
@@ -45,7 +47,8 @@ const REFUSED: Readonly<Record<string, (value: string, given: Given) => string |
     if (!place.tls) return 'must start with rediss:// in production, unless the server is on this machine';
     return place.password === null ? 'must have a password in production, unless the server is on this machine' : null;
   },
-  AUDIT_SINK_URL: (value) => (value.startsWith('http://') ? 'must start with https:// in production' : null),
+  AUDIT_SINK_URL: (value) => (isPlain(value) ? HTTPS : null),
+  SECURITY_WEBHOOK_URL: (value) => (isPlain(value) ? HTTPS : null),
   INTROSPECTION: (value) => (value === 'on' ? 'must be off in production: trusted gateways see the schema' : null),
   EXPLORER: (value) => (value === 'on' ? 'must be off in production: the explorer is for development' : null),
   LOG_LEVEL: (value) => (VERBOSE.has(value) ? 'must be info or less in production: more tells what people do' : null),
@@ -76,6 +79,11 @@ export function productionProblems(given: Given): readonly SettingProblem[] {
 
 function partsOf(list: string): readonly string[] {
   return list.split(',').map((part) => part.trim());
+}
+
+/** However it is written. */
+function isPlain(url: string): boolean {
+  return URL.parse(url)?.protocol === 'http:';
 }
 
 function isWide(range: string): boolean {

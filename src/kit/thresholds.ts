@@ -43,17 +43,29 @@ export const DETECTORS = {
 
 export type SignalKind = keyof typeof DETECTORS;
 
-export const SIGNAL_KINDS = Object.keys(DETECTORS) as readonly SignalKind[];
+/** What is not counted but measured: so many kilometres within so many seconds are faster than anybody travels. */
+export const TRAVEL = {
+  kind: 'session.impossible_travel',
+  severity: 'warning',
+  threshold: { count: 1_000, seconds: HOUR },
+} as const;
 
-export type Thresholds = Readonly<Record<SignalKind, Threshold | null>>;
+type ThresholdKind = SignalKind | typeof TRAVEL.kind;
+
+export const THRESHOLD_KINDS = [...Object.keys(DETECTORS), TRAVEL.kind] as readonly ThresholdKind[];
+
+export type Thresholds = Readonly<Record<ThresholdKind, Threshold | null>>;
 
 export const THRESHOLDS = Object.fromEntries(
-  SIGNAL_KINDS.map((kind) => [kind, DETECTORS[kind].threshold]),
+  THRESHOLD_KINDS.map((kind) => [kind, kind === TRAVEL.kind ? TRAVEL.threshold : DETECTORS[kind].threshold]),
 ) as unknown as Thresholds; // every kind has one
 
 const SECONDS_IN = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
-const THRESHOLD = /^([1-9]\d{0,2})\/([1-9]\d{0,4})([smhd])$/;
+const THRESHOLD = /^([1-9]\d{0,3})\/([1-9]\d{0,4})([smhd])$/;
+const COUNT_MAX = 999;
 const SECONDS_MAX = 86_400;
+/** Kilometres an hour: whoever drives is no news. */
+const SPEED_MIN = 100;
 
 /**
  * The thresholds with some of them changed.
@@ -65,15 +77,24 @@ export function changedThresholds(text: string): Thresholds {
     .filter((part) => part.trim() !== '')
     .map((part) => {
       const [name = '', value = '', ...more] = part.split('=').map((each) => each.trim());
-      const known = SIGNAL_KINDS.find((kind) => kind === name);
-      if (known === undefined) throw new TypeError(`knows ${SIGNAL_KINDS.join(', ')}, each as in read.denied=50/5m`);
+      const known = THRESHOLD_KINDS.find((kind) => kind === name);
+      if (known === undefined) throw new TypeError(`knows ${THRESHOLD_KINDS.join(', ')}, each as in read.denied=50/5m`);
       if (value === 'off' && more.length === 0) return [known, null] as const;
       const [, count, times, unit] = THRESHOLD.exec(value) ?? [];
-      const seconds = Number(times) * SECONDS_IN[unit as keyof typeof SECONDS_IN];
-      if (more.length > 0 || count === undefined || seconds > SECONDS_MAX) {
-        throw new TypeError(`must give ${known} off, or up to 999 within a day at most, such as 50/5m`);
-      }
-      return [known, { count: Number(count), seconds }] as const;
+      const threshold = { count: Number(count), seconds: Number(times) * SECONDS_IN[unit as keyof typeof SECONDS_IN] };
+      if (more.length > 0 || count === undefined || !isAllowed(known, threshold))
+        throw new TypeError(allowedFor(known));
+      return [known, threshold] as const;
     });
   return Object.freeze({ ...THRESHOLDS, ...Object.fromEntries(changes) });
+}
+
+function isAllowed(kind: ThresholdKind, { count, seconds }: Threshold): boolean {
+  if (seconds > SECONDS_MAX) return false;
+  return kind === TRAVEL.kind ? count / seconds >= SPEED_MIN / HOUR : count <= COUNT_MAX;
+}
+
+function allowedFor(kind: ThresholdKind): string {
+  if (kind === TRAVEL.kind) return `must give ${kind} off, or ${SPEED_MIN} to 9999 kilometres an hour, such as 1000/1h`;
+  return `must give ${kind} off, or up to ${COUNT_MAX} within a day at most, such as 50/5m`;
 }

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AuditRetention } from '../../src/domain/audit/retention.ts';
-import { AuditShipper } from '../../src/domain/audit/shipper.ts';
+import { auditShipment } from '../../src/domain/audit/shipment.ts';
 import { AuditVerifier } from '../../src/domain/audit/verify.ts';
+import { Shipper } from '../../src/domain/shipping.ts';
 import { openHttpSink } from '../../src/drivers/http/audit-sink.ts';
 import { createStore } from '../../src/drivers/postgres/store.ts';
 import { systemClock } from '../../src/kit/clock.ts';
@@ -161,7 +162,7 @@ describe('a sink', () => {
   const shipper = () => {
     const url = new Secret(`http://127.0.0.1:${(server.address() as AddressInfo).port}/audit`);
     const sink = openHttpSink({ url, token: new Secret('a token for the sink') });
-    return new AuditShipper({ store: store(), sink, clock: systemClock, logger });
+    return new Shipper({ store: store(), shipment: auditShipment(store().audit, sink), clock: systemClock, logger });
   };
 
   test('gets every entry in order with the token, from where it was left, and nothing twice', async () => {

@@ -5,7 +5,7 @@ import { readPolicyFiles } from '../../src/drivers/files/policies.ts';
 import { newId } from '../../src/kit/ids.ts';
 import { apiKeysOn, REVOKE_KEY, ROTATE_KEY, UPDATE_KEY } from '../support/api-keys.ts';
 import { INSTANCES } from '../support/asking.ts';
-import { changedThresholds, SIGNAL_KINDS } from '../../src/kit/thresholds.ts';
+import { changedThresholds, THRESHOLD_KINDS } from '../../src/kit/thresholds.ts';
 import { type Castellans, recordStatements, type SignedInUser, startCastellans } from '../support/castellan.ts';
 import { openStream } from '../support/event-stream.ts';
 import { addGateway } from '../support/gateway-key.ts';
@@ -33,7 +33,7 @@ const { done, createKey, atHome } = apiKeysOn(
 
 beforeAll(async () => {
   // Wrong passwords here are no attack: what they add up to would be told as well.
-  const securityThresholds = changedThresholds(SIGNAL_KINDS.map((kind) => `${kind}=off`).join(','));
+  const securityThresholds = changedThresholds(THRESHOLD_KINDS.map((kind) => `${kind}=off`).join(','));
   castellans = await startCastellans(3, { settings: { securityThresholds } });
   await addScopes(castellans.apps[0]!.services, 'acme/platform', 'globex');
   alice = await castellans.signUp('alice', ['administrator']);

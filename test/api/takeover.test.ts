@@ -176,9 +176,10 @@ describe('where a takeover is only told of', () => {
     expect(await eventsOf(bob)).toEqual([suspected('report'), suspected('report', '192.0.2.4')]);
   });
 
-  test('an old refresh token leaves an event that is critical', async () => {
+  test('an old refresh token leaves an event that is critical, and one within its grace leaves none', async () => {
     const bob = await someone('bob');
-    expect(await refresh(bob, HOME, 0)).toEqual([]);
+    for (const instance of [0, 1]) expect(await refresh(bob, HOME, instance)).toEqual([]);
+    expect(await eventsOf(bob)).toEqual([]);
     await castellans.rows(
       `update sessions set rotated_at = rotated_at - interval '1 minute' where id = $1`,
       bob.session.id,

@@ -1,4 +1,8 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { SecurityEventKind } from '../../src/domain/security/security-event.ts';
 import { changedThresholds } from '../../src/kit/thresholds.ts';
 import {
   type Castellans,
@@ -11,6 +15,7 @@ import {
   type TestClock,
   until,
 } from '../support/castellan.ts';
+import { CITIES, mmdbOf } from '../support/mmdb.ts';
 
 /** What is nothing by itself and an attack when it adds up: spread over three instances it raises one event, and just less raises none. */
 
@@ -29,6 +34,11 @@ const THRESHOLDS = [
 ].join(',');
 const SIGN_IN = 'mutation ($input: SignInInput!) { signIn(input: $input) { __typename } }';
 
+const LONDON = '81.2.69.142';
+const SEATTLE = '216.160.83.56';
+/** From one to the other and back. */
+const WAY = [LONDON, SEATTLE];
+
 interface Told {
   readonly kind: string;
   readonly severity: string;
@@ -40,6 +50,7 @@ interface Told {
 }
 
 let castellans: Castellans;
+let folder: string;
 let clock: TestClock;
 let alice: SignedInUser;
 let bob: SignedInUser;
@@ -50,13 +61,23 @@ beforeAll(async () => {
   clock = createTestClock();
   // So that no window ends while it is filled.
   clock.advance(HOUR_MS - (clock.now() % HOUR_MS) + 1_000);
-  const settings = { securityThresholds: changedThresholds(THRESHOLDS), trustedProxies: ['127.0.0.1'] };
+  folder = await mkdtemp(join(tmpdir(), 'castellan-places-'));
+  const geoDatabase = join(folder, 'places.mmdb');
+  await writeFile(geoDatabase, mmdbOf(CITIES));
+  const settings = {
+    securityThresholds: changedThresholds(THRESHOLDS),
+    trustedProxies: ['127.0.0.1'],
+    geoDatabase,
+  };
   castellans = await startCastellans(3, { clock, settings });
   alice = await castellans.signUp('alice', ['administrator']);
   bob = await castellans.signUp('bob');
 });
 
-afterAll(() => castellans.close());
+afterAll(async () => {
+  await castellans?.close();
+  await rm(folder, { recursive: true });
+});
 
 /** Each from another instance than the one before. */
 const next = () => (attempts += 1) % 3;
@@ -74,7 +95,7 @@ async function times(count: number, work: (n: number) => Promise<unknown>): Prom
 
 /** What was raised of this kind by now, when all instances have written what they noted, at once. */
 async function raised(kind: string): Promise<readonly Told[]> {
-  await Promise.all(castellans.apps.map(({ services }) => services.detectors.flush()));
+  await Promise.all(castellans.apps.flatMap(({ services }) => [services.detectors.flush(), services.travels.flush()]));
   const query = `query ($kind: String!) {
     securityEvents(first: 100, filter: { kind: $kind }) {
       edges { node { kind severity userId sessionId subjectId count address } }
@@ -88,7 +109,7 @@ async function raised(kind: string): Promise<readonly Told[]> {
 }
 
 interface Scenario {
-  readonly kind: string;
+  readonly kind: SecurityEventKind;
   readonly threshold: number;
   /** Begins an attack, or something like one; the answer makes one attempt of it. */
   readonly begin: () => Promise<(n: number) => Promise<unknown>>;
@@ -206,6 +227,22 @@ const SCENARIOS: readonly Scenario[] = [
     },
     event: { severity: 'warning', userId: null },
   },
+  {
+    kind: 'session.impossible_travel',
+    threshold: 2,
+    begin: async () => {
+      const { accessToken: token } = await castellans.signUp('frida');
+      return (n) => castellans.ask('{ me { id } }', { token, instance: next(), headers: from(WAY[n % 2] ?? LONDON) });
+    },
+    // So many kilometres, less what the file says of how far off it may be.
+    event: {
+      severity: 'warning',
+      userId: expect.any(String) as unknown as string,
+      sessionId: expect.any(String) as unknown as string,
+      address: expect.stringMatching(/^(81\.2\.69\.142|216\.160\.83\.56)$/) as unknown as string,
+      count: 7_702,
+    },
+  },
 ];
 
 describe.each(SCENARIOS)('$kind', ({ kind, threshold, begin, event }) => {
@@ -220,7 +257,7 @@ describe.each(SCENARIOS)('$kind', ({ kind, threshold, begin, event }) => {
     await times(threshold, attempt);
     const [told, ...others] = await raised(kind);
     expect(others).toEqual([]);
-    expect(told).toMatchObject({ kind, ...event, count: threshold });
+    expect(told).toMatchObject({ kind, count: threshold, ...event });
     await attempt(threshold);
     expect(await raised(kind)).toHaveLength(1);
   });
@@ -255,6 +292,31 @@ describe('what looks like an attack and is another thing', () => {
     }
     expect(await raised('read.denied')).toEqual(before);
   });
+});
+
+test('what is denied of many in one request counts as if each had been asked for alone', async () => {
+  const before = (await raised('grant.denied')).length;
+  const [role] = await castellans.rows<{ id: string }>(`select id from roles where name = 'administrator'`);
+  const GRANTS =
+    'mutation ($grants: [GrantRoleInput!]!) { grantRoles(grants: $grants) { results { refusal { code } } } }';
+  const tryMany = async (count: number) => {
+    const mallory = await castellans.signUp('mallory');
+    const grants = Array.from({ length: count }, () => ({ principalId: mallory.id, roleId: role?.id }));
+    const answer = await castellans.ask(GRANTS, {
+      variables: { grants },
+      token: mallory.accessToken,
+      instance: next(),
+    });
+    const refused = { refusal: { code: 'FORBIDDEN' } };
+    expect(answer.data).toEqual({ grantRoles: { results: grants.map(() => refused) } });
+    return mallory.id;
+  };
+  await tryMany(2);
+  expect(await raised('grant.denied')).toHaveLength(before);
+  const userId = await tryMany(3);
+  const [told, ...others] = await raised('grant.denied');
+  expect(told).toMatchObject({ severity: 'critical', userId, count: 3 });
+  expect(others).toHaveLength(before);
 });
 
 test('whoever is turned away costs the database nothing but the batches of every two seconds', async () => {

@@ -12,6 +12,7 @@ const GOOD = {
   ISSUER: 'https://castellan.example.com',
   AUDIENCE: 'example',
   METRICS_TOKEN: 'a token for whoever collects',
+  SECURITY_WEBHOOK_SECRET: `whsec_${'c2VjcmV0'.repeat(4)}`,
 };
 
 const WITHOUT_TLS = 'postgres://castellan:secret@db.example.com/castellan';
@@ -48,6 +49,8 @@ const REFUSED: readonly (readonly [what: string, variable: string, value: string
   ['hashes that take fewer passes than they should', 'ARGON2_PASSES', '1'],
   ['numbers for everybody', 'METRICS_TOKEN', undefined],
   ['gateways anywhere below a domain', 'CALLBACK_ORIGINS', 'https://*.example.com'],
+  ['a webhook without https', 'SECURITY_WEBHOOK_URL', 'http://alerts.example.com'],
+  ['a sink without https, in capitals', 'AUDIT_SINK_URL', 'HTTP://logs.example.com'],
   ['a gateway without https', 'CALLBACK_ORIGINS', 'http://router.example.com'],
 ];
 

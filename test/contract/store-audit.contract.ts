@@ -119,9 +119,9 @@ export const AUDIT_LAWS: Readonly<Record<string, Law>> = {
 
   'claim and take: one holder at a time, from where the last one stopped': async ({ store }) => {
     const claim = async (holder: string, seconds = 60) =>
-      (await store.transaction((tx) => tx.auditChain.claim('law', holder, seconds))).value;
+      (await store.transaction((tx) => tx.shipping.claim('law', holder, seconds))).value;
     const take = async (holder: string, seq: number, seconds = 60) =>
-      (await store.transaction((tx) => tx.auditChain.take('law', holder, seq, seconds))).value;
+      (await store.transaction((tx) => tx.shipping.take('law', holder, seq, seconds))).value;
     expect(await claim('one')).toBe(0);
     expect(await claim('other')).toBeNull();
     expect(await take('other', 9)).toBe(false);

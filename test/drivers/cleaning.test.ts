@@ -191,3 +191,57 @@ test('sign-ins go after 90 days, those that were nobody’s after an hour, and c
   expect(left.map(({ id }) => id)).toEqual([ids.fresh, ids.kept]);
   expect(await rows(`select from user_activity where user_id = 'user_a'`)).toHaveLength(1);
 });
+
+test('where a user was goes when they could be anywhere else', async () => {
+  await client.query(
+    `insert into user_sightings (user_id, session_id, latitude, longitude, radius_km, at)
+     values ('user_old', 's', 1, 2, 3, $1), ('user_kept', 's', 1, 2, 3, $2)`,
+    [at(-20.1 * 3_600_000), at(-19.9 * 3_600_000)],
+  );
+  await cleanAlone();
+  expect(await rows('select user_id from user_sightings')).toEqual([{ user_id: 'user_kept' }]);
+});
+
+test('where API keys were used from goes before the keys that ended long ago, however much it is, and no other', async () => {
+  const [{ id: owner } = { id: '' }] = await rows<{ id: string }>('select id from users limit 1');
+  const ends = { key_revoked: -31 * DAY_MS, key_expired: -31 * DAY_MS, key_lately: -29 * DAY_MS, key_live: null };
+  for (const [key, ms] of Object.entries(ends)) {
+    await rows(
+      `insert into api_keys (id, owner_id, environment, name, address_ranges, allowed_origins, read_only, created_at,
+         created_by, expires_at, revoked_at)
+       values ($1, $2, 'dev', 'robot', '{}', '{}', false, now(), $2, $3, $4)`,
+      key,
+      owner,
+      key === 'key_expired' && ms !== null ? at(ms) : null,
+      key !== 'key_expired' && ms !== null ? at(ms) : null,
+    );
+  }
+  // One more than a round removes, of the first.
+  await rows(
+    `insert into api_key_networks select key, 'network ' || n, now()
+     from unnest($1::text[]) key, generate_series(1, case key when 'key_revoked' then 20001 else 1100 end) n`,
+    Object.keys(ends),
+  );
+  // So many that nobody would read them all.
+  await rows(`insert into api_key_networks select 'other ' || n, 'network', now() from generate_series(1, 20000) n`);
+  await client.query('vacuum analyze api_keys, api_key_networks');
+  expect(await planOf('keyNetworks')).not.toContain('Seq Scan on api_key_networks');
+  await rows(`delete from api_key_networks where starts_with(key_id, 'other')`);
+  const { cleaner } = castellans.apps[0]?.services ?? {};
+  const before = cleaner?.removed.keyNetworks ?? 0;
+  await cleanAlone();
+  expect((cleaner?.removed.keyNetworks ?? 0) - before).toBe(20_000);
+  expect(cleaner?.behind).toBe(true);
+  const idsOf = async (table: string, id: string) =>
+    (await rows<{ id: string }>(`select distinct ${id} as id from ${table} order by 1`)).map((row) => row.id);
+  // No key goes before what is known of it.
+  const [keys, known] = [await idsOf('api_keys', 'id'), await idsOf('api_key_networks', 'key_id')];
+  expect(known.filter((key) => !keys.includes(key))).toEqual([]);
+  await cleanAlone();
+  expect(cleaner?.behind).toBe(false);
+  const left = await rows(
+    'select key_id, count(*)::int as count from api_key_networks group by key_id order by key_id',
+  );
+  expect(left).toEqual(['key_lately', 'key_live'].map((key_id) => ({ key_id, count: 1_100 })));
+  expect(await rows(`select id from api_keys order by id`)).toEqual([{ id: 'key_lately' }, { id: 'key_live' }]);
+});

@@ -4,6 +4,7 @@ import { denyingCode, isDenying } from '../../domain/audit/denials.ts';
 import type { RefusalCode } from '../../domain/refusals.ts';
 import { kindOfId } from '../../kit/ids.ts';
 import type { OperationContext } from './context.ts';
+import { noteDeniedGift } from './signals.ts';
 
 /** Mutations whose entries are called something else than they are themselves. */
 const ACTIONS: Readonly<Record<string, string>> = {
@@ -31,7 +32,10 @@ export function recordDenials(schema: GraphQLSchema): void {
       const note = (code: RefusalCode, subjectId: string | null) => noteDenial(context, { action, subjectId, code });
       try {
         const result: unknown = await resolve(source, args, context, info);
-        for (const { code, index } of refusedItems(result)) await note(code, subjectIn(itemOf(args, index)));
+        for (const { code, index } of refusedItems(result)) {
+          noteDeniedGift(context, name, code);
+          await note(code, subjectIn(itemOf(args, index)));
+        }
         return result;
       } catch (error) {
         const code = denyingCode(error);

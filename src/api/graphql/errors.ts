@@ -3,6 +3,7 @@ import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { DeadlineExceeded } from '../../kit/deadline.ts';
 import type { Log } from '../../kit/log.ts';
 import { Refusal } from '../../domain/refusals.ts';
+import { withoutValues } from './repeated-values.ts';
 
 /** The parser follows brackets with its own calls, and there is an end to those. */
 export const TOO_NESTED = 'There are too many brackets in each other.';
@@ -23,7 +24,7 @@ export function toPublicError(error: unknown, logger: Log): GraphQLFormattedErro
     return { message: cause.message, ...where, extensions: { code: cause.code, ...cause.data } };
   }
   if (error instanceof GraphQLError && (error.originalError === undefined || isBadInput(error))) {
-    return { message: clipped(error.message), ...where, extensions: { code: 'BAD_USER_INPUT' } };
+    return { message: clipped(withoutValues(error)), ...where, extensions: { code: 'BAD_USER_INPUT' } };
   }
   if (cause instanceof DeadlineExceeded) {
     logger.warn({ err: cause }, 'a deadline passed');

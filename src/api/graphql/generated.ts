@@ -2140,6 +2140,7 @@ export type SecurityEvent = {
    * grant.denied: somebody keeps trying to give rights that they may not give. read.denied: or to read what they may not.
    * origin.refused, csrf.refused: pages of strangers use cookies, or try to.
    * api_key.new_network: an API key was used from a network that it had not been used from.
+   * session.impossible_travel: a user is in two places faster than anybody travels; the count is how many kilometres.
    * signing_key.rotated, signing_key.revoked, policy.changed: somebody who may has done so.
    */
   kind: Scalars['String']['output'];

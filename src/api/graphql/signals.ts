@@ -32,11 +32,20 @@ export function noteRefused({ by, from, services }: OperationContext, figure: Op
   const { address } = from;
   if (field === 'refreshSession' && code === 'SESSION_REVOKED') noteNetwork('credential.replayed', address, services);
   if (by.kind !== 'user') return;
-  const of = { subject: by.id, userId: by.id, address };
-  if (kind === 'mutation' && code === 'FORBIDDEN' && GIVES.has(field)) {
-    services.detectors.note({ kind: 'grant.denied', ...of });
+  if (kind === 'mutation') noteDeniedGift({ by, from, services }, field, code);
+  if (kind === 'query' && DENIED.has(code)) {
+    services.detectors.note({ kind: 'read.denied', subject: by.id, userId: by.id, address });
   }
-  if (kind === 'query' && DENIED.has(code)) services.detectors.note({ kind: 'read.denied', ...of });
+}
+
+/** The same of one of many, which the answer tells without an error; of all else it says nothing. */
+export function noteDeniedGift(
+  { by, from: { address }, services }: Pick<OperationContext, 'by' | 'from' | 'services'>,
+  mutation: string,
+  code: string,
+): void {
+  if (by.kind !== 'user' || code !== 'FORBIDDEN' || !GIVES.has(mutation)) return;
+  services.detectors.note({ kind: 'grant.denied', subject: by.id, userId: by.id, address });
 }
 
 /** Counts, and tells the detectors of, a request or a socket that was turned away at the door. */

@@ -14,8 +14,9 @@ export interface SignedInAnswer extends Omit<SignedIn, 'accessToken' | 'refreshT
 
 /** Who signs in goes on as who they are, and gets the tokens: in cookies, out of reach of scripts, where those were asked for. */
 export async function handOut(context: OperationContext, signedIn: SignedIn): Promise<SignedInAnswer> {
-  const { cookies, services } = context;
+  const { cookies, services, from } = context;
   context.become(await services.identification.identify({ kind: 'accessToken', token: signedIn.accessToken }));
+  services.travels.seen(signedIn.user.id, signedIn.session.id, from.address);
   if (cookies === null || !cookies.keeping) return { ...signedIn, csrfToken: null };
   cookies.keep(signedIn);
   const csrfToken = services.csrfTokens.make(signedIn.session.id);

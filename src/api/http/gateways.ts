@@ -5,7 +5,7 @@ import type { Services } from '../graphql/context.ts';
 import { noteUse } from '../graphql/uses.ts';
 
 type Asked = Pick<FastifyRequest, 'headers' | 'ip'>;
-type Parts = Pick<Services, 'gateways' | 'keyUses' | 'activity' | 'detectors'>;
+type Parts = Pick<Services, 'gateways' | 'keyUses' | 'activity' | 'detectors' | 'travels'>;
 
 /** What a gateway shows to be trusted, or null; an API key, as `X-API-Key` is. */
 export function gatewayIn(headers: IncomingHttpHeaders): string | null {

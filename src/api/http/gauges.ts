@@ -21,6 +21,7 @@ export function observe(
     eventFeeds,
     drainer,
     detectors,
+    travels,
     operationLimits,
     loadShedder,
   }: Services,
@@ -112,7 +113,7 @@ export function observe(
   metrics.counter(
     'security_signals_dropped_total',
     'What may be an attack and was not counted, since too much else was.',
-    () => detectors.dropped,
+    () => detectors.dropped + travels.dropped,
   );
   observeCache(metrics, 'standing', 'Standings', standings);
   observeCache(metrics, 'session_state', 'States of sessions', sessionStates);

@@ -79,7 +79,7 @@ function contextFor(
   door: Door,
 ): OperationContext {
   const protocol = protocolOf(request);
-  noteUse(by, protocol, services);
+  noteUse(by, protocol, services, from.address);
   return new OperationContext(services, by, from, { ...door, protocol });
 }
 

@@ -23,9 +23,10 @@ export async function answerIntrospection(
     const shown = await services.identification.identify(
       credentialOf(request.headers, () => keyOriginOf(request, services)),
     );
-    const { by, unproven } = await atItsPlace(shown, originOf(request, services), services);
+    const from = originOf(request, services);
+    const { by, unproven } = await atItsPlace(shown, from, services);
     if (unproven !== null) throw unproven.refusal;
-    noteUse(by, 'http', services);
+    noteUse(by, 'http', services, from.address);
     const found = await services.introspection.introspect(by, token);
     return await reply.send(found === null ? { active: false } : described(found, issuing));
   } catch (error) {

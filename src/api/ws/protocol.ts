@@ -85,7 +85,7 @@ export function protocolOptions(
     const byGateway = await limited(extra, async () => isTrusted(connection.gateway, services));
     // Last: from here to the start of the operation nothing but its count is waited for.
     const { by, unproven } = await whoIs(extra, () => own ?? connection.credential);
-    noteUse(by, 'websocket', services);
+    noteUse(by, 'websocket', services, from.address);
     const contextValue = new OperationContext(services, by, from, {
       protocol: 'websocket',
       connection,

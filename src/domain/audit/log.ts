@@ -69,8 +69,4 @@ export interface AuditChainWriter {
   anchor(): Promise<AuditAnchor | null>;
   /** Drops the entries of months up to that of the anchor, and the batches up to it, and goes on from there. */
   drop(anchor: AuditAnchor): Promise<void>;
-  /** Takes the turn at this sink for so long, unless somebody else has it: up to which number it has the log, or null. */
-  claim(sink: string, holder: string, seconds: number): Promise<number | null>;
-  /** Notes that the sink has the log up to there, and keeps the turn for so long; whether it was still the holder's. */
-  take(sink: string, holder: string, seq: number, seconds: number): Promise<boolean>;
 }

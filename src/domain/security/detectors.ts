@@ -35,6 +35,8 @@ const FLUSH_MS = 2_000;
 const OPEN_MAX = 20_000;
 const BATCH_MAX = 500;
 const NETWORKS_MAX = 50_000;
+/** Who goes on using a key from one network is noted again each day: so it is known which are used no more. */
+const DAY_MS = 86_400_000;
 
 /**
  * Counts what is nothing by itself, and raises an event where it adds up over all instances. Nobody who is counted waits: it is
@@ -48,6 +50,7 @@ export class Detectors {
   readonly rounds: Rounds;
   /** The network that each key was used from last, and networks that are not written yet. */
   readonly #lastAddress = new Map<string, string>();
+  #day = 0;
   #networks = new Map<string, { readonly keyId: string; readonly ownerId: string; readonly address: string }>();
   #dropped = 0;
   #members = 0;
@@ -86,8 +89,11 @@ export class Detectors {
 
   /** An API key is used, from there. Where it was used from before costs one look-up. */
   usedFrom(keyId: string, ownerId: string, address: string | null): void {
-    if (address === null || this.#lastAddress.get(keyId) === address) return;
-    if (this.#lastAddress.size >= NETWORKS_MAX) this.#lastAddress.clear();
+    if (address === null) return;
+    const day = Math.floor(this.#clock.now() / DAY_MS);
+    if (day !== this.#day || this.#lastAddress.size >= NETWORKS_MAX) this.#lastAddress.clear();
+    this.#day = day;
+    if (this.#lastAddress.get(keyId) === address) return;
     this.#lastAddress.set(keyId, address);
     if (this.#networks.size < NETWORKS_MAX) this.#networks.set(`${keyId} ${address}`, { keyId, ownerId, address });
   }

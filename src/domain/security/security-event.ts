@@ -1,16 +1,23 @@
 import type { Instant } from '../../kit/clock.ts';
-import type { SignalKind } from '../../kit/thresholds.ts';
+import { THRESHOLD_KINDS } from '../../kit/thresholds.ts';
 import type { DeviceKind } from '../sessions/device.ts';
 
-/** `session.takeover_suspected`: a session was used from another network and another device at once. `session.refresh_reuse`: an old refresh token was shown. */
-export type SecurityEventKind =
-  | 'session.takeover_suspected'
-  | 'session.refresh_reuse'
-  | 'signing_key.rotated'
-  | 'signing_key.revoked'
-  | 'policy.changed'
-  | 'api_key.new_network'
-  | SignalKind;
+/**
+ * Those that are not counted: `session.takeover_suspected`: a session was used from another network and another device at once.
+ * `session.refresh_reuse`: an old refresh token was shown.
+ */
+const FOUND = [
+  'session.takeover_suspected',
+  'session.refresh_reuse',
+  'signing_key.rotated',
+  'signing_key.revoked',
+  'policy.changed',
+  'api_key.new_network',
+] as const;
+
+export const SECURITY_EVENT_KINDS = [...FOUND, ...THRESHOLD_KINDS] as const;
+
+export type SecurityEventKind = (typeof SECURITY_EVENT_KINDS)[number];
 
 /** The event that tells of one. */
 export const RAISED = 'security_event.raised';

@@ -1,6 +1,8 @@
 import { toInstant, type Clock, type Instant } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { Rounds } from '../../kit/rounds.ts';
+import { type Thresholds, TRAVEL } from '../../kit/thresholds.ts';
+import { travelSeconds } from '../security/travel.ts';
 import type { Store } from '../store.ts';
 
 /** What has ended and need not be kept, as a store finds it: by an index, a batch at a time. */
@@ -12,7 +14,9 @@ export interface CleaningWriter {
   begin(): Promise<boolean>;
   /** Removes sessions that ended before then, with what is known of them; how many. */
   sessions(before: Instant, limit: number): Promise<number>;
-  /** Removes API keys that were revoked or expired before then, with what is known of them; how many. */
+  /** Removes what is known of where API keys were used from that were revoked or expired before then; how many networks. */
+  keyNetworks(before: Instant, limit: number): Promise<number>;
+  /** Removes those keys, with all else that is known of them, once no network of theirs is left; how many. */
   apiKeys(before: Instant, limit: number): Promise<number>;
   /** Removes what sign-ups, mails and guesses at passwords have left: tokens that expired before `now`, and counts nobody added to since `before`, unless they have reached their end; how many. */
   accounts(now: Instant, before: Instant, limit: number): Promise<number>;
@@ -27,6 +31,8 @@ export interface CleaningWriter {
   signIns(before: Instant, nobodys: Instant, counted: Instant, limit: number): Promise<number>;
   /** Removes security events from before then; how many. */
   securityEvents(before: Instant, limit: number): Promise<number>;
+  /** Removes where users were before then; how many. */
+  sightings(before: Instant, limit: number): Promise<number>;
   /** Removes sign-ins that waited for their second factor and expired before then; how many. */
   challenges(before: Instant, limit: number): Promise<number>;
   /** Removes signing keys whose successor signed before then, but never one that was revoked; how many. */
@@ -42,6 +48,8 @@ export interface CleaningSettings {
   readonly feedSeconds: number;
   /** After a key has signed its last token, that token is good for so long. */
   readonly accessTokenSeconds: number;
+  /** That of travel says for how long it matters where a user was. */
+  readonly securityThresholds: Thresholds;
 }
 
 const EVERY_MS = 60_000;
@@ -69,6 +77,7 @@ export class Cleaner {
   /** What this instance has removed since it started. */
   readonly removed = {
     sessions: 0,
+    keyNetworks: 0,
     apiKeys: 0,
     accounts: 0,
     logEntries: 0,
@@ -77,6 +86,7 @@ export class Cleaner {
     signingKeys: 0,
     signIns: 0,
     securityEvents: 0,
+    sightings: 0,
   };
   /** Whether the last round left something for the next one. */
   behind = false;
@@ -104,8 +114,10 @@ export class Cleaner {
       nobodys: toInstant(now - NOBODYS_KEPT_MS),
       activity: toInstant(now - ACTIVITY_KEPT_MS),
       securityEvents: toInstant(now - SECURITY_EVENTS_KEPT_MS),
+      sightings: toInstant(now - travelSeconds(this.#settings.securityThresholds[TRAVEL.kind]) * 1_000),
     };
     const sessions = await this.#round((cleaning) => cleaning.sessions(before.sessions, BATCH));
+    const keyNetworks = await this.#round((cleaning) => cleaning.keyNetworks(before.sessions, BATCH));
     const apiKeys = await this.#round((cleaning) => cleaning.apiKeys(before.sessions, BATCH));
     const accounts = await this.#round((cleaning) => cleaning.accounts(toInstant(now), before.guesses, BATCH));
     const logEntries = await this.#round((cleaning) => cleaning.log(before.log, BATCH));
@@ -116,17 +128,31 @@ export class Cleaner {
       cleaning.signIns(before.signIns, before.nobodys, before.activity, BATCH),
     );
     const securityEvents = await this.#round((cleaning) => cleaning.securityEvents(before.securityEvents, BATCH));
+    const sightings = await this.#round((cleaning) => cleaning.sightings(before.sightings, BATCH));
     this.removed.sessions += sessions.removed;
+    this.removed.keyNetworks += keyNetworks.removed;
     this.removed.apiKeys += apiKeys.removed;
     this.removed.signIns += signIns.removed;
     this.removed.securityEvents += securityEvents.removed;
+    this.removed.sightings += sightings.removed;
     this.removed.logEntries += logEntries.removed;
     this.removed.accounts += accounts.removed;
     this.removed.events += events.removed;
     this.removed.challenges += challenges.removed;
     this.removed.signingKeys += signingKeys.removed;
-    const rounds = [sessions, apiKeys, accounts, logEntries, events, challenges, signingKeys, signIns, securityEvents];
-    this.behind = rounds.some(({ behind }) => behind);
+    this.behind = [
+      sessions,
+      keyNetworks,
+      apiKeys,
+      accounts,
+      logEntries,
+      events,
+      challenges,
+      signingKeys,
+      signIns,
+      securityEvents,
+      sightings,
+    ].some(({ behind }) => behind);
     const { value } = await this.#store.transaction(({ cleaning }) => cleaning.overdueSeconds(before));
     this.overdueSeconds = value;
   }

@@ -165,28 +165,6 @@ export function createAuditChainWriter(query: Query): AuditChainWriter {
         [month, number, lastSeq, hash, at, key, signature],
       );
     },
-
-    async claim(sink, holder, seconds) {
-      const [row] = await query<{ seq: string }>(
-        'audit-claim',
-        `insert into audit_sinks as s (name, seq, holder, held_until) values ($1, 0, $2, now() + make_interval(secs => $3))
-         on conflict (name) do update set holder = excluded.holder, held_until = excluded.held_until
-         where s.holder = excluded.holder or s.held_until < now()
-         returning seq`,
-        [sink, holder, seconds],
-      );
-      return row === undefined ? null : Number(row.seq);
-    },
-
-    async take(sink, holder, seq, seconds) {
-      const rows = await query(
-        'audit-take',
-        `update audit_sinks set seq = greatest(seq, $3), held_until = now() + make_interval(secs => $4)
-         where name = $1 and holder = $2 returning seq`,
-        [sink, holder, seq, seconds],
-      );
-      return rows.length === 1;
-    },
   };
 }
 

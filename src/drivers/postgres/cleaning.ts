@@ -19,9 +19,20 @@ export const REMOVALS = {
     )
     select count(*)::int as removed from removed`,
 
-  apiKeys: `with ended as (
+  // Before their keys, of which one may have very many.
+  keyNetworks: `with ended as (
       select id from api_keys where least(revoked_at, expires_at) < $1 order by least(revoked_at, expires_at) limit $2
-      for update skip locked
+    ), removed as (
+      delete from api_key_networks where ctid = any(array(
+        select n.ctid from ended k cross join lateral (
+          select ctid from api_key_networks where key_id = k.id limit $2
+        ) n limit $2)) returning key_id
+    ) select count(*)::int as removed from removed`,
+
+  apiKeys: `with ended as (
+      select id from api_keys k where least(revoked_at, expires_at) < $1
+        and not exists (select from api_key_networks n where n.key_id = k.id)
+      order by least(revoked_at, expires_at) limit $2 for update skip locked
     ), removed as (
       delete from api_keys where id = any(array(select id from ended)) returning id
     ), forgotten as (
@@ -45,6 +56,11 @@ export const REMOVALS = {
   securityEvents: `with removed as (
       delete from security_events where id = any(array(
         select id from security_events where at < $1 order by at, id limit $2)) returning id
+    ) select count(*)::int as removed from removed`,
+
+  sightings: `with removed as (
+      delete from user_sightings where user_id = any(array(
+        select user_id from user_sightings where at < $1 order by at limit $2 for update skip locked)) returning user_id
     ) select count(*)::int as removed from removed`,
 
   challenges: `with removed as (
@@ -103,10 +119,12 @@ export function createCleaningWriter(query: Query): CleaningWriter {
   return {
     begin: () => lock('cleaning-begin', CLEANING_LOCK),
     sessions: (before, limit) => remove('sessions', [before, limit]),
+    keyNetworks: (before, limit) => remove('keyNetworks', [before, limit]),
     apiKeys: (before, limit) => remove('apiKeys', [before, limit]),
     log: (before, limit) => remove('log', [before, limit]),
     outbox: (before, limit) => remove('outbox', [before, limit]),
     securityEvents: (before, limit) => remove('securityEvents', [before, limit]),
+    sightings: (before, limit) => remove('sightings', [before, limit]),
     challenges: (before, limit) => remove('challenges', [before, limit]),
 
     async accounts(now, before, limit) {

@@ -152,6 +152,20 @@ export const ApiKeyNetworkRow = defineEntity({
   },
 });
 
+/** Where a user was used from last, as far as that is known. */
+export const UserSightingRow = defineEntity({
+  name: 'UserSightingRow',
+  tableName: 'user_sightings',
+  properties: {
+    userId: p.text().primary(),
+    sessionId: p.text(),
+    latitude: p.float(),
+    longitude: p.float(),
+    radiusKm: p.float(),
+    at: instant().index(),
+  },
+});
+
 export const COUNT_ROWS = [
   RollupSeriesRow,
   RollupRow,
@@ -164,4 +178,5 @@ export const COUNT_ROWS = [
   SecurityEventRow,
   SecuritySignalRow,
   ApiKeyNetworkRow,
+  UserSightingRow,
 ];

@@ -1,9 +1,20 @@
 import type { SignalWriter } from '../../domain/security/signal.ts';
-import type { Query } from './database.ts';
+import { instant, type Query } from './database.ts';
 
 /** Any number that nobody else locks: one transaction counts signals at a time. */
 const SIGNALS_LOCK = 7_215_813;
+/** The same for where users were. */
+const SIGHTINGS_LOCK = 7_215_815;
 const FORGOTTEN_AT_ONCE = 1_000;
+
+interface SightingSqlRow {
+  readonly user_id: string;
+  readonly session_id: string;
+  readonly latitude: number;
+  readonly longitude: number;
+  readonly radius_km: number;
+  readonly at: string | Date;
+}
 
 export function createSignalWriter(query: Query): SignalWriter {
   return {
@@ -49,13 +60,61 @@ export function createSignalWriter(query: Query): SignalWriter {
         [keys],
       );
       const known = new Set(before.map(({ key_id }) => key_id));
-      const added = await query<{ key_id: string; network: string }>(
-        'key-networks-add',
-        `insert into api_key_networks (key_id, network, at)
-         select * from unnest($1::text[], $2::text[], $3::timestamptz[]) on conflict do nothing returning key_id, network`,
+      const noted = await query<{ key_id: string; network: string; added: boolean }>(
+        'key-networks-note',
+        `insert into api_key_networks as n (key_id, network, at)
+         select key_id, network, max(at) from unnest($1::text[], $2::text[], $3::timestamptz[]) as seen (key_id, network, at)
+         group by key_id, network
+         on conflict (key_id, network) do update set at = greatest(n.at, excluded.at)
+         returning key_id, network, xmax = 0 as added`,
         [seen.map(({ keyId }) => keyId), seen.map(({ network }) => network), seen.map(({ at }) => at)],
       );
-      return added.filter(({ key_id }) => known.has(key_id)).map(({ key_id, network }) => ({ keyId: key_id, network }));
+      // Of a key that is in use another network is left: one that sleeps for years is not new when it wakes.
+      await query(
+        'key-networks-forget',
+        `delete from api_key_networks where ctid = any(array(
+           select ctid from api_key_networks where key_id = any($1) and at < $2::timestamptz - interval '400 days' limit $3))`,
+        [keys, seen[0]?.at, FORGOTTEN_AT_ONCE],
+      );
+      return noted
+        .filter(({ key_id, added }) => added && known.has(key_id))
+        .map(({ key_id, network }) => ({ keyId: key_id, network }));
+    },
+
+    async lastSightings(userIds) {
+      // Statements of their own, as above.
+      await query('sightings-lock', 'select pg_advisory_xact_lock($1)', [SIGHTINGS_LOCK]);
+      const rows = await query<SightingSqlRow>(
+        'sightings-last',
+        'select user_id, session_id, latitude, longitude, radius_km, at from user_sightings where user_id = any($1)',
+        [userIds],
+      );
+      return rows.map(({ user_id, session_id, latitude, longitude, radius_km, at }) => ({
+        userId: user_id,
+        sessionId: session_id,
+        latitude,
+        longitude,
+        radiusKm: radius_km,
+        at: instant(at),
+      }));
+    },
+
+    async noteSightings(latest) {
+      await query(
+        'sightings-note',
+        `insert into user_sightings (user_id, session_id, latitude, longitude, radius_km, at)
+         select * from unnest($1::text[], $2::text[], $3::real[], $4::real[], $5::real[], $6::timestamptz[])
+         on conflict (user_id) do update set session_id = excluded.session_id, latitude = excluded.latitude,
+           longitude = excluded.longitude, radius_km = excluded.radius_km, at = excluded.at`,
+        [
+          latest.map(({ userId }) => userId),
+          latest.map(({ sessionId }) => sessionId),
+          latest.map(({ latitude }) => latitude),
+          latest.map(({ longitude }) => longitude),
+          latest.map(({ radiusKm }) => radiusKm),
+          latest.map(({ at }) => at),
+        ],
+      );
     },
   };
 }

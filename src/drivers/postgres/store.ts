@@ -19,6 +19,7 @@ import { createRollupReader, createRollupWriter } from './rollup-store.ts';
 import { createScopePages, createScopeReader, createScopeWriter } from './scope-store.ts';
 import { createActivityWriter } from './session-care.ts';
 import { createEndingWriter, createLevelReader, createLevelWriter, createSessionFacts } from './session-counts.ts';
+import { createShippingWriter } from './shipping-store.ts';
 import { createSignalWriter } from './signal-store.ts';
 import {
   createSecurityEventPages,
@@ -110,6 +111,7 @@ function createTransaction({ em, query }: Writing, logIds: string[], actor: Audi
     signIns: createSignInWriter(query),
     securityEvents: createSecurityEventWriter(query),
     signals: createSignalWriter(query),
+    shipping: createShippingWriter(query),
     fence: createFence(query),
     authority: {
       async append({ target, kind, userId, reason }) {

@@ -250,6 +250,7 @@ export function createUserWriter(em: EntityManager, query: Query): UserWriter {
         `update security_events set facts = '{}', once = id where user_id = $1`,
         [id],
       );
+      await query('user-erase-sightings', 'delete from user_sightings where user_id = $1', [id]);
       await query(
         'user-erase',
         `update users set email = null, email_folded = null, name = '', search = '', metadata = '{}', scope_id = null,
