@@ -10,7 +10,7 @@ import { WebhookShipment } from '../../src/domain/security/webhook.ts';
 import { Shipper } from '../../src/domain/shipping.ts';
 import { openWebhook } from '../../src/drivers/http/webhook.ts';
 import { createStore } from '../../src/drivers/postgres/store.ts';
-import { type Clock, systemClock } from '../../src/kit/clock.ts';
+import { systemClock } from '../../src/kit/clock.ts';
 import { newId } from '../../src/kit/ids.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
