@@ -27,6 +27,22 @@ export const DOORS: readonly Control[] = [
     title: 'AC-71: a query whose client is gone is cancelled in PostgreSQL',
   },
   {
+    name: 'expiry-of-what-is-live',
+    file: 'src/domain/authority/live.ts',
+    find: 'for (const operation of known.operations) operation.due();',
+    replace: '',
+    test: 'test/api/subscriptions.test.ts',
+    title: 'AC-06: ends its subscriptions with AccessEnded and its socket with 4403: a fresh one may come back',
+  },
+  {
+    name: 'open-files',
+    file: 'src/api/http/open-connections.ts',
+    find: 'if (this.#count >= this.#max) {',
+    replace: 'if (false) {',
+    test: 'test/cli/open-files.test.ts',
+    title: 'one socket too many for the files that there are is told to come again, and all others go on',
+  },
+  {
     name: 'told-at-once',
     file: 'src/api/graphql/live-subscription.ts',
     find: 'if (!services.identification.stillHolds(this.#by)) return false;',
