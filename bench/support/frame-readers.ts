@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 
 const SCRIPT = join(import.meta.dirname, '..', 'processes', 'frame-readers.ts');
-const ANSWER_MS = 60_000;
+/** Ten thousand subscriptions begin with a look at the database each. */
+const ANSWER_MS = 150_000;
 
 export type Command =
   | {
