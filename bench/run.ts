@@ -28,6 +28,7 @@ import { sessions } from './sessions.ts';
 import { signIn } from './sign-in.ts';
 import { sockets } from './sockets.ts';
 import { start } from './start.ts';
+import { subscribers } from './subscribers.ts';
 import { type Bench, format, type Table } from './support/bench.ts';
 
 const BENCHES: readonly Bench[] = [
@@ -44,6 +45,7 @@ const BENCHES: readonly Bench[] = [
   identify,
   clients,
   sockets,
+  subscribers,
   refresh,
   signIn,
   start,

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { LIMITS } from '../src/kit/limits.ts';
 import type { Bench, Table } from './support/bench.ts';
-import { residentMiBOf } from './support/child.ts';
+import { refuseFewFiles, residentMiBOf } from './support/child.ts';
 import { ask } from './support/client.ts';
 import { openLoop } from './support/open-loop.ts';
 import { startPlatform } from './support/platform.ts';
@@ -126,20 +125,4 @@ async function untilEnded(held: readonly Held[], work: () => Promise<unknown>): 
 
 function quantiles(values: ArrayLike<number>): readonly number[] {
   return [values.length, quantile(values, 0.5), quantile(values, 0.99), quantile(values, 1)];
-}
-
-/** The limit is inherited: what this process may open, the server may. */
-function refuseFewFiles(needed: number): void {
-  const limit = filesMax();
-  if (limit >= needed) return;
-  throw new Error(`${needed} open files are needed and ${limit} are allowed: run \`ulimit -n ${needed}\` first`);
-}
-
-function filesMax(): number {
-  try {
-    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-    return Number(soft ?? Infinity);
-  } catch {
-    return Infinity; // Where there is no /proc, it will say so itself.
-  }
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
+import { openFilesMax } from '../../src/kit/open-files.ts';
 
 const READY_MS = 60_000;
 const STOP_MS = 10_000;
@@ -20,6 +21,8 @@ interface Launch {
   readonly script: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly execArgv?: readonly string[];
+  /** Files it may have open; without it, as many as this process may. */
+  readonly filesMax?: number;
 }
 
 /** Starts a script that prints its URL once it listens. */
@@ -49,8 +52,12 @@ export function launchChild(launch: Launch & { readonly url: string }): Child {
   return { pid: child.pid ?? 0, url: launch.url, [Symbol.asyncDispose]: () => end(child) };
 }
 
-function spawnScript({ script, env = {}, execArgv = [] }: Launch) {
-  const child = spawn(process.execPath, [...execArgv, script], {
+function spawnScript({ script, env = {}, execArgv = [], filesMax }: Launch) {
+  const command = [process.execPath, ...execArgv, script];
+  // The shell gives way to it, so that it is the process that is ended.
+  const limited = filesMax === undefined ? command : ['sh', '-c', `ulimit -n ${filesMax}; exec "$@"`, 'sh', ...command];
+  const [program = '', ...args] = limited;
+  const child = spawn(program, args, {
     cwd: join(dirname(script), '..'),
     env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -88,6 +95,13 @@ export function cpuMicrosOf(pid: number): number {
 /** Resident memory in MiB; NaN where /proc is missing. */
 export function residentMiBOf(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readProc(pid, 'status'))?.[1] ?? NaN) / 1_024;
+}
+
+/** The limit is inherited: what this process may open, a child may. */
+export function refuseFewFiles(needed: number): void {
+  const limit = openFilesMax();
+  if (limit >= needed) return;
+  throw new Error(`${needed} open files are needed and ${limit} are allowed: run \`ulimit -n ${needed}\` first`);
 }
 
 function readProc(pid: number, file: string): string {

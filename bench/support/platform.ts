@@ -19,7 +19,7 @@ export interface Platform extends AsyncDisposable {
   readonly postgresLog: string;
   /** The settings of a Castellan in production here. */
   readonly env: Readonly<Record<string, string>>;
-  startCastellan(main?: string, execArgv?: readonly string[]): Promise<Child>;
+  startCastellan(main?: string, execArgv?: readonly string[], filesMax?: number): Promise<Child>;
   administrator(castellan: Child): Promise<Administrator>;
 }
 
@@ -59,7 +59,8 @@ export async function startPlatform(settings: Readonly<Record<string, string>> =
     redisUrl: redis.url,
     postgresLog,
     env,
-    startCastellan: async (script = MAIN, execArgv = []) => rest.use(await startChild({ script, env, execArgv })),
+    startCastellan: async (script = MAIN, execArgv = [], filesMax) =>
+      rest.use(await startChild({ script, env, execArgv, ...(filesMax !== undefined && { filesMax }) })),
     administrator: ({ url }) => signInAdministrator(url, ADMIN_PASSWORD),
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   };

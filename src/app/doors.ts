@@ -10,7 +10,7 @@ import { observeOperations } from '../api/http/operation-gauges.ts';
 import { addGraphqlRoute } from '../api/http/graphql-route.ts';
 import { KnownQueries } from '../api/http/known-queries.ts';
 import { addOauthRoutes } from '../api/http/oauth.ts';
-import { OpenConnections } from '../api/http/open-connections.ts';
+import { connectionsMax, OpenConnections } from '../api/http/open-connections.ts';
 import { CallbackCalls } from '../api/http/callback-calls.ts';
 import { CallbackOrigins } from '../api/http/callback-origins.ts';
 import { Callbacks } from '../api/http/callbacks.ts';
@@ -21,6 +21,7 @@ import { serveSockets } from '../api/ws/sockets.ts';
 import type { AuthorityParts } from '../app/authority.ts';
 import type { Asking } from '../app/documents.ts';
 import type { Foundation } from '../app/foundation.ts';
+import { openFilesMax } from '../kit/open-files.ts';
 
 /** Opens HTTP, WebSocket and server-sent events, and listens. */
 export async function openDoors(
@@ -59,7 +60,8 @@ export async function openDoors(
   const origins = new Origins(config.allowedOrigins);
   addCors(server, origins);
   addOauthRoutes(server, { services, issuing: config });
-  const open = new OpenConnections(config.limits.sockets);
+  const filesMax = openFilesMax();
+  const open = new OpenConnections(config.limits.sockets, filesMax);
   const streams = new EventStreams({ schema, documents, services, origins, open });
   const callbacks = new Callbacks({
     schema,
@@ -79,7 +81,10 @@ export async function openDoors(
     callbacks: () => callbacks.count,
   });
 
+  // Where files run out all the same, connections are dropped, and nothing ends by it.
+  if (filesMax !== Infinity) server.server.maxConnections = Math.floor(connectionsMax(filesMax));
   await server.listen({ host: config.host, port: config.port });
+  server.server.on('error', (error) => logger.error({ err: error }, 'a connection could not be taken'));
   cleanup.add('the HTTP server', () => server.close());
   cleanup.add('Apollo Server', () => apollo.stop());
   cleanup.add('the callbacks', () => callbacks.close());

@@ -17,7 +17,8 @@ export interface Circumstances {
  * unless it must go on, because it changes something.
  */
 export class Undertaking {
-  readonly #stops = new Set<() => void>();
+  /** Null until there is something to stop: most that run for long have nothing. */
+  #stops: Set<() => void> | null = null;
   #abandoned = false;
   #goesOn = false;
   /** Null where nobody in particular asked. */
@@ -58,13 +59,15 @@ export class Undertaking {
   abandon(): void {
     if (this.#goesOn) return;
     this.#abandoned = true;
-    for (const stop of this.#stops) stop();
-    this.#stops.clear();
+    const stops = this.#stops ?? [];
+    this.#stops = null;
+    for (const stop of stops) stop();
   }
 
   /** Calls `stop` should it be abandoned, until the returned function is called. */
   whenAbandoned(stop: () => void): () => void {
+    this.#stops ??= new Set();
     this.#stops.add(stop);
-    return () => void this.#stops.delete(stop);
+    return () => void this.#stops?.delete(stop);
   }
 }

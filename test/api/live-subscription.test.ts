@@ -112,3 +112,41 @@ test('what may not be told any more when it is handed out is passed over, and it
   expect((await waiting).value).toMatchObject({ __typename: 'AccessEnded', position: '3' });
   await subscription.return();
 });
+
+test('what is told at once is looked at in the step that tells it, and goes the long way where anything is to be read', async () => {
+  const { services } = castellans.apps[0] ?? {};
+  if (services === undefined) throw new TypeError('there is no instance');
+  const bob = await castellans.signUp('bob');
+  const by = await services.identification.identify({ kind: 'accessToken', token: bob.accessToken });
+  if (by.kind !== 'user') throw new TypeError('nobody is signed in');
+  const context = new OperationContext(services, by, { userAgent: null, address: null, client: null });
+  const [told, hidden]: [unknown[], Set<string>] = [[], new Set()];
+  context.tellNow = (event) => {
+    told.push(event);
+    return true;
+  };
+  const event = (position: string) => ({ __typename: 'Event', position }) as const;
+  const subscription = await LiveSubscription.open<ReturnType<typeof event>>(context, {
+    open: () => Promise.resolve(() => {}),
+    allows: (_, { position }) => !hidden.has(position),
+  });
+  // Nobody waits for it yet.
+  subscription.push(event('1'));
+  expect((await subscription.next()).value).toEqual(event('1'));
+  const waiting = subscription.next();
+  await new Promise(setImmediate);
+  hidden.add('3');
+  for (const position of ['2', '3', '4']) subscription.push(event(position));
+  expect(told).toEqual([event('2'), event('4')]);
+
+  expect(services.identification.stillHolds(by)).toBe(true);
+  const { tombstones } = services.tail;
+  // As while an entry of the log is being applied, before whom it ends is told.
+  const ended = { target: bob.sessionId, kind: 'revoked', userId: null, reason: 'revoked', at: '' } as const;
+  tombstones.add({ ...ended, seq: by.credential.label + 1 }, services.clock.monotonicMs());
+  expect(services.identification.stillHolds(by)).toBe(false);
+  subscription.push(event('5'));
+  expect(told.length).toBe(2);
+  expect((await waiting).value).toMatchObject({ __typename: 'AccessEnded', code: 'SESSION_REVOKED' });
+  await subscription.return();
+});

@@ -11,6 +11,7 @@ import type { WebSocket } from 'ws';
 import { OperationContext } from '../../src/api/graphql/context.ts';
 import { Connection } from '../../src/api/ws/connection.ts';
 import { ANONYMOUS } from '../../src/domain/principals/principal.ts';
+import { LIMITS } from '../../src/kit/limits.ts';
 import { openSocket, ofType } from '../support/socket.ts';
 
 /** Operations that nobody waits for any more, or that take longer than they may. */
@@ -113,8 +114,11 @@ describe.each(DOORS)('over %s', (_, ask) => {
       const asked = await ask();
       await until(async () => (await sleeping()) === 1);
       expect(recorded.names).not.toContain('statement-cancel');
+      const leftAtMs = clock.monotonicMs();
       asked.leave();
       await until(async () => (await sleeping()) === 0);
+      // It would be cancelled in the end, when its time is up.
+      expect(clock.monotonicMs() - leftAtMs).toBeLessThan(LIMITS.queryMs / 2);
       expect(recorded.names.filter((name) => name === 'statement-cancel').length).toBe(1);
       expect(await asked.answer).toBeNull();
     } finally {

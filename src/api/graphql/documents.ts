@@ -10,15 +10,17 @@ import {
   type DocumentNode,
   type GraphQLSchema,
   type OperationDefinitionNode,
-  type OperationTypeNode,
+  OperationTypeNode,
 } from 'graphql';
 import { BoundedMap } from '../../kit/bounded-map.ts';
 import type { DocumentLimits } from '../../kit/limits.ts';
 import type { Refusal } from '../../domain/refusals.ts';
 import { costOf, lengthWith, total, type OperationCost, type Variables } from './costs.ts';
 import { TOO_NESTED } from './errors.ts';
+import { EventTexts } from './event-texts.ts';
 import { overLimit } from './limits.ts';
 import { type OperationFigure, OperationFigures, rootFieldOf } from './operation-figures.ts';
+import { isPlain } from './plain.ts';
 import { scan } from './scan.ts';
 import { type AskedDocument, type ListedDocument, TrustedDocuments, untrusted } from './trusted-documents.ts';
 import { tooHeavy, weigh, type Weights } from './weights.ts';
@@ -28,6 +30,8 @@ const DOCUMENTS_MAX = 1_000;
 const TOKENS_KEPT_MAX = 200_000;
 /** What is wrong with a document beyond this many mistakes is not looked for. */
 const MISTAKES_MAX = 20;
+/** What shows more of an event takes too long to be made while others wait to be told of it. */
+const PLAIN_FIELDS_MAX = 50;
 /** What shows the schema. */
 const INTROSPECTION: ReadonlySet<string> = new Set(['__schema', '__type', '_service']);
 
@@ -35,6 +39,7 @@ type Errors = readonly GraphQLError[];
 
 /** A document that is valid and was weighed. */
 export interface Known {
+  readonly text: string;
   readonly document: DocumentNode;
   readonly tokens: number;
   readonly weights: Weights;
@@ -42,6 +47,8 @@ export interface Known {
   readonly introspects: string | null;
   readonly costs: ReadonlyMap<OperationDefinitionNode, OperationCost>;
   readonly figures: ReadonlyMap<OperationDefinitionNode, OperationFigure>;
+  /** Whether it shows little of an event, and the same to everybody who is told of it. */
+  readonly plain: boolean;
 }
 
 /** What a request says it wants. */
@@ -53,6 +60,7 @@ export interface Asked {
 
 export interface Operation {
   readonly document: DocumentNode;
+  readonly definition: OperationDefinitionNode;
   readonly kind: `${OperationTypeNode}`;
   readonly known: Known;
   readonly cost: OperationCost;
@@ -75,6 +83,8 @@ export class Documents {
   #listed = new TrustedDocuments([]);
   /** How it went with what was asked, through whichever door. */
   readonly operations = new OperationFigures();
+  /** Of events that are the same for all who are told of them. */
+  readonly eventTexts = new EventTexts();
   #parsed = 0;
   #validated = 0;
 
@@ -115,7 +125,7 @@ export class Documents {
     const error = tooCostly(cost, variables, limits);
     if (error !== null) return [error];
     const figure = known.figures.get(operation) ?? this.operations.unknown;
-    return { document: known.document, kind: operation.operation, known, cost, figure };
+    return { document: known.document, definition: operation, kind: operation.operation, known, cost, figure };
   }
 
   #read(query: unknown, limits: DocumentLimits): Known | Errors {
@@ -175,7 +185,9 @@ export class Documents {
     const figures = new Map(
       operations.map((each) => [each, this.operations.of(each.operation, rootFieldOf(document, each))]),
     );
-    const known = { document, tokens: scanned, weights, introspects, costs, figures };
+    const subscribes = operations.some(({ operation }) => operation === OperationTypeNode.SUBSCRIPTION);
+    const plain = subscribes && weights.fields <= PLAIN_FIELDS_MAX && isPlain(schema, document);
+    const known = { text: query, document, tokens: scanned, weights, introspects, costs, figures, plain };
     this.#documents.set(query, known);
     return known;
   }

@@ -7,7 +7,6 @@ import {
   type UserPrincipal,
 } from '../../domain/principals/principal.ts';
 import { Refusal, type RefusalCode } from '../../domain/refusals.ts';
-import type { Timer } from '../../kit/clock.ts';
 import type { OperationContext } from './context.ts';
 
 /** Events a subscriber may be behind. One that reads more slowly is told to resync instead of growing our memory. */
@@ -66,8 +65,8 @@ export class LiveSubscription<E extends Placed>
   #rechecking = false;
   #recheckAgain = false;
   #stopSource: (() => void) | null = null;
-  #expiry: Timer | null = null;
-  readonly #flushed = Promise.withResolvers<void>();
+  /** Whoever waits for its last word to be taken; most never end so. */
+  #flushed: PromiseWithResolvers<void> | null = null;
 
   private constructor(context: OperationContext, by: UserPrincipal, source: LiveSource<E>) {
     this.#context = context;
@@ -86,7 +85,6 @@ export class LiveSubscription<E extends Placed>
     if (context.figure !== null) context.figure.running += 1;
     context.running = subscription;
     try {
-      subscription.#schedule();
       subscription.#stopSource = await source.open(subscription);
       subscription.#opening = false;
       // Rights that changed before it was registered are a change like any other; so is their end while it opened.
@@ -112,6 +110,11 @@ export class LiveSubscription<E extends Placed>
     return dependenciesOf(this.#by);
   }
 
+  /** When the credential expires or a grant does, whichever comes first. */
+  get untilMs(): number {
+    return Math.min(this.#by.credential.expiresAtMs, this.#by.standing.validUntilMs);
+  }
+
   get by(): UserPrincipal {
     return this.#by;
   }
@@ -132,7 +135,7 @@ export class LiveSubscription<E extends Placed>
   }
 
   push(event: E | Resync): void {
-    if (this.#terminal !== null || this.#closed) return;
+    if (this.#terminal !== null || this.#closed || this.#tellsNow(event)) return;
     // What was missed comes at once, and its source bounds it.
     if (this.#opening) this.#backlogMax += 1;
     if (this.#queue.length >= this.#backlogMax) {
@@ -164,12 +167,36 @@ export class LiveSubscription<E extends Placed>
       if (this.#terminal !== null || this.#closed) continue;
       const event = this.#queue.shift();
       if (event === undefined) continue;
-      if (this.#told !== null) this.#told = event.position;
-      if (!isResync(event) && this.#source.allows?.(this.#by, event) === false) continue;
+      this.#reach(event);
+      if (!this.#mayTell(event)) continue;
       // What belongs to it is read for its principal as it is now, and read anew.
       this.#context.become(this.#by);
       return { done: false, value: event };
     }
+  }
+
+  /**
+   * Tells it in this very step, where the door can, nobody waits before it and nothing need be read for it. It is looked at as in
+   * {@link next}, and nothing is awaited from then until it is on its way. False sends it the long way, where all else is decided.
+   */
+  #tellsNow(event: E | Resync): boolean {
+    const { tellNow, services } = this.#context;
+    // Whoever waits for the next one has been told of all before.
+    const isAwaited = this.#wake !== null && this.#queue.length === 0;
+    if (tellNow === null || !isAwaited || this.#opening) return false;
+    if (!services.identification.stillHolds(this.#by)) return false;
+    if (this.#mayTell(event) && !tellNow(event)) return false;
+    this.#reach(event);
+    return true;
+  }
+
+  /** Whether it is for its principal, as that is now. */
+  #mayTell(event: E | Resync): boolean {
+    return isResync(event) || this.#source.allows?.(this.#by, event) !== false;
+  }
+
+  #reach({ position }: Placed): void {
+    if (this.#told !== null) this.#told = position;
   }
 
   return(): Promise<IteratorResult<E | AccessEnded | Resync, undefined>> {
@@ -187,6 +214,8 @@ export class LiveSubscription<E extends Placed>
       ? 'This API key has been revoked, or its owner is shut out.'
       : 'This session has been revoked. Sign in again.';
     this.refuse(new Refusal('SESSION_REVOKED', message), seq);
+    if (this.#closed) return Promise.resolve();
+    this.#flushed ??= Promise.withResolvers<void>();
     return this.#flushed.promise;
   }
 
@@ -195,6 +224,10 @@ export class LiveSubscription<E extends Placed>
   }
 
   reset(): void {
+    this.#recheck();
+  }
+
+  due(): void {
     this.#recheck();
   }
 
@@ -256,7 +289,6 @@ export class LiveSubscription<E extends Placed>
     live.remove(this);
     this.#by = now;
     live.add(this);
-    this.#schedule();
     if (hasChanged) this.#source.changed?.(now, this);
   }
 
@@ -289,26 +321,13 @@ export class LiveSubscription<E extends Placed>
     this.#wake?.();
   }
 
-  /** Checks again when the credential expires or a grant does, whichever comes first. */
-  #schedule(): void {
-    this.#expiry?.cancel();
-    const { clock } = this.#context.services;
-    const untilMs = Math.min(this.#by.credential.expiresAtMs, this.#by.standing.validUntilMs);
-    this.#expiry = clock.after(Math.max(0, untilMs - clock.now()) + 1, () => {
-      // No timer is as long as an API key may be good.
-      if (clock.now() < untilMs) this.#schedule();
-      else this.#recheck();
-    });
-  }
-
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#expiry?.cancel();
     this.#stopSource?.();
     this.#context.services.live.remove(this);
     if (this.#context.figure !== null) this.#context.figure.running -= 1;
-    this.#flushed.resolve();
+    this.#flushed?.resolve();
     this.#wake?.();
   }
 }

@@ -60,7 +60,8 @@ export class EventStreams {
 
   /**
    * Refuses with FORBIDDEN pages of other sites, as for a WebSocket; with BAD_USER_INPUT what is no request, or would change
-   * something by a GET; with AUTHORITY_UNAVAILABLE those who come while we go; and with RATE_LIMITED who has too many open.
+   * something by a GET; with AUTHORITY_UNAVAILABLE those who come while we go, or while as many are open as can be; and with
+   * RATE_LIMITED who has too many open.
    */
   admit(request: FastifyRequest, reply: FastifyReply, context: OperationContext): void {
     if (!this.#origins.allow(request.headers)) {
@@ -75,6 +76,7 @@ export class EventStreams {
       throw new Refusal('AUTHORITY_UNAVAILABLE', 'This instance is going away. Try again.', { retryAfterSeconds: 1 });
     }
     const { by, from, byGateway } = context;
+    reply.raw.once('close', this.#connections.any());
     // It opens one for each subscription of all its users.
     if (byGateway) return;
     reply.raw.once('close', this.#connections.from(from.address));

@@ -11,7 +11,6 @@ import {
   type UserPrincipal,
 } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
-import type { Timer } from '../../kit/clock.ts';
 import type { WebSocket } from 'ws';
 import type { OperationContext, Renewable, Services } from '../graphql/context.ts';
 import type { Operation } from '../graphql/documents.ts';
@@ -31,6 +30,9 @@ const TERMINATE_MS = 250;
 const DRAIN_MS = 1_000;
 /** and this long for the answer of a change that is under way: as long as a change may take. */
 const ANSWER_MS = 6_000;
+/** What may be on its way to a client before it is waited for. */
+const TOLD_BYTES_MAX = 16 * 1_024;
+const AS_TEXT = { binary: false };
 /** RFC 6455 5.5: what a close frame has room for. */
 const REASON_BYTES_MAX = 123;
 
@@ -68,7 +70,6 @@ export class Connection implements LiveOperation, Renewable {
   #shared = false;
   #closing = false;
   #leaving: Promise<void> | null = null;
-  #expiry: Timer | null = null;
   #idle: (() => void) | null = null;
   #left: (() => void) | null = null;
   #gone = false;
@@ -101,12 +102,15 @@ export class Connection implements LiveOperation, Renewable {
     return this.#owner?.credential.label ?? 0;
   }
 
+  get untilMs(): number {
+    return this.#owner?.credential.expiresAtMs ?? Infinity;
+  }
+
   /** The connection was opened with this principal's credential. */
   opened(by: Principal): void {
     if (by.kind !== 'user' || this.#closing) return;
     this.#owner = by;
     this.#services.live.add(this);
-    this.#expireAt(by.credential.expiresAtMs);
   }
 
   /** Calls this when the socket is gone. */
@@ -164,7 +168,6 @@ export class Connection implements LiveOperation, Renewable {
     this.#owner = fresh;
     live.add(this);
     this.credential = credential;
-    this.#expireAt(fresh.credential.expiresAtMs);
     return fresh;
   }
 
@@ -174,7 +177,6 @@ export class Connection implements LiveOperation, Renewable {
     this.#gone = true;
     this.#left?.();
     for (const operationId of this.#running.keys()) this.abandoned(operationId);
-    this.#expiry?.cancel();
     if (this.#owner !== null) this.#services.live.remove(this);
   }
 
@@ -189,6 +191,24 @@ export class Connection implements LiveOperation, Renewable {
   changed(): void {}
 
   reset(): void {}
+
+  /** Its credential expires. */
+  due(): void {
+    if (this.#shared) return;
+    this.#leave(CLOSE.EXPIRED, 'TOKEN_EXPIRED').catch(() => this.#socket.terminate());
+  }
+
+  /**
+   * Sends a frame in this very step, as whatever is sent; false where it was not, since it closes or its client is slow to read:
+   * then it is to be sent by whoever waits until there is room.
+   */
+  tell(frame: string): boolean {
+    const socket = this.#socket;
+    if (socket.readyState !== socket.OPEN || socket.bufferedAmount > TOLD_BYTES_MAX) return false;
+    // As bytes: a string that is written beside the head of its frame is encoded the slow way.
+    socket.send(Buffer.from(frame), AS_TEXT);
+    return true;
+  }
 
   /** Closing is not revoking: what arrives after this is not executed, and a client that does not let go is cut off. */
   close(code: number, reason: string): void {
@@ -218,17 +238,6 @@ export class Connection implements LiveOperation, Renewable {
     timer.cancel();
     // The frame that says `complete` is sent right after the operation is known to be over.
     await new Promise<void>((done) => setImmediate(done));
-  }
-
-  #expireAt(expiresAtMs: number): void {
-    const { clock } = this.#services;
-    this.#expiry?.cancel();
-    this.#expiry = clock.after(Math.max(0, expiresAtMs - clock.now()) + 1, () => {
-      // No timer is as long as an API key may be good.
-      if (clock.now() < expiresAtMs) return this.#expireAt(expiresAtMs);
-      if (this.#shared) return;
-      this.#leave(CLOSE.EXPIRED, 'TOKEN_EXPIRED').catch(() => this.#socket.terminate());
-    });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import {
   execute,
   GraphQLError,
@@ -12,11 +12,12 @@ import type { Credential } from '../../domain/authentication/identification.ts';
 import { demandSession, type KeyOrigin, type Principal } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil } from '../../kit/clock.ts';
+import { Turn } from '../../kit/turn.ts';
 import { OperationContext, type Services } from '../graphql/context.ts';
 import { noteUse } from '../graphql/uses.ts';
 import type { OpenConnections } from '../http/open-connections.ts';
 import { isTrusted } from '../http/gateways.ts';
-import type { Documents } from '../graphql/documents.ts';
+import type { Documents, Operation } from '../graphql/documents.ts';
 import { inTime } from '../graphql/deadlines.ts';
 import { atItsPlace, demandProven, type Unproven } from '../graphql/places.ts';
 import { firstCode, toGraphQLError, toPublicError } from '../graphql/errors.ts';
@@ -27,12 +28,22 @@ import { limitsFor } from '../graphql/limits.ts';
 import { CLOSE, type Connection } from './connection.ts';
 import { connectionCredential, connectionGateway, operationCredential } from './identity.ts';
 
+/** So long at a time events go out one after the other: enough for twenty thousand, and less than from one heartbeat to the next. */
+const TELLING_MS = 250;
+
+const NO_HEADERS: IncomingHttpHeaders = Object.freeze({});
+
 export type InitPayload = Record<string, unknown> | undefined;
 
 /** What is kept beside a socket. */
 export interface Extra {
   readonly connection: Connection;
-  readonly request: IncomingMessage;
+  /** Those of its upgrade, until it has said who it is. */
+  headers: IncomingHttpHeaders;
+  /** The address at the other end. */
+  readonly peer: string | null;
+  /** Of its page; null where there is none. */
+  readonly origin: string | null;
   /** Its address need not be counted any more. */
   readonly leaveAddress: () => void;
   readonly [key: PropertyKey]: unknown;
@@ -47,12 +58,10 @@ export function protocolOptions(
 ): ServerOptions<InitPayload, Extra> {
   const { clock, identification, csrfTokens, logger } = services;
   const limits = services.limits.sockets;
+  const telling = new Turn(clock, TELLING_MS);
   const keyOrigin =
-    ({ request: { headers, socket } }: Extra) =>
-    (): KeyOrigin => ({
-      address: services.proxies.clientOf(headers, socket.remoteAddress ?? null),
-      origin: headers.origin ?? null,
-    });
+    ({ connection, origin }: Extra) =>
+    (): KeyOrigin => ({ address: connection.from.address, origin });
 
   /** Where too many credentials from there do not hold, that is the answer. */
   async function limited<T>({ connection: { from } }: Extra, identify: () => Promise<T>): Promise<T> {
@@ -124,7 +133,10 @@ export function protocolOptions(
     contextValue.asks(operation.figure);
     if (operation.kind === 'mutation') contextValue.undertaking.goOn();
     connection.started(id, operation.kind, contextValue);
-    return {
+    // As long as it runs, its text is kept once for all who sent the same.
+    contextValue.asked = { operationName, query: operation.known.text };
+    Object.assign(payload, { query: operation.known.text });
+    const args = {
       schema,
       document: operation.document,
       operationName: operationName ?? null,
@@ -132,6 +144,20 @@ export function protocolOptions(
       contextValue,
       hideSuggestions: !documentLimits.introspection,
       options: EXECUTION,
+    };
+    if (operation.known.plain) contextValue.tellNow = tellerOf(connection, id, operation, args);
+    return args;
+  }
+
+  /** How it sends an event that is the same for all: the frame that graphql-ws would send. */
+  function tellerOf(connection: Connection, id: string, { definition, figure }: Operation, args: ExecutionArgs) {
+    const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+    return (event: object): boolean => {
+      if (telling.isOver) return false;
+      const text = documents.eventTexts.of(event, definition, args);
+      if (text === null || !connection.tell(`${head}${text}}`)) return false;
+      figure.events += 1;
+      return true;
     };
   }
 
@@ -146,11 +172,12 @@ export function protocolOptions(
     connectionInitWaitTimeout: limits.initMs,
 
     async onConnect({ extra, connectionParams }) {
-      const { connection, request } = extra;
+      const { connection, headers, peer } = extra;
+      extra.headers = NO_HEADERS;
       try {
-        const { credential, csrfToken } = connectionCredential(connectionParams, request.headers, keyOrigin(extra));
-        const gateway = connectionGateway(connectionParams, request.headers);
-        connection.gateway = gateway === null ? null : { text: gateway, address: request.socket.remoteAddress ?? null };
+        const { credential, csrfToken } = connectionCredential(connectionParams, headers, keyOrigin(extra));
+        const gateway = connectionGateway(connectionParams, headers);
+        connection.gateway = gateway === null ? null : { text: gateway, address: peer };
         const byGateway = await limited(extra, () => isTrusted(connection.gateway, services));
         if (byGateway) extra.leaveAddress();
         // Opening it does nothing: what must be proven first is asked of each operation.

@@ -13,13 +13,14 @@ import { requestOrigin } from '../http/request-origin.ts';
 import type { Origins } from '../http/origins.ts';
 import { CLOSE, Connection } from './connection.ts';
 import { frameRate } from './frame-rate.ts';
+import { Liveness } from './liveness.ts';
 import { answerPings } from './pings.ts';
 import { protocolOptions, type Extra, type InitPayload } from './protocol.ts';
 
-const PING_MS = 12_000;
 /** Parts that one message comes in. */
 const FRAGMENTS_MAX = 1_024;
 const BAD_REQUEST = 4400;
+const RETRY_SECONDS = 5;
 
 export interface Sockets {
   readonly count: number;
@@ -46,10 +47,11 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
     maxFragments: FRAGMENTS_MAX,
     handleProtocols,
   });
+  const liveness = new Liveness();
   const protocol = makeServer<InitPayload, Extra>(protocolOptions(schema, documents, services, open));
 
   httpServer.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on('error', () => socket.destroy());
+    socket.on('error', destroy);
     if (request.url?.split('?')[0] !== '/graphql') return refuseUpgrade(socket, 404, 'Not Found');
     if (!origins.allow(request.headers)) {
       const address = services.proxies.clientOf(request.headers, request.socket.remoteAddress ?? null);
@@ -65,15 +67,21 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
   });
 
   function admit(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const leave = enter(request);
+    const { headers } = request;
+    const leave = entered(() => open.from(services.proxies.clientOf(headers, request.socket.remoteAddress ?? null)));
     if (leave === null) return refuseUpgrade(socket, 429, 'Too Many Requests');
     begin(request, socket, head, leave);
   }
 
   /** @param leaveAddress says that a connection from its address is gone; more than once does no harm */
   function begin(request: IncomingMessage, socket: Duplex, head: Buffer, leaveAddress: () => void): void {
-    socket.once('close', leaveAddress);
-    sockets.handleUpgrade(request, socket, head, (ws) => serve(ws, { request, leaveAddress }));
+    const leave = entered(() => open.any());
+    if (leave === null) {
+      leaveAddress();
+      return refuseUpgrade(socket, 503, 'Service Unavailable', RETRY_SECONDS);
+    }
+    socket.on('close', both(leaveAddress, leave));
+    sockets.handleUpgrade(request, socket, head, (ws) => serve(ws, request, leaveAddress));
   }
 
   function refuseGateway(
@@ -88,19 +96,12 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
     refuseUpgrade(socket, status, STATUS_CODES[status] ?? '');
   }
 
-  function enter({ headers, socket }: IncomingMessage): (() => void) | null {
-    try {
-      return open.from(services.proxies.clientOf(headers, socket.remoteAddress ?? null));
-    } catch {
-      return null;
-    }
-  }
-
-  function serve(ws: WebSocket, came: Pick<Extra, 'request' | 'leaveAddress'>): void {
-    const { headers, socket } = came.request;
-    const from = requestOrigin(headers, socket.remoteAddress ?? null, services.proxies);
-    const connection = new Connection(ws, from, services);
-    const extra: Extra = { connection, ...came };
+  function serve(ws: WebSocket, { headers, socket }: IncomingMessage, leaveAddress: () => void): void {
+    const peer = socket.remoteAddress ?? null;
+    const connection = new Connection(ws, requestOrigin(headers, peer, services.proxies), services);
+    const pinged = liveness.add(ws);
+    // Nothing else of the request is kept as long as the socket is.
+    const extra: Extra = { connection, headers, peer, origin: headers.origin ?? null, leaveAddress };
     const pong = answerPings(connection, services);
     const mayCome = frameRate(limits, services.clock);
     const isListenedTo = (): boolean => {
@@ -112,7 +113,10 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
     const reply = (frame: string): Promise<void> => send(ws, frame, limits.unreadBytes);
     // They are answered below us, and are work all the same.
     ws.on('ping', isListenedTo);
-    ws.on('pong', isListenedTo);
+    ws.on('pong', () => {
+      pinged.answered = true;
+      isListenedTo();
+    });
     ws.on('error', (error) => services.logger.debug({ err: error }, 'a socket failed'));
     const closed = protocol.opened(
       {
@@ -123,20 +127,21 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
         onMessage: (listener) =>
           ws.on('message', (frame: Buffer) => {
             if (!isListenedTo()) return;
-            const text = frame.toString();
-            const left = completedIn(text);
+            const message = messageIn(frame);
+            if (message === null) return connection.close(BAD_REQUEST, NO_MESSAGE);
+            const left = completedBy(message);
             if (left !== null) connection.abandoned(left);
-            listener(text).catch((error: unknown) => {
+            // It takes what is parsed as well, and keeps what it is given for as long as a subscription runs.
+            listener(message as unknown as string).catch((error: unknown) => {
               services.logger.debug({ err: error }, 'a frame was refused');
-              connection.close(BAD_REQUEST, 'Invalid message received');
+              connection.close(BAD_REQUEST, NO_MESSAGE);
             });
           }),
       },
       extra,
     );
-    const stopPinging = pingWhileAlive(ws);
-    ws.once('close', (code, reason) => {
-      stopPinging();
+    ws.on('close', (code, reason) => {
+      liveness.remove(pinged);
       connection.closed();
       closed(code, String(reason)).catch((error: unknown) =>
         services.logger.error({ err: error }, 'a socket did not close'),
@@ -149,6 +154,7 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
       return sockets.clients.size;
     },
     async close() {
+      liveness.stop();
       for (const ws of sockets.clients) {
         ws.close(CLOSE.GOING_AWAY, 'Going away');
         services.clock.after(500, () => ws.terminate());
@@ -158,18 +164,23 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
   };
 }
 
-/** Longer than the frame of anybody who makes an id of their own. */
-const COMPLETE_LENGTH_MAX = 1_000;
+/** What graphql-ws says itself. */
+const NO_MESSAGE = 'Invalid message received';
+
+/** Null where it is no JSON object. */
+function messageIn(frame: Buffer): object | null {
+  try {
+    const message: unknown = JSON.parse(frame.toString());
+    return typeof message === 'object' ? message : null;
+  } catch {
+    return null;
+  }
+}
 
 /** The operation that a client says it is done with, or null: graphql-ws lets go of its events, and of nothing that is under way. */
-function completedIn(frame: string): string | null {
-  if (frame.length > COMPLETE_LENGTH_MAX || !frame.includes('"complete"')) return null;
-  try {
-    const { type, id } = Object(JSON.parse(frame)) as { readonly type?: unknown; readonly id?: unknown };
-    return type === 'complete' && typeof id === 'string' ? id : null;
-  } catch {
-    return null; // it is refused for what it is
-  }
+function completedBy(message: object): string | null {
+  const { type, id } = message as { readonly type?: unknown; readonly id?: unknown };
+  return type === 'complete' && typeof id === 'string' ? id : null;
 }
 
 /** @param unreadMax a client that lets this much pile up unread is cut off */
@@ -183,21 +194,28 @@ function send(ws: WebSocket, frame: string, unreadMax: number): Promise<void> {
   return new Promise((resolve) => ws.send(frame, () => resolve()));
 }
 
-/** Cuts off a peer that does not answer a ping before the next one. The returned function stops it. */
-function pingWhileAlive(ws: WebSocket): () => void {
-  let answered = true;
-  ws.on('pong', () => {
-    answered = true;
-  });
-  const timer = setInterval(() => {
-    if (!answered) return ws.terminate();
-    answered = false;
-    ws.ping();
-  }, PING_MS);
-  timer.unref();
-  return () => clearInterval(timer);
+/** Made out here: a function of its own in there would keep the request for as long as the socket is open. */
+function both(one: () => void, other: () => void): () => void {
+  return () => {
+    one();
+    other();
+  };
 }
 
-function refuseUpgrade(socket: Duplex, status: number, message: string): void {
-  socket.end(`HTTP/1.1 ${status} ${message}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+function destroy(this: Duplex): void {
+  this.destroy();
+}
+
+/** @returns null where one more is refused */
+function entered(enter: () => () => void): (() => void) | null {
+  try {
+    return enter();
+  } catch {
+    return null;
+  }
+}
+
+function refuseUpgrade(socket: Duplex, status: number, message: string, retryAfterSeconds?: number): void {
+  const again = retryAfterSeconds === undefined ? '' : `Retry-After: ${retryAfterSeconds}\r\n`;
+  socket.end(`HTTP/1.1 ${status} ${message}\r\n${again}Connection: close\r\nContent-Length: 0\r\n\r\n`);
 }

@@ -68,6 +68,12 @@ export class Identification {
     return by.kind === 'user' && key !== null ? this.#apiKeys.recheck(by, key) : this.#standings.recheck(by);
   }
 
+  /** Whether {@link recheck} would give back this very principal, and read nothing for it. */
+  stillHolds(by: UserPrincipal): boolean {
+    const { key } = by.credential;
+    return key === null ? this.#standings.stillHolds(by) : this.#apiKeys.stillHolds(by, key);
+  }
+
   /** The principal, if everything about it is known here and in force; null sends the caller the long way. */
   identifyWarm(token: string): UserPrincipal | null {
     const claims = this.#accessTokens.verified(token);

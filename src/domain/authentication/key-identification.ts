@@ -63,10 +63,20 @@ export class KeyIdentification {
   /** The same principal as it is now. Refuses as {@link identify} does. */
   async recheck(by: UserPrincipal, key: ShownKey): Promise<Principal> {
     const now = await this.#current(key);
-    const { credential, standing } = now;
-    const isSame =
-      standing === by.standing && credential.label === by.credential.label && credential.epoch === by.credential.epoch;
-    return isSame ? by : now;
+    return isSame(now, by) ? by : now;
+  }
+
+  /** Whether {@link recheck} would give back this very principal, and read nothing for it. */
+  stillHolds(by: UserPrincipal, key: ShownKey): boolean {
+    if (!this.#tail.inForce()) return false;
+    const state = this.#states.warm(key.id);
+    if (state === null) return false;
+    try {
+      const now = this.#holding(state, key);
+      return now !== null && isSame(now, by);
+    } catch {
+      return false; // whoever rechecks it is told why
+    }
   }
 
   async #current(recognised: Recognised): Promise<UserPrincipal> {
@@ -110,6 +120,13 @@ export class KeyIdentification {
       },
     };
   }
+}
+
+function isSame(now: UserPrincipal, by: UserPrincipal): boolean {
+  const { credential, standing } = by;
+  return (
+    now.standing === standing && now.credential.label === credential.label && now.credential.epoch === credential.epoch
+  );
 }
 
 const endOf = (instant: string | null): number => (instant === null ? Infinity : Date.parse(instant));

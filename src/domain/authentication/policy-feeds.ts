@@ -1,7 +1,7 @@
 import { KEY_CREATED, KEY_EXPIRED, KEY_REVOKED, KEY_ROTATED, KEY_UPDATED } from '../api-keys/key-ender.ts';
 import type { Position } from '../authority/position.ts';
 import type { OutboxEvent } from '../outbox/event.ts';
-import type { EventFeeds } from '../outbox/event-feeds.ts';
+import type { EventFeeds, EventSink } from '../outbox/event-feeds.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Principal, SubjectRecord } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
@@ -59,12 +59,31 @@ export class PolicyFeeds {
    */
   open(by: () => Principal, feed: PolicyFeedName, after: Position | 'now', sink: HeardSink): Promise<() => void> {
     this.demandSome(by(), feed);
-    return this.#feeds.open({ kinds: FEEDS[feed].kinds }, after, {
-      begins: (at) => sink.begins(at),
-      event: (event, at, subject) => {
-        if (subject !== null && this.mayHear(by(), { subject })) sink.heard({ event, subject }, at);
-      },
-      resync: (at) => sink.resync(at),
-    });
+    return this.#feeds.open(FEEDS[feed], after, new Hearing(this, by, sink));
+  }
+}
+
+/** Lets through what somebody may hear at that moment. */
+class Hearing implements EventSink {
+  readonly #feeds: PolicyFeeds;
+  readonly #by: () => Principal;
+  readonly #sink: HeardSink;
+
+  constructor(feeds: PolicyFeeds, by: () => Principal, sink: HeardSink) {
+    this.#feeds = feeds;
+    this.#by = by;
+    this.#sink = sink;
+  }
+
+  begins(at: Position): void {
+    this.#sink.begins(at);
+  }
+
+  event(event: OutboxEvent, at: Position, subject: SubjectRecord | null): void {
+    if (subject !== null && this.#feeds.mayHear(this.#by(), { subject })) this.#sink.heard({ event, subject }, at);
+  }
+
+  resync(at: Position): void {
+    this.#sink.resync(at);
   }
 }

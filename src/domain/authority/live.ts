@@ -1,4 +1,4 @@
-import type { Clock } from '../../kit/clock.ts';
+import type { Clock, Timer } from '../../kit/clock.ts';
 import { withDeadline } from '../../kit/deadline.ts';
 import type { Log } from '../../kit/log.ts';
 import type { LogEntry } from './log.ts';
@@ -15,20 +15,34 @@ export interface LiveOperation {
   readonly dependencies: readonly string[];
   /** The position its credential vouches for. */
   readonly label: number;
+  /** Wall time in ms at which it must check again, whatever happens; Infinity where that is never. */
+  readonly untilMs: number;
   /** Its credential was revoked at `seq`. Resolves when the other side was told. */
   revoked(seq: number): Promise<void>;
   /** Something it depends on changed at `seq`. */
   changed(seq: number): void;
   /** Nothing that was known holds any more; it must check anew before it goes on. */
   reset(): void;
+  /** The time has come: {@link untilMs}. */
+  due(): void;
 }
 
-/** All live operations of this instance, found by what they depend on, so that a change touches only its own. */
+/** Those whose time is the same: tokens end with a second, so that thousands share one timer. */
+interface Due {
+  readonly operations: Set<LiveOperation>;
+  timer: Timer;
+}
+
+/**
+ * All live operations of this instance, found by what they depend on, so that a change touches only its own. What one says of
+ * itself must be the same when it is removed as when it was added.
+ */
 export class LiveOperations {
   readonly #clock: Clock;
   readonly #logger: Log;
   readonly #operations = new Set<LiveOperation>();
   readonly #byTarget = new Map<string, Set<LiveOperation>>();
+  readonly #due = new Map<number, Due>();
 
   constructor(parts: { clock: Clock; logger: Log }) {
     this.#clock = parts.clock;
@@ -46,6 +60,7 @@ export class LiveOperations {
       if (known === undefined) this.#byTarget.set(target, new Set([operation]));
       else known.add(operation);
     }
+    this.#await(operation);
   }
 
   remove(operation: LiveOperation): void {
@@ -55,6 +70,7 @@ export class LiveOperations {
       known?.delete(operation);
       if (known?.size === 0) this.#byTarget.delete(target);
     }
+    this.#awaitNoMore(operation);
   }
 
   /** Ends what was revoked and tells the rest. Resolves when the ended ones were told, or {@link FAREWELL_MS} later. */
@@ -77,6 +93,39 @@ export class LiveOperations {
 
   reset(): void {
     for (const operation of Array.from(this.#operations)) operation.reset();
+  }
+
+  #await(operation: LiveOperation): void {
+    const { untilMs } = operation;
+    if (untilMs === Infinity) return;
+    const known = this.#due.get(untilMs);
+    if (known === undefined)
+      this.#due.set(untilMs, { operations: new Set([operation]), timer: this.#timerAt(untilMs) });
+    else known.operations.add(operation);
+  }
+
+  #awaitNoMore(operation: LiveOperation): void {
+    const known = this.#due.get(operation.untilMs);
+    if (known === undefined || !known.operations.delete(operation) || known.operations.size > 0) return;
+    known.timer.cancel();
+    this.#due.delete(operation.untilMs);
+  }
+
+  #timerAt(untilMs: number): Timer {
+    const clock = this.#clock;
+    return clock.after(Math.max(0, untilMs - clock.now()) + 1, () => this.#come(untilMs));
+  }
+
+  #come(untilMs: number): void {
+    const known = this.#due.get(untilMs);
+    if (known === undefined) return;
+    // No timer is as long as an API key may be good.
+    if (this.#clock.now() < untilMs) {
+      known.timer = this.#timerAt(untilMs);
+      return;
+    }
+    this.#due.delete(untilMs);
+    for (const operation of known.operations) operation.due();
   }
 }
 

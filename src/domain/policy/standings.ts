@@ -8,7 +8,14 @@ import { POLICY_TARGET } from '../authority/log.ts';
 import { sameEpoch } from '../authority/position.ts';
 import type { Tail } from '../authority/tail.ts';
 import { mustEnroll, secondFactorMissing } from '../principals/enrollment.ts';
-import type { HeldGrant, Principal, PrincipalRecord, ShownCredential, Standing } from '../principals/principal.ts';
+import type {
+  HeldGrant,
+  Principal,
+  PrincipalRecord,
+  ShownCredential,
+  Standing,
+  UserPrincipal,
+} from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { SessionStates } from '../sessions/session-states.ts';
 import type { PrincipalInputs, SnapshotReader } from '../store.ts';
@@ -135,9 +142,7 @@ export class Standings {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       await this.#tail.awaitForce();
       // Between here and the return nothing is awaited: lease, credential, session and standing hold at one moment.
-      this.#refuseCredential(by.credential, standing);
-      if (this.isCurrent(standing) && (session === null || this.#sessions.isCurrent(session))) {
-        if (!standing.active || session?.ended === true) throw revoked();
+      if (this.#holds(by.credential, standing, session)) {
         const now = standing === by.standing && session === by.session ? by : { ...by, standing, session };
         // Doors see to it that whoever must enroll does nothing else. Whoever had not to when they came in must not go on.
         if (mustEnroll(now) && !mustEnroll(by)) throw secondFactorMissing();
@@ -151,6 +156,23 @@ export class Standings {
       [standing, session] = again;
     }
     throw overtaken();
+  }
+
+  /** Whether {@link recheck} would give back this very principal, and read nothing for it. */
+  stillHolds({ credential, standing, session }: UserPrincipal): boolean {
+    try {
+      return this.#tail.inForce() && this.#holds(credential, standing, session);
+    } catch {
+      return false; // whoever rechecks it is told why
+    }
+  }
+
+  /** Whether what is known of somebody is current; refuses who is shut out by it. Counts only under a valid lease. */
+  #holds(credential: ShownCredential, standing: Standing, session: UserPrincipal['session']): boolean {
+    this.#refuseCredential(credential, standing);
+    if (!this.isCurrent(standing) || (session !== null && !this.#sessions.isCurrent(session))) return false;
+    if (!standing.active || session?.ended === true) throw revoked();
+    return true;
   }
 
   #refuseCredential({ targets, epoch, label, expiresAtMs }: ShownCredential, { homeIds }: Standing): void {

@@ -12,7 +12,7 @@ const strangers = (answer: string): Expected => answers('FORBIDDEN: reader', ans
 
 /** A challenge, which is shown in place of a credential and not beside one. */
 const BESIDE_ANOTHER = openly(
-  'BAD_USER_INPUT: member support auditor administrator keeper service introspector gateway',
+  'BAD_USER_INPUT: member support auditor administrator keeper service introspector gateway listener',
 );
 
 /** What administrators do to a record that overseers may read. */

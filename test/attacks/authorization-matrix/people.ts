@@ -42,6 +42,7 @@ const SERVICES: Readonly<Partial<Record<AskerName, Person>>> = {
   service: { scope: 'acme', roles: [['service', 'acme']] },
   introspector: { scope: 'acme', roles: [['introspector', null]] },
   gateway: { scope: 'acme', roles: [['gateway', null]] },
+  listener: { scope: 'acme', roles: [['listener', null]] },
 };
 
 const OTHER: Person = { scope: 'acme/shop', roles: [['member', null]] };

@@ -293,27 +293,27 @@ export const SUBSCRIPTIONS: readonly Row[] = [
     field: 'Subscription.sessionEvents',
     ask: () => `subscription { it: sessionEvents(${ELSEWHEN}) { __typename } }`,
     // Service accounts have no sessions.
-    expected: { own: answers('FORBIDDEN: service introspector gateway', 'allowed', 'UNAUTHENTICATED') },
+    expected: { own: answers('FORBIDDEN: service introspector gateway listener', 'allowed', 'UNAUTHENTICATED') },
   },
   {
     field: 'Subscription.apiKeyEvents',
     ask: () => `subscription { it: apiKeyEvents(${ELSEWHEN}) { __typename } }`,
-    expected: { own: answers('FORBIDDEN: introspector gateway', 'allowed', 'UNAUTHENTICATED') },
+    expected: { own: answers('FORBIDDEN: introspector gateway listener', 'allowed', 'UNAUTHENTICATED') },
   },
   {
     field: 'Subscription.authEvents',
     ask: () => `subscription { it: authEvents(${ELSEWHEN}) { __typename } }`,
-    expected: { own: answers('FORBIDDEN: service introspector gateway', 'allowed', 'UNAUTHENTICATED') },
+    expected: { own: answers('FORBIDDEN: service introspector gateway listener', 'allowed', 'UNAUTHENTICATED') },
   },
   {
     field: 'Subscription.securityEventRaised',
     ask: () => `subscription { it: securityEventRaised(${ELSEWHEN}) { __typename } }`,
-    expected: { own: answers('FORBIDDEN: service introspector gateway', 'allowed', 'UNAUTHENTICATED') },
+    expected: { own: answers('FORBIDDEN: service introspector gateway listener', 'allowed', 'UNAUTHENTICATED') },
   },
   {
     field: 'Subscription.revocations',
     ask: () => `subscription { it: revocations(${ELSEWHEN}) { __typename } }`,
-    // People are not told whatever they hold, and none of the programs here is a listener.
-    expected: { own: answers('', 'FORBIDDEN', 'UNAUTHENTICATED') },
+    // People are not told, whatever they hold.
+    expected: { own: answers('allowed: listener', 'FORBIDDEN', 'UNAUTHENTICATED') },
   },
 ];

@@ -9,6 +9,7 @@ export const ASKERS = [
   'service',
   'introspector',
   'gateway',
+  'listener',
   'reader',
 ] as const;
 

@@ -143,6 +143,7 @@ class Subscription implements LiveOperation {
   readonly credentialTargets: readonly string[];
   readonly dependencies: readonly string[] = ['policy'];
   readonly label: number;
+  readonly untilMs = Infinity;
   readonly epoch: string;
   readonly #world: World;
   readonly #instance: Instance;
@@ -165,6 +166,8 @@ class Subscription implements LiveOperation {
   }
 
   changed(): void {}
+
+  due(): void {}
 
   reset(): void {
     const { position, tombstones } = this.#instance.tail;
