@@ -16,18 +16,22 @@ import { decide } from './decide.ts';
 import { decidePeers } from './decide-peers.ts';
 import { entities } from './entities.ts';
 import { identify } from './identify.ts';
+import { limits } from './limits.ts';
 import { lists } from './lists.ts';
 import { me } from './me.ts';
 import { memory } from './memory.ts';
+import { overload } from './overload.ts';
 import { permissionChanges } from './permission-changes.ts';
 import { policyGrowth } from './policy-growth.ts';
 import { receipts } from './receipts.ts';
+import { records } from './records.ts';
 import { refresh } from './refresh.ts';
 import { roundTrips } from './round-trips.ts';
 import { sessions } from './sessions.ts';
 import { signIn } from './sign-in.ts';
 import { sockets } from './sockets.ts';
 import { start } from './start.ts';
+import { usage } from './usage.ts';
 import { type Bench, format, type Table } from './support/bench.ts';
 
 const BENCHES: readonly Bench[] = [
@@ -46,11 +50,15 @@ const BENCHES: readonly Bench[] = [
   sockets,
   refresh,
   signIn,
+  overload,
+  limits,
+  usage,
   start,
   decide,
   decidePeers,
   policyGrowth,
   audit,
+  records,
 ];
 
 const { values, positionals } = parseArgs({
