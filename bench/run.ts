@@ -16,12 +16,15 @@ import { decide } from './decide.ts';
 import { decidePeers } from './decide-peers.ts';
 import { entities } from './entities.ts';
 import { identify } from './identify.ts';
+import { limits } from './limits.ts';
 import { lists } from './lists.ts';
 import { me } from './me.ts';
 import { memory } from './memory.ts';
+import { overload } from './overload.ts';
 import { permissionChanges } from './permission-changes.ts';
 import { policyGrowth } from './policy-growth.ts';
 import { receipts } from './receipts.ts';
+import { records } from './records.ts';
 import { refresh } from './refresh.ts';
 import { roundTrips } from './round-trips.ts';
 import { sessions } from './sessions.ts';
@@ -29,6 +32,7 @@ import { signIn } from './sign-in.ts';
 import { sockets } from './sockets.ts';
 import { start } from './start.ts';
 import { subscribers } from './subscribers.ts';
+import { usage } from './usage.ts';
 import { type Bench, format, type Table } from './support/bench.ts';
 
 const BENCHES: readonly Bench[] = [
@@ -48,11 +52,15 @@ const BENCHES: readonly Bench[] = [
   subscribers,
   refresh,
   signIn,
+  overload,
+  limits,
+  usage,
   start,
   decide,
   decidePeers,
   policyGrowth,
   audit,
+  records,
 ];
 
 const { values, positionals } = parseArgs({

@@ -17,6 +17,7 @@ import { Callbacks } from '../api/http/callbacks.ts';
 import { byGateway } from '../api/http/gateways.ts';
 import { Origins } from '../api/http/origins.ts';
 import { createServer } from '../api/http/server.ts';
+import { shedEarly } from '../api/http/shedding.ts';
 import { serveSockets } from '../api/ws/sockets.ts';
 import type { AuthorityParts } from '../app/authority.ts';
 import type { Asking } from '../app/documents.ts';
@@ -45,6 +46,7 @@ export async function openDoors(
     leaving: () => leaving.now,
     warnings: () => (policyFiles.usable ? [] : ['policy']),
     limits: config.limits,
+    refused: shedEarly(services.loadShedder),
     sdl: readSchemaText(),
     showsSdl: async (request) => (await byGateway(request, services)) || introspection,
   });

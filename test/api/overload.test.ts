@@ -3,13 +3,15 @@ import { LIMITS } from '../../src/kit/limits.ts';
 import { type Castellans, startCastellans } from '../support/castellan.ts';
 import { WAYS_IN } from '../support/every-door.ts';
 
+const PAGE = 'https://app.example.com';
+
 let castellans: Castellans;
 let token: string;
 
 beforeAll(async () => {
   // Every turn of the event loop is late, and has done enough before it begins.
   const limits = { ...LIMITS, load: { turnMs: 0, lateMs: 0, workMs: 0 } };
-  castellans = await startCastellans(1, { settings: { limits } });
+  castellans = await startCastellans(1, { settings: { limits, allowedOrigins: [PAGE] } });
   // It shows what is too much.
   ({ accessToken: token } = await castellans.signIn('admin@castellan.local'));
 });
@@ -22,10 +24,13 @@ test('nobody waits for what will not be done: it is refused at once, in the same
   }
 });
 
-test('says when to come again, and is not kept by anybody', async () => {
+test.each([
+  ['a program', {}, {}],
+  ['a page, which may read it', { origin: PAGE }, { 'access-control-allow-origin': PAGE }],
+])('says when to come again, and is not kept by anybody: to %s', async (_who, headers, expected) => {
   const response = await fetch(`${castellans.apps[0]?.url}/graphql`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ query: '{ me { id } }' }),
   });
   expect(response.status).toBe(503);
@@ -33,6 +38,7 @@ test('says when to come again, and is not kept by anybody', async () => {
     'retry-after': '1',
     'cache-control': 'private, no-store',
     'content-security-policy': expect.any(String),
+    ...expected,
   });
   expect(await response.json()).toEqual({
     errors: [

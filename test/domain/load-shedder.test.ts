@@ -4,19 +4,22 @@ import { createStillClock } from '../support/still-clock.ts';
 
 const LIMITS = { turnMs: 50, lateMs: 100, workMs: 5 };
 
-/** A shedder, and an event loop whose turns read so many requests, each of which takes so long. */
-function house(): { readonly shedder: LoadShedder; readonly turn: (requests: number, eachMs: number) => number } {
+/** A shedder, and an event loop whose turns read so many requests, each of which takes so long to answer, or to refuse. */
+function house(): {
+  readonly shedder: LoadShedder;
+  readonly turn: (requests: number, eachMs: number, refusalMs?: number) => number;
+} {
   const clock = createStillClock();
   let later: (() => void) | null = null;
   const shedder = new LoadShedder(clock, LIMITS, (fn) => (later = fn));
   return {
     shedder,
-    turn(requests, eachMs) {
+    turn(requests, eachMs, refusalMs = 0) {
       let begun = 0;
       for (let n = 0; n < requests; n += 1) {
-        if (shedder.refuses()) continue;
-        begun += 1;
-        clock.advance(eachMs);
+        const refused = shedder.refuses();
+        if (!refused) begun += 1;
+        clock.advance(refused ? refusalMs : eachMs);
       }
       later?.();
       later = null;
@@ -63,4 +66,34 @@ test('takes everybody again as soon as a turn has room for all that came', () =>
   expect(turn(60, 2)).toBe(3);
   expect(turn(2, 2)).toBe(2);
   expect(turn(60, 1)).toBe(60);
+});
+
+test('spends no more than a fifth of a turn on refusing, where what is asked for costs little more', () => {
+  const { turn } = house();
+  const [requests, eachMs, refusalMs] = [2_000, 0.1, 0.03];
+  turn(1_100, eachMs);
+  for (let n = 0; n < 5; n += 1) {
+    const begun = turn(requests, eachMs, refusalMs);
+    const [workMs, refusingMs] = [begun * eachMs, (requests - begun) * refusalMs];
+    expect(workMs / (workMs + refusingMs)).toBeCloseTo(0.8, 1);
+    expect(workMs + refusingMs).toBeLessThan(requests * eachMs);
+  }
+});
+
+test('refuses within a turn that does not end, and says that it does not', () => {
+  const { shedder, turn } = house();
+  expect(turn(200, 1)).toBe(200);
+  expect(shedder.endless).toBe(false);
+  for (let n = 0; n < 20; n += 1) turn(1, 1);
+  const begun = turn(10_000, 1, 0.03);
+  expect(begun).toBeGreaterThan(1_024);
+  expect(begun).toBeLessThan(2_500);
+  expect(shedder.refused).toBe(10_000 - begun);
+  expect(shedder.endless).toBe(true);
+});
+
+test('does not take for refusing what goes on between requests', () => {
+  const { turn } = house();
+  turn(60, 2);
+  for (let n = 0; n < 20; n += 1) expect(turn(60, 1, 20)).toBeLessThanOrEqual(24);
 });

@@ -1,8 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { WAITING_PER_CONNECTION } from '../../src/drivers/postgres/connections.ts';
+import { Pool } from 'pg';
+import {
+  boundQueue,
+  LATE_MS,
+  QUEUE_FULL,
+  WAIT_MS,
+  WAITING_PER_CONNECTION,
+} from '../../src/drivers/postgres/connections.ts';
 import { translated } from '../../src/drivers/postgres/database.ts';
 import { Undertaking } from '../../src/kit/undertaking.ts';
+import { createStillClock } from '../support/still-clock.ts';
 import { openTestStore, type TestStore, until } from '../support/store.ts';
 
 /** Two that work and one in reserve. */
@@ -97,5 +105,63 @@ describe('where all connections are taken', () => {
     await until(async () => (await opened.rows<{ n: number }>(others))[0]?.n === 0);
     await outcome(opened.log.poll(poll));
     expect(await opened.log.poll(poll)).toMatchObject({ entries: [] });
+  });
+});
+
+describe('where all who get a connection have waited for too long', () => {
+  let pool: Pool;
+  const clock = createStillClock();
+  beforeEach(() => {
+    pool = new Pool({ connectionString: opened.url, max: 1 });
+    boundQueue(pool, clock);
+  });
+  afterEach(() => pool.end());
+
+  const connect = (by = new Undertaking()) => by.run(() => pool.connect());
+
+  /** One has the connection and another waits for it, after those before them were late for long enough. */
+  async function late() {
+    const underWay = new Undertaking();
+    const first = await connect(underWay);
+    const [second, third, waiting] = [connect(), connect(), connect()];
+    clock.advance(WAIT_MS);
+    first.release();
+    const next = await second;
+    clock.advance(LATE_MS);
+    next.release();
+    return { underWay, holding: await third, waiting };
+  }
+
+  test("what has not begun is refused, and what has goes on, as does what is nobody's", async () => {
+    const { underWay, holding, waiting } = await late();
+    await expect(connect()).rejects.toThrow(QUEUE_FULL);
+    const others = [waiting, connect(underWay), pool.connect()];
+    holding.release();
+    for (const other of others) (await other).release();
+  });
+
+  test('as many may begin as wait for no longer, and all as soon as nobody waits', async () => {
+    const { holding, waiting } = await late();
+    const begun = [waiting, pool.connect()];
+    holding.release();
+    const last = await waiting;
+    begun.push(connect());
+    clock.advance(WAIT_MS);
+    await expect(connect()).rejects.toThrow(QUEUE_FULL);
+    last.release();
+    for (const each of begun.slice(1)) (await each).release();
+    const free = [connect(), connect(), connect()];
+    clock.advance(WAIT_MS);
+    free.push(connect());
+    for (const each of free) (await each).release();
+  });
+
+  test('a burst is waited for, and so is a server that answers nobody for a while', async () => {
+    const first = await connect();
+    const waiting = [connect(), connect()];
+    clock.advance(20 * LATE_MS);
+    waiting.push(connect());
+    first.release();
+    for (const each of waiting) (await each).release();
   });
 });

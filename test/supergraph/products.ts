@@ -12,6 +12,7 @@ import { KnownQueries } from '../../src/api/http/known-queries.ts';
 import { OpenConnections } from '../../src/api/http/open-connections.ts';
 import { Origins } from '../../src/api/http/origins.ts';
 import { createServer } from '../../src/api/http/server.ts';
+import { shedEarly } from '../../src/api/http/shedding.ts';
 import type { App } from '../../src/app.ts';
 import type { KeyRing } from '../../src/domain/tokens/key-ring.ts';
 import { Metrics } from '../../src/kit/metrics.ts';
@@ -118,6 +119,7 @@ export async function serveProducts(sdl: string, app: App) {
     leaving: () => false,
     warnings: () => [],
     limits: services.limits,
+    refused: shedEarly(services.loadShedder),
     sdl,
     showsSdl: () => Promise.resolve(true),
   });

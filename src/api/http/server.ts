@@ -1,3 +1,4 @@
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { fastify, type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { badInput, Refusal } from '../../domain/refusals.ts';
 import type { KeyRing } from '../../domain/tokens/key-ring.ts';
@@ -10,6 +11,7 @@ import { keepPrivate, refuseEncodings } from './headers.ts';
 import { refuse } from './graphql-route.ts';
 
 const JWKS_MAX_AGE_SECONDS = 60;
+const KEEP_ALIVE_MS = 65_000;
 
 export interface ServerParts {
   readonly keyRing: KeyRing;
@@ -26,6 +28,8 @@ export interface ServerParts {
   /** What is wrong with it that need not keep requests away. */
   readonly warnings: () => readonly string[];
   readonly limits: Limits;
+  /** Answers what is refused before anything is made of it; false for what goes on. */
+  readonly refused: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** The subgraph's SDL, and who may see it; to others it is not there. */
   readonly sdl: string;
   readonly showsSdl: (request: FastifyRequest) => Promise<boolean>;
@@ -41,21 +45,29 @@ export function createServer({
   leaving,
   warnings,
   limits,
+  refused,
   sdl,
   showsSdl,
 }: ServerParts): FastifyInstance {
   const server = fastify({
     bodyLimit: limits.bodyBytes,
     forceCloseConnections: 'idle',
-    connectionTimeout: limits.idleMs,
-    requestTimeout: limits.requestMs,
-    http: { connectionsCheckingInterval: Math.ceil(limits.headersMs / 4) },
-    keepAliveTimeout: 65_000,
     logger: false,
     return503OnClosing: true,
+    serverFactory(handle) {
+      const { headersMs, requestMs, idleMs } = limits;
+      const options = {
+        connectionsCheckingInterval: Math.ceil(headersMs / 4),
+        headersTimeout: headersMs,
+        requestTimeout: requestMs,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+      };
+      return createHttpServer(options, (request, response) => {
+        if (!refused(request, response)) handle(request, response);
+      }).setTimeout(idleMs);
+    },
   });
 
-  server.server.headersTimeout = limits.headersMs;
   // Before any handler, since some write past Fastify.
   server.server.prependListener('request', (_request, response) => {
     if (leaving()) response.setHeader('connection', 'close');

@@ -1,0 +1,200 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LIMITS } from '../src/kit/limits.ts';
+import { HOSTILE_DOCUMENTS } from '../test/support/hostile-documents.ts';
+import { Arrivals, type Came } from './support/arrivals.ts';
+import type { Bench, Cell, Table } from './support/bench.ts';
+import { type Child, cpuMicrosOf } from './support/child.ts';
+import { graphqlRequest } from './support/load.ts';
+import { LoopDelay } from './support/loop-delay.ts';
+import { compareOverHttp, type Contender, resultNamed } from './support/over-http.ts';
+import { MAIN, type Platform, startPlatform } from './support/platform.ts';
+import { Population } from './support/population.ts';
+import { median, quantile, rotated } from './support/statistics.ts';
+import { issueTokens } from './support/tokens.ts';
+import { without } from './support/without.ts';
+
+const CONNECTIONS = 64;
+const USERS = 8;
+const ME = '{ me { id email name status createdAt } }';
+const NOTHING = '{ __typename }';
+const NONE = 'Castellan without limits';
+const WORST = 8;
+const HOSTILE_PER_SECOND = 20;
+const OTHERS_PER_SECOND = 400;
+
+/** A hostile document, and what the request with it costs the server in processor time. */
+interface Hostile {
+  readonly name: string;
+  readonly request: Buffer;
+  readonly cpuMicros: number;
+}
+
+/** How it went with others for a while. */
+interface While {
+  readonly came: Came;
+  readonly loopP99Ms: number;
+  readonly loopMaxMs: number;
+}
+
+export const limits: Bench = {
+  name: 'limits',
+  title: 'what all limits together cost, and what is left to a request that is at all of them',
+
+  async run({ quick }): Promise<Table> {
+    await using stack = new AsyncDisposableStack();
+    const platform = stack.use(await startPlatform());
+    const castellan = await platform.startCastellan(MAIN, without());
+    const unlimited = await platform.startCastellan(MAIN, without('limits'));
+    const control = await platform.startCastellan(MAIN, without());
+    await demandUnlimited(unlimited);
+    const administrator = await platform.administrator(castellan);
+    await using population = await Population.open(platform, castellan, administrator);
+    const users = await population.copies(await population.create('acme', ['support']), USERS);
+    await population.settle();
+    const requests = async (query: string) =>
+      (await issueTokens(platform.env, users)).map((token) => graphqlRequest(query, token));
+
+    const mine = await requests(ME);
+    const contender = (name: string, child: Child): Contender => ({
+      name,
+      child,
+      requests: Array.from({ length: CONNECTIONS }, (_, n) => mine[n % mine.length] ?? Buffer.alloc(0)),
+      check: (body) => {
+        if (!body.startsWith('{"data":{"me":{"id":')) throw new Error(`${name} answered ${body}`);
+      },
+    });
+    const rounds = quick ? 3 : 9;
+    const seconds = quick ? 0.7 : 1;
+    const results = await compareOverHttp(
+      [
+        contender(NONE, unlimited),
+        contender('Castellan', castellan),
+        contender('Castellan again, as a control', control),
+      ],
+      { rounds, seconds, warmUpSeconds: quick ? 1 : 3 },
+    );
+    const yardstick = resultNamed(results, NONE);
+
+    const hostile = await costsOf(castellan, platform, quick ? 5 : 40);
+    const worst = hostile.slice(0, WORST);
+    const others = [...(await requests(ME)), ...(await requests(NOTHING))];
+    const alone: While[] = [];
+    const beside: While[] = [];
+    for (let round = 0; round < (quick ? 1 : 3); round += 1) {
+      const whiles = [
+        async () => void alone.push(await askedBy(others, [], castellan, platform, quick)),
+        async () => void beside.push(await askedBy(others, worst, castellan, platform, quick)),
+      ];
+      for (const work of rotated(whiles, round)) await work();
+    }
+    return {
+      columns: ['', 'requests/s', 'ratio', 'CPU µs', 'ratio', 'p50 ms', 'p99 ms', 'loop p99 ms', 'loop max ms'],
+      rows: [
+        ...results.map((result): readonly Cell[] => [
+          `me: ${result.name}`,
+          Math.round(result.perSecond),
+          result.ratio(({ perSecond }) => perSecond, yardstick),
+          result.cpuMicros,
+          result.ratio(({ cpuMicros }) => cpuMicros, yardstick),
+          result.p50,
+          result.p99,
+          null,
+          null,
+        ]),
+        ...worst.map(({ name, cpuMicros }) => [name, null, null, cpuMicros, null, null, null, null, null]),
+        ['others, alone', ...cellsOf(alone)],
+        [`others, while ${HOSTILE_PER_SECOND} of these come in a second`, ...cellsOf(beside)],
+      ],
+      notes: [
+        `me: medians of ${rounds} rounds of ${seconds} s over ${CONNECTIONS} connections, taking turns; ratios to ${NONE}: the same sources, with the limits taken out as they are loaded`,
+        `of ${hostile.length} hostile documents, each grown to ${LIMITS.bodyBytes.toLocaleString('en-US')} bytes of body, the ${WORST} that cost most; processor time of the process with all its threads, ${quick ? 5 : 40} times one after the other, beyond what it takes idle`,
+        `others: me and ${NOTHING}, ${OTHERS_PER_SECOND} a second, from when each was to be sent; the delay of the event loop is what the house tells of itself (nodejs_eventloop_lag_*_seconds, which has a tick of 10 ms in it)`,
+      ],
+    };
+  },
+};
+
+/** A document with too many aliases is answered here, and nowhere else. */
+async function demandUnlimited({ url }: Child): Promise<void> {
+  const query = `{ ${Array.from({ length: 40 }, (_, n) => `a${n}: __typename`).join(' ')} }`;
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query }),
+    signal: AbortSignal.timeout(10_000),
+  });
+  if (!response.ok || response.headers.get('ratelimit') !== null) {
+    throw new Error(`there are limits left: ${await response.text()}`);
+  }
+}
+
+/** Each hostile document with commas behind it, which mean nothing, up to the limit of a body; the costliest first. */
+async function costsOf(castellan: Child, platform: Platform, times: number): Promise<readonly Hostile[]> {
+  using arrivals = await Arrivals.open(castellan.url, 1);
+  const { token } = await platform.administrator(castellan);
+  const idleMicros = await idleMicrosPerMs(castellan);
+  const found: Hostile[] = [];
+  for (const { name, query, variables = {} } of HOSTILE_DOCUMENTS) {
+    const request = grown(query, variables, token);
+    await arrivals.ask(request);
+    const [cpuBefore, startMs] = [cpuMicrosOf(castellan.pid), performance.now()];
+    for (let n = 0; n < times; n += 1) {
+      const { outcome } = await arrivals.ask(request);
+      if (outcome !== 'failed') throw new Error(`"${name}" was ${outcome}`);
+    }
+    const cpuMicros = cpuMicrosOf(castellan.pid) - cpuBefore - (performance.now() - startMs) * idleMicros;
+    found.push({ name, request, cpuMicros: cpuMicros / times });
+  }
+  return found.toSorted((a, b) => b.cpuMicros - a.cpuMicros);
+}
+
+async function idleMicrosPerMs({ pid }: Child): Promise<number> {
+  const [cpuBefore, startMs] = [cpuMicrosOf(pid), performance.now()];
+  await sleep(2_000);
+  return (cpuMicrosOf(pid) - cpuBefore) / (performance.now() - startMs);
+}
+
+function grown(query: string, variables: object, token: string): Buffer {
+  const bytes = Buffer.byteLength(JSON.stringify({ query, variables }));
+  return graphqlRequest(query + ','.repeat(Math.max(0, LIMITS.bodyBytes - bytes)), token, variables);
+}
+
+/** How long others wait, with these coming as well or without. */
+async function askedBy(
+  others: readonly Buffer[],
+  hostile: readonly Hostile[],
+  castellan: Child,
+  platform: Platform,
+  quick: boolean,
+): Promise<While> {
+  using good = await Arrivals.open(castellan.url, CONNECTIONS);
+  using bad = await Arrivals.open(castellan.url, HOSTILE_PER_SECOND);
+  const loop = new LoopDelay(castellan, platform);
+  await loop.read();
+  const seconds = quick ? 3 : 8;
+  const pick = (all: readonly Buffer[]) => (n: number) => all[n % all.length] ?? Buffer.alloc(0);
+  const [came] = await Promise.all([
+    good.run(pick(others), [{ perSecond: OTHERS_PER_SECOND, seconds }]),
+    hostile.length === 0
+      ? null
+      : bad.run(pick(hostile.map(({ request }) => request)), [{ perSecond: HOSTILE_PER_SECOND, seconds }]),
+  ]);
+  const [first] = came;
+  if (first === undefined) throw new TypeError('there is one stretch');
+  const { p99Ms, maxMs } = await loop.read();
+  return { came: first, loopP99Ms: p99Ms, loopMaxMs: maxMs };
+}
+
+function cellsOf(whiles: readonly While[]): readonly Cell[] {
+  const of = (figure: (each: While) => number) => median(whiles.map(figure));
+  return [
+    Math.round(of(({ came }) => came.goodput)),
+    null,
+    null,
+    null,
+    of(({ came }) => quantile(came.answeredMs, 0.5)),
+    of(({ came }) => quantile(came.answeredMs, 0.99)),
+    of(({ loopP99Ms }) => loopP99Ms),
+    of(({ loopMaxMs }) => loopMaxMs),
+  ];
+}

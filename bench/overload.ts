@@ -1,0 +1,169 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Arrivals, type Came } from './support/arrivals.ts';
+import type { Bench, Cell, Table } from './support/bench.ts';
+import { type Child, freePort } from './support/child.ts';
+import { graphqlRequest } from './support/load.ts';
+import { LoopDelay } from './support/loop-delay.ts';
+import { MAIN, startPlatform } from './support/platform.ts';
+import { Population } from './support/population.ts';
+import { median, quantile } from './support/statistics.ts';
+import { issueTokens } from './support/tokens.ts';
+
+/** As many as wait at once, where nobody waits for anybody else. */
+const CONNECTIONS = 2_000;
+/** Of those who find out how much can be done. */
+const CLIENTS = 64;
+const OVER = 3;
+/** Of what can be done, before and after. */
+const UNDER = 0.5;
+const USERS = 64;
+const PROBE = pathToFileURL(join(import.meta.dirname, 'support', 'refusal-probe.ts')).href;
+const ME = '{ me { id email name status createdAt } }';
+const PAGE = '{ users(first: 100) { edges { node { id name roles { name } } } } }';
+const RENAME = 'mutation ($id: ID!, $name: String!) { updateUser(input: { id: $id, name: $name }) { position } }';
+
+interface Operation {
+  readonly name: string;
+  readonly request: (n: number) => Buffer;
+}
+
+/** One round: what came while it was too much, in the second after that, and in the one after. */
+interface Round {
+  readonly over: Came;
+  readonly after: Came;
+  /** For how long those that were refused were in the server: the median, and NaN where none was. */
+  readonly inServerMs: number;
+  /** The longest that the event loop was late. */
+  readonly loopMs: number;
+}
+
+export const overload: Bench = {
+  name: 'overload',
+  title: `${OVER} times as many requests as can be answered, over ${CONNECTIONS.toLocaleString('en-US')} connections`,
+
+  async run({ quick }): Promise<Table> {
+    await using stack = new AsyncDisposableStack();
+    const platform = stack.use(await startPlatform());
+    const port = await freePort();
+    const castellan = await platform.startCastellan(MAIN, ['--import', `${PROBE}?port=${port}`]);
+    const administrator = await platform.administrator(castellan);
+    await using population = await Population.open(platform, castellan, administrator);
+    const people = await population.copies(await population.create('acme', ['support']), 1_000);
+    await population.settle();
+
+    const loop = new LoopDelay(castellan, platform);
+    const [rounds, peakSeconds, overSeconds] = quick ? [1, 1, 2] : [3, 2, 4];
+    const rows: (readonly Cell[])[] = [];
+    const failures: string[] = [];
+    for (const kind of ['me', 'list', 'mixed'] as const) {
+      // Anew for each, since tokens last for five minutes.
+      const { token } = await platform.administrator(castellan);
+      const tokens = await issueTokens(platform.env, people.slice(0, USERS));
+      const { name, request } = operationsOf(token, tokens, people.slice(USERS))[kind];
+      const peak = await peakOf(castellan, request, peakSeconds);
+      const found: Round[] = [];
+      for (let round = 0; round < rounds; round += 1) {
+        // Anew for each, since one on which nothing is asked for ten seconds is closed.
+        using arrivals = await Arrivals.open(castellan.url, CONNECTIONS);
+        await inServer(port);
+        await loop.read();
+        const under = { perSecond: peak * UNDER, seconds: 1 };
+        const over = { perSecond: peak * OVER, seconds: overSeconds };
+        const came = await arrivals.run(request, [under, over, under]);
+        const [, during, after] = came;
+        if (during === undefined || after === undefined) throw new TypeError('there are three stretches');
+        found.push({ over: during, after, inServerMs: await inServer(port), loopMs: (await loop.read()).maxMs });
+        if (arrivals.failure !== null) failures.push(`a failure of ${name}: ${arrivals.failure}`);
+      }
+      rows.push(rowOf(name, peak, found));
+    }
+    return {
+      columns: [
+        '',
+        'most a second',
+        'came',
+        'goodput',
+        'refused',
+        'in the server, p50 ms',
+        'at the client, p50 ms',
+        'answered, p50 ms',
+        'p99 ms',
+        'then: goodput',
+        'p99 ms',
+        'failed or lost',
+        'loop, most ms',
+      ],
+      rows,
+      notes: [
+        `medians of ${rounds} rounds of ${overSeconds} s; the most is what ${CLIENTS} clients are answered who each ask again at once, the best of three`,
+        `came: of ${OVER} times that, what was sent; the rest found no connection on which nothing was asked (one that is not refused or answered yet holds its own)`,
+        `goodput: answered without errors in each of these seconds, of the most; then: in the second that follows at once, of the ${UNDER * 100} % that come in it`,
+        `refused: of what was sent, with AUTHORITY_UNAVAILABLE. In the server: from their headers being read to the answer being handed to the kernel; at the client: from when they were to be sent, and so with the time that they wait to be read`,
+        `the processor is shared: what comes is made in this process, beside the server, PostgreSQL and Redis on all cores`,
+        ...failures.slice(0, 1),
+      ],
+    };
+  },
+};
+
+/** The best of three, since whatever else runs takes from it. */
+async function peakOf(castellan: Child, request: (n: number) => Buffer, seconds: number): Promise<number> {
+  using arrivals = await Arrivals.open(castellan.url, CLIENTS);
+  const peaks: number[] = [];
+  for (let n = 0; n < 3; n += 1) peaks.push(await arrivals.most(request, { at: CLIENTS, seconds }));
+  return Math.max(...peaks);
+}
+
+function operationsOf(
+  administrator: string,
+  tokens: readonly string[],
+  people: readonly string[],
+): Readonly<Record<'me' | 'list' | 'mixed', Operation>> {
+  const mine = tokens.map((token) => graphqlRequest(ME, token));
+  const page = graphqlRequest(PAGE, administrator);
+  const renames = people.map((id, n) => graphqlRequest(RENAME, administrator, { id, name: `Renamed ${n}` }));
+  const me = (n: number): Buffer => mine[n % mine.length] ?? page;
+  return {
+    me: { name: 'me', request: me },
+    list: { name: 'users(first: 100) with roles', request: () => page },
+    mixed: {
+      name: 'of twenty, 18 me, one page of users and one updateUser',
+      request(n) {
+        if (n % 20 === 0) return page;
+        return n % 20 === 10 ? (renames[Math.floor(n / 20) % renames.length] ?? page) : me(n);
+      },
+    },
+  };
+}
+
+function rowOf(name: string, peak: number, rounds: readonly Round[]): readonly Cell[] {
+  const of = (figure: (round: Round) => number) => median(rounds.map(figure));
+  const sent = ({ due, unsent }: Came) => due - unsent;
+  return [
+    name,
+    Math.round(peak),
+    of(({ over }) => sent(over) / over.due),
+    of(({ over }) => over.goodput / peak),
+    of(({ over }) => over.outcomes.refused / sent(over)),
+    orNull(of(({ inServerMs }) => inServerMs)),
+    orNull(of(({ over }) => quantile(over.refusedMs, 0.5))),
+    of(({ over }) => quantile(over.answeredMs, 0.5)),
+    of(({ over }) => quantile(over.answeredMs, 0.99)),
+    of(({ after }) => after.goodput / after.due),
+    of(({ after }) => quantile(after.answeredMs, 0.99)),
+    of(({ over, after }) => [over, after].reduce((sum, { outcomes: { failed, lost } }) => sum + failed + lost, 0)),
+    of(({ loopMs }) => loopMs),
+  ];
+}
+
+function orNull(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
+}
+
+/** How long those that were refused since it was asked last were in the server. */
+async function inServer(port: number): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${port}`, { signal: AbortSignal.timeout(10_000) });
+  const { count, p50 } = (await response.json()) as { count: number; p50: number }; // the probe wrote it
+  return count === 0 ? NaN : p50;
+}

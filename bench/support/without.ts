@@ -1,0 +1,154 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+/** What Castellan can be started without, to see what it costs. */
+export type Part = 'shedding' | 'limits' | 'records' | 'tracing';
+
+/** What stands in the source once, and what stands there instead. */
+export interface Edit {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** All that comes is begun: where a machine has much else to do, a busy server would refuse now and then. */
+const shedding: readonly Edit[] = [
+  {
+    file: 'src/api/http/shedding.ts',
+    find: 'if (!isPlain(request) || !shedder.refuses()) return false;',
+    replace: 'return false;',
+  },
+  {
+    file: 'src/api/http/shedding.ts',
+    find: 'if (isPlain(raw) || !shedder.refuses()) return done();',
+    replace: 'return done();',
+  },
+];
+
+/** Requests, documents and operations of any size, number and length. A text that is new is still weighed, once. */
+const limits: readonly Edit[] = [
+  ...shedding,
+  { file: 'src/api/http/server.ts', find: 'bodyLimit: limits.bodyBytes,', replace: 'bodyLimit: 2 ** 30,' },
+  { file: 'src/api/http/server.ts', find: 'headersTimeout: headersMs,', replace: 'headersTimeout: 0,' },
+  { file: 'src/api/http/server.ts', find: 'requestTimeout: requestMs,', replace: 'requestTimeout: 0,' },
+  { file: 'src/api/http/server.ts', find: '.setTimeout(idleMs)', replace: '.setTimeout(0)' },
+  {
+    file: 'src/api/graphql/admission.ts',
+    find: 'if (key === null) return services.operationLimits.admit(by, from.address);',
+    replace: 'if (key === null) return null;',
+  },
+  {
+    file: 'src/api/graphql/deadlines.ts',
+    find: 'return result instanceof Promise ? raced(context, result) : result;',
+    replace: 'return result;',
+  },
+  {
+    file: 'src/api/http/known-queries.ts',
+    find: 'if (learned === undefined || learned.limits !== limitsFor(context)) return null;',
+    replace: 'if (learned === undefined) return null;',
+  },
+  {
+    file: 'src/api/http/known-queries.ts',
+    find: 'if (!operation.cost.isFixed && tooCostly(operation.cost, plain.variables, limits) !== null) return null;',
+    replace: '',
+  },
+  {
+    file: 'src/api/graphql/documents.ts',
+    find: 'const scanned = scan(query, limits);',
+    replace: 'const scanned: number | GraphQLError = 0;',
+  },
+  { file: 'src/api/graphql/documents.ts', find: 'if (over !== null) return [over];', replace: '' },
+  {
+    file: 'src/api/graphql/documents.ts',
+    find: 'return error === null ? known : [error];',
+    replace: 'return known;',
+  },
+  { file: 'src/api/graphql/documents.ts', find: 'if (error !== null) return [error];', replace: '' },
+];
+
+/** Audit entries, metrics, and what is counted or noted of use. Events are told by a trigger, which is not in the source. */
+const records: readonly Edit[] = [
+  { file: 'src/drivers/postgres/audit-store.ts', find: 'if (entries.length === 0) return;', replace: 'return;' },
+  {
+    file: 'src/domain/audit/chainer.ts',
+    find: 'if (this.#soon !== null || this.#stopped) return;',
+    replace: 'return;',
+  },
+  {
+    file: 'src/domain/outbox/drainer.ts',
+    find: 'if (this.#soon !== null || this.#stopped) return;',
+    replace: 'return;',
+  },
+  { file: 'src/kit/metrics.ts', find: 'collectDefaultMetrics({ register: this.#registry });', replace: '' },
+  {
+    file: 'src/app/authority.ts',
+    find: 'metrics.receiptSeconds.observe({ enforced: String(enforced) }, waitedMs / 1_000),',
+    replace: 'void [enforced, waitedMs],',
+  },
+  { file: 'src/api/graphql/context.ts', find: 'if (figure === null) return;', replace: 'return;' },
+  {
+    file: 'src/domain/policy/policy.ts',
+    find: 'this.#counter.decided(engine, decision, action, subject.__typename);',
+    replace: '',
+  },
+  { file: 'src/api/graphql/uses.ts', find: "if (by.kind !== 'user') return;", replace: 'return;' },
+];
+
+const tracing: readonly Edit[] = [
+  {
+    file: 'src/api/http/graphql-route.ts',
+    find: 'handler: (request, reply) => (tracing.on ? traced(request, reply) : handle(request, reply)),',
+    replace: 'handler: handle,',
+  },
+  {
+    file: 'src/api/graphql/deadlines.ts',
+    find: "const name = figure === null ? 'graphql' : `graphql ${figure.kind} ${figure.field}`;",
+    replace: '',
+  },
+  {
+    file: 'src/api/graphql/deadlines.ts',
+    find: 'tracing.on ? tracing.within(name, () => undertaking.run(work)) : undertaking.run(work);',
+    replace: 'undertaking.run(work);',
+  },
+  {
+    file: 'src/api/graphql/context.ts',
+    find: "if (tracing.on) tracing.found(`graphql ${figure.kind} ${figure.field}`, { 'graphql.operation.type': figure.kind });",
+    replace: '',
+  },
+  {
+    file: 'src/api/graphql/context.ts',
+    find: "if (tracing.on && code !== null) tracing.found(null, { 'castellan.code': code });",
+    replace: '',
+  },
+  {
+    file: 'src/drivers/redis/redis-questions.ts',
+    find: "return tracing.asked('redis', REDIS, () => this.#ask(key, question));",
+    replace: 'return this.#ask(key, question);',
+  },
+  {
+    file: 'src/drivers/postgres/store.ts',
+    find: "tracing.asked('postgresql transaction', POSTGRESQL, () =>",
+    replace: '((work: () => Promise<unknown>) => work())(() =>',
+  },
+  {
+    file: 'src/drivers/postgres/database.ts',
+    find: 'tracing.asked(`postgresql ${name}`, POSTGRESQL, () => query<Row>(name, text, values));',
+    replace: 'query<Row>(name, text, values);',
+  },
+];
+
+export const EDITS: Readonly<Record<Part, readonly Edit[]>> = { shedding, limits, records, tracing };
+
+const LOADER = pathToFileURL(join(import.meta.dirname, 'take-out.ts')).href;
+
+/** What Node must be started with for a Castellan without these parts; without none it is loaded in the same way. */
+export function without(...parts: readonly Part[]): readonly string[] {
+  return ['--import', `${LOADER}?parts=${parts.join(',')}`];
+}
+
+/** The same source with this edit. Throws where it does not stand there once: what would be measured is something else. */
+export function edited(source: string, { file, find, replace }: Edit): string {
+  const around = source.split(find);
+  if (around.length !== 2) throw new Error(`this is ${around.length - 1} times in ${file}: ${find}`);
+  return around.join(replace);
+}
