@@ -40,7 +40,7 @@ const database = await openDatabase({ url: databaseUrl, poolMax: 2, preparedStat
 const redis = openRedis({ url: redisUrl, clock: systemClock, logger });
 const beside = new Redis(redisUrl.reveal());
 const { rateLimits, usage } = through === 'redis' ? redis : createMemoryHub(clock);
-const uncounted = new UncountedUses({ counts: usage, clock });
+const uncounted = new UncountedUses({ counts: usage, clock, logger });
 const limits = new LimitsWithFallback({
   limits: rateLimits,
   share: new InstanceShare({ clock, instances: () => 1 }),
