@@ -71,13 +71,13 @@ const records: readonly Edit[] = [
   { file: 'src/drivers/postgres/audit-store.ts', find: 'if (entries.length === 0) return;', replace: 'return;' },
   {
     file: 'src/domain/audit/chainer.ts',
-    find: 'if (this.#soon !== null || this.#stopped) return;',
-    replace: 'return;',
+    find: 'this.rounds.soon(REST_MS);',
+    replace: '',
   },
   {
     file: 'src/domain/outbox/drainer.ts',
-    find: 'if (this.#soon !== null || this.#stopped) return;',
-    replace: 'return;',
+    find: 'if (this.rounds.soon(at - now)) this.#restsUntilMs = at + this.#restMs;',
+    replace: '',
   },
   { file: 'src/kit/metrics.ts', find: 'collectDefaultMetrics({ register: this.#registry });', replace: '' },
   {

@@ -2,14 +2,13 @@ import { readConfig } from '../config.ts';
 import { resealApiKeys } from '../domain/api-keys/reseal-keys.ts';
 import { resealFactors } from '../domain/authentication/reseal-factors.ts';
 import { resealSigningKeys, type SigningKeyRecord } from '../domain/tokens/signing-keys.ts';
-import { openDatabase } from '../drivers/postgres/database.ts';
 import { createStore } from '../drivers/postgres/store.ts';
-import { createLog } from '../kit/log.ts';
 import { Keys } from '../kit/secret.ts';
 import { Undertaking } from '../kit/undertaking.ts';
 import type { Environment } from './environment.ts';
 import { Endpoint } from './endpoint.ts';
 import { Misuse, type Report } from './report.ts';
+import { withDatabase } from './with-database.ts';
 
 const FIELDS = '{ id state createdAt signsFrom verifiesUntil }';
 const LIST = `{ signingKeys ${FIELDS} }`;
@@ -49,13 +48,7 @@ export async function resealKeys(env: Environment): Promise<Report> {
   if (keyEncryptionKeys === null)
     throw new Misuse('KEY_ENCRYPTION_KEY must be the new secret and the previous one: new,previous');
   const keys = new Keys(keyEncryptionKeys);
-  const database = await openDatabase({
-    url: databaseUrl,
-    poolMax: 1,
-    preparedStatements,
-    logger: createLog('silent'),
-  });
-  try {
+  return withDatabase({ url: databaseUrl, poolMax: 1, preparedStatements }, async (database) => {
     const store = createStore(database);
     const circumstances = { protocol: 'cli', address: null, operation: () => 'keys reseal' };
     const count = await new Undertaking(circumstances).run(() =>
@@ -68,9 +61,7 @@ export async function resealKeys(env: Environment): Promise<Report> {
     const apiKeys = await resealApiKeys(store, keys);
     const line = `${count} signing keys, the second factors of ${factors} users and ${apiKeys} API keys are sealed under the current secret.`;
     return { ok: true, lines: [line], facts: { resealed: count, secondFactors: factors, apiKeys } };
-  } finally {
-    await database.close();
-  }
+  });
 }
 
 const asking = (url: string, env: Environment): Endpoint =>

@@ -1,13 +1,12 @@
-import { openDatabase } from '../drivers/postgres/database.ts';
 import { createStore } from '../drivers/postgres/store.ts';
 import type { Bundle } from '../domain/policy/bundle.ts';
 import { parseBundle } from '../domain/policy/parse.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
 import type { PopulationMember, Store } from '../domain/store.ts';
-import { createLog } from '../kit/log.ts';
 import { Secret } from '../kit/secret.ts';
 import { explain } from './failure.ts';
 import { Misuse } from './report.ts';
+import { withDatabase } from './with-database.ts';
 
 const PAGE = 1_000;
 
@@ -19,25 +18,12 @@ export async function fromDatabase<T>(url: string, read: (store: Store) => Promi
   if (!URL.canParse(url) || !['postgres:', 'postgresql:'].includes(new URL(url).protocol)) {
     throw new Misuse('--database (or DATABASE_URL) must be a URL that starts with postgres://');
   }
-  return reading(url, read).catch((error: unknown) => {
+  // A few reads, by whatever way there is.
+  const which = { url: new Secret(url), poolMax: 2, preparedStatements: false };
+  return withDatabase(which, (database) => read(createStore(database))).catch((error: unknown) => {
     if (error instanceof NotThere || error instanceof Misuse || error instanceof PolicyError) throw error;
     throw new Error(failureOf(error));
   });
-}
-
-async function reading<T>(url: string, read: (store: Store) => Promise<T>): Promise<T> {
-  const database = await openDatabase({
-    url: new Secret(url),
-    poolMax: 2,
-    // A few reads, by whatever way there is.
-    preparedStatements: false,
-    logger: createLog('silent'),
-  });
-  try {
-    return await read(createStore(database));
-  } finally {
-    await database.close();
-  }
 }
 
 /** The policy in force. */

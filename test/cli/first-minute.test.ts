@@ -50,7 +50,7 @@ test('on nothing at all it starts, and the requests it prints work as they are',
   await running.printed('"{ me {');
   expect(printed).toContain('The first administrator is admin@castellan.local.');
   password = /shown this once: (\S+)/.exec(printed)?.[1] ?? '';
-  expect(password).toHaveLength(20);
+  expect(password).toHaveLength(24);
   expect(await signInAsPrinted(running.stdout, password)).toEqual(isAdministrator);
 });
 

@@ -22,8 +22,8 @@ beforeAll(async () => {
   folder = await makeFolder();
   database = await createDatabase();
   const env = { DATABASE_URL: database.url, CASTELLAN_DIR: folder.path, PORT: '0', LOG_LEVEL: 'warn' };
-  const limited = `ulimit -n ${FILES}; exec ${process.execPath} src/main.ts`;
-  running = new Running('sh', ['-c', limited], { env, cwd: ROOT });
+  const limited = `ulimit -n ${FILES}; exec "$0" src/main.ts`;
+  running = new Running('sh', ['-c', limited, process.execPath], { env, cwd: ROOT });
   const printed = await running.printed('"{ me {');
   url = /http:\/\/[\w.]+:\d+/.exec(printed)?.[0] ?? '';
 });

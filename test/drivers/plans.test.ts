@@ -84,8 +84,8 @@ async function sentBy(work: () => Promise<unknown>): Promise<readonly Statement[
   Object.assign(Client.prototype, {
     query(this: Client, ...args: readonly unknown[]): unknown {
       const [asked, given] = args;
-      const { text, values } = (
-        typeof asked === 'string' ? { text: asked, values: given } : Object(asked)
+      const { text, values = given } = (
+        typeof asked === 'string' ? { text: asked } : Object(asked)
       ) as Partial<Statement>;
       if (typeof text === 'string') sent.set(text, { text, values: Array.isArray(values) ? values : [] });
       return send.call(this, ...args);

@@ -23,7 +23,7 @@ export interface AccountTokenWriter {
   add(token: AccountToken): Promise<void>;
   /** Takes the token away and returns it, if it is of that kind and has not expired: of N callers at most one gets it. */
   use(hash: string, kind: AccountTokenKind, at: Instant): Promise<AccountToken | null>;
-  /** How many of the user's tokens of that kind have not expired. */
+  /** How many of the user's tokens of that kind have not expired; nobody else counts them until the transaction has ended. */
   count(userId: string, kind: AccountTokenKind, at: Instant): Promise<number>;
   removeAllOf(userId: string): Promise<void>;
 }

@@ -70,7 +70,17 @@ export class SignUps {
   }
 
   /** The errand that {@link request} left. */
-  async carryOut({ email, name, passwordHash }: ErrandKinds['signUp'], errandId: string): Promise<void> {
+  async carryOut(wish: ErrandKinds['signUp'], errandId: string): Promise<void> {
+    try {
+      await this.#carryOut(wish, errandId);
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== 'CONFLICT') throw error;
+      // Another one with the same address was first: the account is there now.
+      await this.#carryOut(wish, errandId);
+    }
+  }
+
+  async #carryOut({ email, name, passwordHash }: ErrandKinds['signUp'], errandId: string): Promise<void> {
     await this.#authority.write(SYSTEM, {}, async (tx) => {
       if (!(await tx.errands.finish(errandId))) return;
       const found = await tx.users.findByEmail(email);

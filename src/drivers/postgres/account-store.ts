@@ -35,6 +35,9 @@ export function createAccountTokenWriter(query: Query): AccountTokenWriter {
     },
 
     async count(userId, kind, at) {
+      // A statement of its own: the count must see what was committed while this waited.
+      const lock = `select pg_advisory_xact_lock(hashtextextended('account tokens of ' || $1, 0))`;
+      await query('account-token-lock', lock, [userId]);
       const text =
         'select count(*)::int as live from account_tokens where user_id = $1 and kind = $2 and expires_at > $3';
       const [row] = await query<{ live: number }>('account-token-count', text, [userId, kind, at]);

@@ -11,9 +11,7 @@ import {
   type HeadSqlRow,
 } from './audit-store.ts';
 import type { Query } from './database.ts';
-
-/** Any number that nobody else locks: one transaction chains, anchors or takes at a time. */
-const CHAIN_LOCK = 7_215_811;
+import { LOCKS } from './locks.ts';
 
 const MOVED = 'id, at, by, session_id, action, subject_id, before, after';
 
@@ -22,11 +20,11 @@ export function createAuditChainWriter(query: Query): AuditChainWriter {
   return {
     async begin(how) {
       if (how === 'wait') {
-        await query('audit-lock', 'select pg_advisory_xact_lock($1)', [CHAIN_LOCK]);
+        await query('audit-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.chaining]);
         return true;
       }
       const text = 'select pg_try_advisory_xact_lock($1) as alone';
-      const [row] = await query<{ alone: boolean }>('audit-try-lock', text, [CHAIN_LOCK]);
+      const [row] = await query<{ alone: boolean }>('audit-try-lock', text, [LOCKS.chaining]);
       return row?.alone ?? false;
     },
 

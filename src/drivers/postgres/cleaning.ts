@@ -1,9 +1,6 @@
 import type { CleaningWriter } from '../../domain/sessions/cleaner.ts';
 import type { Query } from './database.ts';
-import { KEYS_LOCK } from './signing-key-store.ts';
-
-/** Any number that nobody else locks: one transaction cleans at a time. */
-const CLEANING_LOCK = 7_215_807;
+import { LOCKS } from './locks.ts';
 
 /**
  * Each finds its rows by an index and takes no more than `$2` of them, the oldest first. Whoever holds a row is not waited for:
@@ -117,7 +114,7 @@ export function createCleaningWriter(query: Query): CleaningWriter {
     return row?.removed ?? 0;
   };
   return {
-    begin: () => lock('cleaning-begin', CLEANING_LOCK),
+    begin: () => lock('cleaning-begin', LOCKS.cleaning),
     sessions: (before, limit) => remove('sessions', [before, limit]),
     keyNetworks: (before, limit) => remove('keyNetworks', [before, limit]),
     apiKeys: (before, limit) => remove('apiKeys', [before, limit]),
@@ -140,7 +137,7 @@ export function createCleaningWriter(query: Query): CleaningWriter {
 
     // A key that is revoked in the same moment may leave this one as the last that can sign.
     signingKeys: async (before, limit) =>
-      (await lock('cleaning-keys', KEYS_LOCK)) ? remove('signingKeys', [before, limit]) : 0,
+      (await lock('cleaning-keys', LOCKS.signingKeys)) ? remove('signingKeys', [before, limit]) : 0,
 
     async overdueSeconds({ sessions, log, challenges }) {
       const [row] = await query<{ seconds: number }>('cleaning-overdue', OVERDUE, [sessions, log, challenges]);

@@ -1,11 +1,9 @@
 import type { Fence } from '../../domain/store.ts';
 import type { Query } from './database.ts';
+import { LOCKS } from './locks.ts';
 
 /** Locks of PostgreSQL's that stand for nothing but a place in a queue, until the end of the transaction. */
 const QUEUE = { change: 'pg_advisory_xact_lock', share: 'pg_advisory_xact_lock_shared' } as const;
-
-/** The queue for the policy in force; users queue under 64-bit hashes of their ids. */
-const POLICY_QUEUE = 7_215_805;
 
 /** See {@link Fence}. One statement each, since each must see what was committed while the one before it waited. */
 export function createFence(query: Query): Fence {
@@ -27,7 +25,7 @@ export function createFence(query: Query): Fence {
       }
       if (policy === null) return;
       // Mutations share the head all the time; without a place in the queue a change of policy would never come to it.
-      await query('fence-policy-queue', `select ${QUEUE[policy]}($1)`, [POLICY_QUEUE]);
+      await query('fence-policy-queue', `select ${QUEUE[policy]}($1)`, [LOCKS.policy]);
       const mode = policy === 'change' ? 'update' : 'share';
       await query('fence-policy', `select version from policy_head where id = 1 for ${mode}`, []);
     },

@@ -5,6 +5,7 @@ import { heldSql, toHeld } from './held-grants.ts';
 import { ROLE_COLUMNS, type RoleSqlRow, toRole } from './role-store.ts';
 import { scopeIdSql, suspendedSql } from './scope-store.ts';
 import type { HeldGrant } from '../../domain/principals/principal.ts';
+import { LOCKS } from './locks.ts';
 
 interface GrantSqlRow {
   readonly grant_id: string;
@@ -25,9 +26,6 @@ const HOLDING = `role_closure closure join grants g on g.role_id = closure.role_
   join users u on u.id = g.principal_id left join scopes home on home.id = u.scope_id
   where g.scope_id is null and g.expires_at is null and g.revoked_at is null
     and u.kind = 'user' and u.status = 'active' and not ${suspendedSql('home')}`;
-
-/** Any number that nobody else locks: whoever may leave nobody administrator goes one after the other. */
-const ADMINISTRATORS_LOCK = 7_215_806;
 
 function toGrant(row: GrantSqlRow): Grant {
   return {
@@ -115,12 +113,12 @@ export function createGrantWriter(query: Query): GrantWriter {
 
     async isHeld(roleId) {
       // A statement of its own: the next one sees what was committed while it waited.
-      await query('grant-administrators', 'select pg_advisory_xact_lock($1)', [ADMINISTRATORS_LOCK]);
+      await query('grant-administrators', 'select pg_advisory_xact_lock($1)', [LOCKS.administrators]);
       return reader.isHeld(roleId);
     },
 
     async holders(roleId, limit) {
-      await query('grant-administrators', 'select pg_advisory_xact_lock($1)', [ADMINISTRATORS_LOCK]);
+      await query('grant-administrators', 'select pg_advisory_xact_lock($1)', [LOCKS.administrators]);
       const rows = await query<{ id: string }>(
         'grant-holders',
         `select distinct u.id from ${HOLDING} and closure.held_id = $1 limit $2`,

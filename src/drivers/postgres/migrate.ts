@@ -22,6 +22,7 @@ import { Migration0019 } from '../../../migrations/0019-key-and-security-events.
 import { Migration0020 } from '../../../migrations/0020-monitoring.ts';
 import { Migration0021 } from '../../../migrations/0021-where-users-were.ts';
 import { CONNECT_TIMEOUT_MS, isLockNotAvailable } from './database.ts';
+import { LOCKS } from './locks.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -55,9 +56,6 @@ export function missingMigrations(done: readonly string[]): readonly string[] {
 
 /** A migration that is only asked for its name needs no database. */
 const MIGRATION_NAMES = MIGRATIONS.map((Each) => new Each(undefined as never, undefined as never).name);
-
-/** Any number that nobody else locks; instances that start together migrate one after the other. */
-const MIGRATION_LOCK = 7_215_803;
 
 /** While a migration waits for a table, whoever wants the table after it waits as well: so not for long, and then again. */
 const LOCK_WAIT = '1s';
@@ -100,7 +98,7 @@ async function runAll(orm: MikroORM): Promise<true> {
     for (const bound of ['lock', 'statement', 'idle_in_transaction_session']) {
       await em.execute(`set local ${bound}_timeout = 0`);
     }
-    await em.execute('select pg_advisory_xact_lock(?)', [MIGRATION_LOCK]);
+    await em.execute('select pg_advisory_xact_lock(?)', [LOCKS.migrations]);
     await em.execute(`set local lock_timeout = '${LOCK_WAIT}'`);
     await orm.migrator.up({ transaction: em.getTransactionContext() });
   });

@@ -7,6 +7,7 @@ import type {
   OutboxWriter,
 } from '../../domain/outbox/event.ts';
 import { instant, type Query } from './database.ts';
+import { LOCKS } from './locks.ts';
 
 interface OutboxSqlRow {
   readonly seq: string;
@@ -17,9 +18,6 @@ interface OutboxSqlRow {
   readonly details: EventDetails | null;
   readonly at: string | Date;
 }
-
-/** Any number that nobody else locks: one transaction numbers at a time. */
-const NUMBERING_LOCK = 7_215_809;
 
 interface HeadRow {
   readonly epoch: string;
@@ -90,7 +88,7 @@ export function createOutboxWriter(query: Query): OutboxWriter {
 
     async number(limit) {
       // Statements of their own: each must see what the one who held the lock before has committed.
-      await query('outbox-lock', 'select pg_advisory_xact_lock($1)', [NUMBERING_LOCK]);
+      await query('outbox-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.numbering]);
       const rows = await query<OutboxSqlRow>(
         'outbox-number',
         `with waiting as materialized (

@@ -2,6 +2,7 @@ import type { SessionFactsReader } from '../../domain/sessions/session-counts.ts
 import type { EndingWriter } from '../../domain/sessions/session-ender.ts';
 import type { LevelReader, LevelWriter } from '../../domain/sessions/session-levels.ts';
 import { instant, type Query } from './database.ts';
+import { LOCKS } from './locks.ts';
 
 export function createSessionFacts(query: Query): SessionFactsReader {
   return {
@@ -68,16 +69,13 @@ export function createLevelWriter(query: Query): LevelWriter {
   };
 }
 
-/** Any number that nobody else locks: one transaction notices ends at a time. */
-const ENDING_LOCK = 7_215_811;
-
 export function createEndingWriter(query: Query): EndingWriter {
   const count = async (name: string, text: string, values: readonly unknown[]): Promise<number> =>
     (await query(name, text, values)).length;
   return {
     async begin() {
       const text = 'select pg_try_advisory_xact_lock($1) as alone';
-      const [row] = await query<{ alone: boolean }>('ending-begin', text, [ENDING_LOCK]);
+      const [row] = await query<{ alone: boolean }>('ending-begin', text, [LOCKS.ending]);
       return row?.alone ?? false;
     },
 

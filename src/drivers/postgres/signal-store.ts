@@ -1,10 +1,7 @@
 import type { SignalWriter } from '../../domain/security/signal.ts';
 import { instant, type Query } from './database.ts';
+import { LOCKS } from './locks.ts';
 
-/** Any number that nobody else locks: one transaction counts signals at a time. */
-const SIGNALS_LOCK = 7_215_813;
-/** The same for where users were. */
-const SIGHTINGS_LOCK = 7_215_815;
 const FORGOTTEN_AT_ONCE = 1_000;
 
 interface SightingSqlRow {
@@ -20,7 +17,7 @@ export function createSignalWriter(query: Query): SignalWriter {
   return {
     async add(signals) {
       // Statements of their own: each must see what the one who held the lock before has committed.
-      await query('signals-lock', 'select pg_advisory_xact_lock($1)', [SIGNALS_LOCK]);
+      await query('signals-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.signals]);
       const rows = signals.flatMap(({ kind, subject, start, members }) =>
         members.map((member) => ({ kind, subject, start, member })),
       );
@@ -53,7 +50,7 @@ export function createSignalWriter(query: Query): SignalWriter {
 
     async noteNetworks(seen) {
       const keys = [...new Set(seen.map(({ keyId }) => keyId))];
-      await query('signals-lock', 'select pg_advisory_xact_lock($1)', [SIGNALS_LOCK]);
+      await query('signals-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.signals]);
       const before = await query<{ key_id: string }>(
         'key-networks-before',
         'select distinct key_id from api_key_networks where key_id = any($1)',
@@ -83,7 +80,7 @@ export function createSignalWriter(query: Query): SignalWriter {
 
     async lastSightings(userIds) {
       // Statements of their own, as above.
-      await query('sightings-lock', 'select pg_advisory_xact_lock($1)', [SIGHTINGS_LOCK]);
+      await query('sightings-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.sightings]);
       const rows = await query<SightingSqlRow>(
         'sightings-last',
         'select user_id, session_id, latitude, longitude, radius_km, at from user_sightings where user_id = any($1)',

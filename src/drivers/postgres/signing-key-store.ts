@@ -1,5 +1,6 @@
 import type { SigningKey, SigningKeyReader, SigningKeyWriter } from '../../domain/tokens/signing-key.ts';
 import { instant, instantOrNull, type Query } from './database.ts';
+import { LOCKS } from './locks.ts';
 
 interface SigningKeySqlRow {
   readonly kid: string;
@@ -35,13 +36,10 @@ function toSigningKey(row: SigningKeySqlRow): SigningKey {
   };
 }
 
-/** Any number that nobody else locks: whoever changes keys does so alone. */
-export const KEYS_LOCK = 7_215_804;
-
 export function createSigningKeyWriter(query: Query): SigningKeyWriter {
   const reader = createSigningKeyReader(query);
   const lock = async () => {
-    await query('signing-key-lock', 'select pg_advisory_xact_lock($1)', [KEYS_LOCK]);
+    await query('signing-key-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.signingKeys]);
     return reader.all();
   };
   const add = async ({ kid, publicJwk, sealedPrivateJwk, createdAt, signsFrom }: SigningKey) => {

@@ -98,7 +98,8 @@ export class Instance implements Process {
   }
 
   async leave(): Promise<void> {
-    void this.#membership.rounds.stop();
+    // A round that hangs is left to itself.
+    this.#membership.rounds.stop().catch(() => {});
     await this.tail.stop();
     this.die();
   }
