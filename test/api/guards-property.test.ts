@@ -325,8 +325,11 @@ test('AC-58: whatever is granted, revoked, composed or moved: nobody comes to mo
       }
     }
   });
-  await fc.assert(property, { numRuns: RUNS, endOnFailure: true });
-  // A refusal proves nothing: each kind of change was made.
+  // A refusal proves nothing: each kind of change was made. Where chance left one out, there are more histories.
   const kinds = ['grant', 'revoke', 'create', 'update', 'delete', 'scope', 'move'];
-  expect(kinds.filter((kind) => (accepted.get(kind) ?? 0) === 0)).toEqual([]);
+  const refused = () => kinds.filter((kind) => (accepted.get(kind) ?? 0) === 0);
+  for (let times = 0; times === 0 || (times < 5 && refused().length > 0); times += 1) {
+    await fc.assert(property, { numRuns: RUNS, endOnFailure: true });
+  }
+  expect(refused()).toEqual([]);
 });

@@ -6,7 +6,7 @@ import { newId } from '../../src/kit/ids.ts';
 import { apiKeysOn, REVOKE_KEY, ROTATE_KEY, UPDATE_KEY } from '../support/api-keys.ts';
 import { INSTANCES } from '../support/asking.ts';
 import { changedThresholds, THRESHOLD_KINDS } from '../../src/kit/thresholds.ts';
-import { type Castellans, recordStatements, type SignedInUser, startCastellans } from '../support/castellan.ts';
+import { type Castellans, recordStatements, type SignedInUser, startCastellans, until } from '../support/castellan.ts';
 import { openStream } from '../support/event-stream.ts';
 import { addGateway } from '../support/gateway-key.ts';
 import { addGrant, addScopes, revokeGrant } from '../support/people.ts';
@@ -281,7 +281,10 @@ describe('a change of rights', () => {
     const stream = castellans.connect({ token: eve.accessToken, instance: 1 }).iterate<Record<string, FeedEvent>>({
       query: 'subscription { it: apiKeyEvents { ... on ApiKeyCreated { apiKey { id name } } } }',
     });
+    const followers = () => castellans.apps[1]?.services.eventFeeds.subscribers ?? 0;
+    const before = followers();
     const first = stream.next();
+    await until(() => followers() > before);
     const files = (await readPolicyFiles('policies')).map(({ path, text }) => ({
       path,
       text: path.endsWith('api-keys.yaml')
