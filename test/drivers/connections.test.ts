@@ -8,7 +8,9 @@ import {
   WAIT_MS,
   WAITING_PER_CONNECTION,
 } from '../../src/drivers/postgres/connections.ts';
-import { translated } from '../../src/drivers/postgres/database.ts';
+import { openDatabase, translated } from '../../src/drivers/postgres/database.ts';
+import { createLog } from '../../src/kit/log.ts';
+import { Secret } from '../../src/kit/secret.ts';
 import { Undertaking } from '../../src/kit/undertaking.ts';
 import { createStillClock } from '../support/still-clock.ts';
 import { openTestStore, type TestStore, until } from '../support/store.ts';
@@ -164,4 +166,12 @@ describe('where all who get a connection have waited for too long', () => {
     first.release();
     for (const each of waiting) (await each).release();
   });
+});
+
+test('whoever closes has no connection left, which would keep the process alive', async () => {
+  const options = { url: new Secret(opened.url), poolMax: 2, preparedStatements: true, logger: createLog('silent') };
+  const database = await openDatabase(options);
+  await database.query('one', 'select 1', []);
+  await database.close();
+  expect(database.pool).toMatchObject({ ended: true, totalCount: 0 });
 });

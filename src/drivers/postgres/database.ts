@@ -97,6 +97,8 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
     async close() {
       await reserve.end();
       await orm.close(true);
+      // It ends its pool only where it has connected by itself, and idle connections keep a process alive for ten seconds.
+      if (!pool.ended) await pool.end();
     },
   };
 }
