@@ -117,7 +117,9 @@ describe('a subscription over server-sent events', () => {
     await revoke(laptop.sessionId);
     for (const each of streams) {
       const rest = await each.all();
-      expect(rest).toMatchObject([
+      // The sign-in may have been first by a hair, and is told then.
+      expect(rest.length).toBeLessThanOrEqual(3);
+      expect(rest.slice(-2)).toMatchObject([
         { event: 'next', data: { data: { sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } } } },
         COMPLETE,
       ]);

@@ -18,6 +18,7 @@ import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 /** What every instance knows of the sessions that are used, and where it has it from. */
 
 const COUNT = 1_000;
+const ASKED = 100;
 const ME = '{ me { id } }';
 const REFRESH = 'mutation ($token: String!) { refreshSession(refreshToken: $token) { position } }';
 const REVOKE = `mutation ($id: ID!) { revokeSession(id: $id) { receipt { enforced } } }`;
@@ -118,9 +119,11 @@ test('a session that was just started, or refreshed, is known to Redis before an
 
 test('a warm request makes no round trip', async () => {
   const { commands } = await roundTrips(async () => {
-    expect(await me(at(1), bob)).toEqual([]);
+    for (let n = 0; n < ASKED; n += 1) expect(await me(at(1), bob)).toEqual([]);
   });
-  expect(commands).toEqual([]);
+  expect(commands.filter((command) => command !== 'a transaction')).toEqual([]);
+  // What is written behind goes with the clock, and not with each request.
+  expect(commands.length).toBeLessThan(ASKED / 2);
 });
 
 describe('when Redis has lost everything', () => {
