@@ -123,7 +123,7 @@ test('a warm request makes no round trip', async () => {
   });
   expect(commands.filter((command) => command !== 'a transaction')).toEqual([]);
   // What is written behind goes with the clock, and not with each request.
-  expect(commands.length).toBeLessThan(ASKED / 2);
+  expect(commands.length).toBeLessThan(ASKED / 10);
 });
 
 describe('when Redis has lost everything', () => {
