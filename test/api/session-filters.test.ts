@@ -10,6 +10,7 @@ import {
   type Castellans,
   type SignedInUser,
 } from '../support/castellan.ts';
+import { listening } from '../support/session-events.ts';
 
 const REVOKE = `mutation ($filter: SessionFilter!) {
   revokeSessions(filter: $filter) { sessionIds more receipt { enforced instances acknowledged } position }
@@ -74,8 +75,9 @@ describe('ending the sessions that match', () => {
     const [bob, carol] = [await castellans.signUp('bob'), await castellans.signUp('carol')];
     const [stolen, copied] = [await startWith(bob, 'bad app'), await startWith(carol, 'bad app')];
     const client = castellans.connect({ token: copied.accessToken, instance: 2 });
-    const ended = collect(client, 'subscription { sessionEvents { __typename ... on AccessEnded { code } } }').next();
-    await castellans.ask('{ me { id } }', { token: copied.accessToken, instance: 2 });
+    const events = await listening(castellans, 2, () =>
+      collect(client, 'subscription { sessionEvents { __typename ... on AccessEnded { code } } }'),
+    );
 
     const { data, errors } = await revoke({ client: 'bad app' }, alice, 1);
     expect(errors).toEqual([]);
@@ -83,7 +85,7 @@ describe('ending the sessions that match', () => {
     expect(data?.revokeSessions.sessionIds.toSorted()).toEqual([stolen.sessionId, copied.sessionId].toSorted());
     for (const user of [stolen, copied]) expect(await accepted(user)).toEqual(NOWHERE);
     for (const user of [bob, carol, alice]) expect(await accepted(user)).toEqual(EVERYWHERE);
-    expect(await ended).toEqual({ sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } });
+    expect(await events.next()).toEqual({ sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } });
 
     const entries = await castellans.rows<object>(
       `select a.by, a.action, s.revoked_reason as reason, count(l.*)::int as entries from audit_entries a

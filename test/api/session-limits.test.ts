@@ -13,6 +13,7 @@ import {
   type TestClock,
 } from '../support/castellan.ts';
 import { dataOf, secondFactors } from '../support/second-factors.ts';
+import { listening } from '../support/session-events.ts';
 
 jest.setTimeout(60_000);
 
@@ -98,13 +99,14 @@ describe('one session more than a user may have', () => {
     for (let n = 1; n < LIMIT; n += 1) others.push(await ending.signIn(bob.email, n % 5));
     expect(await accepted(ending, bob)).toEqual(EVERYWHERE);
     const client = ending.connect({ token: bob.accessToken, instance: 4 });
-    const event = collect(client, 'subscription { sessionEvents { __typename ... on AccessEnded { code } } }').next();
-    await ending.ask('{ me { id } }', { token: bob.accessToken, instance: 4 });
+    const events = await listening(ending, 4, () =>
+      collect(client, 'subscription { sessionEvents { __typename ... on AccessEnded { code } } }'),
+    );
 
     const last = await ending.signIn(bob.email, 1);
     expect(await accepted(ending, bob)).toEqual(NOWHERE);
     for (const each of [...others, last]) expect(await accepted(ending, each)).toEqual(EVERYWHERE);
-    expect(await event).toEqual({ sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } });
+    expect(await events.next()).toEqual({ sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } });
     expect((await sessionsOf(ending, bob.id))[0]).toEqual({ id: bob.sessionId, reason: 'session_limit' });
     const recorded = await ending.rows<object>(
       `select a.by, a.session_id as session, a.after, l.kind, l.reason from audit_entries a

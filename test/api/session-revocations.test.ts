@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { codesOf, collect, startCastellans, type Castellans, type SignedInUser } from '../support/castellan.ts';
+import { listening } from '../support/session-events.ts';
 
 const INSTANCES = [0, 1, 2];
 const ME = '{ me { id } }';
@@ -41,8 +42,9 @@ describe('revoking one’s other sessions', () => {
     const others = [await castellans.signIn(bob.email, 1), await castellans.signIn(bob.email, 2)];
     const carol = await castellans.signUp('carol');
     const query = 'subscription { sessionEvents { __typename ... on AccessEnded { code } } }';
-    const ended = collect(castellans.connect({ token: others[0]?.accessToken ?? '', instance: 2 }), query).next();
-    await castellans.ask(ME, { token: bob.accessToken, instance: 2 });
+    const events = await listening(castellans, 2, () =>
+      collect(castellans.connect({ token: others[0]?.accessToken ?? '', instance: 2 }), query),
+    );
 
     const { data, errors } = await castellans.ask<{ revokeOtherSessions: Ended }>(OTHERS, { token: bob.accessToken });
     expect(errors).toEqual([]);
@@ -51,7 +53,7 @@ describe('revoking one’s other sessions', () => {
       others.map(({ sessionId }) => sessionId).toSorted(),
     );
     for (const { accessToken } of others) expect(await accepted(accessToken)).toEqual(REVOKED);
-    expect(await ended).toEqual({ sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } });
+    expect(await events.next()).toEqual({ sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } });
     expect(await accepted(bob.accessToken)).toEqual(ACCEPTED);
     expect(await accepted(carol.accessToken)).toEqual(ACCEPTED);
   });

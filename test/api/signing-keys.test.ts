@@ -12,6 +12,7 @@ import {
   type SignedInUser,
   type TestClock,
 } from '../support/castellan.ts';
+import { listening } from '../support/session-events.ts';
 
 let castellans: Castellans;
 let clock: TestClock;
@@ -179,12 +180,12 @@ describe('revoking a signing key', () => {
     const carol = await castellans.signUp('carol');
     expect(await accepted(bob.accessToken)).toEqual([true, true, true]);
     const kid = kidOf(bob.accessToken);
-    const subscription = collect(
-      castellans.connect({ token: bob.accessToken, instance: 2 }),
-      'subscription { sessionEvents { __typename ... on AccessEnded { code } } }',
+    const subscription = await listening(castellans, 2, () =>
+      collect(
+        castellans.connect({ token: bob.accessToken, instance: 2 }),
+        'subscription { sessionEvents { __typename ... on AccessEnded { code } } }',
+      ),
     );
-    const ended = subscription.next();
-    await castellans.ask(ME, { token: carol.accessToken, instance: 2 });
     const { data, errors } = await castellans.ask(REVOKE, {
       variables: { kid },
       token: alice.accessToken,
@@ -200,7 +201,9 @@ describe('revoking a signing key', () => {
     for (const { accessToken } of [bob, carol, alice]) {
       expect((await accepted(accessToken)).filter((each) => each === true)).toEqual([]);
     }
-    expect(await ended).toEqual({ sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } });
+    expect(await subscription.next()).toEqual({
+      sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' },
+    });
     let { refreshToken } = bob;
     for (const instance of INSTANCES) {
       const { accessToken, refreshToken: next } = await refreshed({ refreshToken }, instance);
@@ -245,19 +248,16 @@ describe('revoking a signing key', () => {
     );
     const forged = forge(bob.accessToken, JSON.parse(opened ?? '') as object);
     expect(await accepted(forged)).toEqual([true, true, true]);
-    const subscription = collect(
-      castellans.connect({ token: forged, instance: 0 }),
-      'subscription { sessionEvents { __typename } }',
+    const subscription = await listening(castellans, 0, () =>
+      collect(castellans.connect({ token: forged, instance: 0 }), 'subscription { sessionEvents { __typename } }'),
     );
-    const ended = subscription.next();
-    await castellans.ask(ME, { token: forged });
     const { data } = await castellans.ask(REVOKE, {
       variables: { kid },
       token: (await castellans.signIn(alice.email)).accessToken,
     });
     expect(data).toMatchObject({ revokeSigningKey: { receipt: { enforced: true } } });
     expect((await accepted(forged)).filter((each) => each === true)).toEqual([]);
-    expect(await ended).toEqual({ sessionEvents: { __typename: 'AccessEnded' } });
+    expect(await subscription.next()).toEqual({ sessionEvents: { __typename: 'AccessEnded' } });
   });
 
   test('one that there is not: says so', async () => {

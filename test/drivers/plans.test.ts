@@ -10,6 +10,7 @@ import {
   type SignedInUser,
   startCastellans,
 } from '../support/castellan.ts';
+import { listening } from '../support/session-events.ts';
 
 /** How PostgreSQL carries out what Castellan sends it while there is much of everything. `npm run test:deep` takes a million of each. */
 const ROWS = Number(process.env['PLAN_ROWS'] ?? 20_000);
@@ -161,13 +162,11 @@ async function aDay(): Promise<void> {
   await done('mutation ($id: ID!) { revokeRole(grantId: $id) { position } }', { id: grantRole.grant.id });
   await done('mutation ($id: ID!) { updateUser(input: { id: $id, name: "Bob" }) { user { name } } }', { id: bob.id });
   await done('mutation ($email: String!) { requestPasswordReset(email: $email) { position } }', { email: bob.email });
-  const events = collect(
-    castellans.connect({ token: bob.accessToken }),
-    'subscription { sessionEvents { __typename } }',
+  const events = await listening(castellans, 0, () =>
+    collect(castellans.connect({ token: bob.accessToken }), 'subscription { sessionEvents { __typename } }'),
   );
-  const told = events.next();
   await castellans.signIn(bob.email);
-  await told;
+  await events.next();
   void events.stop();
   await done('mutation ($id: ID!) { revokeSession(id: $id) { receipt { enforced } } }', { id: bob.sessionId });
   await done('mutation ($id: ID!) { revokeAllSessions(userId: $id) { receipt { enforced } } }', { id: bob.id });
