@@ -60,7 +60,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
     'node:crypto',
     'node:util',
   ],
-  'drivers/postgres': ['node:*', '@mikro-orm/*', 'kysely', 'pg'],
+  'drivers/postgres': ['node:*', '@mikro-orm/*', 'pg'],
   'drivers/redis': ['node:*', 'ioredis'],
   'drivers/memory': ['node:*'],
   'drivers/files': ['node:*', 'yaml'],

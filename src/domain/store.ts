@@ -70,6 +70,10 @@ export interface CommittedWork<T> {
   readonly logIds: readonly string[];
 }
 
+/**
+ * Carries out what it is asked for in the order in which it is asked for it, each on what was committed by then. What gives no
+ * answer is not waited for: where it fails, whatever is asked for after it rejects, and so does the transaction.
+ */
 export interface Transaction {
   readonly apiKeys: ApiKeyWriter;
   readonly scopes: ScopeWriter;

@@ -115,8 +115,7 @@ export class Authentication {
       const mfaRequired = (await this.#standings.of(found.user.id))?.mfaRequired === true;
       const { value, position } = await this.#starting(found.user.id, async (tx, alone) => {
         // The head first: the token must not vouch for anything newer than the rows it rests on.
-        const position = await tx.fence.head();
-        const now = await tx.users.findByEmail(input.email.trim());
+        const [position, now] = await Promise.all([tx.fence.head(), tx.users.findByEmail(input.email.trim())]);
         const user = now?.user ?? null;
         // Address and password may have been changed while the password was checked. That its hash was made anew is no change.
         const isSame = user?.id === found.user.id && now?.passwordChangedAt === found.passwordChangedAt;
@@ -164,8 +163,7 @@ export class Authentication {
   async verifyMfa(input: { challengeToken: string; code: string }, from: Origin): Promise<SignedIn> {
     const shown = this.#secondFactors.parse(input.challengeToken);
     const { value } = await this.#starting(shown.userId, async (tx, alone) => {
-      const position = await tx.fence.head();
-      const user = await tx.users.find(shown.userId);
+      const [position, user] = await Promise.all([tx.fence.head(), tx.users.find(shown.userId)]);
       if (user === null || !isActive(user)) throw challengeNotValid();
       const refusal = await this.#secondFactors.answer(tx, shown, input.code);
       if (refusal === null) return this.#start(tx, { user, from, position, aal: 2, alone });
@@ -230,11 +228,13 @@ export class Authentication {
     { user, from, position, aal, alone }: Start,
     deviceToken?: string | null,
   ): Promise<Granted> {
-    // Whoever shows the token of a device has been here with it.
-    const isNew = typeof deviceToken !== 'string' && (await tx.sessions.isNewDevice(user.id, from.userAgent));
-    if (isNew) await this.#notices.newDevice(tx, user, from);
     const session = this.#newSession(user, from, aal);
-    await (alone ? this.#limit.makeRoom(tx, session) : this.#limit.demandRoom(tx, user.id));
+    const [isNew] = await Promise.all([
+      // Whoever shows the token of a device has been here with it.
+      typeof deviceToken !== 'string' && tx.sessions.isNewDevice(user.id, from.userAgent),
+      alone ? this.#limit.makeRoom(tx, session) : this.#limit.demandRoom(tx, user.id),
+    ]);
+    if (isNew) await this.#notices.newDevice(tx, user, from);
     const refresh = this.#refreshTokens.make(user.id, session.id);
     await tx.sessions.add(session, refresh.hash);
     await tx.signIns.add(signInFrom(from, { userId: user.id, outcome: 'succeeded', session, clock: this.#clock }));

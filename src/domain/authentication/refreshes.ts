@@ -74,8 +74,7 @@ export class Refreshes {
     const standing = await this.#standings.of(presented.userId);
     try {
       const granted = await this.#authority.commit(SYSTEM, { share: [presented.userId] }, async (tx) => {
-        const position = await tx.fence.head();
-        const { user, session, refresh } = await this.#going(tx, presented);
+        const [position, { user, session, refresh }] = await Promise.all([tx.fence.head(), this.#going(tx, presented)]);
         const isCurrent = refresh.currentHash === presented.hash;
         const lacking = standing !== null && lacksSecondFactor(standing, session);
         const successor = isCurrent ? null : this.#withinGrace(presented, refresh);
@@ -141,8 +140,7 @@ export class Refreshes {
     tx: Transaction,
     { userId, sessionId }: RefreshToken,
   ): Promise<{ readonly user: User; readonly session: Session; readonly refresh: RefreshState }> {
-    const user = await tx.users.find(userId);
-    const found = await tx.sessions.findWithRefresh(sessionId);
+    const [user, found] = await Promise.all([tx.users.find(userId), tx.sessions.findWithRefresh(sessionId)]);
     if (user === null || found === null || found.session.userId !== user.id) throw notValid();
     if (!isActive(user) || found.session.revokedAt !== null) throw revoked();
     if (found.session.expiresAt <= this.#now() || this.#isIdle(found)) throw ended();

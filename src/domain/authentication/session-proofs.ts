@@ -61,9 +61,11 @@ export class SessionProofs {
   async note(tx: Transaction, by: UserPrincipal, what: 'password' | MfaMethod, from: Origin | null): Promise<Proven> {
     const { id, credential } = demandSession(by);
     // The head first: the token must not vouch for anything newer than the rows it rests on.
-    const position = await tx.fence.head();
-    const user = await tx.users.find(id);
-    const found = await tx.sessions.find(credential.sessionId);
+    const [position, user, found] = await Promise.all([
+      tx.fence.head(),
+      tx.users.find(id),
+      tx.sessions.find(credential.sessionId),
+    ]);
     if (user === null || !isActive(user) || found === null || found.revokedAt !== null) throw revoked();
 
     const now = this.#clock.now();

@@ -122,11 +122,14 @@ export class Authority {
 
   /** Does `work` that takes nothing away from anyone, and resolves when it is committed. */
   async write<T>(by: Principal, locks: Locks, work: Work<T>): Promise<Written<T>> {
-    const { done, position } = await this.commit(by, locks, async (tx, actor) => {
+    const { done, head } = await this.commit(by, locks, async (tx, actor) => {
       const done = await work(tx, actor);
-      return { done, position: await tx.fence.head() };
+      // Asked in one go with the commit, which fails if this does.
+      const head = tx.fence.head();
+      head.catch(() => {});
+      return { done, head };
     });
-    return { value: done, position: formatPosition(position) };
+    return { value: done, position: formatPosition(await head) };
   }
 
   /** Does `work` of the same kind whose answer has a position of its own. */

@@ -1,7 +1,8 @@
 import type { PasswordGuessWriter } from '../../domain/authentication/password-guesses.ts';
 import type { AccountToken, AccountTokenWriter } from '../../domain/users/account-tokens.ts';
 import type { ErrandWriter, SealedErrand } from '../../domain/users/errands.ts';
-import { instant, instantOrNull, type Query } from './database.ts';
+import { instant, instantOrNull } from './database.ts';
+import type { Statements } from './transactions.ts';
 
 interface TokenSqlRow {
   readonly hash: string;
@@ -13,10 +14,10 @@ interface TokenSqlRow {
   readonly name: string | null;
 }
 
-export function createAccountTokenWriter(query: Query): AccountTokenWriter {
+export function createAccountTokenWriter({ query, send }: Statements): AccountTokenWriter {
   return {
     async add({ hash, userId, kind, createdAt, expiresAt, passwordHash, name }) {
-      await query(
+      await send(
         'account-token-add',
         `insert into account_tokens (hash, user_id, kind, created_at, expires_at, password_hash, name)
          values ($1, $2, $3, $4, $5, $6, $7)`,
@@ -37,7 +38,7 @@ export function createAccountTokenWriter(query: Query): AccountTokenWriter {
     async count(userId, kind, at) {
       // A statement of its own: the count must see what was committed while this waited.
       const lock = `select pg_advisory_xact_lock(hashtextextended('account tokens of ' || $1, 0))`;
-      await query('account-token-lock', lock, [userId]);
+      await send('account-token-lock', lock, [userId]);
       const text =
         'select count(*)::int as live from account_tokens where user_id = $1 and kind = $2 and expires_at > $3';
       const [row] = await query<{ live: number }>('account-token-count', text, [userId, kind, at]);
@@ -45,7 +46,7 @@ export function createAccountTokenWriter(query: Query): AccountTokenWriter {
     },
 
     async removeAllOf(userId) {
-      await query('account-token-remove-all', 'delete from account_tokens where user_id = $1', [userId]);
+      await send('account-token-remove-all', 'delete from account_tokens where user_id = $1', [userId]);
     },
   };
 }
@@ -70,10 +71,10 @@ interface ErrandSqlRow {
   readonly attempts: number;
 }
 
-export function createErrandWriter(query: Query): ErrandWriter {
+export function createErrandWriter({ query, send }: Statements): ErrandWriter {
   return {
     async add({ id, kind, userId, sealed }, at) {
-      await query(
+      await send(
         'errand-add',
         'insert into errands (id, kind, user_id, sealed, created_at, due_at) values ($1, $2, $3, $4, $5, $5)',
         [id, kind, userId, sealed, at],
@@ -81,7 +82,7 @@ export function createErrandWriter(query: Query): ErrandWriter {
     },
 
     async addMany(errands, at) {
-      await query(
+      await send(
         'errand-add-many',
         `insert into errands (id, kind, user_id, sealed, created_at, due_at)
          select id, kind, user_id, sealed, $5, $5
@@ -120,7 +121,7 @@ interface GuessesSqlRow {
   readonly retry_at: string | Date | null;
 }
 
-export function createPasswordGuessWriter(query: Query): PasswordGuessWriter {
+export function createPasswordGuessWriter({ query, send }: Statements): PasswordGuessWriter {
   return {
     async lock(key, at) {
       const [row] = await query<GuessesSqlRow>(
@@ -134,11 +135,11 @@ export function createPasswordGuessWriter(query: Query): PasswordGuessWriter {
 
     async save(key, { failures, retryAt }) {
       const text = 'update password_guesses set failures = $2, retry_at = $3 where key = $1';
-      await query('password-guess-save', text, [key, failures, retryAt]);
+      await send('password-guess-save', text, [key, failures, retryAt]);
     },
 
     async clear(key) {
-      await query('password-guess-clear', 'delete from password_guesses where key = $1', [key]);
+      await send('password-guess-clear', 'delete from password_guesses where key = $1', [key]);
     },
   };
 }

@@ -1,10 +1,12 @@
 import type { ApiKey, ApiKeyInputs, ApiKeyReader, ApiKeyVersion, ApiKeyWriter } from '../../domain/api-keys/api-key.ts';
 import { prefixOf } from '../../domain/api-keys/key-format.ts';
 import type { Pages } from '../../domain/pages.ts';
-import { instant, instantOrNull, type Query } from './database.ts';
+import { instant, instantOrNull } from './database.ts';
+import type { Query } from './query.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
 import { scopesSql } from './scope-store.ts';
+import type { Statements } from './transactions.ts';
 
 interface ApiKeySqlRow {
   readonly id: string;
@@ -146,9 +148,9 @@ export function createApiKeyReader(query: Query, lock = ''): ApiKeyReader {
 }
 
 /** Its owner is locked by the fence before a key is changed. */
-export function createApiKeyWriter(query: Query): ApiKeyWriter {
+export function createApiKeyWriter({ query, send }: Statements): ApiKeyWriter {
   const addVersion = (id: string, version: Parameters<ApiKeyWriter['rotate']>[1]) =>
-    query(
+    send(
       'api-key-add-version',
       'insert into api_key_versions (key_id, number, sealed_hash, last_four, created_at) values ($1, $2, $3, $4, $5)',
       [id, version.number, version.sealedHash, version.lastFour, version.createdAt],
@@ -157,7 +159,7 @@ export function createApiKeyWriter(query: Query): ApiKeyWriter {
     ...createApiKeyReader(query, 'for update of k'),
 
     async add(key, version) {
-      await query(
+      await send(
         'api-key-add',
         `insert into api_keys (id, owner_id, environment, name, permissions, address_ranges, allowed_origins, read_only,
            created_at, created_by, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
@@ -179,7 +181,7 @@ export function createApiKeyWriter(query: Query): ApiKeyWriter {
     },
 
     async save(id, name, { permissions, addressRanges, allowedOrigins, readOnly, expiresAt }) {
-      await query(
+      await send(
         'api-key-save',
         `update api_keys set name = $2, permissions = $3, address_ranges = $4, allowed_origins = $5, read_only = $6,
            expires_at = $7 where id = $1`,
@@ -189,13 +191,13 @@ export function createApiKeyWriter(query: Query): ApiKeyWriter {
 
     async rotate(id, version, previousUntil) {
       // What was good for a while yet makes room for the one that is replaced now.
-      await query(
+      await send(
         'api-key-end-versions',
         `update api_key_versions set valid_until = case when number = $2::int - 1 then $3::timestamptz
              else least(valid_until, $4::timestamptz) end where key_id = $1`,
         [id, version.number, previousUntil, version.createdAt],
       );
-      await query(
+      await send(
         'api-key-forget-versions',
         'delete from api_key_versions where key_id = $1 and number <= $2::int - 10',
         [id, version.number],
@@ -204,7 +206,7 @@ export function createApiKeyWriter(query: Query): ApiKeyWriter {
     },
 
     async revoke(id, at, reason) {
-      await query(
+      await send(
         'api-key-revoke',
         'update api_keys set revoked_at = $2, revoked_reason = $3 where id = $1 and revoked_at is null',
         [id, at, reason],
@@ -235,7 +237,7 @@ export function createApiKeyWriter(query: Query): ApiKeyWriter {
     },
 
     async reseal(id, number, sealedHash) {
-      await query('api-key-reseal', 'update api_key_versions set sealed_hash = $3 where key_id = $1 and number = $2', [
+      await send('api-key-reseal', 'update api_key_versions set sealed_hash = $3 where key_id = $1 and number = $2', [
         id,
         number,
         sealedHash,
@@ -244,7 +246,7 @@ export function createApiKeyWriter(query: Query): ApiKeyWriter {
 
     async noteUses(uses) {
       // In one order, so that two instances that note the same keys never wait for each other in a circle.
-      await query(
+      await send(
         'api-key-note-uses',
         `insert into api_key_uses (key_id, version, last_used_at)
          select key_id, version, at from unnest($1::text[], $2::smallint[], $3::timestamptz[]) as u (key_id, version, at)

@@ -10,17 +10,17 @@ import {
   type AuditSqlRow,
   type HeadSqlRow,
 } from './audit-store.ts';
-import type { Query } from './database.ts';
 import { LOCKS } from './locks.ts';
+import type { Statements } from './transactions.ts';
 
 const MOVED = 'id, at, by, session_id, action, subject_id, before, after';
 
 /** How entries come into the chain and leave it: see {@link AuditChainWriter}. */
-export function createAuditChainWriter(query: Query): AuditChainWriter {
+export function createAuditChainWriter({ query, send }: Statements): AuditChainWriter {
   return {
     async begin(how) {
       if (how === 'wait') {
-        await query('audit-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.chaining]);
+        await send('audit-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.chaining]);
         return true;
       }
       const text = 'select pg_try_advisory_xact_lock($1) as alone';
@@ -52,7 +52,7 @@ export function createAuditChainWriter(query: Query): AuditChainWriter {
 
     async add(batch, entries) {
       const { number, month, firstSeq, lastSeq, hash, at, key, signature } = batch;
-      await query(
+      await send(
         'audit-batch-add',
         `insert into audit_batches (number, month, first_seq, last_seq, entries, hash, at, key, signature)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
@@ -100,20 +100,20 @@ export function createAuditChainWriter(query: Query): AuditChainWriter {
         );
         if (found?.there === true) continue;
         // Made beside and attached, which readers and writers of the other months do not wait for.
-        await query('audit-partition-make', `create table ${table} (like audit_entries including defaults)`, []);
+        await send('audit-partition-make', `create table ${table} (like audit_entries including defaults)`, []);
         // Entries of a month that came before its partition: none more may come until it is there.
         const [from, to] = [startOf(month), startOf(after(month))];
         const early = `from audit_entries_other where at >= '${from}' and at < '${to}'`;
         const [left] = await query<{ some: boolean }>('audit-early', `select exists (select ${early}) as some`, []);
         if (left?.some === true) {
-          await query('audit-other-lock', 'lock table audit_entries_other in share row exclusive mode', []);
-          await query(
+          await send('audit-other-lock', 'lock table audit_entries_other in share row exclusive mode', []);
+          await send(
             'audit-early-move',
             `with moved as (delete ${early} returning *) insert into ${table} select * from moved`,
             [],
           );
         }
-        await query(
+        await send(
           'audit-partition-attach',
           `alter table audit_entries attach partition ${table} for values from ('${from}') to ('${to}')`,
           [],
@@ -152,12 +152,12 @@ export function createAuditChainWriter(query: Query): AuditChainWriter {
 
     async drop({ month, number, lastSeq, hash, at, key, signature }) {
       const table = tableOf(month);
-      await query('audit-partition-drop', `drop table if exists ${table}`, []);
+      await send('audit-partition-drop', `drop table if exists ${table}`, []);
       // Of a month without a partition of its own.
-      await query('audit-other-drop', 'delete from audit_entries where at < $1::timestamptz', [startOf(after(month))]);
-      await query('audit-batches-drop', 'delete from audit_batches where number <= $1', [number]);
-      await query('audit-anchors-drop', 'delete from audit_anchors', []);
-      await query(
+      await send('audit-other-drop', 'delete from audit_entries where at < $1::timestamptz', [startOf(after(month))]);
+      await send('audit-batches-drop', 'delete from audit_batches where number <= $1', [number]);
+      await send('audit-anchors-drop', 'delete from audit_anchors', []);
+      await send(
         'audit-anchor-add',
         `insert into audit_anchors (month, number, last_seq, hash, at, key, signature) values ($1, $2, $3, $4, $5, $6, $7)`,
         [month, number, lastSeq, hash, at, key, signature],

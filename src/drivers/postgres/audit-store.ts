@@ -3,10 +3,12 @@ import type { AuditAnchor, AuditBatch, AuditHead, AuditReader } from '../../doma
 import { type AuditState, sealed } from '../../domain/audit/state.ts';
 import { actorKindOf, subjectTypeOf } from '../../domain/audit/subjects.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
-import { instant, type Query } from './database.ts';
+import { instant } from './database.ts';
+import type { Query } from './query.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
 import { scopesSql } from './scope-store.ts';
+import type { Statements } from './transactions.ts';
 
 export interface AuditSqlRow {
   readonly id: string;
@@ -87,7 +89,7 @@ export const AUDIT_ENTRY_SQL: SubjectSql = {
 };
 
 /** @param actor who acts in the transaction; null where nobody asked for it */
-export function createAuditWriter(query: Query, actor: AuditActor | null): AuditWriter {
+export function createAuditWriter({ send }: Statements, actor: AuditActor | null): AuditWriter {
   const appendAll = async (entries: readonly AuditEntry[]): Promise<void> => {
     if (entries.length === 0) return;
     // What is done in the background is not the doing of whoever happened to ask meanwhile.
@@ -114,7 +116,7 @@ export function createAuditWriter(query: Query, actor: AuditActor | null): Audit
         position: (by ?? actor)?.position ?? null,
       };
     });
-    await query(
+    await send(
       'audit-append',
       `insert into audit_entries (by, kind, session_id, api_key_id, address, protocol, operation, action, subject_type,
          subject_id, outcome, code, before, after, policy_version, position)

@@ -1,5 +1,6 @@
 import type { AuthorityLog, LogEntry, PollReply, PollRequest, Standing } from '../../domain/authority/log.ts';
-import { instant, type Query } from './database.ts';
+import { instant } from './database.ts';
+import type { Query } from './query.ts';
 
 export interface LogRow {
   readonly seq: string;

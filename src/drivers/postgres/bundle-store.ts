@@ -1,5 +1,7 @@
 import type { BundleReader, BundleWriter } from '../../domain/policy/bundle-store.ts';
-import { instant, type Query } from './database.ts';
+import { instant } from './database.ts';
+import type { Query } from './query.ts';
+import type { Statements } from './transactions.ts';
 
 export function createBundleReader(query: Query, lock = ''): BundleReader {
   return {
@@ -27,21 +29,21 @@ export function createBundleReader(query: Query, lock = ''): BundleReader {
   };
 }
 
-export function createBundleWriter(query: Query): BundleWriter {
+export function createBundleWriter({ query, send }: Statements): BundleWriter {
   return {
     ...createBundleReader(query, 'for share'),
 
     async put(version, files, by) {
       // A version names its files, so one that was in force before has the same. Times follow the order of the changes,
       // whenever a transaction began and whatever the clock does.
-      await query(
+      await send(
         'bundle-put',
         `insert into policy_bundles (version, files, put_by, put_at) select $1, $2, $3,
            greatest(clock_timestamp(), (select max(put_at) + interval '1 millisecond' from policy_bundles))
          on conflict (version) do update set put_by = excluded.put_by, put_at = excluded.put_at`,
         [version, JSON.stringify(files), by],
       );
-      await query('bundle-head', 'update policy_head set version = $1 where id = 1', [version]);
+      await send('bundle-head', 'update policy_head set version = $1 where id = 1', [version]);
     },
   };
 }

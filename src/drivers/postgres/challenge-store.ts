@@ -1,5 +1,6 @@
 import type { Challenge, ChallengeWriter } from '../../domain/authentication/challenges.ts';
-import { instant, instantOrNull, type Query } from './database.ts';
+import { instant, instantOrNull } from './database.ts';
+import type { Statements } from './transactions.ts';
 
 interface ChallengeSqlRow {
   readonly id: string;
@@ -9,14 +10,14 @@ interface ChallengeSqlRow {
   readonly used_at: string | Date | null;
 }
 
-export function createChallengeWriter(query: Query): ChallengeWriter {
+export function createChallengeWriter({ query, send }: Statements): ChallengeWriter {
   return {
     async add({ id, userId, createdAt, expiresAt }) {
-      await query('challenge-sweep', 'delete from challenges where user_id = $1 and expires_at <= $2', [
+      await send('challenge-sweep', 'delete from challenges where user_id = $1 and expires_at <= $2', [
         userId,
         createdAt,
       ]);
-      await query(
+      await send(
         'challenge-add',
         'insert into challenges (id, user_id, created_at, expires_at) values ($1, $2, $3, $4)',
         [id, userId, createdAt, expiresAt],
@@ -38,11 +39,11 @@ export function createChallengeWriter(query: Query): ChallengeWriter {
     },
 
     async removeAllOf(userId) {
-      await query('challenge-remove-all', 'delete from challenges where user_id = $1', [userId]);
+      await send('challenge-remove-all', 'delete from challenges where user_id = $1', [userId]);
     },
 
     async removeAllOfMany(userIds) {
-      await query('challenge-remove-all-of-many', 'delete from challenges where user_id = any($1)', [userIds]);
+      await send('challenge-remove-all-of-many', 'delete from challenges where user_id = any($1)', [userIds]);
     },
   };
 }

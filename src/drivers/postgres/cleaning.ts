@@ -1,6 +1,6 @@
 import type { CleaningWriter } from '../../domain/sessions/cleaner.ts';
-import type { Query } from './database.ts';
 import { LOCKS } from './locks.ts';
+import type { Statements } from './transactions.ts';
 
 /**
  * Each finds its rows by an index and takes no more than `$2` of them, the oldest first. Whoever holds a row is not waited for:
@@ -104,7 +104,7 @@ const OVERDUE = `select greatest(0,
     extract(epoch from $3 - (select min(expires_at) from challenges where expires_at < $3))
   )::float8 as seconds`;
 
-export function createCleaningWriter(query: Query): CleaningWriter {
+export function createCleaningWriter({ query }: Statements): CleaningWriter {
   const lock = async (name: string, number: number): Promise<boolean> => {
     const [row] = await query<{ alone: boolean }>(name, 'select pg_try_advisory_xact_lock($1) as alone', [number]);
     return row?.alone ?? false;

@@ -1,17 +1,14 @@
-import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
-import { DatabaseError, type Pool, type PoolClient } from 'pg';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { DatabaseError, type Pool } from 'pg';
 import type { Log } from '../../kit/log.ts';
 import type { Secret } from '../../kit/secret.ts';
-import { tracing } from '../../kit/tracing.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { TransactionConflict } from '../../domain/store.ts';
 import { cancellable } from './cancellation.ts';
 import { boundQueue, openReserve, QUEUE_FULL } from './connections.ts';
+import { type Query, queryOn, traced } from './query.ts';
 import { ROWS } from './rows.ts';
-import { transactionQuery } from './transaction-query.ts';
-
-/** Runs one statement; `name` makes it a prepared one where the connection allows it. Parameters are `$1`, `$2` … */
-export type Query = <Row>(name: string, text: string, values: readonly unknown[]) => Promise<readonly Row[]>;
+import { createTransactions, type Transactions } from './transactions.ts';
 
 export interface Database {
   readonly orm: MikroORM;
@@ -20,8 +17,7 @@ export interface Database {
   readonly query: Query;
   /** The same, ended when the operation that it is for is abandoned. */
   readonly read: Query;
-  /** Statements of the transaction that an entity manager is in. */
-  readonly queryIn: (em: EntityManager) => Query;
+  readonly transactions: Transactions;
   /** On {@link reserve}. */
   readonly reserved: Query;
   /** Beside the pool, for what everything else stands on. */
@@ -74,23 +70,24 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       ...(preparedStatements && BOUNDS),
       query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
+      // For transactions. Everything else says one thing at a time.
+      pipeline: true,
       keepAlive: true,
     },
     logger: (message) => parts.logger.debug({ source: 'mikro-orm' }, message),
   });
   await orm.connect();
   const pool: Pool = await orm.em.getConnection().getNativeClient();
-  giveBackLostConnections(pool);
+  outliveLostConnections(pool);
   const refused = boundQueue(pool);
   const reserve = openReserve(pool, parts.logger);
   const query = queryOn(pool, preparedStatements);
-  const queryIn = transactionQuery(preparedStatements);
   return {
     orm,
     pool,
     query: traced(query),
     read: traced(preparedStatements ? cancellable(pool, query, reserve) : query),
-    queryIn: (em) => traced(queryIn(em)),
+    transactions: createTransactions(pool, preparedStatements),
     reserved: queryOn(reserve, preparedStatements),
     reserve,
     refused,
@@ -103,40 +100,11 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
   };
 }
 
-function queryOn(pool: Pool, preparedStatements: boolean): Query {
-  return async <Row>(name: string, text: string, values: readonly unknown[]) => {
-    const { rows } = await pool.query({ ...(preparedStatements && { name }), text, values: [...values] });
-    return rows as Row[]; // the statement names its columns; a contract test runs each
-  };
-}
-
-/** Spans tell which statement it was, and nothing of its text and values. */
-function traced(query: Query): Query {
-  return <Row>(name: string, text: string, values: readonly unknown[]) =>
-    tracing.asked(`postgresql ${name}`, POSTGRESQL, () => query<Row>(name, text, values));
-}
-
-export const POSTGRESQL = { 'db.system.name': 'postgresql' } as const;
-
-/**
- * Kysely gives a connection back after a rollback that worked. On a connection that has died none does, and each would
- * take its place in the pool for good.
- */
-function giveBackLostConnections(pool: Pool): void {
-  const inUse = new WeakMap<PoolClient, () => void>();
-  pool.on('acquire', (client) => {
-    const lost = (): void => {
-      client.release(true);
-      // Whoever holds it may still give it back, too.
-      client.release = () => {};
-    };
-    inUse.set(client, lost);
-    client.once('end', lost);
-  });
-  pool.on('release', (_error, client) => {
-    const lost = inUse.get(client);
-    if (lost !== undefined) client.off('end', lost);
-  });
+/** A connection that is lost while it is in use says so to whoever asks something of it next, and is no reason to end the process. */
+function outliveLostConnections(pool: Pool): void {
+  const heed = (): void => {};
+  pool.on('acquire', (client) => void client.on('error', heed));
+  pool.on('release', (_error, client) => void client.off('error', heed));
 }
 
 const SERIALIZATION_FAILURE = '40001';

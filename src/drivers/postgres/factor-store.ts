@@ -1,5 +1,7 @@
 import type { FactorReader, FactorWriter, TotpFactor } from '../../domain/authentication/factor.ts';
-import { instant, instantOrNull, type Query } from './database.ts';
+import { instant, instantOrNull } from './database.ts';
+import type { Query } from './query.ts';
+import type { Statements } from './transactions.ts';
 
 interface FactorSqlRow {
   readonly user_id: string;
@@ -55,7 +57,7 @@ function toFactor(row: FactorSqlRow): TotpFactor {
   };
 }
 
-export function createFactorWriter(query: Query): FactorWriter {
+export function createFactorWriter({ query, send }: Statements): FactorWriter {
   return {
     ...createFactorReader(query, 'for update'),
 
@@ -73,7 +75,7 @@ export function createFactorWriter(query: Query): FactorWriter {
 
     async confirm(userId, at) {
       const text = 'update totp_factors set confirmed_at = $2 where user_id = $1 and confirmed_at is null';
-      await query('factor-confirm', text, [userId, at]);
+      await send('factor-confirm', text, [userId, at]);
     },
 
     async useStep(userId, step) {
@@ -88,17 +90,17 @@ export function createFactorWriter(query: Query): FactorWriter {
 
     async saveGuesses(userId, { failures, retryAt }) {
       const text = 'update totp_factors set failures = $2, retry_at = $3 where user_id = $1';
-      await query('factor-save-guesses', text, [userId, failures, retryAt]);
+      await send('factor-save-guesses', text, [userId, failures, retryAt]);
     },
 
     async reseal(userId, sealedSecret) {
       const text = 'update totp_factors set sealed_secret = $2 where user_id = $1';
-      await query('factor-reseal', text, [userId, sealedSecret]);
+      await send('factor-reseal', text, [userId, sealedSecret]);
     },
 
     async remove(userId) {
-      await query('factor-remove', 'delete from totp_factors where user_id = $1', [userId]);
-      await query('recovery-code-remove', 'delete from recovery_codes where user_id = $1', [userId]);
+      await send('factor-remove', 'delete from totp_factors where user_id = $1', [userId]);
+      await send('recovery-code-remove', 'delete from recovery_codes where user_id = $1', [userId]);
     },
 
     async recoveryCodes(userId) {
@@ -108,8 +110,8 @@ export function createFactorWriter(query: Query): FactorWriter {
     },
 
     async replaceRecoveryCodes(userId, sealed) {
-      await query('recovery-code-remove', 'delete from recovery_codes where user_id = $1', [userId]);
-      await query(
+      await send('recovery-code-remove', 'delete from recovery_codes where user_id = $1', [userId]);
+      await send(
         'recovery-code-add',
         'insert into recovery_codes (user_id, sealed_hash) select $1, sealed from unnest($2::text[]) as sealed',
         [userId, sealed],

@@ -1,12 +1,12 @@
 import type { Fence } from '../../domain/store.ts';
-import type { Query } from './database.ts';
 import { LOCKS } from './locks.ts';
+import type { Statements } from './transactions.ts';
 
 /** Locks of PostgreSQL's that stand for nothing but a place in a queue, until the end of the transaction. */
 const QUEUE = { change: 'pg_advisory_xact_lock', share: 'pg_advisory_xact_lock_shared' } as const;
 
 /** See {@link Fence}. One statement each, since each must see what was committed while the one before it waited. */
-export function createFence(query: Query): Fence {
+export function createFence({ query, send }: Statements): Fence {
   return {
     async lock({ change, share, policy }) {
       const changing = new Set(change);
@@ -16,7 +16,7 @@ export function createFence(query: Query): Fence {
       for (const { mode, queue, ids } of runs(changing, sharing)) {
         // Whoever shares a row passes by who waits to change it: a busy thief would never be revoked. Queues are fair.
         // What does not depend on the row is worked out before any row is looked at, so the queue comes before the lock.
-        await query(
+        await send(
           'fence-lock',
           `with queued as materialized (select ${queue}(hashtextextended(id, 0)) from unnest($1::text[]) as id)
            select id from users where id = any($1) and (select count(*) from queued) > 0 order by id ${mode}`,
@@ -25,9 +25,9 @@ export function createFence(query: Query): Fence {
       }
       if (policy === null) return;
       // Mutations share the head all the time; without a place in the queue a change of policy would never come to it.
-      await query('fence-policy-queue', `select ${QUEUE[policy]}($1)`, [LOCKS.policy]);
+      await send('fence-policy-queue', `select ${QUEUE[policy]}($1)`, [LOCKS.policy]);
       const mode = policy === 'change' ? 'update' : 'share';
-      await query('fence-policy', `select version from policy_head where id = 1 for ${mode}`, []);
+      await send('fence-policy', `select version from policy_head where id = 1 for ${mode}`, []);
     },
 
     async head() {

@@ -1,11 +1,13 @@
 import { Refusal } from '../../domain/refusals.ts';
 import type { Grant, GrantReader, GrantWriter } from '../../domain/roles/role.ts';
-import { instant, instantOrNull, type Query } from './database.ts';
+import { instant, instantOrNull } from './database.ts';
+import type { Query } from './query.ts';
 import { heldSql, toHeld } from './held-grants.ts';
 import { ROLE_COLUMNS, type RoleSqlRow, toRole } from './role-store.ts';
 import { scopeIdSql, suspendedSql } from './scope-store.ts';
 import type { HeldGrant } from '../../domain/principals/principal.ts';
 import { LOCKS } from './locks.ts';
+import type { Statements } from './transactions.ts';
 
 interface GrantSqlRow {
   readonly grant_id: string;
@@ -106,19 +108,19 @@ export function createGrantReader(query: Query, lock = ''): GrantReader {
   };
 }
 
-export function createGrantWriter(query: Query): GrantWriter {
+export function createGrantWriter({ query, send }: Statements): GrantWriter {
   const reader = createGrantReader(query, 'for update of g');
   return {
     ...reader,
 
     async isHeld(roleId) {
       // A statement of its own: the next one sees what was committed while it waited.
-      await query('grant-administrators', 'select pg_advisory_xact_lock($1)', [LOCKS.administrators]);
+      await send('grant-administrators', 'select pg_advisory_xact_lock($1)', [LOCKS.administrators]);
       return reader.isHeld(roleId);
     },
 
     async holders(roleId, limit) {
-      await query('grant-administrators', 'select pg_advisory_xact_lock($1)', [LOCKS.administrators]);
+      await send('grant-administrators', 'select pg_advisory_xact_lock($1)', [LOCKS.administrators]);
       const rows = await query<{ id: string }>(
         'grant-holders',
         `select distinct u.id from ${HOLDING} and closure.held_id = $1 limit $2`,
@@ -135,7 +137,7 @@ export function createGrantWriter(query: Query): GrantWriter {
         grants.map(({ scope }) => scope),
         grants.map(({ createdAt }) => createdAt),
       ];
-      await query(
+      await send(
         'grant-end-many',
         `update grants g set revoked_at = g.expires_at
          from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) as given (principal_id, role_id, path, at)
@@ -163,13 +165,13 @@ export function createGrantWriter(query: Query): GrantWriter {
 
     async revokeMany(ids, at) {
       const text = 'update grants set revoked_at = $2 where id = any($1) and revoked_at is null';
-      await query('grant-revoke-many', text, [ids, at]);
+      await send('grant-revoke-many', text, [ids, at]);
     },
 
     async add({ id, principalId, roleId, scope, expiresAt, grantedBy, createdAt }) {
       const held = [principalId, roleId, scope];
       // One that has ended is not held any more, and must not be in the way.
-      await query(
+      await send(
         'grant-end',
         `update grants set revoked_at = expires_at
          where principal_id = $1 and role_id = $2 and scope_id is not distinct from ${scopeIdSql('$3')}
@@ -189,7 +191,7 @@ export function createGrantWriter(query: Query): GrantWriter {
     },
 
     async revoke(id, at) {
-      await query('grant-revoke', 'update grants set revoked_at = $2 where id = $1 and revoked_at is null', [id, at]);
+      await send('grant-revoke', 'update grants set revoked_at = $2 where id = $1 and revoked_at is null', [id, at]);
     },
 
     async revokeAllOf(roleId, at) {
@@ -202,7 +204,7 @@ export function createGrantWriter(query: Query): GrantWriter {
     },
 
     async revokeAllAt(scopeId, at) {
-      await query(
+      await send(
         'grant-revoke-all-at',
         'update grants set revoked_at = $2 where scope_id = $1 and revoked_at is null',
         [scopeId, at],

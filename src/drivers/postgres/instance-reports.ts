@@ -4,7 +4,8 @@ import type {
   InstanceState,
   SharedState,
 } from '../../domain/health/instance-report.ts';
-import { instant, instantOrNull, type Query } from './database.ts';
+import { instant, instantOrNull } from './database.ts';
+import type { Query } from './query.ts';
 import { missingMigrations } from './migrate.ts';
 
 /** What waits is not counted beyond this. */

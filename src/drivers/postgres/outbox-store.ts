@@ -6,8 +6,10 @@ import type {
   OutboxReader,
   OutboxWriter,
 } from '../../domain/outbox/event.ts';
-import { instant, type Query } from './database.ts';
+import { instant } from './database.ts';
+import type { Query } from './query.ts';
 import { LOCKS } from './locks.ts';
+import type { Statements } from './transactions.ts';
 
 interface OutboxSqlRow {
   readonly seq: string;
@@ -65,10 +67,10 @@ export function createOutboxReader(query: Query): OutboxReader {
   };
 }
 
-export function createOutboxWriter(query: Query): OutboxWriter {
+export function createOutboxWriter({ query, send }: Statements): OutboxWriter {
   return {
     async append(events) {
-      await query(
+      await send(
         'outbox-append',
         `insert into outbox (kind, subject_id, user_id, reason, details, at)
          select kind, subject_id, user_id, reason, details::jsonb, at
@@ -88,7 +90,7 @@ export function createOutboxWriter(query: Query): OutboxWriter {
 
     async number(limit) {
       // Statements of their own: each must see what the one who held the lock before has committed.
-      await query('outbox-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.numbering]);
+      await send('outbox-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.numbering]);
       const rows = await query<OutboxSqlRow>(
         'outbox-number',
         `with waiting as materialized (

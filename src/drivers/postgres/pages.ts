@@ -1,5 +1,5 @@
 import type { PageOrder, PageQuery, Pages } from '../../domain/pages.ts';
-import type { Query } from './database.ts';
+import type { Query } from './query.ts';
 import { filterSql, Parameters, type SubjectSql } from './policy-sql.ts';
 
 /** A connection keeps what it prepared until it ends. Statements of further shapes are read anew each time. */

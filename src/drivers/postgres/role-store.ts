@@ -1,9 +1,10 @@
 import type { Pages } from '../../domain/pages.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import type { Role, RoleReader, RoleWriter } from '../../domain/roles/role.ts';
-import type { Query } from './database.ts';
+import type { Query } from './query.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
+import type { Statements } from './transactions.ts';
 
 export interface RoleSqlRow {
   readonly id: string;
@@ -72,10 +73,10 @@ export function createRoleReader(query: Query, lock = ''): RoleReader {
   };
 }
 
-export function createRoleWriter(query: Query): RoleWriter {
+export function createRoleWriter({ query, send }: Statements): RoleWriter {
   /** Closures are small, and roles change rarely: all are made anew. */
   const close = () =>
-    query(
+    send(
       'role-close',
       `with recursive closure (role_id, held_id) as (
          select id, id from roles where deleted_at is null
@@ -88,8 +89,8 @@ export function createRoleWriter(query: Query): RoleWriter {
       [],
     );
   const compose = async (id: string, inherits: readonly string[]) => {
-    await query('role-inherits-clear', 'delete from role_inherits where role_id = $1', [id]);
-    await query('role-inherits-write', 'insert into role_inherits (role_id, parent_id) select $1, unnest($2::text[])', [
+    await send('role-inherits-clear', 'delete from role_inherits where role_id = $1', [id]);
+    await send('role-inherits-write', 'insert into role_inherits (role_id, parent_id) select $1, unnest($2::text[])', [
       id,
       inherits,
     ]);
@@ -106,7 +107,7 @@ export function createRoleWriter(query: Query): RoleWriter {
         [names],
       );
       if (custom !== undefined) throw taken(custom.name, 'files');
-      await query(
+      await send(
         'role-sync',
         `insert into roles (id, name, description, managed)
          select * from unnest($1::text[], $2::text[], $3::text[]) as r (id, name, description), (values (true)) as m (managed)
@@ -135,12 +136,12 @@ export function createRoleWriter(query: Query): RoleWriter {
         [id, name],
       );
       if (occupied.length > 0) throw taken(name, 'name');
-      await query('role-save', 'update roles set name = $2, description = $3 where id = $1', [id, name, description]);
+      await send('role-save', 'update roles set name = $2, description = $3 where id = $1', [id, name, description]);
       await compose(id, inherits);
     },
 
     async remove(id, at) {
-      await query('role-remove', 'update roles set deleted_at = $2 where id = $1', [id, at]);
+      await send('role-remove', 'update roles set deleted_at = $2 where id = $1', [id, at]);
       await compose(id, []);
     },
 

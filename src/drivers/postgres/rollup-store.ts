@@ -1,7 +1,8 @@
 import { DatabaseError } from 'pg';
 import type { Count, RollupAnswer, RollupReader, RollupWriter } from '../../domain/analytics/rollup-store.ts';
 import { badInput } from '../../domain/refusals.ts';
-import type { Query } from './database.ts';
+import type { Query } from './query.ts';
+import type { Send, Statements } from './transactions.ts';
 
 /** Times come in ms since the epoch, which no time zone and no year can spoil. */
 const [BEFORE, SINCE, UNTIL] = [2, 3, 4].map((n) => `to_timestamp($${n}::float8 / 1000)`);
@@ -60,8 +61,8 @@ export function createRollupReader(query: Query): RollupReader {
 
 const FLUSHES_FORGOTTEN_AT_ONCE = 10;
 
-export function createRollupWriter(query: Query): RollupWriter {
-  const count = (counts: readonly Count[]) => addCounts(query, counts);
+export function createRollupWriter({ query, send }: Statements): RollupWriter {
+  const count = (counts: readonly Count[]) => addCounts(send, counts);
   return {
     count,
 
@@ -70,7 +71,7 @@ export function createRollupWriter(query: Query): RollupWriter {
       if ((await query('rollup-flush', text, [flushId])).length === 0) return false;
       await count(counts);
       // More than one for each that comes, so that there are never many more than a day's.
-      await query(
+      await send(
         'rollup-forget',
         `delete from rollup_flushes where id in (
            select id from rollup_flushes where at < now() - interval '1 day'
@@ -83,11 +84,11 @@ export function createRollupWriter(query: Query): RollupWriter {
 }
 
 /** In one order, so that those that meet wait for each other and never in a circle. */
-async function addCounts(query: Query, counts: readonly Count[]): Promise<void> {
+async function addCounts(send: Send, counts: readonly Count[]): Promise<void> {
   const metrics = counts.map(({ metric }) => metric);
   const dimensions = counts.map((each) => JSON.stringify(each.dimensions));
   const [starts, numbers] = [counts.map(({ start }) => start), counts.map((each) => each.count)];
-  await query(
+  await send(
     'rollup-series',
     `insert into rollup_series (metric, dimensions)
      select distinct metric, dimensions from unnest($1::text[], $2::jsonb[]) as t (metric, dimensions)
@@ -95,7 +96,7 @@ async function addCounts(query: Query, counts: readonly Count[]): Promise<void> 
      order by metric, dimensions on conflict do nothing`,
     [metrics, dimensions],
   );
-  await query(
+  await send(
     'rollup-add',
     `insert into rollups (series_id, start, count)
      select id, start, sum(count)

@@ -1,9 +1,11 @@
 import type { Pages } from '../../domain/pages.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { parentPath, type Scope, type ScopeReader, type ScopeWriter } from '../../domain/scopes/scope.ts';
-import { instant, type Query } from './database.ts';
+import { instant } from './database.ts';
+import type { Query } from './query.ts';
 import { createPages } from './pages.ts';
 import type { ListSql, SubjectSql } from './policy-sql.ts';
+import type { Statements } from './transactions.ts';
 
 interface ScopeSqlRow {
   readonly id: string;
@@ -95,7 +97,7 @@ export function createScopeReader(query: Query, lock = ''): ScopeReader {
   };
 }
 
-export function createScopeWriter(query: Query): ScopeWriter {
+export function createScopeWriter({ query, send }: Statements): ScopeWriter {
   return {
     ...createScopeReader(query, 'for share'),
 
@@ -119,7 +121,7 @@ export function createScopeWriter(query: Query): ScopeWriter {
       );
       if (occupied.length > 0) throw taken(path);
       // Paths and lineages of all below begin with those of the scope: that beginning is what changes.
-      await query(
+      await send(
         'scope-move',
         `with old as (select path, cardinality(lineage) as depth from scopes where id = $1),
            up as (select coalesce((select lineage from scopes where id = $3), '{}') as lineage,
@@ -137,7 +139,7 @@ export function createScopeWriter(query: Query): ScopeWriter {
     },
 
     async setStatus(id, status) {
-      await query('scope-set-status', 'update scopes set status = $2 where id = $1', [id, status]);
+      await send('scope-set-status', 'update scopes set status = $2 where id = $1', [id, status]);
     },
 
     async depth(id) {
@@ -161,7 +163,7 @@ export function createScopeWriter(query: Query): ScopeWriter {
     },
 
     async remove(id, at) {
-      await query('scope-remove', 'update scopes set deleted_at = $2 where id = $1', [id, at]);
+      await send('scope-remove', 'update scopes set deleted_at = $2 where id = $1', [id, at]);
     },
 
     async findRemoved(id) {

@@ -1,9 +1,11 @@
 import type { Pages } from '../../domain/pages.ts';
 import type { SecurityEvent, SecurityEventReader, SecurityEventWriter } from '../../domain/security/security-event.ts';
-import { instant, type Query } from './database.ts';
+import { instant } from './database.ts';
+import type { Query } from './query.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
 import { scopesSql } from './scope-store.ts';
+import type { Statements } from './transactions.ts';
 
 type Facts = Partial<
   Pick<SecurityEvent, 'subjectId' | 'count' | 'action' | 'address' | 'deviceKind' | 'browser' | 'os'>
@@ -64,7 +66,7 @@ export function createSecurityEventReader(query: Query): SecurityEventReader {
   };
 }
 
-export function createSecurityEventWriter(query: Query): SecurityEventWriter {
+export function createSecurityEventWriter({ query }: Statements): SecurityEventWriter {
   return {
     async add({ id, at, kind, severity, userId, sessionId = null, ...facts }, once) {
       const rows = await query(

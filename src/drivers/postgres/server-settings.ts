@@ -1,4 +1,5 @@
-import { IDLE_IN_TRANSACTION_TIMEOUT_MS, LOCK_TIMEOUT_MS, type Query, STATEMENT_TIMEOUT_MS } from './database.ts';
+import { IDLE_IN_TRANSACTION_TIMEOUT_MS, LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS } from './database.ts';
+import type { Query } from './query.ts';
 
 /** What a server must have on, or a crash of it loses what was acknowledged, revocations among it. */
 const DURABLE = ['fsync', 'synchronous_commit'] as const;

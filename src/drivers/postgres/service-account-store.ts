@@ -4,11 +4,13 @@ import type {
   ServiceAccountReader,
   ServiceAccountWriter,
 } from '../../domain/service-accounts/service-account.ts';
-import { instant, type Query } from './database.ts';
+import { instant } from './database.ts';
+import type { Query } from './query.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
 import { scopeIdSql } from './scope-store.ts';
 import { endKeysOf, PRINCIPAL_COLUMNS, type PrincipalSqlRow, principalTables, USER_SQL } from './user-store.ts';
+import type { Statements } from './transactions.ts';
 
 const TABLES = principalTables(`kind = 'service'`);
 
@@ -66,12 +68,12 @@ export function createServiceAccountReader(query: Query, lock = ''): ServiceAcco
 }
 
 /** Its row is locked by the fence before it is changed; reading it here keeps it from changing at least. */
-export function createServiceAccountWriter(query: Query): ServiceAccountWriter {
+export function createServiceAccountWriter({ query, send }: Statements): ServiceAccountWriter {
   return {
     ...createServiceAccountReader(query, 'for share of u'),
 
     async add(account) {
-      await query(
+      await send(
         'service-account-add',
         `insert into users (id, kind, name, status, scope_id, created_at)
          values ($1, 'service', $2, $3, ${scopeIdSql('$4')}, $5)`,
@@ -80,21 +82,21 @@ export function createServiceAccountWriter(query: Query): ServiceAccountWriter {
     },
 
     async setName(id, name) {
-      await query('service-account-set-name', 'update users set name = $2 where id = $1', [id, name]);
+      await send('service-account-set-name', 'update users set name = $2 where id = $1', [id, name]);
     },
 
     async setStatus(id, status) {
-      await query('service-account-set-status', 'update users set status = $2 where id = $1', [id, status]);
+      await send('service-account-set-status', 'update users set status = $2 where id = $1', [id, status]);
     },
 
     async erase(id, at) {
-      await query(
+      await send(
         'service-account-erase-grants',
         'update grants set revoked_at = $2 where principal_id = $1 and revoked_at is null',
         [id, at],
       );
-      await endKeysOf(query, id, at);
-      await query(
+      await endKeysOf(send, id, at);
+      await send(
         'service-account-erase',
         `update users set name = '', scope_id = null, status = 'disabled', deleted_at = $2 where id = $1`,
         [id, at],

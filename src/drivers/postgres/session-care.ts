@@ -1,11 +1,11 @@
 import type { ActivityWriter } from '../../domain/sessions/activity.ts';
-import type { Query } from './database.ts';
+import type { Statements } from './transactions.ts';
 
-export function createActivityWriter(query: Query): ActivityWriter {
+export function createActivityWriter({ send }: Statements): ActivityWriter {
   return {
     async note(activities) {
       // In one order, so that two instances that note the same sessions never wait for each other in a circle.
-      await query(
+      await send(
         'activity-note',
         `insert into session_activity (session_id, last_seen_at, protocols)
          select id, at, string_to_array(protocols, ',')

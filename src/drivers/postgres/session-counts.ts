@@ -1,8 +1,10 @@
 import type { SessionFactsReader } from '../../domain/sessions/session-counts.ts';
 import type { EndingWriter } from '../../domain/sessions/session-ender.ts';
 import type { LevelReader, LevelWriter } from '../../domain/sessions/session-levels.ts';
-import { instant, type Query } from './database.ts';
+import { instant } from './database.ts';
+import type { Query } from './query.ts';
 import { LOCKS } from './locks.ts';
+import type { Statements } from './transactions.ts';
 
 export function createSessionFacts(query: Query): SessionFactsReader {
   return {
@@ -45,7 +47,7 @@ export function createLevelReader(query: Query): LevelReader {
   };
 }
 
-export function createLevelWriter(query: Query): LevelWriter {
+export function createLevelWriter({ query, send }: Statements): LevelWriter {
   return {
     async from(start) {
       const rows = await query<{ start: string | Date; live: string; peak: string }>(
@@ -58,7 +60,7 @@ export function createLevelWriter(query: Query): LevelWriter {
     },
 
     async put(levels) {
-      await query(
+      await send(
         'session-levels-put',
         `insert into session_levels (start, live, peak)
          select * from unnest($1::timestamptz[], $2::bigint[], $3::bigint[])
@@ -69,7 +71,7 @@ export function createLevelWriter(query: Query): LevelWriter {
   };
 }
 
-export function createEndingWriter(query: Query): EndingWriter {
+export function createEndingWriter({ query }: Statements): EndingWriter {
   const count = async (name: string, text: string, values: readonly unknown[]): Promise<number> =>
     (await query(name, text, values)).length;
   return {

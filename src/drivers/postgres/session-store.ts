@@ -1,12 +1,12 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { ADDRESS_KEY, addressKey } from '../../domain/address-range.ts';
 import type { Session, SessionReader, SessionWriter } from '../../domain/sessions/session.ts';
 import type { Pages } from '../../domain/pages.ts';
-import { instant, instantOrNull, type Query } from './database.ts';
+import { instant, instantOrNull } from './database.ts';
+import type { Query } from './query.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
-import { SessionRow } from './rows.ts';
 import { scopesSql } from './scope-store.ts';
+import type { Statements } from './transactions.ts';
 
 /** Any number but the one that the fence hashes ids of users with. */
 const START_QUEUE = 9;
@@ -121,28 +121,36 @@ export function createSessionReader(query: Query, lock = ''): SessionReader {
   };
 }
 
-export function createSessionWriter(em: EntityManager, query: Query): SessionWriter {
+export function createSessionWriter({ query, send }: Statements): SessionWriter {
+  const revokeMany: SessionWriter['revokeMany'] = (ids, at, reason) =>
+    send(
+      'session-revoke-many',
+      `update sessions set revoked_at = $2, revoked_reason = $3, successor = null
+       where id = any($1) and revoked_at is null`,
+      [ids, at, reason],
+    );
   return {
     ...createSessionReader(query, 'for update of s'),
 
     async add(session, refreshHash) {
-      await em.insert(SessionRow, {
-        id: session.id,
-        user: session.userId,
-        createdAt: new Date(session.createdAt),
-        expiresAt: new Date(session.expiresAt),
-        userAgent: session.userAgent,
-        address: session.address,
-        addressKey: addressKey(session.address),
-        deviceKind: session.deviceKind,
-        browser: session.browser,
-        os: session.os,
-        client: session.client,
-        label: session.label,
-        aal: session.aal,
-        authenticatedAt: new Date(session.authenticatedAt),
-        refreshHash,
-      });
+      await send(
+        'session-add',
+        `insert into sessions (id, user_id, created_at, expires_at, client, label, refresh_hash, aal, authenticated_at,
+           user_agent, address, address_key, device_kind, browser, os)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+        [
+          session.id,
+          session.userId,
+          session.createdAt,
+          session.expiresAt,
+          session.client,
+          session.label,
+          refreshHash,
+          session.aal,
+          session.authenticatedAt,
+          ...placeOf(session),
+        ],
+      );
     },
 
     async rotate({ sessionId, presentedHash, nextHash, successor, at }) {
@@ -172,30 +180,19 @@ export function createSessionWriter(em: EntityManager, query: Query): SessionWri
       return { session: toSession(row), refresh };
     },
 
-    async prove({ id, aal, authenticatedAt, expiresAt, ...place }, refreshHash) {
-      await em.nativeUpdate(
-        SessionRow,
-        { id, revokedAt: null },
-        {
-          aal,
-          authenticatedAt: new Date(authenticatedAt),
-          expiresAt: new Date(expiresAt),
-          userAgent: place.userAgent,
-          address: place.address,
-          addressKey: addressKey(place.address),
-          deviceKind: place.deviceKind,
-          browser: place.browser,
-          os: place.os,
-          refreshHash,
-          previousHash: null,
-          rotatedAt: new Date(authenticatedAt),
-          successor: null,
-        },
+    async prove(session, refreshHash) {
+      const { id, aal, authenticatedAt, expiresAt } = session;
+      await send(
+        'session-prove',
+        `update sessions set expires_at = $2, refresh_hash = $3, aal = $4, authenticated_at = $5, user_agent = $6, address = $7,
+           address_key = $8, device_kind = $9, browser = $10, os = $11, previous_hash = null, rotated_at = $5, successor = null
+         where id = $1 and revoked_at is null`,
+        [id, expiresAt, refreshHash, aal, authenticatedAt, ...placeOf(session)],
       );
     },
 
     async lower(id) {
-      await em.nativeUpdate(SessionRow, { id, revokedAt: null }, { aal: 1 });
+      await send('session-lower', 'update sessions set aal = 1 where id = $1 and revoked_at is null', [id]);
     },
 
     async liveOf(userId) {
@@ -221,29 +218,18 @@ export function createSessionWriter(em: EntityManager, query: Query): SessionWri
     },
 
     async revoke(id, at, reason) {
-      await em.nativeUpdate(
-        SessionRow,
-        { id, revokedAt: null },
-        { revokedAt: new Date(at), revokedReason: reason, successor: null },
-      );
+      await revokeMany([id], at, reason);
     },
 
-    async revokeMany(ids, at, reason) {
-      await query(
-        'session-revoke-many',
-        `update sessions set revoked_at = $2, revoked_reason = $3, successor = null
-         where id = any($1) and revoked_at is null`,
-        [ids, at, reason],
-      );
-    },
+    revokeMany,
 
     async rename(id, label) {
-      await query('session-rename', 'update sessions set label = $2 where id = $1', [id, label]);
+      await send('session-rename', 'update sessions set label = $2 where id = $1', [id, label]);
     },
 
     async countToStart(userId, at, most) {
       // A queue of its own: those who lock the user itself are not waited for here.
-      await query('session-start-queue', 'select pg_advisory_xact_lock(hashtextextended($1, $2))', [
+      await send('session-start-queue', 'select pg_advisory_xact_lock(hashtextextended($1, $2))', [
         userId,
         START_QUEUE,
       ]);
@@ -280,7 +266,7 @@ export function createSessionWriter(em: EntityManager, query: Query): SessionWri
     },
 
     async revokeAllOfMany(userIds, at, reason) {
-      await query(
+      await send(
         'session-revoke-all-of-many',
         `update sessions set revoked_at = $2, revoked_reason = $3, successor = null
          where user_id = any($1) and revoked_at is null`,
@@ -288,11 +274,21 @@ export function createSessionWriter(em: EntityManager, query: Query): SessionWri
       );
     },
 
-    eraseSuccessors: (before) =>
-      em.nativeUpdate(
-        SessionRow,
-        { successor: { $ne: null }, rotatedAt: { $lt: new Date(before) } },
-        { successor: null },
-      ),
+    async eraseSuccessors(before) {
+      const [row] = await query<{ count: number }>(
+        'session-erase-successors',
+        `with erased as (
+           update sessions set successor = null where successor is not null and rotated_at < $1 returning id
+         ) select count(*)::int as count from erased`,
+        [before],
+      );
+      return row?.count ?? 0;
+    },
   };
+}
+
+/** Where and with what a session is used, in the order in which statements above name it. */
+function placeOf(session: Session): readonly unknown[] {
+  const { userAgent, address, deviceKind, browser, os } = session;
+  return [userAgent, address, addressKey(address), deviceKind, browser, os];
 }

@@ -1,8 +1,8 @@
 import type { ShippingWriter } from '../../domain/shipping.ts';
-import type { Query } from './database.ts';
+import type { Statements } from './transactions.ts';
 
 /** In the table of the first receiver that there was. */
-export function createShippingWriter(query: Query): ShippingWriter {
+export function createShippingWriter({ query }: Statements): ShippingWriter {
   return {
     async claim(receiver, holder, seconds) {
       const [row] = await query<{ seq: string }>(

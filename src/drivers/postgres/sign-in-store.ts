@@ -9,7 +9,9 @@ import type {
 } from '../../domain/authentication/sign-in.ts';
 import { badInput } from '../../domain/refusals.ts';
 import type { DeviceKind } from '../../domain/sessions/device.ts';
-import { instant, type Query } from './database.ts';
+import { instant } from './database.ts';
+import type { Query } from './query.ts';
+import type { Statements } from './transactions.ts';
 
 interface DeviceSqlRow {
   readonly device_kind: DeviceKind;
@@ -164,10 +166,10 @@ async function inZone<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-export function createSignInWriter(query: Query): SignInWriter {
+export function createSignInWriter({ query, send }: Statements): SignInWriter {
   return {
     async add({ id, userId, at, outcome, aal, sessionId, deviceKind, browser, os, client, address }) {
-      await query(
+      await send(
         'sign-in-add',
         `with added as (
            insert into sign_ins (${COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning *
@@ -181,7 +183,7 @@ export function createSignInWriter(query: Query): SignInWriter {
     },
 
     async count(counts, last) {
-      await query(
+      await send(
         'user-activity-count',
         `insert into user_activity (user_id, start, what, count)
          select * from unnest($1::text[], $2::timestamptz[], $3::text[], $4::bigint[])
@@ -194,7 +196,7 @@ export function createSignInWriter(query: Query): SignInWriter {
         ],
       );
       if (last.size === 0) return;
-      await query(
+      await send(
         'sign-in-last',
         `insert into last_sign_ins (user_id, at) select * from unnest($1::text[], $2::timestamptz[])
          on conflict (user_id) do update set at = greatest(last_sign_ins.at, excluded.at)`,

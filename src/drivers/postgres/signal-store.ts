@@ -1,6 +1,7 @@
 import type { SignalWriter } from '../../domain/security/signal.ts';
-import { instant, type Query } from './database.ts';
+import { instant } from './database.ts';
 import { LOCKS } from './locks.ts';
+import type { Statements } from './transactions.ts';
 
 const FORGOTTEN_AT_ONCE = 1_000;
 
@@ -13,15 +14,15 @@ interface SightingSqlRow {
   readonly at: string | Date;
 }
 
-export function createSignalWriter(query: Query): SignalWriter {
+export function createSignalWriter({ query, send }: Statements): SignalWriter {
   return {
     async add(signals) {
       // Statements of their own: each must see what the one who held the lock before has committed.
-      await query('signals-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.signals]);
+      await send('signals-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.signals]);
       const rows = signals.flatMap(({ kind, subject, start, members }) =>
         members.map((member) => ({ kind, subject, start, member })),
       );
-      await query(
+      await send(
         'signals-add',
         `insert into security_signals (kind, subject, start, member)
          select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[]) on conflict do nothing`,
@@ -39,7 +40,7 @@ export function createSignalWriter(query: Query): SignalWriter {
          from unnest($1::text[], $2::text[], $3::timestamptz[]) with ordinality as t (kind, subject, start, n) order by n`,
         [signals.map(({ kind }) => kind), signals.map(({ subject }) => subject), signals.map(({ start }) => start)],
       );
-      await query(
+      await send(
         'signals-forget',
         `delete from security_signals where ctid = any(array(
            select ctid from security_signals where start < now() - interval '2 days' limit $1))`,
@@ -50,7 +51,7 @@ export function createSignalWriter(query: Query): SignalWriter {
 
     async noteNetworks(seen) {
       const keys = [...new Set(seen.map(({ keyId }) => keyId))];
-      await query('signals-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.signals]);
+      await send('signals-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.signals]);
       const before = await query<{ key_id: string }>(
         'key-networks-before',
         'select distinct key_id from api_key_networks where key_id = any($1)',
@@ -67,7 +68,7 @@ export function createSignalWriter(query: Query): SignalWriter {
         [seen.map(({ keyId }) => keyId), seen.map(({ network }) => network), seen.map(({ at }) => at)],
       );
       // Of a key that is in use another network is left: one that sleeps for years is not new when it wakes.
-      await query(
+      await send(
         'key-networks-forget',
         `delete from api_key_networks where ctid = any(array(
            select ctid from api_key_networks where key_id = any($1) and at < $2::timestamptz - interval '400 days' limit $3))`,
@@ -80,7 +81,7 @@ export function createSignalWriter(query: Query): SignalWriter {
 
     async lastSightings(userIds) {
       // Statements of their own, as above.
-      await query('sightings-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.sightings]);
+      await send('sightings-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.sightings]);
       const rows = await query<SightingSqlRow>(
         'sightings-last',
         'select user_id, session_id, latitude, longitude, radius_km, at from user_sightings where user_id = any($1)',
@@ -97,7 +98,7 @@ export function createSignalWriter(query: Query): SignalWriter {
     },
 
     async noteSightings(latest) {
-      await query(
+      await send(
         'sightings-note',
         `insert into user_sightings (user_id, session_id, latitude, longitude, radius_km, at)
          select * from unnest($1::text[], $2::text[], $3::real[], $4::real[], $5::real[], $6::timestamptz[])

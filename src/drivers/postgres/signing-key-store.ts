@@ -1,6 +1,8 @@
 import type { SigningKey, SigningKeyReader, SigningKeyWriter } from '../../domain/tokens/signing-key.ts';
-import { instant, instantOrNull, type Query } from './database.ts';
+import { instant, instantOrNull } from './database.ts';
+import type { Query } from './query.ts';
 import { LOCKS } from './locks.ts';
+import type { Statements } from './transactions.ts';
 
 interface SigningKeySqlRow {
   readonly kid: string;
@@ -36,14 +38,14 @@ function toSigningKey(row: SigningKeySqlRow): SigningKey {
   };
 }
 
-export function createSigningKeyWriter(query: Query): SigningKeyWriter {
+export function createSigningKeyWriter({ query, send }: Statements): SigningKeyWriter {
   const reader = createSigningKeyReader(query);
   const lock = async () => {
-    await query('signing-key-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.signingKeys]);
+    await send('signing-key-lock', 'select pg_advisory_xact_lock($1)', [LOCKS.signingKeys]);
     return reader.all();
   };
   const add = async ({ kid, publicJwk, sealedPrivateJwk, createdAt, signsFrom }: SigningKey) => {
-    await query(
+    await send(
       'signing-key-add',
       `insert into signing_keys (kid, public_jwk, sealed_private_jwk, created_at, signs_from) values ($1, $2, $3, $4, $5)`,
       [kid, JSON.stringify(publicJwk), sealedPrivateJwk, createdAt, signsFrom],
@@ -62,12 +64,12 @@ export function createSigningKeyWriter(query: Query): SigningKeyWriter {
 
     async revoke(kid, at) {
       const text = 'update signing_keys set revoked_at = $2 where kid = $1 and revoked_at is null';
-      await query('signing-key-revoke', text, [kid, at]);
+      await send('signing-key-revoke', text, [kid, at]);
     },
 
     async reseal(kid, sealedPrivateJwk) {
       const text = 'update signing_keys set sealed_private_jwk = $2 where kid = $1';
-      await query('signing-key-reseal', text, [kid, sealedPrivateJwk]);
+      await send('signing-key-reseal', text, [kid, sealedPrivateJwk]);
     },
   };
 }

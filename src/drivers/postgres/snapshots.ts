@@ -3,7 +3,8 @@ import type { PopulationReader, PrincipalInputs, SnapshotReader } from '../../do
 import type { Session } from '../../domain/sessions/session.ts';
 import type { SessionInputs } from '../../domain/sessions/session-states.ts';
 import { readApiKeys } from './api-key-store.ts';
-import { instant, type Query } from './database.ts';
+import { instant } from './database.ts';
+import type { Query } from './query.ts';
 import { grantScopeIdsSql, heldSql, toHeld } from './held-grants.ts';
 import { toServiceAccount } from './service-account-store.ts';
 import { principalTables, toUser, USER_COLUMNS, type UserSqlRow } from './user-store.ts';

@@ -1,4 +1,3 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { tracing } from '../../kit/tracing.ts';
 import type { AuditActor } from '../../domain/audit/entry.ts';
 import type { Store, Transaction } from '../../domain/store.ts';
@@ -9,7 +8,8 @@ import { createAuditReader, createAuditWriter } from './audit-store.ts';
 import { createBundleReader, createBundleWriter } from './bundle-store.ts';
 import { createChallengeWriter } from './challenge-store.ts';
 import { createCleaningWriter } from './cleaning.ts';
-import { POSTGRESQL, translated, translating, type Database, type Query } from './database.ts';
+import { translated, translating, type Database } from './database.ts';
+import { POSTGRESQL } from './query.ts';
 import { createFactorReader, createFactorWriter } from './factor-store.ts';
 import { createFence } from './fence.ts';
 import { createGrantReader, createGrantWriter } from './grant-store.ts';
@@ -35,12 +35,12 @@ import { createSessionPages, createSessionReader, createSessionWriter } from './
 import { createSignInReader, createSignInWriter } from './sign-in-store.ts';
 import { createSigningKeyReader, createSigningKeyWriter } from './signing-key-store.ts';
 import { createPopulationReader, createSnapshotReader } from './snapshots.ts';
+import type { Statements } from './transactions.ts';
 import { createUsageReader, createUsageWriter } from './usage-store.ts';
 import { createUserPages, createUserReader, createUserWriter } from './user-store.ts';
 
 /** See {@link Store}. */
-export function createStore({ orm, query, read, queryIn }: Database): Store {
-  const fresh = (): EntityManager => orm.em.fork();
+export function createStore({ query, read, transactions }: Database): Store {
   return {
     users: translating({ ...createUserReader(read), ...createUserPages(read) }),
     serviceAccounts: translating({ ...createServiceAccountReader(read), ...createServiceAccountPages(read) }),
@@ -66,7 +66,7 @@ export function createStore({ orm, query, read, queryIn }: Database): Store {
       const logIds: string[] = [];
       try {
         const value = await tracing.asked('postgresql transaction', POSTGRESQL, () =>
-          fresh().transactional((em) => work(createTransaction({ em, query: queryIn(em) }, logIds, actor ?? null))),
+          transactions((statements) => work(createTransaction(statements, logIds, actor ?? null))),
         );
         return { value, logIds };
       } catch (error) {
@@ -76,56 +76,53 @@ export function createStore({ orm, query, read, queryIn }: Database): Store {
   };
 }
 
-/** Where a transaction writes: rows through `em`, everything else in statements. */
-interface Writing {
-  readonly em: EntityManager;
-  readonly query: Query;
-}
-
-function createTransaction({ em, query }: Writing, logIds: string[], actor: AuditActor | null): Transaction {
+function createTransaction(on: Statements, logIds: string[], actor: AuditActor | null): Transaction {
+  const noted = (rows: readonly { readonly id: string }[]): void => {
+    for (const { id } of rows) logIds.push(id);
+  };
   return {
-    users: createUserWriter(em, query),
-    serviceAccounts: createServiceAccountWriter(query),
-    apiKeys: createApiKeyWriter(query),
-    scopes: translating(createScopeWriter(query)),
-    roles: translating(createRoleWriter(query)),
-    grants: translating(createGrantWriter(query)),
-    sessions: createSessionWriter(em, query),
-    activity: createActivityWriter(query),
-    cleaning: createCleaningWriter(query),
-    factors: createFactorWriter(query),
-    challenges: createChallengeWriter(query),
-    accountTokens: createAccountTokenWriter(query),
-    errands: createErrandWriter(query),
-    passwordGuesses: createPasswordGuessWriter(query),
-    bundles: createBundleWriter(query),
-    signingKeys: createSigningKeyWriter(query),
-    audit: translating(createAuditWriter(query, actor)),
-    auditChain: createAuditChainWriter(query),
-    rollups: createRollupWriter(query),
-    sessionFacts: createSessionFacts(query),
-    sessionLevels: createLevelWriter(query),
-    ending: createEndingWriter(query),
-    outbox: createOutboxWriter(query),
-    usage: createUsageWriter(query),
-    signIns: createSignInWriter(query),
-    securityEvents: createSecurityEventWriter(query),
-    signals: createSignalWriter(query),
-    shipping: createShippingWriter(query),
-    fence: createFence(query),
+    users: createUserWriter(on),
+    serviceAccounts: createServiceAccountWriter(on),
+    apiKeys: createApiKeyWriter(on),
+    scopes: translating(createScopeWriter(on)),
+    roles: translating(createRoleWriter(on)),
+    grants: translating(createGrantWriter(on)),
+    sessions: createSessionWriter(on),
+    activity: createActivityWriter(on),
+    cleaning: createCleaningWriter(on),
+    factors: createFactorWriter(on),
+    challenges: createChallengeWriter(on),
+    accountTokens: createAccountTokenWriter(on),
+    errands: createErrandWriter(on),
+    passwordGuesses: createPasswordGuessWriter(on),
+    bundles: createBundleWriter(on),
+    signingKeys: createSigningKeyWriter(on),
+    audit: translating(createAuditWriter(on, actor)),
+    auditChain: createAuditChainWriter(on),
+    rollups: createRollupWriter(on),
+    sessionFacts: createSessionFacts(on.query),
+    sessionLevels: createLevelWriter(on),
+    ending: createEndingWriter(on),
+    outbox: createOutboxWriter(on),
+    usage: createUsageWriter(on),
+    signIns: createSignInWriter(on),
+    securityEvents: createSecurityEventWriter(on),
+    signals: createSignalWriter(on),
+    shipping: createShippingWriter(on),
+    fence: createFence(on),
     authority: {
       async append({ target, kind, userId, reason }) {
-        const [row] = await query<{ id: string }>(
+        await on.send(
           'authority-append',
           'insert into authority_log (target, kind, user_id, reason) values ($1, $2, $3, $4) returning id',
           [target, kind, userId, reason],
+          noted,
         );
-        if (row !== undefined) logIds.push(row.id);
       },
 
       async appendAll(changes) {
         if (changes.length === 0) return;
-        const rows = await query<{ id: string }>(
+        await on.send(
           'authority-append-all',
           `insert into authority_log (target, kind, user_id, reason)
            select target, kind, user_id, reason
@@ -138,8 +135,8 @@ function createTransaction({ em, query }: Writing, logIds: string[], actor: Audi
             changes.map(({ userId }) => userId),
             changes.map(({ reason }) => reason),
           ],
+          noted,
         );
-        for (const { id } of rows) logIds.push(id);
       },
     },
   };

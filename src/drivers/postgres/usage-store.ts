@@ -2,7 +2,9 @@ import { DatabaseError } from 'pg';
 import { badInput } from '../../domain/refusals.ts';
 import type { Outcome, UsageAnswer, UsageOfHour, UsageReader, UsageWriter } from '../../domain/usage/usage.ts';
 import { toInstant } from '../../kit/clock.ts';
-import { instant, type Query } from './database.ts';
+import { instant } from './database.ts';
+import type { Query } from './query.ts';
+import type { Statements } from './transactions.ts';
 
 interface UsageSqlRow {
   readonly hour: string | Date;
@@ -71,14 +73,14 @@ export function createUsageReader(query: Query): UsageReader {
   };
 }
 
-export function createUsageWriter(query: Query): UsageWriter {
+export function createUsageWriter({ query, send }: Statements): UsageWriter {
   return {
     async put(stocks) {
       const rows = stocks.flatMap(({ id, hourMs, era, counts }) =>
         counts.map((each) => ({ id, hour: toInstant(hourMs), era, ...each })),
       );
       // In one order, so that two that meet wait for each other and never in a circle. What has not grown is not written.
-      await query(
+      await send(
         'usage-put',
         `insert into usage_counts (id, hour, version, operation, outcome, era, count)
          select * from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])

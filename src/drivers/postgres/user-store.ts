@@ -1,4 +1,3 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { Refusal } from '../../domain/refusals.ts';
 import type { Pages } from '../../domain/pages.ts';
 import {
@@ -11,11 +10,12 @@ import {
   type UserReader,
   type UserWriter,
 } from '../../domain/users/user.ts';
-import { instant, instantOrNull, type Query } from './database.ts';
+import { instant, instantOrNull } from './database.ts';
+import type { Query } from './query.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
-import { PasswordRow } from './rows.ts';
 import { scopeIdSql, scopesSql, suspendedSql } from './scope-store.ts';
+import type { Send, Statements } from './transactions.ts';
 
 /** What users and service accounts have in common. */
 export interface PrincipalSqlRow {
@@ -146,7 +146,7 @@ export function createUserReader(query: Query, lock = ''): UserReader {
 }
 
 /** A principal's row is locked by the fence before it is changed; reading it here keeps it from changing at least. */
-export function createUserWriter(em: EntityManager, query: Query): UserWriter {
+export function createUserWriter({ query, send }: Statements): UserWriter {
   return {
     ...createUserReader(query, 'for share of u'),
 
@@ -161,7 +161,11 @@ export function createUserWriter(em: EntityManager, query: Query): UserWriter {
       );
       if (added.length === 0) throw addressTaken();
       if (passwordHash === null) return;
-      await em.insert(PasswordRow, { user: user.id, hash: passwordHash, changedAt: new Date(user.createdAt) });
+      await send('user-add-password', 'insert into passwords (user_id, hash, changed_at) values ($1, $2, $3)', [
+        user.id,
+        passwordHash,
+        user.createdAt,
+      ]);
     },
 
     async addMany(users) {
@@ -193,7 +197,7 @@ export function createUserWriter(em: EntityManager, query: Query): UserWriter {
     },
 
     async disableMany(ids) {
-      await query('user-disable-many', `update users set status = 'disabled' where id = any($1)`, [ids]);
+      await send('user-disable-many', `update users set status = 'disabled' where id = any($1)`, [ids]);
     },
 
     async save(user) {
@@ -203,7 +207,7 @@ export function createUserWriter(em: EntityManager, query: Query): UserWriter {
         user.id,
       ]);
       if (taken.length > 0) throw addressTaken();
-      await query(
+      await send(
         'user-save',
         `update users set email = $2, email_folded = $3, name = $4, status = $5, scope_id = ${scopeIdSql('$6')},
            email_verified = $7, metadata = $8, search = $9 where id = $1`,
@@ -212,7 +216,7 @@ export function createUserWriter(em: EntityManager, query: Query): UserWriter {
     },
 
     async setPassword(id, hash, at) {
-      await query(
+      await send(
         'user-set-password',
         `insert into passwords (user_id, hash, changed_at) values ($1, $2, $3)
          on conflict (user_id) do update set hash = excluded.hash, changed_at = excluded.changed_at`,
@@ -221,7 +225,7 @@ export function createUserWriter(em: EntityManager, query: Query): UserWriter {
     },
 
     async replaceHash(id, from, to) {
-      await query('user-replace-hash', 'update passwords set hash = $3 where user_id = $1 and hash = $2', [
+      await send('user-replace-hash', 'update passwords set hash = $3 where user_id = $1 and hash = $2', [
         id,
         from,
         to,
@@ -230,28 +234,28 @@ export function createUserWriter(em: EntityManager, query: Query): UserWriter {
 
     async erase(id, at) {
       for (const table of ['passwords', 'totp_factors', 'recovery_codes', 'challenges', 'account_tokens', 'errands']) {
-        await query(`user-erase-${table}`, `delete from ${table} where user_id = $1`, [id]);
+        await send(`user-erase-${table}`, `delete from ${table} where user_id = $1`, [id]);
       }
       for (const table of ['sign_ins', 'user_activity', 'last_sign_ins']) {
-        await query(`user-erase-${table}`, `delete from ${table} where user_id = $1`, [id]);
+        await send(`user-erase-${table}`, `delete from ${table} where user_id = $1`, [id]);
       }
       const gone = 'update grants set revoked_at = $2 where principal_id = $1 and revoked_at is null';
-      await query('user-erase-grants', gone, [id, at]);
-      await endKeysOf(query, id, at);
-      await query(
+      await send('user-erase-grants', gone, [id, at]);
+      await endKeysOf(send, id, at);
+      await send(
         'user-erase-sessions',
         `update sessions set user_agent = null, address = null, address_key = null, browser = null, os = null, label = null,
            client = null where user_id = $1`,
         [id],
       );
       // That it happened stays; where from, and with what, does not.
-      await query(
+      await send(
         'user-erase-security-events',
         `update security_events set facts = '{}', once = id where user_id = $1`,
         [id],
       );
-      await query('user-erase-sightings', 'delete from user_sightings where user_id = $1', [id]);
-      await query(
+      await send('user-erase-sightings', 'delete from user_sightings where user_id = $1', [id]);
+      await send(
         'user-erase',
         `update users set email = null, email_folded = null, name = '', search = '', metadata = '{}', scope_id = null,
            status = 'disabled', deleted_at = $2 where id = $1`,
@@ -262,8 +266,8 @@ export function createUserWriter(em: EntityManager, query: Query): UserWriter {
 }
 
 /** The keys of whoever is erased end, and what they were called is erased with them. */
-export async function endKeysOf(query: Query, ownerId: string, at: string): Promise<void> {
-  await query(
+export async function endKeysOf(send: Send, ownerId: string, at: string): Promise<void> {
+  await send(
     'erase-keys',
     `update api_keys set name = '', revoked_reason = case when revoked_at is null then 'owner_deleted' else revoked_reason end,
        revoked_at = coalesce(revoked_at, $2) where owner_id = $1`,
