@@ -1,4 +1,4 @@
-import type { Connection, Pool, PoolClient, QueryResult } from 'pg';
+import type { Connection, Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 import { tracedStatement, type Query } from './query.ts';
 
 /**
@@ -65,10 +65,10 @@ async function inTransaction<T>(
 ): Promise<T> {
   let failure: { readonly error: unknown } | null = null;
   const together = corking(client);
-  async function run(name: string, text: string, values: readonly unknown[]): Promise<QueryResult> {
+  async function run(name: string, statement: string | QueryConfig): Promise<QueryResult> {
     together();
     try {
-      return await tracedStatement(name, () => client.query({ name: nameOf(name, text), text, values: [...values] }));
+      return await tracedStatement(name, () => client.query(statement));
     } catch (error) {
       // Of those after it, PostgreSQL says only that the transaction has failed.
       failure ??= { error };
@@ -76,16 +76,16 @@ async function inTransaction<T>(
     }
   }
   const query: Query = async <Row>(name: string, text: string, values: readonly unknown[]) => {
-    const { rows } = await run(name, text, values);
+    const { rows } = await run(name, { name: nameOf(name, text), text, values: [...values] });
     return rows as Row[]; // the statement names its columns; a contract test runs each
   };
   const send: Send = async (name, text, values, told = () => {}) => {
     query<{ id: string }>(name, text, values).then(told, () => {}); // the commit says so
   };
 
-  void send('begin', 'begin', []);
+  run('begin', 'begin').catch(() => {}); // whatever comes next says so
   const value = await work({ query, send });
-  const { command } = await run('commit', 'commit', []);
+  const { command } = await run('commit', 'commit');
   if (failure !== null) throw (failure as { readonly error: unknown }).error;
   if (command !== 'COMMIT') throw new Error(`a transaction ended with ${command}`);
   return value;
