@@ -6,7 +6,7 @@ import { tracing } from '../../kit/tracing.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { TransactionConflict } from '../../domain/store.ts';
 import { cancellable } from './cancellation.ts';
-import { boundQueue, openReserve, QUEUE_FULL } from './connections.ts';
+import { ConnectionQueue, openReserve, QUEUE_FULL } from './connections.ts';
 import { ROWS } from './rows.ts';
 import { transactionQuery } from './transaction-query.ts';
 
@@ -26,8 +26,8 @@ export interface Database {
   readonly reserved: Query;
   /** Beside the pool, for what everything else stands on. */
   readonly reserve: Pool;
-  /** How often somebody was turned away since too many waited for a connection. */
-  readonly refused: () => number;
+  /** Of those who wait for a connection of the pool. */
+  readonly queue: ConnectionQueue;
   close(): Promise<void>;
 }
 
@@ -81,7 +81,7 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
   await orm.connect();
   const pool: Pool = await orm.em.getConnection().getNativeClient();
   giveBackLostConnections(pool);
-  const refused = boundQueue(pool);
+  const queue = new ConnectionQueue(pool);
   const reserve = openReserve(pool, parts.logger);
   const query = queryOn(pool, preparedStatements);
   const queryIn = transactionQuery(preparedStatements);
@@ -89,11 +89,11 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
     orm,
     pool,
     query: traced(query),
-    read: traced(preparedStatements ? cancellable(pool, query, reserve) : query),
+    read: traced(preparedStatements ? cancellable({ pool, queue, reserve }, query) : query),
     queryIn: (em) => traced(queryIn(em)),
     reserved: queryOn(reserve, preparedStatements),
     reserve,
-    refused,
+    queue,
     async close() {
       await reserve.end();
       await orm.close(true);
