@@ -15,6 +15,8 @@ type Connected = (error: Error | undefined, client: PoolClient | undefined, done
 
 /** Thrown to those who find too many before them. Its text is how it is known again, whatever wraps it on the way. */
 export const QUEUE_FULL = 'too many wait for a connection of the database';
+/** The same for all: where so many are refused, what an error knows of how it came to be costs more than the rest of a refusal. */
+const FULL = new Error(QUEUE_FULL);
 /** Thrown to those who waited for too long, in the words of pg. */
 const TIMED_OUT = 'timeout exceeded when trying to connect';
 
@@ -37,7 +39,7 @@ interface Waiting {
 export class ConnectionQueue {
   readonly #pool: Pool;
   readonly #clock: Clock;
-  readonly #connect: (callback: Connected) => void;
+  readonly #connect: (callback: Connected) => unknown;
   /** Connections that are in use, or asked of the pool. */
   #taken = 0;
   readonly #inUse = new WeakSet<PoolClient>();
@@ -60,10 +62,9 @@ export class ConnectionQueue {
       if (this.#inUse.delete(client)) this.#givenBack();
     });
     const queued = (callback?: Connected): Promise<PoolClient> | undefined => {
-      if (callback !== undefined) return void this.#enter(callback);
-      const { promise, resolve, reject } = Promise.withResolvers<PoolClient>();
-      this.#enter((error, client) => (client === undefined ? reject(error) : resolve(client)));
-      return promise;
+      if (callback === undefined) return this.#promised();
+      this.#enter(callback);
+      return undefined;
     };
     pool.connect = queued as Pool['connect']; // with a callback, nothing is answered
   }
@@ -87,6 +88,12 @@ export class ConnectionQueue {
     }
   }
 
+  #promised(): Promise<PoolClient> {
+    const { promise, resolve, reject } = Promise.withResolvers<PoolClient>();
+    this.#enter((error, client) => (client === undefined ? reject(error) : resolve(client)));
+    return promise;
+  }
+
   #enter(callback: Connected): void {
     const undertaking = Undertaking.current();
     if (this.waiting === 0 && this.#taken < this.#pool.options.max) {
@@ -98,7 +105,7 @@ export class ConnectionQueue {
     const goesOn = undertaking === null || this.#begun.has(undertaking);
     if (this.#isTooMuch(goesOn)) {
       this.#refused += 1;
-      return process.nextTick(callback, new Error(QUEUE_FULL), undefined, () => {});
+      return process.nextTick(callback, FULL, undefined, () => {});
     }
     const { connectionTimeoutMillis: waitMs = 0 } = this.#pool.options;
     const leave = (error: Error): void => {

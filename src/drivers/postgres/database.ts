@@ -198,7 +198,7 @@ export function translated(error: unknown): unknown {
       return unstorable();
     default:
       if (isUnreachable(error)) return unreachable();
-      return WAITED.test(wordsOf(error)) ? waited() : error;
+      return WAITED.test(wordsOf(error)) ? BUSY : error;
   }
 }
 
@@ -226,11 +226,10 @@ function unreachable(): Refusal {
   );
 }
 
-function waited(): Refusal {
-  return new Refusal('AUTHORITY_UNAVAILABLE', 'The database is busy, and nothing was done. Try again shortly.', {
-    retryAfterSeconds: 1,
-  });
-}
+/** The same for all, as there are many. */
+const BUSY = new Refusal('AUTHORITY_UNAVAILABLE', 'The database is busy, and nothing was done. Try again shortly.', {
+  retryAfterSeconds: 1,
+});
 
 /**
  * The same reader, with its errors {@link translated}. Text that PostgreSQL cannot hold is refused before: where MikroORM
