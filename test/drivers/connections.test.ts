@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import { Pool, type PoolConfig } from 'pg';
 import {
   ConnectionQueue,
@@ -12,6 +13,7 @@ import { openDatabase, translated } from '../../src/drivers/postgres/database.ts
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
 import { Undertaking } from '../../src/kit/undertaking.ts';
+import { startOutageProxy } from '../support/outage-proxy.ts';
 import { createStillClock } from '../support/still-clock.ts';
 import { openTestStore, type TestStore, until } from '../support/store.ts';
 
@@ -278,10 +280,33 @@ describe('where all who get a connection have waited for too long', () => {
   });
 });
 
-test('whoever closes has no connection left, which would keep the process alive', async () => {
-  const options = { url: new Secret(opened.url), poolMax: 2, preparedStatements: true, logger: createLog('silent') };
-  const database = await openDatabase(options);
-  await database.query('one', 'select 1', []);
-  await database.close();
-  expect(database.pool).toMatchObject({ ended: true, totalCount: 0 });
+describe('whoever closes', () => {
+  const options = { poolMax: 2, preparedStatements: true, logger: createLog('silent') };
+
+  test('has no connection left, which would keep the process alive', async () => {
+    const database = await openDatabase({ ...options, url: new Secret(opened.url) });
+    await database.query('one', 'select 1', []);
+    await database.close();
+    expect(database.pool).toMatchObject({ ended: true, totalCount: 0 });
+  });
+
+  test('has none left after five seconds either where the server says nothing any more', async () => {
+    const proxy = await startOutageProxy(opened.url);
+    const clock = createStillClock();
+    const database = await openDatabase({ ...options, url: new Secret(proxy.through(opened.url)), clock });
+    const streams = new Set<Duplex>();
+    for (const pool of [database.pool, database.reserve]) {
+      pool.on('connect', ({ connection }) => streams.add(connection.stream));
+    }
+    await Promise.all([database.query('one', 'select 1', []), database.reserved('one', 'select 1', [])]);
+    proxy.freeze();
+    const closed = database.close();
+    await until(() => database.pool.ended);
+    clock.advance(4_999);
+    expect([...streams].map(({ destroyed }) => destroyed)).toEqual([false, false]);
+    clock.advance(1);
+    await closed;
+    expect([...streams].map(({ destroyed }) => destroyed)).toEqual([true, true]);
+    await proxy.close();
+  });
 });

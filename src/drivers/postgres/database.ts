@@ -1,5 +1,7 @@
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { DatabaseError, type Pool, type PoolClient } from 'pg';
+import { type Clock, systemClock } from '../../kit/clock.ts';
+import { withDeadline } from '../../kit/deadline.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Secret } from '../../kit/secret.ts';
 import { tracing } from '../../kit/tracing.ts';
@@ -49,7 +51,10 @@ export interface DatabaseOptions {
    */
   readonly preparedStatements: boolean;
   readonly logger: Log;
+  readonly clock?: Clock;
 }
+
+const CLOSE_MS = 5_000;
 
 const BOUNDS = {
   statement_timeout: STATEMENT_TIMEOUT_MS,
@@ -59,7 +64,7 @@ const BOUNDS = {
 
 /** Connections under MikroORM and one in reserve, at least two in all, lazily opened, each wait of which is bounded. */
 export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
-  const { preparedStatements } = parts;
+  const { preparedStatements, clock = systemClock } = parts;
   const max = Math.max(1, parts.poolMax - 1);
   const orm = new MikroORM({
     entities: ROWS,
@@ -81,8 +86,9 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
   await orm.connect();
   const pool: Pool = await orm.em.getConnection().getNativeClient();
   giveBackLostConnections(pool);
-  const queue = new ConnectionQueue(pool);
+  const queue = new ConnectionQueue(pool, clock);
   const reserve = openReserve(pool, parts.logger);
+  const open = openConnections(pool, reserve);
   const query = queryOn(pool, preparedStatements);
   const queryIn = transactionQuery(preparedStatements);
   return {
@@ -94,13 +100,31 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
     reserved: queryOn(reserve, preparedStatements),
     reserve,
     queue,
-    async close() {
-      await reserve.end();
-      await orm.close(true);
-      // It ends its pool only where it has connected by itself, and idle connections keep a process alive for ten seconds.
-      if (!pool.ended) await pool.end();
-    },
+    close: () =>
+      withDeadline(clock, end(), CLOSE_MS, 'PostgreSQL').catch((error: unknown) => {
+        parts.logger.warn({ err: error }, 'connections to PostgreSQL are cut off');
+        for (const { connection } of open) connection.stream.destroy();
+      }),
   };
+
+  async function end(): Promise<void> {
+    await reserve.end();
+    await orm.close(true);
+    // It ends its pool only where it has connected by itself, and idle connections keep a process alive for ten seconds.
+    if (!pool.ended) await pool.end();
+    // A pool is ended when it has told the server so; a connection keeps the process until that has answered.
+    await Promise.all([...open].map((client) => new Promise((resolve) => client.once('end', resolve))));
+  }
+}
+
+function openConnections(...pools: readonly Pool[]): ReadonlySet<PoolClient> {
+  const open = new Set<PoolClient>();
+  const opened = (client: PoolClient): void => {
+    open.add(client);
+    client.once('end', () => open.delete(client));
+  };
+  for (const pool of pools) pool.on('connect', opened);
+  return open;
 }
 
 function queryOn(pool: Pool, preparedStatements: boolean): Query {
