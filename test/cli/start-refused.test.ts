@@ -152,3 +152,17 @@ test('says in one line that the database cannot be reached, without its password
     stderr: 'DATABASE_URL cannot be used: nothing listens there (ECONNREFUSED).\n',
   });
 });
+
+test('told to leave while the database answers nobody, it does not wait for it, and has failed in nothing', async () => {
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const env = {
+    DATABASE_URL: `postgres://castellan:hunter2@127.0.0.1:${port}/castellan`,
+    DATABASE_WAIT_SECONDS: '600',
+  };
+  const starting = start({ ...env, LOG_LEVEL: 'silent' });
+  await once(silent, 'connection');
+  expect(await starting.end('SIGTERM')).toMatchObject({ code: 0, stdout: '', stderr: '' });
+  silent.close();
+});
