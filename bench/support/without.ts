@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 /** What Castellan can be started without, to see what it costs. */
-export type Part = 'shedding' | 'limits' | 'records' | 'tracing';
+export type Part = 'shedding' | 'refusing' | 'limits' | 'records' | 'tracing';
 
 /** What stands in the source once, and what stands there instead. */
 export interface Edit {
@@ -23,6 +23,11 @@ const shedding: readonly Edit[] = [
     find: 'if (isPlain(raw) || !shedder.refuses()) return done();',
     replace: 'return done();',
   },
+];
+
+/** As it is, but that all that comes is begun: what it costs to look whether it is too much is still there. */
+const refusing: readonly Edit[] = [
+  { file: 'src/kit/load-shedder.ts', find: 'if (!this.#shedding) return false;', replace: 'return false;' },
 ];
 
 /** Requests, documents and operations of any size, number and length. A text that is new is still weighed, once. */
@@ -137,7 +142,7 @@ const tracing: readonly Edit[] = [
   },
 ];
 
-export const EDITS: Readonly<Record<Part, readonly Edit[]>> = { shedding, limits, records, tracing };
+export const EDITS: Readonly<Record<Part, readonly Edit[]>> = { shedding, refusing, limits, records, tracing };
 
 const LOADER = pathToFileURL(join(import.meta.dirname, 'take-out.ts')).href;
 
