@@ -140,10 +140,10 @@ test('where no policy is in force yet, says where a file of it is broken, and do
   await fresh.remove();
 });
 
-test('says in one line that the database cannot be reached, without its password', async () => {
+test('says in one line that the database cannot be reached, without its password, when it has asked for long enough', async () => {
   const env = {
     DATABASE_URL: 'postgres://castellan:hunter2@127.0.0.1:1/castellan',
-    DATABASE_WAIT_SECONDS: '0',
+    DATABASE_WAIT_SECONDS: '1',
     POLICIES_DIR: 'policies',
   };
   const { code, stderr } = await start(env).ended;
