@@ -7,6 +7,7 @@ import { graphqlRequest } from './support/load.ts';
 import { LoopDelay } from './support/loop-delay.ts';
 import { MAIN, startPlatform } from './support/platform.ts';
 import { Population } from './support/population.ts';
+import type { Told } from './support/refusal-probe.ts';
 import { median, quantile } from './support/statistics.ts';
 import { issueTokens } from './support/tokens.ts';
 
@@ -32,8 +33,8 @@ interface Operation {
 interface Round {
   readonly over: Came;
   readonly after: Came;
-  /** For how long those that were refused were in the server: the median, and NaN where none was. */
-  readonly inServerMs: number;
+  /** Of those that were refused, and what was done for nothing. */
+  readonly told: Told;
   /** The longest that the event loop was late. */
   readonly loopMs: number;
 }
@@ -66,14 +67,14 @@ export const overload: Bench = {
       for (let round = 0; round < rounds; round += 1) {
         // Anew for each, since one on which nothing is asked for ten seconds is closed.
         using arrivals = await Arrivals.open(castellan.url, CONNECTIONS);
-        await inServer(port);
+        await toldBy(port);
         await loop.read();
         const under = { perSecond: peak * UNDER, seconds: 1 };
         const over = { perSecond: peak * OVER, seconds: overSeconds };
         const came = await arrivals.run(request, [under, over, under]);
         const [, during, after] = came;
         if (during === undefined || after === undefined) throw new TypeError('there are three stretches');
-        found.push({ over: during, after, inServerMs: await inServer(port), loopMs: (await loop.read()).maxMs });
+        found.push({ over: during, after, told: await toldBy(port), loopMs: (await loop.read()).maxMs });
         if (arrivals.failure !== null) failures.push(`a failure of ${name}: ${arrivals.failure}`);
       }
       rows.push(rowOf(name, peak, found));
@@ -85,6 +86,7 @@ export const overload: Bench = {
         'came',
         'goodput',
         'refused',
+        'for nothing',
         'in the server, p50 ms',
         'at the client, p50 ms',
         'answered, p50 ms',
@@ -100,6 +102,7 @@ export const overload: Bench = {
         `came: of ${OVER} times that, what was sent; the rest found no connection on which nothing was asked (one that is not refused or answered yet holds its own)`,
         `goodput: answered without errors in each of these seconds, of the most; then: in the second that follows at once, of the ${UNDER * 100} % that come in it`,
         `refused: of what was sent, with AUTHORITY_UNAVAILABLE. In the server: from their headers being read to the answer being handed to the kernel; at the client: from when they were to be sent, and so with the time that they wait to be read`,
+        `for nothing: statements that PostgreSQL had carried out for those that were refused, of all for requests (those in transactions are not counted)`,
         `the processor is shared: what comes is made in this process, beside the server, PostgreSQL and Redis on all cores`,
         ...failures.slice(0, 1),
       ],
@@ -146,7 +149,8 @@ function rowOf(name: string, peak: number, rounds: readonly Round[]): readonly C
     of(({ over }) => sent(over) / over.due),
     of(({ over }) => over.goodput / peak),
     of(({ over }) => over.outcomes.refused / sent(over)),
-    orNull(of(({ inServerMs }) => inServerMs)),
+    of(({ told: { forNothing, statements } }) => forNothing / Math.max(1, statements)),
+    orNull(of(({ told: { count, p50 } }) => (count === 0 ? NaN : p50))),
     orNull(of(({ over }) => quantile(over.refusedMs, 0.5))),
     of(({ over }) => quantile(over.answeredMs, 0.5)),
     of(({ over }) => quantile(over.answeredMs, 0.99)),
@@ -161,9 +165,8 @@ function orNull(value: number): number | null {
   return Number.isNaN(value) ? null : value;
 }
 
-/** How long those that were refused since it was asked last were in the server. */
-async function inServer(port: number): Promise<number> {
+/** What became of requests since it was asked last, as the server itself has it. */
+async function toldBy(port: number): Promise<Told> {
   const response = await fetch(`http://127.0.0.1:${port}`, { signal: AbortSignal.timeout(10_000) });
-  const { count, p50 } = (await response.json()) as { count: number; p50: number }; // the probe wrote it
-  return count === 0 ? NaN : p50;
+  return (await response.json()) as Told; // the probe wrote it
 }

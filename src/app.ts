@@ -43,7 +43,10 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** Puts the house together and opens its doors. Throws, with nothing left running, when a part cannot start. */
+/**
+ * Puts the house together and opens its doors. Throws, with nothing left running, when a part cannot start; and as soon as it is not
+ * wanted any more, with the reason of the signal: what is being opened then is closed when it is there.
+ */
 export async function createApp(config: Config, overrides: Overrides = {}): Promise<App> {
   const logger = overrides.logger ?? createLog(config.logLevel);
   const cleanup = new Cleanup(logger);
@@ -56,6 +59,31 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
 }
 
 async function build(config: Config, overrides: Overrides, logger: Log, cleanup: Cleanup): Promise<App> {
+  const app = await whileWanted(overrides.signal, open(config, overrides, logger, cleanup));
+  // Last of what may fail, whoever wants it: the one-time password exists nowhere but in the answer.
+  return { ...app, firstAdministrator: await openAdministration(config, app.services) };
+}
+
+async function whileWanted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (signal === undefined) return work;
+  const { promise: unwanted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', abort);
+  if (signal.aborted) abort();
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, unwanted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+async function open(
+  config: Config,
+  overrides: Overrides,
+  logger: Log,
+  cleanup: Cleanup,
+): Promise<Omit<App, 'firstAdministrator'>> {
   // First: whoever mistyped a document need not wait for a database.
   const asking = await openDocuments(config);
   const foundation = await openFoundation(config, overrides, logger, cleanup);
@@ -66,19 +94,7 @@ async function build(config: Config, overrides: Overrides, logger: Log, cleanup:
   const { url, documents, leave } = await openDoors(foundation, parts, services, asking);
   if (config.policiesWatched && overrides.policyFiles === undefined)
     followPolicies(config, services.policyFiles, clock, logger, cleanup);
-  // Last of what may fail: the one-time password exists nowhere but in the answer.
-  const firstAdministrator = await openAdministration(config, services);
-  return {
-    url,
-    firstAdministrator,
-    services,
-    errands,
-    documents,
-    metrics,
-    database,
-    leave,
-    close: () => cleanup.run(),
-  };
+  return { url, services, errands, documents, metrics, database, leave, close: () => cleanup.run() };
 }
 
 /** In development, a policy that is edited is the policy. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 /** What Castellan can be started without, to see what it costs. */
-export type Part = 'shedding' | 'limits' | 'records' | 'tracing';
+export type Part = 'shedding' | 'refusing' | 'limits' | 'records' | 'tracing';
 
 /** What stands in the source once, and what stands there instead. */
 export interface Edit {
@@ -23,6 +23,11 @@ const shedding: readonly Edit[] = [
     find: 'if (isPlain(raw) || !shedder.refuses()) return done();',
     replace: 'return done();',
   },
+];
+
+/** As it is, but that all that comes is begun: what it costs to look whether it is too much is still there. */
+const refusing: readonly Edit[] = [
+  { file: 'src/kit/load-shedder.ts', find: 'if (!this.#shedding) return false;', replace: 'return false;' },
 ];
 
 /** Requests, documents and operations of any size, number and length. A text that is new is still weighed, once. */
@@ -131,13 +136,13 @@ const tracing: readonly Edit[] = [
     replace: '((work: () => Promise<unknown>) => work())(() =>',
   },
   {
-    file: 'src/drivers/postgres/database.ts',
-    find: 'tracing.asked(`postgresql ${name}`, POSTGRESQL, () => query<Row>(name, text, values));',
-    replace: 'query<Row>(name, text, values);',
+    file: 'src/drivers/postgres/query.ts',
+    find: 'tracing.asked(`postgresql ${name}`, POSTGRESQL, ask);',
+    replace: 'ask();',
   },
 ];
 
-export const EDITS: Readonly<Record<Part, readonly Edit[]>> = { shedding, limits, records, tracing };
+export const EDITS: Readonly<Record<Part, readonly Edit[]>> = { shedding, refusing, limits, records, tracing };
 
 const LOADER = pathToFileURL(join(import.meta.dirname, 'take-out.ts')).href;
 

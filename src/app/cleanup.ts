@@ -1,16 +1,26 @@
 import type { Log } from '../kit/log.ts';
 
+interface Step {
+  readonly what: string;
+  readonly undo: () => Promise<void> | void;
+}
+
 /** Things to undo, in the opposite order of doing. */
 export class Cleanup {
-  readonly #steps: { readonly what: string; readonly undo: () => Promise<void> | void }[] = [];
+  readonly #steps: Step[] = [];
   readonly #logger: Log;
+  #begun = false;
 
   constructor(logger: Log) {
     this.#logger = logger;
   }
 
-  add(what: string, undo: () => Promise<void> | void): void {
-    this.#steps.push({ what, undo });
+  /** @throws when it has begun: then this is undone as well, and nothing more is to be done */
+  add(what: string, undo: Step['undo']): void {
+    const step = { what, undo };
+    if (!this.#begun) return void this.#steps.push(step);
+    void this.#undo(step);
+    throw new Error(`${what}: all is being closed`);
   }
 
   /** Starts it now, and stops it when its turn comes. */
@@ -20,11 +30,13 @@ export class Cleanup {
   }
 
   async run(): Promise<void> {
-    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
-      const { what, undo } = step;
-      await Promise.resolve()
-        .then(undo)
-        .catch((error: unknown) => this.#logger.warn({ err: error }, `${what} did not stop cleanly`));
-    }
+    this.#begun = true;
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) await this.#undo(step);
+  }
+
+  #undo({ what, undo }: Step): Promise<void> {
+    return Promise.resolve()
+      .then(undo)
+      .catch((error: unknown) => this.#logger.warn({ err: error }, `${what} did not stop cleanly`));
   }
 }

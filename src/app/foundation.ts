@@ -12,6 +12,7 @@ import type { UsageCounts } from '../domain/usage/usage.ts';
 import { TIMING, type Timing } from '../domain/authority/timing.ts';
 import type { PolicyFile } from '../domain/policy/parse.ts';
 import type { Locate } from '../domain/security/travel.ts';
+import { refusedForEverybody } from '../domain/roles/everybody.ts';
 import type { PolicyFolder } from '../domain/roles/policy-files.ts';
 import type { Store } from '../domain/store.ts';
 import type { Mailer } from '../domain/users/mail.ts';
@@ -75,6 +76,8 @@ export interface Overrides {
   readonly poolMax?: number;
   /** In place of the mail server, or of files. */
   readonly mailer?: Mailer;
+  /** Whoever aborts it does not want what is being opened. */
+  readonly signal?: AbortSignal;
 }
 
 /** Opens the database and the cache, in this order, and leaves to `cleanup` how they are closed. */
@@ -96,7 +99,7 @@ export async function openFoundation(
   const database = await openDatabase({ url: databaseUrl, poolMax, preparedStatements, logger });
   cleanup.add('PostgreSQL', () => database.close());
   const patient = patiently({ clock, logger, waitMs: config.databaseWaitSeconds * 1_000 });
-  await patient(() => demandServer(database, config));
+  await patient(() => demandUsable(database, config, folder));
   await patient(() => migrate(databaseUrl.reveal()));
   const store = createStore(database);
   const rollups = new Rollups({ store, clock, logger });
@@ -150,11 +153,13 @@ async function startDatabase({ dataDir }: Config, cleanup: Cleanup): Promise<Sec
   return new Secret(embedded.url);
 }
 
-/** What the settings cannot tell: only the server knows. */
-async function demandServer({ query }: Database, config: Config): Promise<void> {
-  const messages = await serverProblems(query, config);
-  if (messages.length === 0) return;
-  throw new ConfigError(messages.map((message) => ({ variable: 'DATABASE_URL', message })));
+/** What the settings cannot tell: only the server knows, and the policy files. */
+async function demandUsable({ query }: Database, config: Config, { files }: PolicyFolder): Promise<void> {
+  const problems = [
+    ...(config.production ? refusedForEverybody(files) : []).map((message) => ({ variable: 'POLICIES_DIR', message })),
+    ...(await serverProblems(query, config)).map((message) => ({ variable: 'DATABASE_URL', message })),
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 async function openGeoDatabase(path: string): Promise<Locate> {

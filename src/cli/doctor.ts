@@ -13,6 +13,7 @@ import { createLog } from '../kit/log.ts';
 import type { SettingProblem } from '../kit/production-settings.ts';
 import type { Environment } from './environment.ts';
 import { explain } from './failure.ts';
+import { policyForEverybody } from './policy-for-everybody.ts';
 import type { Report } from './report.ts';
 import { SETTINGS } from './settings.ts';
 
@@ -81,10 +82,10 @@ function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<
     });
 }
 
-async function checkPolicies({ policiesDir }: Config): Promise<readonly string[]> {
+async function checkPolicies({ policiesDir, production }: Config): Promise<readonly string[]> {
   try {
     parseBundle(await readPolicyFiles(policiesDir));
-    return [];
+    return production ? await policyForEverybody(policiesDir) : [];
   } catch (error) {
     if (error instanceof PolicyError) return [`has policy files with problems:\n${error.message}`];
     return ['is a folder that cannot be read'];

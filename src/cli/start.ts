@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import type { App } from '../app.ts';
-import { readConfig, type Config } from '../config.ts';
+import { ConfigError, readConfig, type Config } from '../config.ts';
 import { printFailure } from './failure.ts';
 import { type OutputOptions, print } from './report.ts';
 import type { Environment } from './environment.ts';
@@ -9,31 +10,32 @@ const CLOSE_DEADLINE_MS = 9_000;
 
 /** Opens the house, waits for a signal and closes it. The answer is the exit code. */
 export async function start(env: Environment, { json }: OutputOptions = { json: false }): Promise<number> {
-  const stopped = Promise.withResolvers<void>();
+  const stopping = new AbortController();
   // Whoever says it twice is in a hurry.
   const hurried = Promise.withResolvers<void>();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (leaving) hurried.resolve();
-      leaving = true;
-      stopped.resolve();
+      if (stopping.signal.aborted) hurried.resolve();
+      stopping.abort();
     });
   }
-  let leaving = false;
 
   let app: App;
   let config: Config;
   try {
-    config = readConfig(env);
+    config = await readSettings(env);
     // Only now: who mistyped a setting need not wait for all of it to be loaded.
     const { createApp } = await import('../app.ts');
-    app = await createApp(config);
+    app = await createApp(config, { signal: stopping.signal });
     print(json ? JSON.stringify(facts(app)) : welcome(app, config.production));
   } catch (error) {
-    return printFailure(error, { json });
+    if (error !== stopping.signal.reason) return printFailure(error, { json });
+    // What was being opened is closed when it is there, which may take longer than anybody waits.
+    setTimeout(() => process.exit(0), CLOSE_DEADLINE_MS).unref();
+    return 0;
   }
 
-  await stopped.promise;
+  if (!stopping.signal.aborted) await once(stopping.signal, 'abort');
   if (!json) print('Closing …');
   if (config.drainSeconds > 0) {
     app.leave();
@@ -45,6 +47,18 @@ export async function start(env: Environment, { json }: OutputOptions = { json: 
   setTimeout(() => process.exit(1), CLOSE_DEADLINE_MS).unref();
   await app.close();
   return 0;
+}
+
+/** With all that is wrong at once, what production refuses of the policy among it. */
+async function readSettings(env: Environment): Promise<Config> {
+  try {
+    return readConfig(env);
+  } catch (error) {
+    if (!(error instanceof ConfigError) || env['NODE_ENV'] !== 'production') throw error;
+    const { policyForEverybody } = await import('./policy-for-everybody.ts');
+    const messages = await policyForEverybody(env['POLICIES_DIR'] || 'policies');
+    throw new ConfigError([...error.problems, ...messages.map((message) => ({ variable: 'POLICIES_DIR', message }))]);
+  }
 }
 
 function facts({ url, firstAdministrator }: App): object {

@@ -298,8 +298,9 @@ describe('an instance is not ready', () => {
   });
 
   test('while others wait for connections that nobody gives back, and is as soon as there are some', async () => {
-    const pool = castellans.apps[0]?.database.pool;
-    if (pool === undefined) throw new Error('there is no instance');
+    const [app] = castellans.apps;
+    if (app === undefined) throw new Error('there is no instance');
+    const { pool, queue } = app.database;
     const held = await Promise.all(Array.from({ length: 4 }, () => pool.connect()));
     const release = (): void => {
       for (const client of held.splice(0)) client.release();
@@ -308,7 +309,7 @@ describe('an instance is not ready', () => {
     const waiting = castellans.ask('mutation ($i: SignInInput!) { signIn(input: $i) { __typename } }', {
       variables: { i: { email: bob.email, password: PASSWORD } },
     });
-    await until(() => pool.waitingCount > 0);
+    await until(() => queue.waiting > 0);
     clock.advance(501);
     expect((await ready()).checks).toMatchObject({ pool: true });
     clock.advance(2_001);

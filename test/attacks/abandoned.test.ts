@@ -152,8 +152,8 @@ test('a connection on which a statement was cancelled serves nobody else, and th
     await until(async () => (await sleeping()) === 0);
     await speedUp();
   }
-  const pool = castellans.apps[0]?.database.pool;
-  await until(() => pool?.waitingCount === 0 && pool.idleCount === pool.totalCount);
+  const { pool, queue } = castellans.apps[0]?.database ?? {};
+  await until(() => queue?.waiting === 0 && pool?.idleCount === pool?.totalCount);
   const answers = await Promise.all(Array.from({ length: 20 }, () => post('*/*', '').answer));
   for (const answer of answers) expect(answer).toContain(carol.email);
 }, 40_000);

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { redisUrl } from '../support/castellan.ts';
 import { createDatabase, runOn, type TestDatabase } from '../support/database.ts';
+import { policiesWith } from './policies-with.ts';
 import { castellan, node, STARTS_MS } from './running.ts';
 
 jest.setTimeout(STARTS_MS);
@@ -31,16 +32,18 @@ function production(databaseUrl: string): NodeJS.ProcessEnv {
 
 const saying = (setting: string): string => `DATABASE_URL must name a server that has ${setting} on in production`;
 
-test('AC-79: a start in production asks PostgreSQL, and names what a crash would take back; so does castellan doctor', async () => {
+test('AC-79: a start in production asks PostgreSQL, and names what a crash would take back, beside what the policy must not say; so does castellan doctor', async () => {
   const { pathname } = new URL(database.url);
   await runOn(database.url, `alter database "${pathname.slice(1)}" set synchronous_commit = off`);
-  const env = production(database.url);
+  await using policies = await policiesWith('  everybody: { inherits: [administrator] }\n');
+  const env = { ...production(database.url), POLICIES_DIR: policies.path };
   const [start, doctor] = await Promise.all([node(['src/main.ts'], env).ended, castellan(['doctor'], env)]);
   expect([start.code, start.stdout, doctor.code]).toEqual([1, '', 1]);
   for (const setting of ['fsync', 'synchronous_commit']) {
     expect(start.stderr).toContain(`  ${saying(setting)}`);
     expect(doctor.stdout).toContain(`\n${saying(setting)}`);
   }
+  for (const said of [start.stderr, doctor.stdout]) expect(said).toMatch(/POLICIES_DIR must not .*"everybody"/);
   expect(start.stderr).not.toContain(new URL(database.url).password);
 });
 

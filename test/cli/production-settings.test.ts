@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import { policyForEverybody } from '../../src/cli/policy-for-everybody.ts';
 import { ConfigError, readConfig } from '../../src/config.ts';
 import { TIMING } from '../../src/domain/authority/timing.ts';
+import { policiesWith } from './policies-with.ts';
 import { node } from './running.ts';
 
 /** What is good for production. */
@@ -60,10 +62,43 @@ describe('AC-79: production does not start with', () => {
   });
 });
 
+describe('AC-79: nor with a policy that', () => {
+  test.each([
+    ['allows everybody everything', '  anonymous:\n    allow: [{ action: manage, subject: all }]\n', 'anonymous'],
+    ['does so by what a role inherits', '  guest: { inherits: [administrator] }\n', 'guest'],
+    [
+      'denies one thing of it',
+      '  public:\n    inherits: [administrator]\n    deny: [{ action: read, subject: Role }]\n',
+      'public',
+    ],
+    ['gives it to every new user', '  member: { inherits: [administrator] }\n', 'member'],
+  ])('%s', async (_, roles, name) => {
+    await using policies = await policiesWith(roles);
+    const [message, ...more] = await policyForEverybody(policies.path);
+    expect(more).toEqual([]);
+    expect(message).toContain(`must not give everything to everybody in production: the role "${name}", which `);
+    expect(message).toMatch(/ allows every action on every subject \(policies\/(open|roles)\.yaml:\d+\)$/);
+  });
+
+  test.each([
+    ['allows everybody something', '  guest:\n    allow: [{ action: read, subject: all }]\n'],
+    [
+      'allows everything under a condition',
+      "  guest:\n    allow: [{ action: manage, subject: all, where: { id: '${principal.id}' } }]\n",
+    ],
+    ['allows it to those who are given it', '  owner: { inherits: [administrator] }\n'],
+    ['has other problems, which are told otherwise', '  anonymous: { inherits: [nobody] }\n'],
+  ])('but it does with one that %s', async (_, roles) => {
+    await using policies = await policiesWith(roles);
+    expect(await policyForEverybody(policies.path)).toEqual([]);
+  });
+});
+
 test('AC-79: all of them are named at once, by a start and by castellan doctor', async () => {
+  await using policies = await policiesWith('  anonymous: { inherits: [administrator] }\n');
   const wrong = Object.fromEntries(REFUSED.map(([, variable, value]) => [variable, value ?? '']));
-  const variables = [...new Set(REFUSED.map(([, variable]) => variable))];
-  const given = { ...wrong, NODE_ENV: 'production' };
+  const variables = [...new Set([...REFUSED.map(([, variable]) => variable), 'POLICIES_DIR'])];
+  const given = { ...wrong, NODE_ENV: 'production', POLICIES_DIR: policies.path };
   const start = await node(['src/main.ts'], given).ended;
   expect([start.code, start.stdout]).toEqual([1, '']);
   const doctor = await node(['bin/castellan.js', 'doctor'], given).ended;

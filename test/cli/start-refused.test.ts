@@ -140,10 +140,10 @@ test('where no policy is in force yet, says where a file of it is broken, and do
   await fresh.remove();
 });
 
-test('says in one line that the database cannot be reached, without its password', async () => {
+test('says in one line that the database cannot be reached, without its password, when it has asked for long enough', async () => {
   const env = {
     DATABASE_URL: 'postgres://castellan:hunter2@127.0.0.1:1/castellan',
-    DATABASE_WAIT_SECONDS: '0',
+    DATABASE_WAIT_SECONDS: '1',
     POLICIES_DIR: 'policies',
   };
   const { code, stderr } = await start(env).ended;
@@ -151,4 +151,18 @@ test('says in one line that the database cannot be reached, without its password
     code: 1,
     stderr: 'DATABASE_URL cannot be used: nothing listens there (ECONNREFUSED).\n',
   });
+});
+
+test('told to leave while the database answers nobody, it does not wait for it, and has failed in nothing', async () => {
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const env = {
+    DATABASE_URL: `postgres://castellan:hunter2@127.0.0.1:${port}/castellan`,
+    DATABASE_WAIT_SECONDS: '600',
+  };
+  const starting = start({ ...env, LOG_LEVEL: 'silent' });
+  await once(silent, 'connection');
+  expect(await starting.end('SIGTERM')).toMatchObject({ code: 0, stdout: '', stderr: '' });
+  silent.close();
 });

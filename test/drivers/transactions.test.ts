@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Connection, PoolClient } from 'pg';
 import { aUser } from '../contract/store-samples.ts';
 import { openTestStore, type TestStore } from '../support/store.ts';
 
@@ -23,7 +22,7 @@ function parsed(name: string): Promise<readonly { readonly name: string; readonl
 
 /** How often `work` hands something to a socket of the pool. */
 async function writesOf(work: () => Promise<unknown>): Promise<number> {
-  const client = (await opened.database.pool.connect()) as PoolClient & { readonly connection: Connection };
+  const client = await opened.database.pool.connect();
   client.release();
   const socket = client.connection.stream as unknown as Record<'_write' | '_writev', (...args: unknown[]) => void>;
   let writes = 0;

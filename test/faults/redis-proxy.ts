@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { createCutter } from '../support/resp.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 
 export interface RedisProxy {
   readonly url: string;
@@ -13,23 +12,9 @@ export interface RedisProxy {
 
 /** A way to Redis of one instance's own, which can lose news for that instance alone. Speaks RESP2. */
 export async function startRedisProxy(redisUrl: string): Promise<RedisProxy> {
-  const { hostname, port } = new URL(redisUrl);
-  const sockets = new Set<Socket>();
   let lost = 0;
-  const server = createServer((client) => {
-    const redis = connect({ host: hostname, port: Number(port) });
+  const { port, close } = await startTcpProxy(redisUrl, (client, redis) => {
     const cut = createCutter();
-    for (const [socket, other] of [
-      [client, redis],
-      [redis, client],
-    ] as const) {
-      sockets.add(socket);
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-    }
     client.on('data', (chunk) => redis.write(chunk));
     redis.on('data', (chunk) => {
       for (const reply of cut(chunk)) {
@@ -38,21 +23,14 @@ export async function startRedisProxy(redisUrl: string): Promise<RedisProxy> {
       }
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
 
   const proxy = {
-    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, // it listens on TCP
+    url: `redis://127.0.0.1:${port}`,
     deaf: false,
     get lost() {
       return lost;
     },
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
+    close,
   };
   return proxy;
 }

@@ -1,51 +1,28 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createCutter } from './resp.ts';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
-export interface OutageProxy {
-  /** The same server, by this way. */
-  through(url: string): string;
+export interface OutageProxy extends Pick<TcpProxy, 'through' | 'close'> {
   /** Passes nothing on any more, either way, and closes nothing: as where a machine has gone without a word. */
   freeze(): void;
   /** In place of Redis answers every command itself with this error, but on connections that have subscribed. */
   answer(error: string): void;
   /** Goes on with what came meanwhile, and as ever. */
   heal(): void;
-  close(): Promise<void>;
 }
 
 /** A way to a server, which goes out of order when the test says so. */
 export async function startOutageProxy(serverUrl: string): Promise<OutageProxy> {
-  const { hostname, port, protocol } = new URL(serverUrl);
-  const sockets = new Set<Socket>();
   const state = { isFrozen: false, error: null as string | null };
-  const pass = protocol === 'redis:' ? passCommands : passBytes;
-  const server = createServer((client) => {
-    const remote = connect({ host: hostname, port: Number(port) });
-    for (const [socket, other] of [
-      [client, remote],
-      [remote, client],
-    ] as const) {
-      sockets.add(socket);
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-    }
+  const pass = new URL(serverUrl).protocol === 'redis:' ? passCommands : passBytes;
+  const { sockets, through, close } = await startTcpProxy(serverUrl, (client, remote) => {
     pass(client, remote, state);
     if (state.isFrozen) for (const socket of [client, remote]) socket.pause();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
 
   return {
-    through(url) {
-      const by = new URL(url);
-      by.port = String((server.address() as AddressInfo).port); // it listens on TCP
-      by.hostname = '127.0.0.1';
-      return by.href;
-    },
+    through,
+    close,
     freeze() {
       state.isFrozen = true;
       for (const socket of sockets) socket.pause();
@@ -57,12 +34,6 @@ export async function startOutageProxy(serverUrl: string): Promise<OutageProxy> 
     heal() {
       Object.assign(state, { isFrozen: false, error: null });
       for (const socket of sockets) socket.resume();
-    },
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await closed;
     },
   };
 }

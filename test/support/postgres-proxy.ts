@@ -1,18 +1,14 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 /** At which moment of a transaction its connection is cut. */
 export type Moment = 'before COMMIT arrives' | 'between COMMIT and its reply';
 
-export interface PostgresProxy {
-  /** The same database, by this way. */
-  through(url: string): string;
+export interface PostgresProxy extends Pick<TcpProxy, 'through' | 'close'> {
   /**
    * Cuts one connection at that moment of the next transaction in which the client sends this text. The server does what it
    * was told by then.
    */
   cut(moment: Moment, text: string): { readonly happened: boolean };
-  close(): Promise<void>;
 }
 
 /** CommandComplete (C), eleven bytes long, of a COMMIT. */
@@ -23,12 +19,9 @@ const CARRIED_BYTES = 256;
 
 /** A way to PostgreSQL on which connections die when the test says so. It passes on what it does not understand. */
 export async function startPostgresProxy(serverUrl: string): Promise<PostgresProxy> {
-  const { hostname, port } = new URL(serverUrl);
-  const sockets = new Set<Socket>();
   let armed: { readonly moment: Moment; readonly text: string; happened: boolean } | null = null;
 
-  const server = createServer((client) => {
-    const postgres = connect({ host: hostname, port: Number(port) });
+  const { through, close } = await startTcpProxy(serverUrl, (client, postgres) => {
     const [sent, received] = [new Window(), new Window()];
     let isMeant = false;
     const cutNow = (moment: Moment): boolean => {
@@ -39,17 +32,6 @@ export async function startPostgresProxy(serverUrl: string): Promise<PostgresPro
       postgres.destroy();
       return true;
     };
-    for (const [socket, other] of [
-      [client, postgres],
-      [postgres, client],
-    ] as const) {
-      sockets.add(socket);
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-    }
     client.on('data', (chunk: Buffer) => {
       const text = sent.add(chunk).toString('latin1');
       if (armed !== null && text.includes(armed.text)) isMeant = true;
@@ -67,26 +49,14 @@ export async function startPostgresProxy(serverUrl: string): Promise<PostgresPro
       client.write(chunk);
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
 
   return {
-    through(url) {
-      const by = new URL(url);
-      by.port = String((server.address() as AddressInfo).port); // it listens on TCP
-      by.hostname = '127.0.0.1';
-      return by.href;
-    },
+    through,
+    close,
     cut(moment, text) {
       if (text.length > CARRIED_BYTES) throw new TypeError(`a text of at most ${CARRIED_BYTES} bytes is needed`);
       armed = { moment, text, happened: false };
       return armed;
-    },
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await closed;
     },
   };
 }

@@ -1,6 +1,7 @@
 import { Query as Statement, type Connection, type Pool, type PoolClient } from 'pg';
 import { Refusal } from '../../domain/refusals.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
+import type { ConnectionQueue } from './connections.ts';
 import type { Query } from './query.ts';
 
 /** What `@types/pg` does not say of a client: its connection, and the process of the server that answers on it. */
@@ -9,11 +10,14 @@ type Backend = PoolClient & { readonly connection: Connection; readonly processI
 type Callback = (error: unknown, result: unknown) => void;
 
 /**
- * Reads that end on the server when nobody waits for them any more. Only for what one operation reads for itself: what several
+ * Reads that end on the server, or give up their place in the queue, when nobody waits for them any more. Only for what one operation reads for itself: what several
  * share is not any one's to give up. A connection on which a statement was cancelled is closed, so that a cancel that comes
  * late finds nothing of anybody else. Cancels go over `reserve`.
  */
-export function cancellable(pool: Pool, query: Query, reserve: Pool): Query {
+export function cancellable(
+  { pool, queue, reserve }: { readonly pool: Pool; readonly queue: ConnectionQueue; readonly reserve: Pool },
+  query: Query,
+): Query {
   const backends = new WeakMap<Connection, Backend>();
   pool.on('acquire', (client) => {
     const backend = client as Backend;
@@ -29,6 +33,7 @@ export function cancellable(pool: Pool, query: Query, reserve: Pool): Query {
     let forget = (): void => {};
     // It begins when its turn comes on a connection.
     statement.submit = (connection) => {
+      if (undertaking.abandoned) return givenUp();
       let cancelled = false;
       const { callback } = statement;
       statement.callback = (error, result) => callback(error ?? (cancelled ? givenUp() : error), result);
@@ -39,7 +44,9 @@ export function cancellable(pool: Pool, query: Query, reserve: Pool): Query {
       return submit(connection);
     };
     try {
-      const { rows } = await (pool.query(statement) as unknown as Promise<{ readonly rows: Row[] }>);
+      const { rows } = await queue.abandonable(
+        () => pool.query(statement) as unknown as Promise<{ readonly rows: Row[] }>,
+      );
       return rows; // the statement names its columns; a contract test runs each
     } finally {
       forget();
@@ -54,6 +61,7 @@ function cancel(reserve: Pool, backend: Backend | undefined): void {
   reserve.query(asked).catch(() => {});
 }
 
-function givenUp(): Refusal {
+/** What is said to whom nobody waits for. */
+export function givenUp(): Refusal {
   return new Refusal('AUTHORITY_UNAVAILABLE', 'This was given up: nobody waits for it.', { retryAfterSeconds: 1 });
 }

@@ -2,90 +2,175 @@ import { Pool, type PoolClient } from 'pg';
 import { type Clock, systemClock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
+import { givenUp } from './cancellation.ts';
 
 /** How many wait for a connection, for each that there is. They would all be served well within the time that each waits. */
 export const WAITING_PER_CONNECTION = 100;
 /** Whoever gets a connection after so long is late, */
 export const WAIT_MS = 100;
-/** and where all who got one were late for so long, it is no burst any more. */
+/** and where all who began were late for so long, it is no burst any more, until none was for as long. */
 export const LATE_MS = 500;
 
 type Connected = (error: Error | undefined, client: PoolClient | undefined, done: (release?: unknown) => void) => void;
-type Connect = (callback?: Connected) => Promise<PoolClient>;
 
 /** Thrown to those who find too many before them. Its text is how it is known again, whatever wraps it on the way. */
 export const QUEUE_FULL = 'too many wait for a connection of the database';
+/** The same for all: where so many are refused, what an error knows of how it came to be costs more than the rest of a refusal. */
+const FULL = new Error(QUEUE_FULL);
+/** Thrown to those who waited for too long, in the words of pg. */
+const TIMED_OUT = 'timeout exceeded when trying to connect';
 
-/**
- * Refuses whoever finds too many waiting for a connection, at once: the last of a long queue are answered when nobody waits
- * for them any more, and those before them are late because of it. Answers with how many it has refused.
- */
-export function boundQueue(pool: Pool, clock: Clock = systemClock): () => number {
-  const waitingMax = pool.options.max * WAITING_PER_CONNECTION;
-  const connect: Connect = pool.connect.bind(pool);
-  const waits = new Waits(clock);
-  let refused = 0;
-  const bounded: Connect = (callback) => {
-    const { waitingCount } = pool;
-    if (waitingCount < waitingMax && !waits.refuse(waitingCount)) return waits.noted(connect, callback);
-    refused += 1;
-    const error = new Error(QUEUE_FULL);
-    if (callback === undefined) return Promise.reject(error);
-    process.nextTick(callback, error, undefined, () => {});
-    return Promise.resolve(undefined as never); // who gives a callback is given nothing else
-  };
-  pool.connect = bounded;
-  return () => refused;
+interface Waiting {
+  readonly undertaking: Undertaking | null;
+  readonly sinceMs: number;
+  /** Ends the wait: with a connection, once the pool has one, or with this error. */
+  readonly end: (error?: Error) => void;
 }
 
 /**
- * How long connections are waited for. Where that is too long, and stays so although the queue moves, more comes than can be done:
- * then an operation may begin only while those who wait have not waited for long. One that has begun goes on, and so does what is
- * nobody's: to refuse the second half of something is to have done the first for nothing.
+ * Those who wait for a connection of a pool, in an order of ours: an operation that has begun goes before those that have not, and
+ * so does what is nobody's; within each, who came first. To let the second half of something wait is to have done the first for
+ * nothing. Since nobody begins meanwhile, those who have are soon done, and nobody waits for ever.
+ *
+ * Whoever finds too many waiting is refused, at once: the last of a long queue are answered when nobody waits for them any more. It
+ * is too many earlier where more comes than can be done: where those who begin have waited for too long, and go on to, although the
+ * queue moves. Then one may begin only while those who are to begin before it have not waited for long.
  */
-class Waits {
+export class ConnectionQueue {
+  readonly #pool: Pool;
   readonly #clock: Clock;
-  /** Since when each waits, the oldest first. */
-  readonly #sinceMs = new Set<{ readonly ms: number }>();
+  readonly #connect: (callback: Connected) => unknown;
+  /** Connections that are in use, or asked of the pool. */
+  #taken = 0;
+  readonly #inUse = new WeakSet<PoolClient>();
   readonly #begun = new WeakSet<Undertaking>();
+  readonly #goOn = new Set<Waiting>();
+  readonly #toBegin = new Set<Waiting>();
+  /** Since when all who began had waited for too long, or null. */
   #lateSinceMs: number | null = null;
-  #shedding = false;
+  /** So long after the last of them, since those who are refused make others wait for less. */
+  #sheddingUntilMs = -Infinity;
+  #refused = 0;
+  #isAbandonable = false;
 
-  constructor(clock: Clock) {
+  /** From now on it stands before the pool. */
+  constructor(pool: Pool, clock: Clock = systemClock) {
+    this.#pool = pool;
     this.#clock = clock;
-  }
-
-  refuse(waiting: number): boolean {
-    if (waiting === 0) {
-      this.#lateSinceMs = null;
-      this.#shedding = false;
-    }
-    const undertaking = Undertaking.current();
-    if (!this.#shedding || undertaking === null || this.#begun.has(undertaking)) return false;
-    const [oldest] = this.#sinceMs;
-    return oldest !== undefined && this.#clock.monotonicMs() - oldest.ms >= WAIT_MS;
-  }
-
-  async noted(connect: Connect, callback?: Connected): Promise<PoolClient> {
-    const since = { ms: this.#clock.monotonicMs() };
-    this.#sinceMs.add(since);
-    const undertaking = Undertaking.current();
-    const ended = (): void => {
-      this.#sinceMs.delete(since);
-      if (undertaking !== null) this.#begun.add(undertaking);
-      this.#served(this.#clock.monotonicMs(), since.ms);
+    this.#connect = pool.connect.bind(pool);
+    pool.on('release', (_error, client) => {
+      if (this.#inUse.delete(client)) this.#givenBack();
+    });
+    const queued = (callback?: Connected): Promise<PoolClient> | undefined => {
+      if (callback === undefined) return this.#promised();
+      this.#enter(callback);
+      return undefined;
     };
-    if (callback === undefined) return connect().finally(ended);
-    return connect((error, client, done) => {
-      ended();
+    pool.connect = queued as Pool['connect']; // with a callback, nothing is answered
+  }
+
+  get waiting(): number {
+    return this.#goOn.size + this.#toBegin.size;
+  }
+
+  /** How often somebody was refused. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Whoever asks for a connection in this very step gives up its place when its operation is abandoned. */
+  abandonable<T>(ask: () => T): T {
+    this.#isAbandonable = true;
+    try {
+      return ask();
+    } finally {
+      this.#isAbandonable = false;
+    }
+  }
+
+  #promised(): Promise<PoolClient> {
+    const { promise, resolve, reject } = Promise.withResolvers<PoolClient>();
+    this.#enter((error, client) => (client === undefined ? reject(error) : resolve(client)));
+    return promise;
+  }
+
+  #enter(callback: Connected): void {
+    const undertaking = Undertaking.current();
+    if (this.waiting === 0 && this.#taken < this.#pool.options.max) {
+      if (undertaking !== null) this.#begun.add(undertaking);
+      this.#lateSinceMs = null;
+      this.#taken += 1;
+      return this.#ask(callback);
+    }
+    const goesOn = undertaking === null || this.#begun.has(undertaking);
+    if (this.#isTooMuch(goesOn)) {
+      this.#refused += 1;
+      return process.nextTick(callback, FULL, undefined, () => {});
+    }
+    const { connectionTimeoutMillis: waitMs = 0 } = this.#pool.options;
+    const leave = (error: Error): void => {
+      if (this.#goOn.delete(waiting) || this.#toBegin.delete(waiting)) waiting.end(error);
+    };
+    const timer = waitMs === 0 ? null : this.#clock.after(waitMs, () => leave(new Error(TIMED_OUT)));
+    const forget = this.#isAbandonable ? undertaking?.whenAbandoned(() => leave(givenUp())) : undefined;
+    const waiting: Waiting = {
+      undertaking,
+      sinceMs: this.#clock.monotonicMs(),
+      end: (error) => {
+        timer?.cancel();
+        forget?.();
+        if (error === undefined) this.#ask(callback);
+        else callback(error, undefined, () => {});
+      },
+    };
+    (goesOn ? this.#goOn : this.#toBegin).add(waiting);
+  }
+
+  #ask(callback: Connected): void {
+    this.#connect((error, client, done) => {
+      if (client === undefined) this.#givenBack();
+      else this.#inUse.add(client);
       callback(error, client, done);
     });
   }
 
-  #served(nowMs: number, sinceMs: number): void {
-    if (nowMs - sinceMs < WAIT_MS) this.#lateSinceMs = null;
-    else this.#lateSinceMs ??= nowMs;
-    if (this.#lateSinceMs !== null && nowMs - this.#lateSinceMs >= LATE_MS) this.#shedding = true;
+  /** It is somebody's at once, or whoever gives one back and asks again would be served before all who wait. */
+  #givenBack(): void {
+    if (this.#goOn.size === 0) this.#beginNext();
+    const [next] = this.#goOn;
+    if (next === undefined) {
+      this.#taken -= 1;
+      return;
+    }
+    this.#goOn.delete(next);
+    // The pool has it again only then.
+    process.nextTick(next.end);
+  }
+
+  /** With all that it waits for. */
+  #beginNext(): void {
+    const [first] = this.#toBegin;
+    if (first === undefined) return;
+    const { undertaking, sinceMs } = first;
+    if (undertaking !== null) this.#begun.add(undertaking);
+    for (const each of this.#toBegin) {
+      if (each.undertaking === undertaking && this.#toBegin.delete(each)) this.#goOn.add(each);
+    }
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - sinceMs < WAIT_MS) {
+      this.#lateSinceMs = null;
+      return;
+    }
+    this.#lateSinceMs ??= nowMs;
+    if (nowMs - this.#lateSinceMs >= LATE_MS || nowMs < this.#sheddingUntilMs) this.#sheddingUntilMs = nowMs + LATE_MS;
+  }
+
+  #isTooMuch(goesOn: boolean): boolean {
+    if (this.waiting >= this.#pool.options.max * WAITING_PER_CONNECTION) return true;
+    const [oldest] = this.#toBegin;
+    if (goesOn || oldest === undefined) return false;
+    const nowMs = this.#clock.monotonicMs();
+    return nowMs < this.#sheddingUntilMs && nowMs - oldest.sinceMs >= WAIT_MS;
   }
 }
 

@@ -1,11 +1,13 @@
 import { MikroORM } from '@mikro-orm/postgresql';
-import { DatabaseError, type Pool } from 'pg';
+import { DatabaseError, type Pool, type PoolClient } from 'pg';
+import { type Clock, systemClock } from '../../kit/clock.ts';
+import { withDeadline } from '../../kit/deadline.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Secret } from '../../kit/secret.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { TransactionConflict } from '../../domain/store.ts';
 import { cancellable } from './cancellation.ts';
-import { boundQueue, openReserve, QUEUE_FULL } from './connections.ts';
+import { ConnectionQueue, openReserve, QUEUE_FULL } from './connections.ts';
 import { type Query, queryOn, traced } from './query.ts';
 import { ROWS } from './rows.ts';
 import { createTransactions, type Transactions } from './transactions.ts';
@@ -22,8 +24,8 @@ export interface Database {
   readonly reserved: Query;
   /** Beside the pool, for what everything else stands on. */
   readonly reserve: Pool;
-  /** How often somebody was turned away since too many waited for a connection. */
-  readonly refused: () => number;
+  /** Of those who wait for a connection of the pool. */
+  readonly queue: ConnectionQueue;
   close(): Promise<void>;
 }
 
@@ -45,7 +47,10 @@ export interface DatabaseOptions {
    */
   readonly preparedStatements: boolean;
   readonly logger: Log;
+  readonly clock?: Clock;
 }
+
+const CLOSE_MS = 5_000;
 
 const BOUNDS = {
   statement_timeout: STATEMENT_TIMEOUT_MS,
@@ -55,7 +60,7 @@ const BOUNDS = {
 
 /** Connections under MikroORM and one in reserve, at least two in all, lazily opened, each wait of which is bounded. */
 export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
-  const { preparedStatements } = parts;
+  const { preparedStatements, clock = systemClock } = parts;
   const max = Math.max(1, parts.poolMax - 1);
   const orm = new MikroORM({
     entities: ROWS,
@@ -79,25 +84,44 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
   await orm.connect();
   const pool: Pool = await orm.em.getConnection().getNativeClient();
   outliveLostConnections(pool);
-  const refused = boundQueue(pool);
+  const queue = new ConnectionQueue(pool, clock);
   const reserve = openReserve(pool, parts.logger);
+  const open = openConnections(pool, reserve);
   const query = queryOn(pool, preparedStatements);
   return {
     orm,
     pool,
     query: traced(query),
-    read: traced(preparedStatements ? cancellable(pool, query, reserve) : query),
+    read: traced(preparedStatements ? cancellable({ pool, queue, reserve }, query) : query),
     transactions: createTransactions(pool, preparedStatements),
     reserved: queryOn(reserve, preparedStatements),
     reserve,
-    refused,
-    async close() {
-      await reserve.end();
-      await orm.close(true);
-      // It ends its pool only where it has connected by itself, and idle connections keep a process alive for ten seconds.
-      if (!pool.ended) await pool.end();
-    },
+    queue,
+    close: () =>
+      withDeadline(clock, end(), CLOSE_MS, 'PostgreSQL').catch((error: unknown) => {
+        parts.logger.warn({ err: error }, 'connections to PostgreSQL are cut off');
+        for (const { connection } of open) connection.stream.destroy();
+      }),
   };
+
+  async function end(): Promise<void> {
+    await reserve.end();
+    await orm.close(true);
+    // It ends its pool only where it has connected by itself, and idle connections keep a process alive for ten seconds.
+    if (!pool.ended) await pool.end();
+    // A pool is ended when it has told the server so; a connection keeps the process until that has answered.
+    await Promise.all([...open].map((client) => new Promise((resolve) => client.once('end', resolve))));
+  }
+}
+
+function openConnections(...pools: readonly Pool[]): ReadonlySet<PoolClient> {
+  const open = new Set<PoolClient>();
+  const opened = (client: PoolClient): void => {
+    open.add(client);
+    client.once('end', () => open.delete(client));
+  };
+  for (const pool of pools) pool.on('connect', opened);
+  return open;
 }
 
 /** A connection that is lost while it is in use says so to whoever asks something of it next, and is no reason to end the process. */
@@ -166,7 +190,7 @@ export function translated(error: unknown): unknown {
       return unstorable();
     default:
       if (isUnreachable(error)) return unreachable();
-      return WAITED.test(wordsOf(error)) ? waited() : error;
+      return WAITED.test(wordsOf(error)) ? BUSY : error;
   }
 }
 
@@ -194,11 +218,10 @@ function unreachable(): Refusal {
   );
 }
 
-function waited(): Refusal {
-  return new Refusal('AUTHORITY_UNAVAILABLE', 'The database is busy, and nothing was done. Try again shortly.', {
-    retryAfterSeconds: 1,
-  });
-}
+/** The same for all, as there are many. */
+const BUSY = new Refusal('AUTHORITY_UNAVAILABLE', 'The database is busy, and nothing was done. Try again shortly.', {
+  retryAfterSeconds: 1,
+});
 
 /**
  * The same reader, with its errors {@link translated}. Text that PostgreSQL cannot hold is refused before: where MikroORM

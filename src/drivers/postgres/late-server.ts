@@ -26,7 +26,10 @@ export function patiently({ clock, logger, waitMs }: Patience): <T>(work: () => 
         if (!isAway(error) || clock.monotonicMs() + AGAIN_MS > endsAtMs) throw error;
         if (!isSaid) logger.warn({ err: error, waitMs }, 'the database is not there yet: it is asked again');
         isSaid = true;
+        // The clock keeps no process, and between two attempts nothing else does.
+        const kept = setInterval(() => {}, AGAIN_MS);
         await new Promise<void>((resolve) => void clock.after(AGAIN_MS, resolve));
+        clearInterval(kept);
       }
     }
   };

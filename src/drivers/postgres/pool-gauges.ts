@@ -3,11 +3,11 @@ import type { Metrics } from '../../kit/metrics.ts';
 import type { Database } from './database.ts';
 
 /** The one in reserve is counted with those of the pool: it is one of those that PostgreSQL has. */
-export function poolFigures({ pool, reserve }: Pick<Database, 'pool' | 'reserve'>): PoolFigures {
+export function poolFigures({ pool, queue, reserve }: Pick<Database, 'pool' | 'queue' | 'reserve'>): PoolFigures {
   return {
     connections: pool.totalCount + reserve.totalCount,
     idle: pool.idleCount + reserve.idleCount,
-    waiting: pool.waitingCount,
+    waiting: queue.waiting,
     max: pool.options.max + reserve.options.max,
   };
 }
@@ -27,6 +27,6 @@ export function observePool(metrics: Metrics, database: Database): void {
   metrics.counter(
     'database_refused_total',
     'Who was turned away at once, since too many waited for a connection to PostgreSQL.',
-    database.refused,
+    () => database.queue.refused,
   );
 }

@@ -1,4 +1,4 @@
-import type { Connection, Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
+import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 import { tracedStatement, type Query } from './query.ts';
 
 /**
@@ -21,9 +21,6 @@ export interface Statements {
 /** Runs `work` in a transaction of its own, and commits it unless `work` rejects. */
 export type Transactions = <T>(work: (statements: Statements) => Promise<T>) => Promise<T>;
 
-/** What `@types/pg` does not say of a client. */
-type Connected = PoolClient & { readonly connection: Connection };
-
 /** More texts than there are statements: those that are put together of parts, such as the names of partitions, have many. */
 const TEXTS_MAX = 500;
 
@@ -44,7 +41,7 @@ export function createTransactions(pool: Pool, preparedStatements: boolean): Tra
   }
 
   return async (work) => {
-    const client = (await pool.connect()) as Connected;
+    const client = await pool.connect();
     let lost: unknown = null;
     try {
       return await inTransaction(client, nameOf, work);
@@ -59,7 +56,7 @@ export function createTransactions(pool: Pool, preparedStatements: boolean): Tra
 }
 
 async function inTransaction<T>(
-  client: Connected,
+  client: PoolClient,
   nameOf: (name: string, text: string) => string | undefined,
   work: (statements: Statements) => Promise<T>,
 ): Promise<T> {
@@ -92,7 +89,7 @@ async function inTransaction<T>(
 }
 
 /** Holds back what is written to the socket until whoever runs now has said everything that needs no answer. */
-function corking({ connection: { stream } }: Connected): () => void {
+function corking({ connection: { stream } }: PoolClient): () => void {
   let corked = false;
   return () => {
     if (corked) return;
