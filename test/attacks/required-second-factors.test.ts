@@ -5,17 +5,16 @@ import { apiKeysOn } from '../support/api-keys.ts';
 import { EVERYWHERE, extensionsOf, IN_FORCE, INSTANCES, NOWHERE, onEveryInstance } from '../support/asking.ts';
 import {
   codesOf,
-  collect,
   createTestClock,
   PASSWORD,
   recordStatements,
   startCastellans,
-  until,
   type Answer,
   type Castellans,
   type SignedInUser,
 } from '../support/castellan.ts';
 import { BEGIN_BY, CONFIRM_BY, type EnrolledBy, policiesRequiring } from '../support/required-factors.ts';
+import { watching } from '../support/rights-events.ts';
 import { dataOf, DISABLE, secondFactors } from '../support/second-factors.ts';
 import { letProofsAge, STEP_UP } from '../support/step-ups.ts';
 import { type Door, doorsOf, takesMutations } from './doors.ts';
@@ -136,13 +135,16 @@ describe('before a role asks for a second factor', () => {
   test('sessions go on; when the policy that does is acknowledged, none does on any instance or socket', async () => {
     const [sam, bob] = [await castellans.signUp('sam', ['support']), await castellans.signUp('bob')];
     const sockets = INSTANCES.map((instance) => castellans.connect({ token: sam.accessToken, instance }));
-    const heard = sockets.map((socket) =>
-      collect<{ permissionsChanged: { __typename: string; code?: string } }>(
-        socket,
-        'subscription { permissionsChanged { __typename ... on AccessEnded { code } } }',
+    const query = 'subscription { permissionsChanged { __typename ... on AccessEnded { code } } }';
+    const heard = await Promise.all(
+      sockets.map((client, instance) =>
+        watching<{ permissionsChanged: { __typename: string; code?: string } }>(castellans, {
+          client,
+          instance,
+          query,
+        }),
       ),
     );
-    await until(() => castellans.apps.every(({ services }) => services.live.size > 0));
     expect(await onEveryInstance((instance) => meOf(sam, instance))).toEqual([[], [], []]);
     await apply(policies.required, 1);
     expect(await onEveryInstance((instance) => meOf(sam, instance))).toEqual([[ENROLL], [ENROLL], [ENROLL]]);

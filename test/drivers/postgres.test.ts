@@ -9,8 +9,9 @@ import { migrate } from '../../src/drivers/postgres/migrate.ts';
 import { ROWS } from '../../src/drivers/postgres/rows.ts';
 import { addUser, addUsers, holding } from '../contract/store-steps.ts';
 import { anId, aUser } from '../contract/store-samples.ts';
+import { until } from '../support/castellan.ts';
 import { runOn } from '../support/database.ts';
-import { openTestStore, type TestStore, until } from '../support/store.ts';
+import { openTestStore, type TestStore } from '../support/store.ts';
 
 let opened: TestStore;
 

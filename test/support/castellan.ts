@@ -310,7 +310,8 @@ export function recordStatements(apps: readonly App[]): {
   };
 }
 
-const UNTIL_MS = 5_000;
+/** Longer than anything takes on a machine that does ten other things as well: it only ends what never comes. */
+const UNTIL_MS = 20_000;
 
 /** Asks until it is so: for what announces itself to nobody. Fails a test that asks for too long. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
@@ -319,6 +320,21 @@ export async function until(isSo: () => boolean | Promise<boolean>): Promise<voi
     if (performance.now() > givesUpAt) throw new Error(`this never came to be: ${isSo.toString()}`);
     await new Promise(setImmediate);
   }
+}
+
+/** What `open` opens, once there is one more than before. Some of before may be on their way out meanwhile. */
+export async function oneMore<Opened>(
+  count: () => number | Promise<number>,
+  open: () => Opened | Promise<Opened>,
+): Promise<Opened> {
+  let least = await count();
+  const opened = await open();
+  await until(async () => {
+    const now = await count();
+    least = Math.min(least, now);
+    return now > least;
+  });
+  return opened;
 }
 
 /** A clock that tests move on. What is due by then happens at once; otherwise time passes as it does. */
@@ -359,17 +375,22 @@ export function createTestClock(): TestClock {
   };
 }
 
-/** Collects the events of a subscription; `next` waits for one more. */
+/** Subscribes at once, and collects the events; `next` waits for one more. */
 export function collect<T = Record<string, unknown>>(
   client: Client,
   query: string,
   variables: Record<string, unknown> = {},
 ) {
   const events = client.iterate<T>({ query, variables });
+  // Asked for at once: what ends before anybody asks would end unheard.
+  let first: ReturnType<typeof events.next> | null = events.next();
+  first.catch(() => {});
   return {
     /** The data of the next event, or null when the subscription completed. */
     async next(): Promise<T | null> {
-      const { value, done } = await events.next();
+      const upcoming = first ?? events.next();
+      first = null;
+      const { value, done } = await upcoming;
       if (done === true) return null;
       const { data, errors } = value as { data?: T | null; errors?: unknown };
       if (errors !== undefined) throw new Error(`the subscription answered with errors: ${JSON.stringify(errors)}`);

@@ -1,5 +1,5 @@
 import type { Client } from 'graphql-ws';
-import { type Castellans, collect, until } from './castellan.ts';
+import { type Castellans, collect, oneMore, until } from './castellan.ts';
 import { openStream } from './event-stream.ts';
 import type { Shown } from './every-door.ts';
 
@@ -67,11 +67,8 @@ export async function subscribeTo(castellans: Castellans, feed: FeedName, follow
       documentOf(feed),
       { after },
     );
-    // It is what subscribes.
-    const first = events.next();
-    first.catch(() => {});
     return streamOf(
-      inOrder(first, () => events.next()),
+      () => events.next(),
       async () => void (await events.stop?.()),
     );
   }
@@ -86,15 +83,6 @@ export async function subscribeTo(castellans: Castellans, feed: FeedName, follow
     return told;
   };
   return streamOf(next, () => Promise.resolve(stream.leave()));
-}
-
-function inOrder<T>(first: Promise<T>, next: () => Promise<T>): () => Promise<T> {
-  let upcoming: Promise<T> | null = first;
-  return () => {
-    const taken = upcoming ?? next();
-    upcoming = null;
-    return taken;
-  };
 }
 
 function streamOf(told: () => Promise<Readonly<Record<string, FeedEvent>> | null>, stop: () => Promise<void>) {
@@ -113,9 +101,7 @@ function streamOf(told: () => Promise<Readonly<Record<string, FeedEvent>> | null
 /** The same, once it is sure to be told of whatever happens from now on. One after the other, since they are counted. */
 export async function follow(castellans: Castellans, feed: FeedName, following: Following) {
   const count = () => castellans.apps[following.instance]?.services.eventFeeds.subscribers ?? 0;
-  const before = count();
-  const stream = await subscribeTo(castellans, feed, following);
-  await until(() => count() > before);
+  const stream = await oneMore(count, () => subscribeTo(castellans, feed, following));
   return {
     ...stream,
     async stop(): Promise<void> {

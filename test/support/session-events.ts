@@ -1,5 +1,5 @@
 import type { Client } from 'graphql-ws';
-import { type Castellans, collect, until } from './castellan.ts';
+import { type Castellans, collect, oneMore, until } from './castellan.ts';
 
 export const SESSION_EVENTS = `subscription ($after: String) {
   sessionEvents(after: $after) {
@@ -48,11 +48,7 @@ export async function listening<Stream extends { next(): Promise<unknown> }>(
   instance: number,
   open: () => Stream | Promise<Stream>,
 ): Promise<Stream> {
-  const { eventFeeds } = castellans.apps[instance]?.services ?? {};
-  const before = eventFeeds?.subscribers ?? 0;
-  const stream = await open();
-  await until(() => (eventFeeds?.subscribers ?? 0) > before);
-  return stream;
+  return oneMore(() => castellans.apps[instance]?.services.eventFeeds.subscribers ?? 0, open);
 }
 
 /** The end of the feed, once everything that is committed has its number. */
