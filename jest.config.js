@@ -11,4 +11,6 @@ export default {
   maxWorkers: 2,
   // Modules of test files that are done stay in memory: collecting gigabytes of them stops a worker for seconds.
   workerIdleMemoryLimit: '1GB',
+  // Nothing keeps a worker that is done, but giving back a gigabyte takes longer than half a second where others are busy.
+  workerGracefulExitTimeout: 10_000,
 };
