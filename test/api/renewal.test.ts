@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   codesOf,
   createTestClock,
+  instanceOf,
   oneMore,
   startCastellans,
   until,
@@ -136,8 +137,10 @@ describe.each([
     const bob = await castellans.signUp('bob');
     const socket = await open(bob);
     // The socket is live already.
+    const app = instanceOf(castellans, 0);
     await oneMore(
-      () => castellans.apps[0]?.services.live.size ?? 0,
+      app,
+      () => app.services.live.size,
       () => socket.subscribe('rights', PERMISSIONS),
     );
     await renew(socket, await refreshed(bob));

@@ -164,9 +164,12 @@ describe('a session that began before it did', () => {
     expect(await onEveryInstance((instance) => meOf(bob, instance))).toEqual([[ENROLL], [ENROLL], [ENROLL]]);
     // What each has read of it once is all it takes to refuse.
     const statements = recordStatements(castellans.apps);
-    expect(await onEveryInstance((instance) => meOf(bob, instance))).toEqual([[ENROLL], [ENROLL], [ENROLL]]);
+    for (let n = 0; n < 20; n += 1)
+      expect(await onEveryInstance((instance) => meOf(bob, instance))).toEqual([[ENROLL], [ENROLL], [ENROLL]]);
     statements.stop();
-    expect(statements.names).toEqual([]);
+    expect(statements.names.filter((name) => name !== 'a transaction')).toEqual([]);
+    // What is written behind goes with the clock, and not with each request.
+    expect(statements.names.length).toBeLessThan(30);
     const before = await castellans.recorded();
     expect(await letThrough(bob.accessToken, ([code]) => code === 'MFA_REQUIRED')).toEqual([]);
     expect(await castellans.recorded()).toEqual(before);

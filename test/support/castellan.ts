@@ -108,11 +108,7 @@ export async function startCastellans(
     throw error;
   }
 
-  const at = (instance = 0): App => {
-    const app = apps[instance];
-    if (app === undefined) throw new TypeError(`there is no instance ${instance}`);
-    return app;
-  };
+  const at = (instance = 0): App => instanceOf({ apps }, instance);
 
   const castellans: Castellans = {
     apps,
@@ -173,6 +169,12 @@ export async function startCastellans(
     close: closeAll,
   };
   return castellans;
+}
+
+export function instanceOf({ apps }: Pick<Castellans, 'apps'>, instance: number): App {
+  const app = apps[instance];
+  if (app === undefined) throw new TypeError(`there is no instance ${instance}`);
+  return app;
 }
 
 /** How tests sign in. */
@@ -322,19 +324,37 @@ export async function until(isSo: () => boolean | Promise<boolean>): Promise<voi
   }
 }
 
-/** What `open` opens, once there is one more than before. Some of before may be on their way out meanwhile. */
+/** By what they are on. */
+const turns = new WeakMap<object, Promise<unknown>>();
+
+/**
+ * What `open` opens on `on`, once there is one more there than before. Some of before may be on their way out meanwhile; whoever
+ * else opens something there takes a turn of its own.
+ */
 export async function oneMore<Opened>(
+  on: object,
+  count: () => number | Promise<number>,
+  open: () => Opened | Promise<Opened>,
+): Promise<Opened> {
+  const before = turns.get(on);
+  const own = Promise.withResolvers<void>();
+  turns.set(on, own.promise);
+  await before;
+  return opened(count, open).finally(own.resolve);
+}
+
+async function opened<Opened>(
   count: () => number | Promise<number>,
   open: () => Opened | Promise<Opened>,
 ): Promise<Opened> {
   let least = await count();
-  const opened = await open();
+  const it = await open();
   await until(async () => {
     const now = await count();
     least = Math.min(least, now);
     return now > least;
   });
-  return opened;
+  return it;
 }
 
 /** A clock that tests move on. What is due by then happens at once; otherwise time passes as it does. */

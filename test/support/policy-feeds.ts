@@ -1,5 +1,5 @@
 import type { Client } from 'graphql-ws';
-import { type Castellans, collect, oneMore, until } from './castellan.ts';
+import { type Castellans, collect, instanceOf, oneMore, until } from './castellan.ts';
 import { openStream } from './event-stream.ts';
 import type { Shown } from './every-door.ts';
 
@@ -98,10 +98,11 @@ function streamOf(told: () => Promise<Readonly<Record<string, FeedEvent>> | null
   };
 }
 
-/** The same, once it is sure to be told of whatever happens from now on. One after the other, since they are counted. */
+/** The same, once it is sure to be told of whatever happens from now on. */
 export async function follow(castellans: Castellans, feed: FeedName, following: Following) {
-  const count = () => castellans.apps[following.instance]?.services.eventFeeds.subscribers ?? 0;
-  const stream = await oneMore(count, () => subscribeTo(castellans, feed, following));
+  const app = instanceOf(castellans, following.instance);
+  const count = () => app.services.eventFeeds.subscribers;
+  const stream = await oneMore(app, count, () => subscribeTo(castellans, feed, following));
   return {
     ...stream,
     async stop(): Promise<void> {

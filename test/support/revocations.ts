@@ -1,5 +1,5 @@
 import { addGateway } from './gateway-key.ts';
-import { type Castellans, collect, oneMore, until } from './castellan.ts';
+import { type Castellans, collect, instanceOf, oneMore, until } from './castellan.ts';
 
 export const REVOCATIONS = `subscription ($after: String) {
   revocations(after: $after) {
@@ -42,14 +42,16 @@ interface Listening {
   readonly after?: string | undefined;
 }
 
-const listenersOn = ({ apps }: Castellans, instance: number) => apps[instance]?.services.revocations.listeners ?? 0;
+const listenersOn = (castellans: Castellans, instance: number) =>
+  instanceOf(castellans, instance).services.revocations.listeners;
 
 /** Another subgraph: a service account that is told of revocations, and its API key. */
 export const addListener = (castellans: Castellans) => addGateway(castellans, { roles: ['listener'] });
 
-/** What is told on this instance from now on. One after the other, since they are counted. */
+/** What is told on this instance from now on. */
 export async function listen(castellans: Castellans, apiKey: string, instance: number) {
   const stream = await oneMore(
+    instanceOf(castellans, instance),
     () => listenersOn(castellans, instance),
     () => revocations(castellans, { apiKey, instance }),
   );

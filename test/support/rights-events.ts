@@ -1,23 +1,26 @@
 import type { Client } from 'graphql-ws';
-import { type Castellans, collect, oneMore } from './castellan.ts';
+import type { App } from '../../src/app.ts';
+import { type Castellans, collect, instanceOf, oneMore } from './castellan.ts';
 
 /** What goes with the authority log alone, and with no feed. */
 type Field = 'permissionsChanged' | 'policyChanged';
 
-async function runningOn(castellans: Castellans, instance: number, field: Field): Promise<number> {
-  const text = (await castellans.apps[instance]?.metrics.render()) ?? '';
+async function runningOn({ metrics }: App, field: Field): Promise<number> {
+  const text = await metrics.render();
   const [, running = 0] = new RegExp(`^castellan_subscriptions.field="${field}". (\\d+)$`, 'm').exec(text) ?? [];
   return Number(running);
 }
 
-/** One of these, when it is sure to be told of whatever changes from now on. One after the other, since they are counted. */
+/** One of these, when it is sure to be told of whatever changes from now on. */
 export async function watching<Data extends Partial<Record<Field, unknown>>>(
   castellans: Castellans,
   { client, instance, query, after }: Watching,
 ) {
   const field = query.includes('policyChanged') ? 'policyChanged' : 'permissionsChanged';
+  const app = instanceOf(castellans, instance);
   return oneMore(
-    () => runningOn(castellans, instance, field),
+    app,
+    () => runningOn(app, field),
     () => collect<Data>(client, query, { after }),
   );
 }

@@ -1,5 +1,5 @@
 import type { Client } from 'graphql-ws';
-import { type Castellans, collect, oneMore, until } from './castellan.ts';
+import { type Castellans, collect, instanceOf, oneMore, until } from './castellan.ts';
 
 export const SESSION_EVENTS = `subscription ($after: String) {
   sessionEvents(after: $after) {
@@ -48,7 +48,8 @@ export async function listening<Stream extends { next(): Promise<unknown> }>(
   instance: number,
   open: () => Stream | Promise<Stream>,
 ): Promise<Stream> {
-  return oneMore(() => castellans.apps[instance]?.services.eventFeeds.subscribers ?? 0, open);
+  const app = instanceOf(castellans, instance);
+  return oneMore(app, () => app.services.eventFeeds.subscribers, open);
 }
 
 /** The end of the feed, once everything that is committed has its number. */
