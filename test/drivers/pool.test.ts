@@ -106,10 +106,10 @@ test('where all wait for too long and more come, some of these are refused at on
     'alter table users rename to users_at_once',
     'create view users as select * from users_at_once where pg_sleep(0.2) is not null',
   );
-  let isOver = false;
-  const before = Promise.all(Array.from({ length: 50 }, (_, n) => ask(n + 1))).finally(() => (isOver = true));
+  const over = new AbortController();
+  const before = Promise.all(Array.from({ length: 50 }, (_, n) => ask(n + 1))).finally(() => over.abort());
   const others: ReturnType<typeof ask>[] = [];
-  while (!isOver && (await refused()) === refusedBefore) {
+  while (!over.signal.aborted && (await refused()) === refusedBefore) {
     others.push(ask(1));
     await poll(20);
   }
