@@ -6,8 +6,11 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/support/strip-types.js' },
   modulePathIgnorePatterns: ['<rootDir>/.castellan', '<rootDir>/dist', '<rootDir>/examples'],
-  testTimeout: 20_000,
+  // Only for what hangs: a machine that is busy is slow, and no test is of how slow.
+  testTimeout: 60_000,
   maxWorkers: 2,
   // Modules of test files that are done stay in memory: collecting gigabytes of them stops a worker for seconds.
   workerIdleMemoryLimit: '1GB',
+  // Nothing keeps a worker that is done, but giving back a gigabyte takes longer than half a second where others are busy.
+  workerGracefulExitTimeout: 10_000,
 };

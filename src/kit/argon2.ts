@@ -37,8 +37,8 @@ export async function argon2id(parameters: Argon2Parameters): Promise<Buffer> {
 }
 
 /** Ends the threads that nobody needs right now: where processors are busy, a process that ends would have to wait for them. */
-export function endIdleThreads(): void {
-  for (const thread of idle.splice(0)) thread.end();
+export async function endIdleThreads(): Promise<void> {
+  await Promise.all(idle.splice(0).map((thread) => thread.end()));
 }
 
 class Thread {
@@ -64,14 +64,15 @@ class Thread {
   rest(): void {
     this.#asked = null;
     this.#worker.unref();
-    this.#timer = setTimeout(() => this.end(), IDLE_MS).unref();
+    this.#timer = setTimeout(() => void this.end(), IDLE_MS).unref();
     idle.push(this);
   }
 
-  end(): void {
+  /** Resolves when there is no such thread any more. */
+  async end(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#forget();
-    void this.#worker.terminate();
+    await this.#worker.terminate();
   }
 
   #lost(error: Error): void {

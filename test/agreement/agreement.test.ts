@@ -207,7 +207,11 @@ test('AC-87, AC-94: reference, engine, cache, lists, entities and front end deci
       throw error;
     }
   });
-  await fc.assert(property, { numRuns: Math.ceil(cases / each), seed });
+  // Where chance left out an operator, there are more policies.
+  const missing = () => OPERATORS.filter((operator) => !operators.has(operator));
+  for (let times = 0; times === 0 || (times < 5 && missing().length > 0); times += 1) {
+    await fc.assert(property, { numRuns: Math.ceil(cases / each), seed: seed + times });
+  }
   expect(counts.entities).toBeGreaterThanOrEqual(cases);
   for (const way of ['reference', 'engine', 'client'] as const) expect(counts[way]).toBe(counts.cases);
   // That Redis was too slow to answer is the only excuse.
@@ -216,5 +220,5 @@ test('AC-87, AC-94: reference, engine, cache, lists, entities and front end deci
   // Agreement is worth something only while both answers are common.
   expect(counts.allowed / counts.cases).toBeGreaterThan(0.1);
   expect(counts.allowed / counts.cases).toBeLessThan(0.9);
-  expect([...operators].toSorted()).toEqual([...OPERATORS].toSorted());
+  expect(missing()).toEqual([]);
 });

@@ -14,7 +14,6 @@ import {
   askOver,
   type Castellans,
   codesOf,
-  collect,
   post,
   recordStatements,
   type SignedInUser,
@@ -22,6 +21,7 @@ import {
 } from '../support/castellan.ts';
 import { openStream } from '../support/event-stream.ts';
 import { addGrant, revokeGrant } from '../support/people.ts';
+import { watching } from '../support/rights-events.ts';
 import { openSocket } from '../support/socket.ts';
 
 const ME = '{ me { id } }';
@@ -275,15 +275,17 @@ describe('a subscription by a key', () => {
     async (why, change) => {
       const { apiKey, secret } = await createKey(bob);
       const clients = INSTANCES.map((instance) => castellans.connect({ apiKey: secret, instance }));
-      const events = clients.map((client) => collect<{ permissionsChanged: object }>(client, SUBSCRIPTION));
-      const firsts = events.map((each) => each.next());
-      await Promise.all(clients.map((client) => askOver(client, ME)));
+      const events = await Promise.all(
+        clients.map((client, instance) =>
+          watching<{ permissionsChanged: object }>(castellans, { client, instance, query: SUBSCRIPTION }),
+        ),
+      );
       expect(await change(apiKey.id)).toMatchObject({ receipt: IN_FORCE });
       const code =
         { 'the key is revoked': 'SESSION_REVOKED', 'its secret is replaced': 'TOKEN_EXPIRED' }[why as string] ??
         'FORBIDDEN';
-      for (const first of firsts) {
-        expect(await first).toMatchObject({ permissionsChanged: { __typename: 'AccessEnded', code } });
+      for (const each of events) {
+        expect(await each.next()).toMatchObject({ permissionsChanged: { __typename: 'AccessEnded', code } });
       }
       for (const each of events) expect(await each.next()).toBeNull();
       for (const client of clients) {
@@ -301,13 +303,16 @@ describe('a subscription by a key', () => {
     const dan = await castellans.signUp('dan');
     const keys = [await createKey(dan), await createKey(alice, { serviceAccountId: account })];
     const clients = keys.map(({ secret }, n) => castellans.connect({ apiKey: secret, instance: n + 1 }));
-    const events = clients.map((client) => collect<{ permissionsChanged: object }>(client, SUBSCRIPTION));
-    const firsts = events.map((each) => each.next());
-    await Promise.all(clients.map((client) => askOver(client, '{ viewerAbility { position } }')));
+    const events = await Promise.all(
+      clients.map((client, n) =>
+        watching<{ permissionsChanged: object }>(castellans, { client, instance: n + 1, query: SUBSCRIPTION }),
+      ),
+    );
     await done('mutation ($id: ID!) { disableUser(id: $id) { receipt { enforced } } }', { id: dan.id });
     await done('mutation ($id: ID!) { disableServiceAccount(id: $id) { receipt { enforced } } }', { id: account });
-    for (const first of firsts) {
-      expect(await first).toMatchObject({ permissionsChanged: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } });
+    for (const each of events) {
+      const ended = { permissionsChanged: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } };
+      expect(await each.next()).toMatchObject(ended);
     }
   });
 
@@ -316,17 +321,20 @@ describe('a subscription by a key', () => {
     const grant = await addGrant(castellans.apps[0] ?? fail(), { principalId: ada.id, role: 'support' });
     const { apiKey, secret } = await createKey(ada, { permissions: ['user:disable', 'user:read'] });
     const clients = INSTANCES.map((instance) => castellans.connect({ apiKey: secret, instance }));
-    const events = clients.map((client) =>
-      collect<{ permissionsChanged: { rules: readonly (readonly string[])[] } }>(client, SUBSCRIPTION),
+    const events = await Promise.all(
+      clients.map((client, instance) =>
+        watching<{ permissionsChanged: { rules: readonly (readonly string[])[] } }>(castellans, {
+          client,
+          instance,
+          query: SUBSCRIPTION,
+        }),
+      ),
     );
-    const next = () => events.map((each) => each.next());
-    let told = next();
-    await Promise.all(clients.map((client) => askOver(client, ME)));
+    const next = () => Promise.all(events.map((each) => each.next()));
     await done(UPDATE_KEY, { id: apiKey.id, input: { permissions: ['user:read'] } }, { by: ada });
-    const narrowed = (await Promise.all(told)).map((event) => event?.permissionsChanged.rules ?? []);
-    told = next();
+    const narrowed = (await next()).map((event) => event?.permissionsChanged.rules ?? []);
     expect(await revokeGrant(castellans.apps[1] ?? fail(), grant)).toBe(true);
-    const demoted = (await Promise.all(told)).map((event) => event?.permissionsChanged.rules.length);
+    const demoted = (await next()).map((event) => event?.permissionsChanged.rules.length);
     const disables = (rules: readonly (readonly string[])[]) =>
       rules.filter(([action, , , inverted]) => action?.includes('disable') === true && !Number(inverted));
     expect(narrowed.map((rules) => [rules.length > 1, disables(rules).length])).toEqual(INSTANCES.map(() => [true, 0]));

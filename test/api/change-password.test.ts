@@ -13,6 +13,8 @@ import {
   type TestClock,
 } from '../support/castellan.ts';
 import { dataOf, secondFactors } from '../support/second-factors.ts';
+import { listening } from '../support/session-events.ts';
+import { threads } from '../support/threads.ts';
 
 const NEW = 'another few unrelated words';
 const WRONG = 'not the one of this user';
@@ -36,7 +38,9 @@ describe('changing the own password', () => {
     const bob = await castellans.signUp('bob');
     const others = [await castellans.signIn(bob.email, 1), await castellans.signIn(bob.email, 2)];
     const socket = castellans.connect({ token: others[0]?.accessToken ?? '', instance: 2 });
-    const ended = collect(socket, 'subscription { sessionEvents { __typename } }').next();
+    const events = await listening(castellans, 2, () =>
+      collect(socket, 'subscription { sessionEvents { __typename } }'),
+    );
 
     const { changePassword } = dataOf(await change(bob.accessToken, PASSWORD, NEW, 1));
     expect(changePassword).toMatchObject({ receipt: IN_FORCE });
@@ -47,7 +51,7 @@ describe('changing the own password', () => {
       for (const other of others) expect(codesOf(await meOf(other, instance))).toEqual(['SESSION_REVOKED']);
       expect((await meOf(bob, instance)).data).toEqual({ me: { id: bob.id } });
     }
-    expect(await ended).toEqual({ sessionEvents: { __typename: 'AccessEnded' } });
+    expect(await events.next()).toEqual({ sessionEvents: { __typename: 'AccessEnded' } });
     expect(codesOf(await signIn({ email: bob.email, password: PASSWORD }))).toEqual(['UNAUTHENTICATED']);
     dataOf(await signIn({ email: bob.email, password: NEW }));
     await errandsDone();
@@ -141,4 +145,6 @@ test('a hash of another strength is made anew when its user signs in', async () 
   } finally {
     await own.close();
   }
+  // A process that ends would have to wait for threads that rest.
+  expect((await threads()).filter(({ name }) => name === 'argon2')).toEqual([]);
 });

@@ -12,14 +12,8 @@ import {
   onEveryInstance,
   seen,
 } from '../support/asking.ts';
-import {
-  askOver,
-  type Castellans,
-  codesOf,
-  collect,
-  type SignedInUser,
-  startCastellans,
-} from '../support/castellan.ts';
+import { type Castellans, codesOf, type SignedInUser, startCastellans } from '../support/castellan.ts';
+import { watching } from '../support/rights-events.ts';
 
 const POLICIES = join(import.meta.dirname, '../../policies');
 const MISSING = `role_${'0'.repeat(26)}`;
@@ -218,20 +212,19 @@ describe('changing a custom role', () => {
     const above = await create(role.id);
     const people = [await holder(role), await holder(above)];
     const streams = [];
-    for (const [instance, user] of people.entries()) {
-      const client = castellans.connect({ token: user.accessToken, instance: instance + 1 });
-      await askOver(client, '{ me { id } }');
-      const events = collect<{ permissionsChanged: { rules: unknown } }>(client, CHANGED);
-      const next = events.next();
-      await askOver(client, '{ me { id } }');
-      streams.push({ next, stop: events.stop });
+    for (const [n, { accessToken: token }] of people.entries()) {
+      const instance = n + 1;
+      const client = castellans.connect({ token, instance });
+      streams.push(
+        await watching<{ permissionsChanged: { rules: unknown } }>(castellans, { client, instance, query: CHANGED }),
+      );
     }
     await update(role.id, { inherits: [idOf('support')] });
-    for (const { next, stop } of streams) {
-      const event = await next;
+    for (const events of streams) {
+      const event = await events.next();
       expect(event).toMatchObject({ permissionsChanged: { __typename: 'PermissionsChanged' } });
       expect(JSON.stringify(event?.permissionsChanged.rules)).toContain('disable');
-      await stop();
+      await events.stop();
     }
   });
 

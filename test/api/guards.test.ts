@@ -219,6 +219,18 @@ describe('AC-58: nobody gives what they lack', () => {
     await done(REVOKE, { id: scoped });
   });
 
+  test('nor takes from others what denies them something that they may not do themselves', async () => {
+    const [some, all] = [await giver(['drafts']), await giver(['reader'])];
+    const dan = await castellans.signUp('dan', []);
+    await granted(dan, 'reader');
+    const fence = await granted(dan, 'barred');
+    await unchanged(async () => {
+      expect(extensionsOf(await ask(REVOKE, { id: fence }, { by: some, instance: 1 }))).toEqual(EXCEEDS);
+    });
+    // Who may read them all gives nothing that they lack.
+    await done(REVOKE, { id: fence }, { by: all });
+  });
+
   test('nor moves a scope to where they may do more in it, or are denied less', async () => {
     await castellans.addScopes('from/moved/below', 'more', 'less');
     const [by, barred] = [await giver(['writer', 'more']), await giver(['reader'])];

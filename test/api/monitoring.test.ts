@@ -15,6 +15,7 @@ import {
   type TestClock,
   until,
 } from '../support/castellan.ts';
+import { listening } from '../support/session-events.ts';
 
 const HEALTH = `{
   systemHealth {
@@ -146,11 +147,10 @@ describe('what is asked is counted', () => {
       (name) => `${name}{field="sessionEvents"}`,
     );
     const client = castellans.connect({ token: bob.accessToken });
-    const feed = collect(client, 'subscription { sessionEvents { __typename } }');
-    const told = feed.next();
-    await until(async () => (await valueOf(running ?? '')) === 1);
+    const feed = await listening(castellans, 0, () => collect(client, 'subscription { sessionEvents { __typename } }'));
+    expect(await valueOf(running ?? '')).toBe(1);
     await castellans.signIn(bob.email, 1);
-    expect(await told).toMatchObject({ sessionEvents: { __typename: 'SessionStarted' } });
+    expect(await feed.next()).toMatchObject({ sessionEvents: { __typename: 'SessionStarted' } });
     expect(await valueOf(events ?? '')).toBe(1);
     expect(await valueOf('operation_seconds_count{kind="subscription",field="sessionEvents"}')).toBe(1);
     await client.dispose();

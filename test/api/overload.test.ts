@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { shedEarly } from '../../src/api/http/shedding.ts';
 import { LIMITS } from '../../src/kit/limits.ts';
+import { LoadShedder } from '../../src/kit/load-shedder.ts';
 import { type Castellans, startCastellans } from '../support/castellan.ts';
 import { WAYS_IN } from '../support/every-door.ts';
+import { createStillClock } from '../support/still-clock.ts';
 
 const PAGE = 'https://app.example.com';
 
@@ -55,4 +60,22 @@ test('whoever looks after it is answered as ever, and can see it', async () => {
   expect((await fetch(`${url}/health/ready`)).status).toBe(200);
   const metrics = await (await fetch(`${url}/metrics`)).text();
   expect(Number(/^castellan_operations_shed_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(0);
+});
+
+test.each([
+  ['has no end has its connection closed, so that it comes again in another turn', false, 'close'],
+  ['ends keeps its connection', true, 'keep-alive'],
+])('whoever is refused where a turn %s', async (_, ends, connection) => {
+  const clock = createStillClock();
+  let end = (): void => {};
+  const shedder = new LoadShedder(clock, { turnMs: 0, lateMs: 100, workMs: 0 }, (turned) => (end = turned));
+  for (let n = 0; n < 1_024; n += 1) shedder.refuses();
+  clock.advance(101);
+  if (ends) end();
+  const server = createServer((request, response) => void shedEarly(shedder)(request, response));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as { port: number }; // it listens on TCP
+  const response = await fetch(`http://127.0.0.1:${port}/graphql`, { method: 'POST', body: '{}' });
+  expect([response.status, response.headers.get('connection')]).toEqual([503, connection]);
+  server.close();
 });

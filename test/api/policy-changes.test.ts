@@ -12,6 +12,7 @@ import {
   type SignedInUser,
   startCastellans,
 } from '../support/castellan.ts';
+import { watching } from '../support/rights-events.ts';
 
 const POLICIES = join(import.meta.dirname, '../../policies');
 const INSTANCES = [0, 1, 2];
@@ -136,11 +137,12 @@ describe('a policy that is applied', () => {
     await applied({ files: numbered(1) });
     const streams = await onEveryInstance(async (instance) => {
       const client = castellans.connect({ token: sam.accessToken, instance });
-      await askOver(client, '{ me { id } }');
-      const events = collect<{ permissionsChanged: { policyVersion: string; rules: unknown } }>(client, CHANGED);
-      const next = events.next();
-      await askOver(client, '{ me { id } }');
-      return { next, client, stop: async () => events.stop?.() };
+      const events = await watching<{ permissionsChanged: { policyVersion: string; rules: unknown } }>(castellans, {
+        client,
+        instance,
+        query: CHANGED,
+      });
+      return { ...events, client };
     });
     expect(await onEveryInstance((instance) => may(sam, instance))).toMatchObject(
       INSTANCES.map(() => ({ allowed: true })),
@@ -157,10 +159,10 @@ describe('a policy that is applied', () => {
       const { data } = await askOver<{ viewerCan: { allowed: boolean } }>(client, MAY, { variables });
       expect(data?.viewerCan.allowed).toBe(false);
     }
-    for (const { next, stop } of streams) {
-      const event = await next;
+    for (const events of streams) {
+      const event = await events.next();
       expect(event?.permissionsChanged).toMatchObject({ __typename: 'PermissionsChanged', policyVersion: version });
-      await stop();
+      await events.stop();
     }
   });
 
@@ -247,31 +249,30 @@ describe('policyChanged', () => {
   }`;
   type Event = Readonly<Record<'__typename' | 'version' | 'position' | 'code', string>>;
 
-  async function listening(user: SignedInUser, instance: number, after?: string) {
-    const client = castellans.connect({ token: user.accessToken, instance });
-    await askOver(client, '{ me { id } }');
-    const events = collect<{ policyChanged: Event }>(client, EVENTS, { after });
-    const first = events.next();
-    await askOver(client, '{ me { id } }');
-    return { first, next: () => events.next(), stop: async () => events.stop?.() };
-  }
+  const listening = ({ accessToken: token }: SignedInUser, instance: number, after?: string) =>
+    watching<{ policyChanged: Event }>(castellans, {
+      client: castellans.connect({ token, instance }),
+      instance,
+      query: EVENTS,
+      after,
+    });
 
   test('tells whoever may read the policy, on every instance, and again what was missed', async () => {
     const ann = await castellans.signUp('ann', ['auditor']);
     const streams = await onEveryInstance((instance) => listening(ann, instance));
     const before = await applied({ files: numbered(80) });
     const event = { __typename: 'PolicyChanged', version: before.version };
-    for (const { first, stop } of streams) {
-      expect((await first)?.policyChanged).toMatchObject(event);
-      await stop();
+    for (const events of streams) {
+      expect((await events.next())?.policyChanged).toMatchObject(event);
+      await events.stop();
     }
     await applied({ files: numbered(81) });
     const { version } = await applied({ files: numbered(82) });
     const late = await listening(ann, 1, before.position);
-    expect((await late.first)?.policyChanged).toMatchObject({ __typename: 'PolicyChanged', version });
+    expect((await late.next())?.policyChanged).toMatchObject({ __typename: 'PolicyChanged', version });
     await late.stop();
     const lost = await listening(ann, 2, `events-${before.position}`);
-    expect((await lost.first)?.policyChanged.__typename).toBe('Resync');
+    expect((await lost.next())?.policyChanged.__typename).toBe('Resync');
     expect((await lost.next())?.policyChanged).toMatchObject({ __typename: 'PolicyChanged', version });
     await lost.stop();
   });
@@ -281,9 +282,10 @@ describe('policyChanged', () => {
     const ann = await castellans.signUp('ann', ['auditor']);
     const stream = await listening(ann, 2);
     await applied({ files: edited('{ action: read, subject: all }', '{ action: read, subject: User }') });
-    expect((await stream.first)?.policyChanged).toMatchObject({ __typename: 'AccessEnded', code: 'FORBIDDEN' });
+    expect((await stream.next())?.policyChanged).toMatchObject({ __typename: 'AccessEnded', code: 'FORBIDDEN' });
     expect(await stream.next()).toBeNull();
-    await expect((await listening(bob, 0)).first).rejects.toThrow('FORBIDDEN');
+    const refused = collect(castellans.connect({ token: bob.accessToken }), EVENTS);
+    await expect(refused.next()).rejects.toThrow('FORBIDDEN');
   });
 });
 

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   codesOf,
   createTestClock,
+  instanceOf,
+  oneMore,
   startCastellans,
   until,
   type Castellans,
@@ -134,8 +136,13 @@ describe.each([
   test('leaves it within reach of a revocation, and of changes of rights', async () => {
     const bob = await castellans.signUp('bob');
     const socket = await open(bob);
-    socket.subscribe('rights', PERMISSIONS);
-    await socket.settled();
+    // The socket is live already.
+    const app = instanceOf(castellans, 0);
+    await oneMore(
+      app,
+      () => app.services.live.size,
+      () => socket.subscribe('rights', PERMISSIONS),
+    );
     await renew(socket, await refreshed(bob));
     const { accessToken } = await fresh(alice);
     const { data } = await castellans.ask<{ role: { id: string } }>('{ role(name: "support") { id } }', {

@@ -2,9 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import {
-  askOver,
   codesOf,
-  collect,
   createTestClock,
   PASSWORD,
   startCastellans,
@@ -13,6 +11,7 @@ import {
   type SignedInUser,
   type TestClock,
 } from '../support/castellan.ts';
+import { watching } from '../support/rights-events.ts';
 
 const INSTANCES = [0, 1, 2];
 const MISSING_USER = `user_${'0'.repeat(26)}`;
@@ -293,12 +292,12 @@ describe('a grant with an end', () => {
     const carol = await castellans.signUp('carol');
     await granted(carol.id, { expiresAt: inAMinute() });
     const clients = INSTANCES.map((instance) => castellans.connect({ token: carol.accessToken, instance }));
-    for (const client of clients) await askOver(client, '{ me { id } }');
-    const streams = clients.map((client) =>
-      collect<{ permissionsChanged: object }>(client, 'subscription { permissionsChanged { __typename } }'),
+    const query = 'subscription { permissionsChanged { __typename } }';
+    const streams = await Promise.all(
+      clients.map((client, instance) =>
+        watching<{ permissionsChanged: object }>(castellans, { client, instance, query }),
+      ),
     );
-    // Answered after the subscription, which needs nothing that is not loaded, has started.
-    for (const client of clients) await askOver(client, '{ me { id } }');
     clock.advance(60_000);
     const told = await Promise.all(streams.map((stream) => stream.next()));
     expect(told).toEqual(told.map(() => ({ permissionsChanged: { __typename: 'PermissionsChanged' } })));

@@ -318,16 +318,17 @@ describe('AC-07: a revoked client that does not let go', () => {
 
     const pending = revoke(ada.sessionId);
     let sent = 0;
-    const flood = setInterval(() => {
+    const more = () => {
       sent += 1;
       raw.send({ type: 'subscribe', id: `${sent}`, payload: { query: query(sent) } });
-    }, 1);
+    };
+    const flood = setInterval(more, 1);
     const { data } = await pending;
+    for (let n = 0; n < 20; n += 1) more();
     const executedAtReceipt = await count();
     await raw.dead;
     clearInterval(flood);
     expect(data?.revokeSession.receipt).toMatchObject({ enforced: true, acknowledged: 3 });
-    expect(sent).toBeGreaterThan(20);
     expect(await count()).toEqual(executedAtReceipt);
 
     async function count(): Promise<unknown> {

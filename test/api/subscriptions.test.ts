@@ -1,15 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Client } from 'graphql-ws';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import {
   askOver,
   codesOf,
   collect,
+  createTestClock,
   startCastellans,
   type Castellans,
   type SignedInUser,
 } from '../support/castellan.ts';
-import { endOfFeed, sessionEvents } from '../support/session-events.ts';
+import { watching } from '../support/rights-events.ts';
+import { endOfFeed, listening, sessionEvents } from '../support/session-events.ts';
 
 const PERMISSIONS = `subscription ($after: String) {
   permissionsChanged(after: $after) {
@@ -39,18 +40,19 @@ beforeAll(async () => {
 
 afterAll(() => castellans.close());
 
-function permissions(client: Client, after?: string) {
-  const events = collect<{ permissionsChanged: PermissionsEvent }>(client, PERMISSIONS, { after });
-  return { next: async () => (await events.next())?.permissionsChanged ?? null, stop: async () => events.stop?.() };
+interface Asking {
+  readonly instance: number;
+  readonly after?: string | undefined;
 }
 
-/** What `open` subscribes to, when it is sure to see what happens from now on. */
-async function listening<Stream>(client: Client, open: (client: Client) => Stream): Promise<Stream> {
-  // Nothing is loaded any more for the second one, so that the subscription is running when it is answered.
-  await askOver(client, ME);
-  const stream = open(client);
-  await askOver(client, ME);
-  return stream;
+async function permissions({ accessToken: token }: SignedInUser, { instance, after }: Asking) {
+  const events = await watching<{ permissionsChanged: PermissionsEvent }>(castellans, {
+    client: castellans.connect({ token, instance }),
+    instance,
+    query: PERMISSIONS,
+    after,
+  });
+  return { next: async () => (await events.next())?.permissionsChanged ?? null, stop: async () => events.stop?.() };
 }
 
 async function grant({ id: principalId }: SignedInUser, role: string, scope: string | null = null): Promise<string> {
@@ -74,10 +76,9 @@ describe('permissionsChanged', () => {
   test('carries all the rules after every grant and revocation', async () => {
     const bob = await castellans.signUp('bob');
     const before = await rulesOf(bob, 2);
-    const stream = await listening(castellans.connect({ token: bob.accessToken, instance: 2 }), permissions);
-    const first = stream.next();
+    const stream = await permissions(bob, { instance: 2 });
     const grantId = await grant(bob, 'support');
-    const granted = await first;
+    const granted = await stream.next();
     const now = await rulesOf(bob, 0);
     expect(granted).toMatchObject({
       __typename: 'PermissionsChanged',
@@ -100,17 +101,14 @@ describe('permissionsChanged', () => {
     await grant(bob, 'support', 'acme');
     await grant(bob, 'support', 'globex');
     await grant(bob, 'auditor');
-    const stream = permissions(castellans.connect({ token: bob.accessToken, instance: 1 }), position);
+    const stream = await permissions(bob, { instance: 1, after: position });
     const missed = await stream.next();
     expect(missed?.rules).toEqual((await rulesOf(bob, 2)).rules);
     await stream.stop();
 
-    const again = await listening(castellans.connect({ token: bob.accessToken, instance: 1 }), (client) =>
-      permissions(client, missed?.position),
-    );
-    const next = again.next();
+    const again = await permissions(bob, { instance: 1, after: missed?.position });
     await grant(bob, 'support');
-    expect((await next)?.rules).toEqual((await rulesOf(bob, 0)).rules);
+    expect((await again.next())?.rules).toEqual((await rulesOf(bob, 0)).rules);
     await again.stop();
   });
 
@@ -118,14 +116,14 @@ describe('permissionsChanged', () => {
     const bob = await castellans.signUp('bob');
     const { position } = await rulesOf(bob, 0);
     for (const after of ['00000000-1', `events-${position}`]) {
-      const stream = permissions(castellans.connect({ token: bob.accessToken, instance: 1 }), after);
+      const stream = await permissions(bob, { instance: 1, after });
       const resync = await stream.next();
       expect(resync).toEqual({ __typename: 'Resync', position: expect.stringMatching(/^[0-9a-f]{8}-\d+$/) });
       const { rules } = await rulesOf(bob, 0);
       expect(await stream.next()).toMatchObject({ __typename: 'PermissionsChanged', rules });
       await stream.stop();
       // From the position of Resync on nothing is missing.
-      const again = permissions(castellans.connect({ token: bob.accessToken, instance: 2 }), resync?.position);
+      const again = await permissions(bob, { instance: 2, after: resync?.position });
       await grant(bob, 'support', `after${after.length}`);
       expect((await again.next())?.rules).toEqual((await rulesOf(bob, 0)).rules);
       await again.stop();
@@ -145,20 +143,20 @@ describe('permissionsChanged', () => {
 
   test('AC-95: reaches nobody else', async () => {
     const [bob, mallory] = [await castellans.signUp('bob'), await castellans.signUp('mallory')];
-    const stream = await listening(castellans.connect({ token: mallory.accessToken, instance: 1 }), permissions);
-    const event = stream.next();
+    const stream = await permissions(mallory, { instance: 1 });
     await grant(bob, 'administrator');
     await grant(mallory, 'auditor');
-    expect((await event)?.rules).toEqual((await rulesOf(mallory, 0)).rules);
+    expect((await stream.next())?.rules).toEqual((await rulesOf(mallory, 0)).rules);
     await stream.stop();
   });
 });
 
 describe('a token that ends', () => {
+  const clock = createTestClock();
   let shortLived: Castellans;
 
   beforeAll(async () => {
-    shortLived = await startCastellans(1, { settings: { accessTokenSeconds: 2 } });
+    shortLived = await startCastellans(1, { clock });
   });
 
   afterAll(() => shortLived.close());
@@ -167,7 +165,8 @@ describe('a token that ends', () => {
     const bob = await shortLived.signUp('bob');
     const closed = Promise.withResolvers<number>();
     const client = shortLived.connect({ token: bob.accessToken, onClosed: closed.resolve });
-    const stream = sessionEvents(client);
+    const stream = await listening(shortLived, 0, () => sessionEvents(client));
+    clock.advance(shortLived.config.accessTokenSeconds * 1_000 + 1);
     expect(await stream.next()).toMatchObject({ __typename: 'AccessEnded', code: 'TOKEN_EXPIRED' });
     expect(await stream.next()).toBeNull();
     expect(await closed.promise).toBe(4403);

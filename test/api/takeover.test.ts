@@ -159,12 +159,11 @@ describe('where a takeover is only told of', () => {
     ).toEqual({ ok: 1_000 });
     expect(await eventsOf(bob)).toEqual([suspected('report')]);
     const statements = recordStatements(castellans.apps);
-    for (const instance of INSTANCES) {
-      expect(await post(bob, THIEF, instance)).toEqual([]);
-      expect(await post(bob, HOME, instance)).toEqual([]);
-    }
+    for (let n = 0; n < 60; n += 1) expect(await post(bob, n % 2 === 0 ? THIEF : HOME, n % 3)).toEqual([]);
     statements.stop();
-    expect(statements.names).toEqual([]);
+    expect(statements.names.filter((name) => name !== 'a transaction')).toEqual([]);
+    // What is written behind goes with the clock, and not with each request.
+    expect(statements.names.length).toBeLessThan(30);
   });
 
   test('each new place is told of once', async () => {

@@ -12,6 +12,7 @@ import {
   type SignedInUser,
 } from '../support/castellan.ts';
 import { secondFactors } from '../support/second-factors.ts';
+import { listening } from '../support/session-events.ts';
 
 const RECEIPT = 'receipt { enforced instances acknowledged } position';
 const UPDATE = `mutation ($input: UpdateUserInput!) {
@@ -179,13 +180,14 @@ describe('deleting a user', () => {
     const closed = Promise.withResolvers<number>();
     const live = await phone.signInWith(bob);
     const socket = castellans.connect({ token: live.accessToken, instance: 1, onClosed: closed.resolve });
-    const events = collect(socket, 'subscription { sessionEvents { __typename ... on AccessEnded { code } } }');
-    const ended = events.next();
+    const events = await listening(castellans, 1, () =>
+      collect(socket, 'subscription { sessionEvents { __typename ... on AccessEnded { code } } }'),
+    );
     expect((await askOver(socket, '{ me { id } }')).data).toEqual({ me: { id: bob.id } });
     await phone.signIn(bob.email);
 
     expect(await done(DELETE, { id: bob.id }, { by, instance: 2 })).toMatchObject({ id: bob.id, receipt: IN_FORCE });
-    expect(await ended).toEqual({ sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } });
+    expect(await events.next()).toEqual({ sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } });
     expect(await closed.promise).toBe(4401);
     for (const instance of INSTANCES) {
       const token = live.accessToken;

@@ -9,6 +9,7 @@ import {
   type Castellans,
   type SignedInUser,
 } from '../support/castellan.ts';
+import { listening } from '../support/session-events.ts';
 
 const INSTANCES = [0, 1, 2];
 const MISSING = `user_${'0'.repeat(26)}`;
@@ -277,13 +278,12 @@ describe('disabling a user', () => {
     const sockets = devices.map(({ accessToken }, instance) =>
       castellans.connect({ token: accessToken, instance, onClosed: (code) => closed[instance]?.resolve(code) }),
     );
-    const streams = sockets.map((socket) =>
-      collect<{ sessionEvents: object }>(
-        socket,
-        'subscription { sessionEvents { __typename ... on AccessEnded { code } } }',
+    const query = 'subscription { sessionEvents { __typename ... on AccessEnded { code } } }';
+    const streams = await Promise.all(
+      sockets.map((socket, instance) =>
+        listening(castellans, instance, () => collect<{ sessionEvents: object }>(socket, query)),
       ),
     );
-    const ended = streams.map((stream) => stream.next());
     for (const socket of sockets) expect((await askOver(socket, ME)).data).toEqual({ me: { id: carol.id } });
 
     const { data } = await disable(carol.id, alice.accessToken, 1);
@@ -300,7 +300,7 @@ describe('disabling a user', () => {
     });
 
     const last = { sessionEvents: { __typename: 'AccessEnded', code: 'SESSION_REVOKED' } };
-    expect(await Promise.all(ended)).toEqual([last, last, last]);
+    expect(await Promise.all(streams.map((stream) => stream.next()))).toEqual([last, last, last]);
     expect(await Promise.all(streams.map((stream) => stream.next()))).toEqual([null, null, null]);
     expect(await Promise.all(closed.map(({ promise }) => promise))).toEqual([4401, 4401, 4401]);
     for (const { refreshToken } of devices) {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CloseCode } from 'graphql-ws';
 import { CLOSE } from '../../src/api/ws/connection.ts';
 import { LIMITS } from '../../src/kit/limits.ts';
-import { startCastellans, until, type Castellans, type SignedInUser } from '../support/castellan.ts';
+import { createTestClock, startCastellans, until, type Castellans, type SignedInUser } from '../support/castellan.ts';
 import { untilFollowed } from '../support/session-events.ts';
 import { type Frame, ofType, openSocket } from '../support/socket.ts';
 
@@ -28,7 +28,7 @@ let castellans: Castellans;
 let alice: SignedInUser;
 
 beforeAll(async () => {
-  castellans = await startCastellans(3, { settings: { accessTokenSeconds: 60 } });
+  castellans = await startCastellans(3);
   alice = await castellans.signUp('alice', ['administrator']);
 });
 
@@ -79,11 +79,13 @@ const CLOSINGS: readonly Closing[] = [
     code: CLOSE.EXPIRED,
     when: 'its token runs out',
     async reach() {
-      const shortLived = await startCastellans(1, { settings: { accessTokenSeconds: 2 } });
+      const clock = createTestClock();
+      const shortLived = await startCastellans(1, { clock });
       const bob = await shortLived.signUp('bob');
       const socket = await openSocket(wsUrl(shortLived));
       socket.init({ authorization: `Bearer ${bob.accessToken}` });
       await socket.next(ofType('connection_ack'));
+      clock.advance(shortLived.config.accessTokenSeconds * 1_000 + 1);
       await socket.closed;
       await shortLived.close();
       return socket;

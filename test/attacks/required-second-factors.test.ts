@@ -5,17 +5,16 @@ import { apiKeysOn } from '../support/api-keys.ts';
 import { EVERYWHERE, extensionsOf, IN_FORCE, INSTANCES, NOWHERE, onEveryInstance } from '../support/asking.ts';
 import {
   codesOf,
-  collect,
   createTestClock,
   PASSWORD,
   recordStatements,
   startCastellans,
-  until,
   type Answer,
   type Castellans,
   type SignedInUser,
 } from '../support/castellan.ts';
 import { BEGIN_BY, CONFIRM_BY, type EnrolledBy, policiesRequiring } from '../support/required-factors.ts';
+import { watching } from '../support/rights-events.ts';
 import { dataOf, DISABLE, secondFactors } from '../support/second-factors.ts';
 import { letProofsAge, STEP_UP } from '../support/step-ups.ts';
 import { type Door, doorsOf, takesMutations } from './doors.ts';
@@ -136,13 +135,16 @@ describe('before a role asks for a second factor', () => {
   test('sessions go on; when the policy that does is acknowledged, none does on any instance or socket', async () => {
     const [sam, bob] = [await castellans.signUp('sam', ['support']), await castellans.signUp('bob')];
     const sockets = INSTANCES.map((instance) => castellans.connect({ token: sam.accessToken, instance }));
-    const heard = sockets.map((socket) =>
-      collect<{ permissionsChanged: { __typename: string; code?: string } }>(
-        socket,
-        'subscription { permissionsChanged { __typename ... on AccessEnded { code } } }',
+    const query = 'subscription { permissionsChanged { __typename ... on AccessEnded { code } } }';
+    const heard = await Promise.all(
+      sockets.map((client, instance) =>
+        watching<{ permissionsChanged: { __typename: string; code?: string } }>(castellans, {
+          client,
+          instance,
+          query,
+        }),
       ),
     );
-    await until(() => castellans.apps.every(({ services }) => services.live.size > 0));
     expect(await onEveryInstance((instance) => meOf(sam, instance))).toEqual([[], [], []]);
     await apply(policies.required, 1);
     expect(await onEveryInstance((instance) => meOf(sam, instance))).toEqual([[ENROLL], [ENROLL], [ENROLL]]);
@@ -162,9 +164,12 @@ describe('a session that began before it did', () => {
     expect(await onEveryInstance((instance) => meOf(bob, instance))).toEqual([[ENROLL], [ENROLL], [ENROLL]]);
     // What each has read of it once is all it takes to refuse.
     const statements = recordStatements(castellans.apps);
-    expect(await onEveryInstance((instance) => meOf(bob, instance))).toEqual([[ENROLL], [ENROLL], [ENROLL]]);
+    for (let n = 0; n < 20; n += 1)
+      expect(await onEveryInstance((instance) => meOf(bob, instance))).toEqual([[ENROLL], [ENROLL], [ENROLL]]);
     statements.stop();
-    expect(statements.names).toEqual([]);
+    expect(statements.names.filter((name) => name !== 'a transaction')).toEqual([]);
+    // What is written behind goes with the clock, and not with each request.
+    expect(statements.names.length).toBeLessThan(30);
     const before = await castellans.recorded();
     expect(await letThrough(bob.accessToken, ([code]) => code === 'MFA_REQUIRED')).toEqual([]);
     expect(await castellans.recorded()).toEqual(before);

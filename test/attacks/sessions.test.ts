@@ -129,12 +129,12 @@ test('AC-01: an access token gets nothing at any door of any instance from the r
     }),
   );
   const endsAtMs = performance.now() + 2 * TIMING.leaseMs;
-  while (performance.now() < endsAtMs) await castellans.ask(ME);
+  const areTried = () => victims.every(({ refused }) => refused > doors.length);
+  while (performance.now() < endsAtMs || !areTried()) await castellans.ask(ME);
   time.abort();
   await Promise.all(knocking);
 
   expect(wrong).toEqual([]);
-  expect(Math.min(...victims.map(({ refused }) => refused))).toBeGreaterThan(doors.length);
 }, 60_000);
 
 describe('a refresh token that was replaced', () => {

@@ -1,7 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { stepOf, totpCode } from '../../src/domain/authentication/totp.ts';
-import { codesOf, PASSWORD, startCastellans, until, type Castellans, type SignedInUser } from '../support/castellan.ts';
+import {
+  codesOf,
+  PASSWORD,
+  startCastellans,
+  until,
+  type Castellans,
+  type SignedInUser,
+  collect,
+} from '../support/castellan.ts';
 import { dataOf } from '../support/second-factors.ts';
+import { listening } from '../support/session-events.ts';
 import { castellan, STARTS_MS } from './running.ts';
 
 jest.setTimeout(STARTS_MS);
@@ -99,12 +108,9 @@ describe('castellan admin recover', () => {
   test('when it returns, no session of before is honoured by any instance, and their sockets are dark', async () => {
     const closed = Promise.withResolvers<number>();
     const socket = castellans.connect({ token: alice.accessToken, instance: 1, onClosed: closed.resolve });
-    const events = socket.iterate({ query: 'subscription { sessionEvents { __typename } }' });
-    const ended = (async () => {
-      for await (const { data } of events) if (JSON.stringify(data).includes('AccessEnded')) return true;
-      return false;
-    })();
-    await castellans.ask('{ me { id } }', { token: alice.accessToken, instance: 1 });
+    const events = await listening(castellans, 1, () =>
+      collect(socket, 'subscription { sessionEvents { __typename } }'),
+    );
 
     expect((await admin('recover', alice.email)).said).toMatchObject({ enforced: true, sessionsEnded: 1 });
     for (const instance of [0, 1]) {
@@ -112,7 +118,7 @@ describe('castellan admin recover', () => {
       expect(codesOf(asked)).toEqual(['SESSION_REVOKED']);
     }
     expect(await closed.promise).toBe(4401);
-    await ended.catch(() => {});
+    expect(await events.next()).toEqual({ sessionEvents: { __typename: 'AccessEnded' } });
     const [session] = await castellans.rows<{ revoked_reason: string }>(
       'select revoked_reason from sessions where id = $1',
       alice.sessionId,

@@ -3,6 +3,7 @@ import { openRedis } from '../../src/drivers/redis/redis.ts';
 import { systemClock } from '../../src/kit/clock.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
+import { createPatientClock } from '../support/patient-clock.ts';
 import { REDIS_PLACES } from '../support/redis-places.ts';
 import { describeCacheContract } from './cache.contract.ts';
 
@@ -33,12 +34,16 @@ for (const [name, start] of REDIS_PLACES) {
     name,
     async open() {
       const place = await start();
-      const redis = openRedis({ url: new Secret(place.url), clock: systemClock, logger: createLog('silent') });
+      const clock = createPatientClock();
+      const redis = openRedis({ url: new Secret(place.url), clock, logger: createLog('silent') });
       while (!(await redis.check())) await new Promise(setImmediate);
       return {
         cache: redis.cache,
         pass: (seconds) => place.pass(seconds),
-        hang: async () => place.hang(),
+        async hang() {
+          clock.hurry();
+          place.hang();
+        },
         async release() {
           await redis.close();
           await place.stop();

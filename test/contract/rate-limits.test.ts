@@ -1,8 +1,9 @@
 import { createMemoryHub } from '../../src/drivers/memory/memory.ts';
 import { openRedis } from '../../src/drivers/redis/redis.ts';
-import { type Clock, systemClock } from '../../src/kit/clock.ts';
+import { systemClock } from '../../src/kit/clock.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
+import { createPatientClock } from '../support/patient-clock.ts';
 import { REDIS_PLACES } from '../support/redis-places.ts';
 import { describeRateLimitsContract } from './rate-limits.contract.ts';
 
@@ -33,12 +34,7 @@ for (const [name, start] of REDIS_PLACES) {
     name,
     async open() {
       const place = await start();
-      let isHanging = false;
-      // However slow the machine is, deadlines pass only where they are what is tested.
-      const clock: Clock = {
-        ...systemClock,
-        after: (ms, fn) => (isHanging || ms < 250 ? systemClock.after(ms, fn) : { cancel: () => {} }),
-      };
+      const clock = createPatientClock();
       const all = Array.from({ length: INSTANCES }, () =>
         openRedis({ url: new Secret(place.url), clock, logger: createLog('silent') }),
       );
@@ -47,7 +43,7 @@ for (const [name, start] of REDIS_PLACES) {
         instances: all.map(({ rateLimits }) => rateLimits),
         pass: (seconds) => place.pass(seconds),
         async hang() {
-          isHanging = true;
+          clock.hurry();
           place.hang();
         },
         async release() {

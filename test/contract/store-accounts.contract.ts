@@ -48,6 +48,19 @@ const TOKEN_LAWS: Readonly<Record<string, Law>> = {
     expect(second).toBeNull();
   },
 
+  'count: of two callers at once the second counts what the first has added': async (opened) => {
+    const { id } = await addUser(opened.store);
+    const second = await waits(
+      opened,
+      async ({ accountTokens }) => {
+        await accountTokens.count(id, 'reset', NOW);
+        await accountTokens.add(aToken(id));
+      },
+      ({ accountTokens }) => accountTokens.count(id, 'reset', NOW),
+    );
+    expect(second).toBe(1);
+  },
+
   'count and removeAllOf: of this user, of this kind, not expired': async ({ store }) => {
     const [mine, other] = [await addUser(store), await addUser(store)];
     const tokens = [

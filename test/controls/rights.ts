@@ -67,6 +67,14 @@ export const RIGHTS: readonly Control[] = [
     title: 'nor lifts it by deleting the scope that it holds in',
   },
   {
+    name: 'no-gift-by-lifting-a-deny',
+    file: 'src/domain/roles/grants.ts',
+    find: 'else demandNoGift(actor, holds, left);',
+    replace: '',
+    test: 'test/api/guards.test.ts',
+    title: 'nor takes from others what denies them something that they may not do themselves',
+  },
+  {
     name: 'last-administrator',
     file: 'src/domain/policy/administrators.ts',
     find: 'if (role !== null && (await tx.grants.isHeld(role.id))) return;',

@@ -13,9 +13,10 @@ import { openDatabase, translated } from '../../src/drivers/postgres/database.ts
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
 import { Undertaking } from '../../src/kit/undertaking.ts';
+import { until } from '../support/castellan.ts';
 import { startOutageProxy } from '../support/outage-proxy.ts';
 import { createStillClock } from '../support/still-clock.ts';
-import { openTestStore, type TestStore, until } from '../support/store.ts';
+import { openTestStore, type TestStore } from '../support/store.ts';
 
 /** Two that work and one in reserve. */
 const CONNECTIONS = 3;

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { setTimeout as poll } from 'node:timers/promises';
 import { Client } from 'pg';
 import { type App, createApp } from '../../src/app.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { type Castellans, codesOf, post, type SignedInUser, startCastellans } from '../support/castellan.ts';
+import { runOn } from '../support/database.ts';
 import { untilSo } from '../support/until.ts';
 
 const REQUESTS = 1_000;
@@ -58,18 +60,20 @@ async function watch() {
   };
 }
 
+const QUERY = `query ($email: String!) {
+  me { id } users(first: 1, filter: { email: $email }) { edges { node { id roles { name } } } }
+}`;
+const ask = (n: number) =>
+  post(cold.url, QUERY, { email: `bob${n}@example.com` }, { authorization: `Bearer ${alice.accessToken}` });
+
 test('a thousand requests at once on a cold instance take ten connections, and each is answered or refused in time', async () => {
   // The other one keeps to what it has opened by now.
   await castellans.apps[0]?.close();
   const stop = await watch();
-  const query = `query ($email: String!) {
-    me { id } users(first: 1, filter: { email: $email }) { edges { node { id roles { name } } } }
-  }`;
-  const headers = { authorization: `Bearer ${alice.accessToken}` };
   const answers = await Promise.all(
     Array.from({ length: REQUESTS }, async (_, n) => {
       const startedAtMs = performance.now();
-      const answer = await post(cold.url, query, { email: `bob${n + 1}@example.com` }, headers);
+      const answer = await ask(n + 1);
       return { answer, tookMs: performance.now() - startedAtMs };
     }),
   );
@@ -86,9 +90,32 @@ test('a thousand requests at once on a cold instance take ten connections, and e
   }
   expect(slowestMs).toBeLessThan(ANSWERED_MS);
 
-  const again = () => post(cold.url, query, { email: 'bob1@example.com' }, headers);
-  await untilSo('it answers as before', async () => (await again()).errors.length === 0);
+  await untilSo('it answers as before', async () => (await ask(1)).errors.length === 0);
   process.stdout.write(
     `pool: ${REQUESTS} requests, ${refused.length} refused, ${most} connections at most, ${Math.round(slowestMs)} ms at most\n`,
   );
 }, 60_000);
+
+test('where all wait for too long and more come, some of these are refused at once, and all before them are served', async () => {
+  const url = castellans.config.databaseUrl?.reveal() ?? '';
+  const refused = async () =>
+    Number(/^castellan_database_refused_total (\d+)$/m.exec(await cold.metrics.render())?.[1]);
+  const refusedBefore = await refused();
+  await runOn(
+    url,
+    'alter table users rename to users_at_once',
+    'create view users as select * from users_at_once where pg_sleep(0.2) is not null',
+  );
+  const over = new AbortController();
+  const before = Promise.all(Array.from({ length: 50 }, (_, n) => ask(n + 1))).finally(() => over.abort());
+  const others: ReturnType<typeof ask>[] = [];
+  while (!over.signal.aborted && (await refused()) === refusedBefore) {
+    others.push(ask(1));
+    await poll(20);
+  }
+  expect(await refused()).toBeGreaterThan(refusedBefore);
+  expect((await before).flatMap(codesOf)).toEqual([]);
+  expect((await Promise.all(others)).flatMap(codesOf)).toContain('AUTHORITY_UNAVAILABLE');
+  await runOn(url, 'drop view users', 'alter table users_at_once rename to users');
+  await untilSo('it answers as before', async () => (await ask(1)).errors.length === 0);
+});

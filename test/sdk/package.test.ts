@@ -38,7 +38,7 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(async () => {
-  await castellans.close();
+  await castellans?.close();
   await rm(folder, { recursive: true, force: true });
 });
 

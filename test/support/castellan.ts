@@ -84,7 +84,12 @@ export async function startCastellans(
   } = {},
 ): Promise<Castellans> {
   const database = await createDatabase();
-  const config: Config = { ...testConfig(through(database.url), redis ? redisUrl() : undefined), ...settings };
+  const config: Config = {
+    ...testConfig(through(database.url), redis ? redisUrl() : undefined),
+    // Where time is not what is tested, no token ends while a slow machine works.
+    ...(overrides.clock === undefined && clocks.length === 0 && { accessTokenSeconds: 3_600 }),
+    ...settings,
+  };
   const logger = overrides.logger ?? createLog((process.env['TEST_LOG'] ?? 'silent') as LogLevel);
   const mails: Mail[] = [];
   const mailer: Mailer = { send: async (mail) => void mails.push(mail), close: () => Promise.resolve() };
@@ -108,11 +113,7 @@ export async function startCastellans(
     throw error;
   }
 
-  const at = (instance = 0): App => {
-    const app = apps[instance];
-    if (app === undefined) throw new TypeError(`there is no instance ${instance}`);
-    return app;
-  };
+  const at = (instance = 0): App => instanceOf({ apps }, instance);
 
   const castellans: Castellans = {
     apps,
@@ -173,6 +174,12 @@ export async function startCastellans(
     close: closeAll,
   };
   return castellans;
+}
+
+export function instanceOf({ apps }: Pick<Castellans, 'apps'>, instance: number): App {
+  const app = apps[instance];
+  if (app === undefined) throw new TypeError(`there is no instance ${instance}`);
+  return app;
 }
 
 /** How tests sign in. */
@@ -310,7 +317,8 @@ export function recordStatements(apps: readonly App[]): {
   };
 }
 
-const UNTIL_MS = 5_000;
+/** Longer than anything takes on a machine that does ten other things as well: it only ends what never comes. */
+const UNTIL_MS = 20_000;
 
 /** Asks until it is so: for what announces itself to nobody. Fails a test that asks for too long. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
@@ -319,6 +327,39 @@ export async function until(isSo: () => boolean | Promise<boolean>): Promise<voi
     if (performance.now() > givesUpAt) throw new Error(`this never came to be: ${isSo.toString()}`);
     await new Promise(setImmediate);
   }
+}
+
+/** By what they are on. */
+const turns = new WeakMap<object, Promise<unknown>>();
+
+/**
+ * What `open` opens on `on`, once there is one more there than before. Some of before may be on their way out meanwhile; whoever
+ * else opens something there takes a turn of its own.
+ */
+export async function oneMore<Opened>(
+  on: object,
+  count: () => number | Promise<number>,
+  open: () => Opened | Promise<Opened>,
+): Promise<Opened> {
+  const before = turns.get(on);
+  const own = Promise.withResolvers<void>();
+  turns.set(on, own.promise);
+  await before;
+  return opened(count, open).finally(own.resolve);
+}
+
+async function opened<Opened>(
+  count: () => number | Promise<number>,
+  open: () => Opened | Promise<Opened>,
+): Promise<Opened> {
+  let least = await count();
+  const it = await open();
+  await until(async () => {
+    const now = await count();
+    least = Math.min(least, now);
+    return now > least;
+  });
+  return it;
 }
 
 /** A clock that tests move on. What is due by then happens at once; otherwise time passes as it does. */
@@ -359,17 +400,22 @@ export function createTestClock(): TestClock {
   };
 }
 
-/** Collects the events of a subscription; `next` waits for one more. */
+/** Subscribes at once, and collects the events; `next` waits for one more. */
 export function collect<T = Record<string, unknown>>(
   client: Client,
   query: string,
   variables: Record<string, unknown> = {},
 ) {
   const events = client.iterate<T>({ query, variables });
+  // Asked for at once: what ends before anybody asks would end unheard.
+  let first: ReturnType<typeof events.next> | null = events.next();
+  first.catch(() => {});
   return {
     /** The data of the next event, or null when the subscription completed. */
     async next(): Promise<T | null> {
-      const { value, done } = await events.next();
+      const upcoming = first ?? events.next();
+      first = null;
+      const { value, done } = await upcoming;
       if (done === true) return null;
       const { data, errors } = value as { data?: T | null; errors?: unknown };
       if (errors !== undefined) throw new Error(`the subscription answered with errors: ${JSON.stringify(errors)}`);

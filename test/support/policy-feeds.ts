@@ -1,5 +1,5 @@
 import type { Client } from 'graphql-ws';
-import { type Castellans, collect, until } from './castellan.ts';
+import { type Castellans, collect, instanceOf, oneMore, until } from './castellan.ts';
 import { openStream } from './event-stream.ts';
 import type { Shown } from './every-door.ts';
 
@@ -67,11 +67,8 @@ export async function subscribeTo(castellans: Castellans, feed: FeedName, follow
       documentOf(feed),
       { after },
     );
-    // It is what subscribes.
-    const first = events.next();
-    first.catch(() => {});
     return streamOf(
-      inOrder(first, () => events.next()),
+      () => events.next(),
       async () => void (await events.stop?.()),
     );
   }
@@ -88,15 +85,6 @@ export async function subscribeTo(castellans: Castellans, feed: FeedName, follow
   return streamOf(next, () => Promise.resolve(stream.leave()));
 }
 
-function inOrder<T>(first: Promise<T>, next: () => Promise<T>): () => Promise<T> {
-  let upcoming: Promise<T> | null = first;
-  return () => {
-    const taken = upcoming ?? next();
-    upcoming = null;
-    return taken;
-  };
-}
-
 function streamOf(told: () => Promise<Readonly<Record<string, FeedEvent>> | null>, stop: () => Promise<void>) {
   const next = async (): Promise<FeedEvent | null> => (await told())?.['it'] ?? null;
   return {
@@ -110,12 +98,11 @@ function streamOf(told: () => Promise<Readonly<Record<string, FeedEvent>> | null
   };
 }
 
-/** The same, once it is sure to be told of whatever happens from now on. One after the other, since they are counted. */
+/** The same, once it is sure to be told of whatever happens from now on. */
 export async function follow(castellans: Castellans, feed: FeedName, following: Following) {
-  const count = () => castellans.apps[following.instance]?.services.eventFeeds.subscribers ?? 0;
-  const before = count();
-  const stream = await subscribeTo(castellans, feed, following);
-  await until(() => count() > before);
+  const app = instanceOf(castellans, following.instance);
+  const count = () => app.services.eventFeeds.subscribers;
+  const stream = await oneMore(app, count, () => subscribeTo(castellans, feed, following));
   return {
     ...stream,
     async stop(): Promise<void> {

@@ -1,5 +1,5 @@
 import { addGateway } from './gateway-key.ts';
-import { type Castellans, collect, until } from './castellan.ts';
+import { type Castellans, collect, instanceOf, oneMore, until } from './castellan.ts';
 
 export const REVOCATIONS = `subscription ($after: String) {
   revocations(after: $after) {
@@ -24,13 +24,7 @@ export function revocations(castellans: Castellans, { apiKey, instance, after }:
   const events = collect<{ revocations: RevocationEvent }>(castellans.connect({ apiKey, instance }), REVOCATIONS, {
     after,
   });
-  // Asked for at once: it is what subscribes.
-  let upcoming: ReturnType<typeof events.next> | null = events.next();
-  const next = async (): Promise<RevocationEvent | null> => {
-    const event = await (upcoming ?? events.next());
-    upcoming = null;
-    return event?.revocations ?? null;
-  };
+  const next = async (): Promise<RevocationEvent | null> => (await events.next())?.revocations ?? null;
   return {
     next,
     async take(count: number): Promise<readonly (RevocationEvent | null)[]> {
@@ -38,10 +32,7 @@ export function revocations(castellans: Castellans, { apiKey, instance, after }:
       for (let n = 0; n < count; n += 1) taken.push(await next());
       return taken;
     },
-    async stop(): Promise<void> {
-      upcoming?.catch(() => {});
-      await events.stop?.();
-    },
+    stop: async (): Promise<void> => void (await events.stop?.()),
   };
 }
 
@@ -51,16 +42,19 @@ interface Listening {
   readonly after?: string | undefined;
 }
 
-const listenersOn = ({ apps }: Castellans, instance: number) => apps[instance]?.services.revocations.listeners ?? 0;
+const listenersOn = (castellans: Castellans, instance: number) =>
+  instanceOf(castellans, instance).services.revocations.listeners;
 
 /** Another subgraph: a service account that is told of revocations, and its API key. */
 export const addListener = (castellans: Castellans) => addGateway(castellans, { roles: ['listener'] });
 
-/** What is told on this instance from now on. One after the other, since they are counted. */
+/** What is told on this instance from now on. */
 export async function listen(castellans: Castellans, apiKey: string, instance: number) {
-  const before = listenersOn(castellans, instance);
-  const stream = revocations(castellans, { apiKey, instance });
-  await until(() => listenersOn(castellans, instance) > before);
+  const stream = await oneMore(
+    instanceOf(castellans, instance),
+    () => listenersOn(castellans, instance),
+    () => revocations(castellans, { apiKey, instance }),
+  );
   return {
     ...stream,
     /** Resolves when the instance tells it nothing more. */

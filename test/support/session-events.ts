@@ -1,5 +1,5 @@
 import type { Client } from 'graphql-ws';
-import { type Castellans, collect, until } from './castellan.ts';
+import { type Castellans, collect, instanceOf, oneMore, until } from './castellan.ts';
 
 export const SESSION_EVENTS = `subscription ($after: String) {
   sessionEvents(after: $after) {
@@ -48,11 +48,8 @@ export async function listening<Stream extends { next(): Promise<unknown> }>(
   instance: number,
   open: () => Stream | Promise<Stream>,
 ): Promise<Stream> {
-  const { eventFeeds } = castellans.apps[instance]?.services ?? {};
-  const before = eventFeeds?.subscribers ?? 0;
-  const stream = await open();
-  await until(() => (eventFeeds?.subscribers ?? 0) > before);
-  return stream;
+  const app = instanceOf(castellans, instance);
+  return oneMore(app, () => app.services.eventFeeds.subscribers, open);
 }
 
 /** The end of the feed, once everything that is committed has its number. */

@@ -6,6 +6,7 @@ import { openDatabase, type Database } from '../../src/drivers/postgres/database
 import { createStore } from '../../src/drivers/postgres/store.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
+import { until } from './castellan.ts';
 import { createDatabase, runOn } from './database.ts';
 
 /** The PostgreSQL driver on a database of its own, and a connection beside it. */
@@ -21,17 +22,6 @@ export interface TestStore {
   /** Resolves when so many statements wait for a lock. */
   readonly untilWaiting: (count: number) => Promise<void>;
   readonly release: () => Promise<void>;
-}
-
-const UNTIL_MS = 8_000;
-
-/** Asks until it is so: for what announces itself to nobody. Fails a test that asks for too long. */
-export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const givesUpAt = performance.now() + UNTIL_MS;
-  while (!(await isSo())) {
-    if (performance.now() > givesUpAt) throw new Error(`this never came to be: ${isSo.toString()}`);
-    await new Promise(setImmediate);
-  }
 }
 
 export async function openTestStore(poolMax = 12): Promise<TestStore> {

@@ -5,6 +5,7 @@ import { networkOf } from '../../kit/networks.ts';
 import { Rounds } from '../../kit/rounds.ts';
 import { DETECTORS, type SignalKind, type Thresholds } from '../../kit/thresholds.ts';
 import type { Store } from '../store.ts';
+import { BATCH_MAX, FLUSH_MS, KNOWN_MAX, PENDING_MAX } from './bounds.ts';
 import { raise } from './raise.ts';
 
 /** What may add up to an event. */
@@ -30,11 +31,6 @@ interface Open {
   address: string | null;
 }
 
-const FLUSH_MS = 2_000;
-/** Windows kept, and written at a time: whoever makes up subjects pushes out their own. */
-const OPEN_MAX = 20_000;
-const BATCH_MAX = 500;
-const NETWORKS_MAX = 50_000;
 /** Who goes on using a key from one network is noted again each day: so it is known which are used no more. */
 const DAY_MS = 86_400_000;
 
@@ -91,11 +87,11 @@ export class Detectors {
   usedFrom(keyId: string, ownerId: string, address: string | null): void {
     if (address === null) return;
     const day = Math.floor(this.#clock.now() / DAY_MS);
-    if (day !== this.#day || this.#lastAddress.size >= NETWORKS_MAX) this.#lastAddress.clear();
+    if (day !== this.#day || this.#lastAddress.size >= KNOWN_MAX) this.#lastAddress.clear();
     this.#day = day;
     if (this.#lastAddress.get(keyId) === address) return;
     this.#lastAddress.set(keyId, address);
-    if (this.#networks.size < NETWORKS_MAX) this.#networks.set(`${keyId} ${address}`, { keyId, ownerId, address });
+    if (this.#networks.size < KNOWN_MAX) this.#networks.set(`${keyId} ${address}`, { keyId, ownerId, address });
   }
 
   /** Resolves when what was noted before is written, or waits for the next time. */
@@ -104,8 +100,8 @@ export class Detectors {
   }
 
   #begin(key: string, what: Pick<Open, 'kind' | 'subject' | 'startMs'>): Open | null {
-    if (this.#open.size >= OPEN_MAX) this.#forgetEnded();
-    if (this.#open.size >= OPEN_MAX) {
+    if (this.#open.size >= PENDING_MAX) this.#forgetEnded();
+    if (this.#open.size >= PENDING_MAX) {
       this.#dropped += 1;
       return null;
     }

@@ -5,6 +5,7 @@ import { isPublicAddress } from '../../kit/networks.ts';
 import { Rounds } from '../../kit/rounds.ts';
 import { type Threshold, type Thresholds, TRAVEL } from '../../kit/thresholds.ts';
 import type { Store, Transaction } from '../store.ts';
+import { BATCH_MAX, FLUSH_MS, KNOWN_MAX, PENDING_MAX } from './bounds.ts';
 import { raise } from './raise.ts';
 import { impossibleKm, type Locate, type Sighting } from './travel.ts';
 
@@ -24,12 +25,8 @@ interface Noted {
 /** One that is new knows its address; of those before it nobody does any more. */
 type Told = Sighting & { readonly address?: string };
 
-const FLUSH_MS = 2_000;
 /** Who stays where they are is noted again after so long: so much earlier than they were may they seem to have been there last. */
 const AGAIN_MS = 300_000;
-const USERS_MAX = 50_000;
-const PENDING_MAX = 20_000;
-const BATCH_MAX = 500;
 
 /**
  * Finds users who are in two places faster than anybody travels. Only what sessions are used from counts: programs with API keys
@@ -75,7 +72,7 @@ export class Travels {
     const atMs = this.#clock.now();
     const last = this.#last.get(userId);
     if (last?.address === address && atMs - last.notedMs < AGAIN_MS) return;
-    if (this.#last.size >= USERS_MAX) this.#last.clear();
+    if (this.#last.size >= KNOWN_MAX) this.#last.clear();
     this.#last.set(userId, { address, notedMs: atMs });
     this.#note({ userId, sessionId, address, atMs });
   }

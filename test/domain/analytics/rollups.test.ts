@@ -5,8 +5,8 @@ import type { Store } from '../../../src/domain/store.ts';
 import { createLog } from '../../../src/kit/log.ts';
 import { toInstant } from '../../../src/kit/clock.ts';
 import { anId } from '../../contract/store-samples.ts';
-import { createTestClock, type TestClock } from '../../support/castellan.ts';
-import { openTestStore, type TestStore, until } from '../../support/store.ts';
+import { createTestClock, type TestClock, until } from '../../support/castellan.ts';
+import { openTestStore, type TestStore } from '../../support/store.ts';
 
 const QUARTER_MS = 900_000;
 const FLUSH_MS = 5_000;

@@ -11,10 +11,10 @@ import { type Clock, systemClock } from '../../../src/kit/clock.ts';
 import { createLog } from '../../../src/kit/log.ts';
 import { Secret } from '../../../src/kit/secret.ts';
 import { anId } from '../../contract/store-samples.ts';
-import { createTestClock, type TestClock } from '../../support/castellan.ts';
+import { createTestClock, type TestClock, until } from '../../support/castellan.ts';
 import { type RedisServer, startRedisServer } from '../../support/redis-server.ts';
 import { createStillClock } from '../../support/still-clock.ts';
-import { openTestStore, type TestStore, until } from '../../support/store.ts';
+import { openTestStore, type TestStore } from '../../support/store.ts';
 
 const HOUR_MS = 3_600_000;
 /** More of them by hand: `USAGE_INCREMENTS=10000000`. */

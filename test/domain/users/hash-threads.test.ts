@@ -1,8 +1,7 @@
 import { argon2Sync } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from '@jest/globals';
 import { argon2id, endIdleThreads } from '../../../src/kit/argon2.ts';
-import { untilSo } from '../../support/until.ts';
+import { threads } from '../../support/threads.ts';
 
 const parameters = (message: string) => ({
   message: Buffer.from(message),
@@ -12,16 +11,6 @@ const parameters = (message: string) => ({
   parallelism: 1,
   tagLength: 32,
 });
-
-/** Name and nice value of every thread of this process. */
-async function threads(): Promise<readonly { readonly name: string; readonly nice: number }[]> {
-  const ids = await readdir('/proc/self/task');
-  const stats = await Promise.all(ids.map((id) => readFile(`/proc/self/task/${id}/stat`, 'utf8').catch(() => '')));
-  return stats.flatMap((stat) => {
-    const [, name, rest] = /\((.*)\) (.*)$/s.exec(stat) ?? [];
-    return name === undefined || rest === undefined ? [] : [{ name, nice: Number(rest.split(' ')[16]) }];
-  });
-}
 
 test('hashes at once are each the hash of their own message', async () => {
   const messages = Array.from({ length: 20 }, (_, n) => parameters(`message ${n}`));
@@ -46,9 +35,9 @@ test('what cannot be hashed is refused, and the next is hashed', async () => {
 test('those that nobody needs end when they are told to, one that hashes does not, and the next hash is right', async () => {
   await Promise.all([argon2id(parameters('one')), argon2id(parameters('two'))]);
   const hashing = argon2id(parameters('three'));
-  endIdleThreads();
+  await endIdleThreads();
   expect(await hashing).toEqual(argon2Sync('argon2id', parameters('three')));
-  endIdleThreads();
-  await untilSo('no thread hashes', async () => (await threads()).every(({ name }) => name !== 'argon2'));
+  await endIdleThreads();
+  expect((await threads()).filter(({ name }) => name === 'argon2')).toEqual([]);
   expect(await argon2id(parameters('four'))).toEqual(argon2Sync('argon2id', parameters('four')));
 });
