@@ -22,7 +22,7 @@ export type Law = (opened: OpenStore) => Promise<void>;
 export function holding(store: Store, work: (tx: Transaction) => Promise<unknown>) {
   const [reached, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const done = store.transaction(async (tx) => {
-    await work(tx);
+    await doing(tx, work);
     reached.resolve();
     await told.promise;
   });
@@ -34,6 +34,13 @@ export function holding(store: Store, work: (tx: Transaction) => Promise<unknown
       await done;
     },
   };
+}
+
+/** What gives no answer is not waited for: it is done when something that was asked after it has one. */
+async function doing<T>(tx: Transaction, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  const value = await work(tx);
+  await tx.fence.head();
+  return value;
 }
 
 /**
@@ -49,7 +56,7 @@ export async function waits<T>(
   const open = holding(store, first);
   await open.reached;
   const waiting = store.transaction(async (tx) => {
-    const value = await second(tx);
+    const value = await doing(tx, second);
     order.push('second');
     return value;
   });
