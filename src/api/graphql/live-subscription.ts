@@ -1,5 +1,6 @@
 import type { LiveOperation } from '../../domain/authority/live.ts';
 import { formatPosition } from '../../domain/authority/position.ts';
+import type { Vouch } from '../../domain/authority/vouching.ts';
 import {
   dependenciesOf,
   type Principal,
@@ -54,6 +55,8 @@ export class LiveSubscription<E extends Placed>
   readonly #source: LiveSource<E>;
   readonly #queue: (E | Resync)[] = [];
   #by: UserPrincipal;
+  /** That {@link #by} was found to hold. */
+  #vouch: Vouch | null = null;
   /** Where in its feed what was handed out ends; null for a feed that tells what is now, wherever it was left. */
   #told: string | null = null;
   #backlogMax: number;
@@ -134,8 +137,9 @@ export class LiveSubscription<E extends Placed>
     this.#told = position;
   }
 
-  push(event: E | Resync): void {
-    if (this.#terminal !== null || this.#closed || this.#tellsNow(event)) return;
+  /** @param isAsked whether it has been asked in this very step whether it may be told */
+  push(event: E | Resync, isAsked = false): void {
+    if (this.#terminal !== null || this.#closed || this.#tellsNow(event, isAsked)) return;
     // What was missed comes at once, and its source bounds it.
     if (this.#opening) this.#backlogMax += 1;
     if (this.#queue.length >= this.#backlogMax) {
@@ -179,15 +183,23 @@ export class LiveSubscription<E extends Placed>
    * Tells it in this very step, where the door can, nobody waits before it and nothing need be read for it. It is looked at as in
    * {@link next}, and nothing is awaited from then until it is on its way. False sends it the long way, where all else is decided.
    */
-  #tellsNow(event: E | Resync): boolean {
-    const { tellNow, services } = this.#context;
+  #tellsNow(event: E | Resync, isAsked: boolean): boolean {
+    const { tellNow } = this.#context;
     // Whoever waits for the next one has been told of all before.
     const isAwaited = this.#wake !== null && this.#queue.length === 0;
     if (tellNow === null || !isAwaited || this.#opening) return false;
-    if (!services.identification.stillHolds(this.#by)) return false;
-    if (this.#mayTell(event) && !tellNow(event)) return false;
+    if (!this.#holds()) return false;
+    if ((isAsked || this.#mayTell(event)) && !tellNow(event)) return false;
     this.#reach(event);
     return true;
+  }
+
+  #holds(): boolean {
+    const { identification, vouching } = this.#context.services;
+    if (this.#vouch !== null && vouching.holds(this.#vouch)) return true;
+    const isHolding = identification.stillHolds(this.#by);
+    this.#vouch = isHolding ? vouching.vouchFor(this.#by) : null;
+    return isHolding;
   }
 
   /** Whether it is for its principal, as that is now. */
@@ -288,6 +300,7 @@ export class LiveSubscription<E extends Placed>
     // It may depend on other roles now, and must be found by them.
     live.remove(this);
     this.#by = now;
+    this.#vouch = null;
     live.add(this);
     if (hasChanged) this.#source.changed?.(now, this);
   }
