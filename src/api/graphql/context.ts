@@ -204,7 +204,7 @@ export class OperationContext {
   /** What it says it is; null until it is admitted. */
   asked: AskedOperation | null = null;
   /** The subscription this operation runs, once it does. */
-  running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
+  running: { readonly ended: boolean; renew(by: UserPrincipal): void; withheld(): void } | null = null;
   /** Sends what an event comes to in this very step; false where that cannot be. Null where the door sends none so. */
   tellNow: ((event: object) => boolean) | null = null;
   /** What it is counted with, as soon as it is known what it asks for. */

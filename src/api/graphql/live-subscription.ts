@@ -57,8 +57,10 @@ export class LiveSubscription<E extends Placed>
   #by: UserPrincipal;
   /** That {@link #by} was found to hold. */
   #vouch: Vouch | null = null;
-  /** Where in its feed what was handed out ends; null for a feed that tells what is now, wherever it was left. */
+  /** Where in its feed what was told ends; null for a feed that tells what is now, wherever it was left. */
   #told: string | null = null;
+  /** Where that stands which was handed out last, until whoever took it comes for the next. */
+  #handed: Placed | null = null;
   #backlogMax: number;
   #opening = true;
   #terminal: AccessEnded | Resync | null = null;
@@ -127,6 +129,11 @@ export class LiveSubscription<E extends Placed>
     return this.#terminalTaken;
   }
 
+  /** What was handed out last is not told after all: whoever comes back is told of it then. */
+  withheld(): void {
+    this.#handed = null;
+  }
+
   /** Goes on with a fresh credential of the same user and session, which holds now. */
   renew(by: UserPrincipal): void {
     this.#go(by);
@@ -151,6 +158,8 @@ export class LiveSubscription<E extends Placed>
   }
 
   async next(): Promise<IteratorResult<E | AccessEnded | Resync, undefined>> {
+    if (this.#handed !== null) this.#reach(this.#handed);
+    this.#handed = null;
     for (;;) {
       if (this.#closed || this.#terminalTaken) {
         this.#close();
@@ -171,8 +180,11 @@ export class LiveSubscription<E extends Placed>
       if (this.#terminal !== null || this.#closed) continue;
       const event = this.#queue.shift();
       if (event === undefined) continue;
-      this.#reach(event);
-      if (!this.#mayTell(event)) continue;
+      if (!this.#mayTell(event)) {
+        this.#reach(event);
+        continue;
+      }
+      this.#handed = event;
       // What belongs to it is read for its principal as it is now, and read anew.
       this.#context.become(this.#by);
       return { done: false, value: event };
@@ -244,9 +256,12 @@ export class LiveSubscription<E extends Placed>
   }
 
   #takeTerminal(): AccessEnded | Resync | null {
-    if (this.#terminal === null) return null;
+    const terminal = this.#terminal;
+    if (terminal === null) return null;
     this.#terminalTaken = true;
-    return this.#terminal;
+    // Only now is it known whether what had been handed out before was told.
+    if (terminal.__typename === 'Resync' || this.#told === null) return terminal;
+    return { ...terminal, position: this.#told };
   }
 
   #recheck(): void {
@@ -319,7 +334,7 @@ export class LiveSubscription<E extends Placed>
       __typename: 'AccessEnded',
       code: refusal.code,
       reason: refusal.message,
-      position: this.#told ?? formatPosition({ epoch, seq: Math.max(applied, seq) }),
+      position: formatPosition({ epoch, seq: Math.max(applied, seq) }),
     });
   }
 
