@@ -38,6 +38,7 @@ export const revocationsWith = (apiKey: string): Feed => ({
 });
 
 const REVOKED = 4401;
+const EXPIRED = 4403;
 /** An event that is withheld with one of these was on its way while its token ended, or while nothing could be confirmed. */
 const COME_BACK: ReadonlySet<string> = new Set(['TOKEN_EXPIRED', 'AUTHORITY_UNAVAILABLE', 'SESSION_REVOKED']);
 /** A server that has not let a client in by then is given up. */
@@ -61,6 +62,8 @@ export class Subscriber {
   cuts = 0;
   /** Whether its session was said to be revoked. */
   ended = false;
+  /** Whether its token was said to have ended by itself. */
+  expired = false;
   readonly #instances: readonly Instance[];
   readonly #feed: Feed;
   #after: string;
@@ -122,6 +125,7 @@ export class Subscriber {
         this.ended = true;
         if (reason.toString() !== 'SESSION_REVOKED') this.problems.push(`closed with 4401 ${reason.toString()}`);
       }
+      if (code === EXPIRED && reason.toString() === 'TOKEN_EXPIRED') this.expired = true;
       resolve();
     });
     return promise;

@@ -106,6 +106,7 @@ test(
     expect(told).toBeGreaterThan(followers.length * 4);
     expect(heard).toBeGreaterThan(LISTENERS * WORKERS);
     expect(lastWritten.size).toBeGreaterThan(WORKERS);
+    expect(followers.filter(({ subscriber }) => subscriber.ended).length).toBeGreaterThan(lastWritten.size);
   },
   SECONDS * 1_000 + 2 * UNTIL_MS + 60_000,
 );
@@ -288,7 +289,10 @@ async function settled(): Promise<void> {
   const last = new Map(rows.map(({ seq, user }) => [user, Number(seq)]));
   await untilNone('who stays and is not told everything, or leaves and does not know it', () =>
     followers.filter(({ userId, leaves, subscriber }) =>
-      leaves ? !subscriber.ended && lastWritten.has(userId) : subscriber.last < (last.get(userId) ?? 0),
+      // Whoever was cut off until the token had ended as well is told that, and nothing else.
+      leaves
+        ? !subscriber.ended && !subscriber.expired && lastWritten.has(userId)
+        : subscriber.last < (last.get(userId) ?? 0),
     ),
   );
   const end = numberOf(await head());
