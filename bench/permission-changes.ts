@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { parseBundle, type PolicyFile } from '../src/domain/policy/parse.ts';
 import type { Bench, Cell, Table } from './support/bench.ts';
 import { type Child, startChild } from './support/child.ts';
+import { nowMs } from './support/client-process.ts';
 import { startPlatform } from './support/platform.ts';
 import { applyPolicy, policyInForce } from './support/policy.ts';
 import { Population } from './support/population.ts';
 import { quantile } from './support/statistics.ts';
-import { nowMs, Subscribers } from './support/subscribers.ts';
+import { Subscribers } from './support/subscribers.ts';
 import { issueTokens } from './support/tokens.ts';
 
 const INSTANCES = 3;

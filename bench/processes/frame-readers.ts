@@ -3,8 +3,8 @@
  * its parent what to do; see support/frame-readers.ts.
  */
 import { connect, type Socket } from 'node:net';
+import { nowMs } from '../support/client-process.ts';
 import type { Command, Report } from '../support/frame-readers.ts';
-import { nowMs } from '../support/subscribers.ts';
 
 /** Sockets that are being opened at one time. */
 const LANES = 64;

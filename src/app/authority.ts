@@ -8,6 +8,7 @@ import { AuditChainer } from '../domain/audit/chainer.ts';
 import { Acknowledgements } from '../domain/authority/acknowledgements.ts';
 import { Authority } from '../domain/authority/authority.ts';
 import { LiveOperations } from '../domain/authority/live.ts';
+import { Vouching } from '../domain/authority/vouching.ts';
 import { Membership } from '../domain/authority/membership.ts';
 import { Receipts } from '../domain/authority/receipts.ts';
 import { RevocationFeed } from '../domain/authority/revocation-feed.ts';
@@ -111,6 +112,7 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
     keyStates,
     standings,
     live,
+    vouching: new Vouching({ tail, live, clock }),
     drainer,
     auditChainer,
     eventFeeds,

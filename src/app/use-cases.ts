@@ -94,7 +94,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     folder,
     readPolicies,
   } = foundation;
-  const { authority, tail, engines, sessionStates, standings, live, drainer, eventFeeds, keyRing } = parts;
+  const { authority, tail, engines, sessionStates, standings, live, vouching, drainer, eventFeeds, keyRing } = parts;
   const { keyStates, accessTokens, identification, keyIdentification, auditChainer, revocationFeed } = parts;
   cleanup.add('the threads that hash', endIdleThreads);
   const policy = new Policy(new DecisionCounts(rollups), clock);
@@ -323,6 +323,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     systemHealth: new SystemHealth({ reports, tail, policy }),
     tail,
     live,
+    vouching,
     limits: config.limits,
     clock,
     logger,

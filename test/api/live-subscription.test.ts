@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { OperationContext, type Services } from '../../src/api/graphql/context.ts';
+import { delivered } from '../../src/api/graphql/execution.ts';
 import { LiveSubscription } from '../../src/api/graphql/live-subscription.ts';
 import { type Principal, SYSTEM, type UserPrincipal } from '../../src/domain/principals/principal.ts';
 import { Refusal } from '../../src/domain/refusals.ts';
-import { type Castellans, startCastellans } from '../support/castellan.ts';
+import { type Castellans, startCastellans, until } from '../support/castellan.ts';
 
 let castellans: Castellans;
 
@@ -111,6 +112,39 @@ test('what may not be told any more when it is handed out is passed over, and it
   subscription.refuse(new Refusal('FORBIDDEN', 'Not any more.'));
   expect((await waiting).value).toMatchObject({ __typename: 'AccessEnded', position: '3' });
   await subscription.return();
+});
+
+test('what is withheld on its way, since access has ended meanwhile, is told to whoever comes back', async () => {
+  const { services } = castellans.apps[0] ?? {};
+  if (services === undefined) throw new TypeError('there is no instance');
+  const event = (position: string) => ({ __typename: 'Event', position }) as const;
+  for (const [isRevoked, place] of [
+    [true, '1'],
+    [false, '2'],
+  ] as const) {
+    const bob = await castellans.signUp('bob');
+    const by = await services.identification.identify({ kind: 'accessToken', token: bob.accessToken });
+    const context = new OperationContext(services, by, { userAgent: null, address: null, client: null });
+    const subscription = await LiveSubscription.open<ReturnType<typeof event>>(context, {
+      open: (opened) => {
+        opened.startAt('0');
+        return Promise.resolve(() => {});
+      },
+    });
+    for (const position of ['1', '2']) subscription.push(event(position));
+    expect((await subscription.next()).value).toEqual(event('1'));
+    expect(await delivered({ data: {} }, context)).toEqual({ data: {} });
+    expect((await subscription.next()).value).toEqual(event('2'));
+    // While what belongs to it is being read.
+    const revoked = isRevoked ? services.sessions.revoke(SYSTEM, bob.sessionId) : null;
+    if (isRevoked) await until(() => !services.identification.stillHolds(subscription.by));
+    const told = await delivered({ data: {} }, context);
+    expect(told).toMatchObject(isRevoked ? { errors: [{ extensions: { code: 'SESSION_REVOKED' } }] } : { data: {} });
+    const later = revoked ?? services.sessions.revoke(SYSTEM, bob.sessionId);
+    expect((await subscription.next()).value).toMatchObject({ __typename: 'AccessEnded', position: place });
+    expect((await subscription.next()).done).toBe(true);
+    await later;
+  }
 });
 
 test('what is told at once is looked at in the step that tells it, and goes the long way where anything is to be read', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { PassThrough } from 'node:stream';
 import {
   createTestClock,
   recordStatements,
@@ -184,7 +185,7 @@ test('what is completed while it is being identified is abandoned when it begins
   if (services === undefined) throw new TypeError('there is no instance');
   const from = { userAgent: null, address: null, client: null };
   // It is never written to.
-  const connection = new Connection({} as WebSocket, from, services);
+  const connection = new Connection({} as WebSocket, new PassThrough(), from, services);
   const begin = (kind: 'query' | 'mutation') => {
     const context = new OperationContext(services, ANONYMOUS, from);
     if (kind === 'mutation') context.undertaking.goOn();

@@ -27,6 +27,22 @@ export const FORCE: readonly Control[] = [
     title: 'no instance permits what was enforced, and everything comes right again, in any history',
   },
   {
+    name: 'vouched-entries',
+    file: 'src/domain/authority/vouching.ts',
+    find: 'this.#found = version;',
+    replace: 'this.#found = 0;',
+    test: 'test/domain/authority/simulation.test.ts',
+    title: 'no instance permits what was enforced, and everything comes right again, in any history',
+  },
+  {
+    name: 'vouched-horizon',
+    file: 'src/domain/authority/vouching.ts',
+    find: ' || asOf < tombstones.horizon',
+    replace: '',
+    test: 'test/domain/authority/vouching.test.ts',
+    title: 'what the log has forgotten, or another history, vouches for nobody',
+  },
+  {
     name: 'acknowledgement-signature',
     file: 'src/domain/authority/acknowledgements.ts',
     find: "if (!this.#keys.verify('acknowledgements', signature, instanceId, epoch, String(applied))) return;",

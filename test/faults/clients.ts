@@ -77,6 +77,7 @@ function replyOf(status: number, { data = null, errors = [] }: Body): Reply {
 export interface SignedInSession {
   readonly sessionId: string;
   readonly token: string;
+  readonly refreshToken: string;
 }
 
 /** Who is told to come back does so that many times. */
@@ -86,16 +87,19 @@ const COME_BACK: ReadonlySet<string | undefined> = new Set(['RATE_LIMITED', 'AUT
 /** Hashing gives way to whatever else this machine does: under load a sign-in is told to come back, and does. */
 export async function signIn(url: string, email: string, tries = 1): Promise<SignedInSession> {
   const query = `mutation ($input: SignInInput!) {
-    signIn(input: $input) { ... on SignedIn { accessToken session { id } } }
+    signIn(input: $input) { ... on SignedIn { accessToken refreshToken session { id } } }
   }`;
   const { data, codes, messages } = await ask(url, query, { variables: { input: { email, password: PASSWORD } } });
-  const signedIn = data?.['signIn'] as { accessToken: string; session: { id: string } } | undefined;
+  const signedIn = data?.['signIn'] as
+    | { accessToken: string; refreshToken: string; session: { id: string } }
+    | undefined;
   if (signedIn === undefined && COME_BACK.has(codes[0]) && tries < SIGN_IN_TRIES) {
     await pause(1_000 * tries);
     return signIn(url, email, tries + 1);
   }
   if (signedIn === undefined) throw new Error(`${email} could not sign in: ${codes.join(', ')}: ${messages.join(' ')}`);
-  return { sessionId: signedIn.session.id, token: signedIn.accessToken };
+  const { accessToken: token, refreshToken, session } = signedIn;
+  return { sessionId: session.id, token, refreshToken };
 }
 
 interface Frame {

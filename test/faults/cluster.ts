@@ -10,7 +10,8 @@ import { startRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { startRedisProxy, type RedisProxy } from './redis-proxy.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const READY_MS = 30_000;
+/** Where the machine is busy, reading all modules alone takes many seconds. */
+const READY_MS = 60_000;
 const LINES_MAX = 2_000;
 
 /** A PostgreSQL with the durability it has in production: what was committed survives an immediate stop. */
@@ -186,7 +187,10 @@ export class Instance {
     child.once('exit', (code, signal) =>
       reject(new Error(`it ended with ${code ?? signal}: ${this.#lines.join('\n')}`)),
     );
-    const timer = setTimeout(() => reject(new Error(`it was not up within ${READY_MS} ms`)), READY_MS);
+    const timer = setTimeout(
+      () => reject(new Error(`it was not up within ${READY_MS} ms: ${this.#lines.slice(-20).join('\n')}`)),
+      READY_MS,
+    );
     try {
       this.#url = await up;
     } finally {

@@ -38,6 +38,11 @@ export const revocationsWith = (apiKey: string): Feed => ({
 });
 
 const REVOKED = 4401;
+const EXPIRED = 4403;
+/** An event that is withheld with one of these was on its way while its token ended, or while nothing could be confirmed. */
+const COME_BACK: ReadonlySet<string> = new Set(['TOKEN_EXPIRED', 'AUTHORITY_UNAVAILABLE', 'SESSION_REVOKED']);
+/** A server that has not let a client in by then is given up. */
+const LET_IN_MS = 10_000;
 /** Whoever was cut off comes back at some moment up to this. */
 const BACK_MS = 250;
 
@@ -57,6 +62,8 @@ export class Subscriber {
   cuts = 0;
   /** Whether its session was said to be revoked. */
   ended = false;
+  /** Whether its token was said to have ended by itself. */
+  expired = false;
   readonly #instances: readonly Instance[];
   readonly #feed: Feed;
   #after: string;
@@ -105,14 +112,20 @@ export class Subscriber {
     const { promise, resolve } = Promise.withResolvers<void>();
     const ws = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
     this.#ws = ws;
+    const timer = setTimeout(() => ws.terminate(), LET_IN_MS);
     ws.on('error', () => {});
     ws.on('open', () => send(ws, { type: 'connection_init', payload: this.#feed.init() }));
-    ws.on('message', (data: Buffer) => this.#receive(ws, JSON.parse(data.toString()) as Frame)); // a GraphQL server wrote it
+    ws.on('message', (data: Buffer) => {
+      clearTimeout(timer);
+      this.#receive(ws, JSON.parse(data.toString()) as Frame); // a GraphQL server wrote it
+    });
     ws.on('close', (code, reason) => {
+      clearTimeout(timer);
       if (code === REVOKED) {
         this.ended = true;
         if (reason.toString() !== 'SESSION_REVOKED') this.problems.push(`closed with 4401 ${reason.toString()}`);
       }
+      if (code === EXPIRED && reason.toString() === 'TOKEN_EXPIRED') this.expired = true;
       resolve();
     });
     return promise;
@@ -124,8 +137,9 @@ export class Subscriber {
       return send(ws, { type: 'subscribe', id: '1', payload: { query: this.#feed.query, variables } });
     }
     if (type === 'next') {
-      const { data } = payload as { data?: { told: Told } | null };
+      const { data, errors } = payload as Result;
       if (data != null) return this.#hear(ws, data.told);
+      if (errors?.every(({ extensions }) => COME_BACK.has(extensions.code)) === true) return ws.close();
       this.problems.push(`an event with errors: ${JSON.stringify(payload)}`);
     }
     // What is refused for now is asked for again.
@@ -149,6 +163,11 @@ export class Subscriber {
 
 export function numberOf(position: string): number {
   return Number(position.split('-').at(-1));
+}
+
+interface Result {
+  readonly data?: { readonly told: Told } | null;
+  readonly errors?: readonly { readonly extensions: { readonly code: string } }[];
 }
 
 interface Frame {

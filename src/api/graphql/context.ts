@@ -13,6 +13,7 @@ import type { AuditRetention } from '../../domain/audit/retention.ts';
 import type { Denials } from '../../domain/audit/denials.ts';
 import type { AuditLog } from '../../domain/audit-log/audit-log.ts';
 import type { LiveOperations } from '../../domain/authority/live.ts';
+import type { Vouching } from '../../domain/authority/vouching.ts';
 import type { Tail } from '../../domain/authority/tail.ts';
 import type { AddressLimit } from '../../domain/authentication/address-limit.ts';
 import type { Authentication } from '../../domain/authentication/authentication.ts';
@@ -153,6 +154,7 @@ export interface Services {
   readonly proxies: TrustedProxies;
   readonly tail: Tail;
   readonly live: LiveOperations;
+  readonly vouching: Vouching;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly logger: Log;
@@ -202,7 +204,7 @@ export class OperationContext {
   /** What it says it is; null until it is admitted. */
   asked: AskedOperation | null = null;
   /** The subscription this operation runs, once it does. */
-  running: { readonly ended: boolean; renew(by: UserPrincipal): void } | null = null;
+  running: { readonly ended: boolean; renew(by: UserPrincipal): void; withheld(): void } | null = null;
   /** Sends what an event comes to in this very step; false where that cannot be. Null where the door sends none so. */
   tellNow: ((event: object) => boolean) | null = null;
   /** What it is counted with, as soon as it is known what it asks for. */

@@ -1,7 +1,15 @@
 import { execute, type ExecutionArgs, type OperationDefinitionNode } from 'graphql';
 
 /**
- * The results of events, as text, in operations that show the same of them to everybody (`isPlain`): each is executed and serialised
+ * The bytes of a text, as a string of a character for each: what differs and what is shared are then put together, and written,
+ * without a buffer for each.
+ */
+export function bytesOf(text: string): string {
+  return Buffer.from(text).toString('latin1');
+}
+
+/**
+ * The results of events, as the bytes of their JSON, in operations that show the same of them to everybody (`isPlain`): each is executed and serialised
  * once, however many are told, and kept as long as its event. It is executed for nobody: a field that would ask who reads it
  * fails, and nothing is shared.
  */
@@ -14,7 +22,7 @@ export class EventTexts {
     return this.#made;
   }
 
-  /** @returns null where it has errors: those are told one by one */
+  /** @returns bytes as {@link bytesOf} has them; null where it has errors: those are told one by one */
   of(event: object, operation: OperationDefinitionNode, args: ExecutionArgs): string | null {
     const known = this.#texts.get(event);
     const text = known?.get(operation);
@@ -32,6 +40,6 @@ export class EventTexts {
       result.catch(() => {});
       return null;
     }
-    return result.errors === undefined ? JSON.stringify({ data: result.data }) : null;
+    return result.errors === undefined ? bytesOf(JSON.stringify({ data: result.data })) : null;
   }
 }

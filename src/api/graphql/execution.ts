@@ -22,6 +22,7 @@ export async function delivered(
   try {
     if (running !== null && !running.ended) await identification.recheck(by);
   } catch (error) {
+    running?.withheld();
     return { errors: [toPublicError(error, logger)] };
   }
   const told = errors?.map((error) => toPublicError(error, logger));

@@ -1,5 +1,6 @@
 import type { LiveOperation } from '../../domain/authority/live.ts';
 import { formatPosition } from '../../domain/authority/position.ts';
+import type { Vouch } from '../../domain/authority/vouching.ts';
 import {
   dependenciesOf,
   type Principal,
@@ -54,8 +55,12 @@ export class LiveSubscription<E extends Placed>
   readonly #source: LiveSource<E>;
   readonly #queue: (E | Resync)[] = [];
   #by: UserPrincipal;
-  /** Where in its feed what was handed out ends; null for a feed that tells what is now, wherever it was left. */
+  /** That {@link #by} was found to hold. */
+  #vouch: Vouch | null = null;
+  /** Where in its feed what was told ends; null for a feed that tells what is now, wherever it was left. */
   #told: string | null = null;
+  /** Where that stands which was handed out last, until whoever took it comes for the next. */
+  #handed: Placed | null = null;
   #backlogMax: number;
   #opening = true;
   #terminal: AccessEnded | Resync | null = null;
@@ -124,6 +129,11 @@ export class LiveSubscription<E extends Placed>
     return this.#terminalTaken;
   }
 
+  /** What was handed out last is not told after all: whoever comes back is told of it then. */
+  withheld(): void {
+    this.#handed = null;
+  }
+
   /** Goes on with a fresh credential of the same user and session, which holds now. */
   renew(by: UserPrincipal): void {
     this.#go(by);
@@ -134,8 +144,9 @@ export class LiveSubscription<E extends Placed>
     this.#told = position;
   }
 
-  push(event: E | Resync): void {
-    if (this.#terminal !== null || this.#closed || this.#tellsNow(event)) return;
+  /** @param isAsked whether it has been asked in this very step whether it may be told */
+  push(event: E | Resync, isAsked = false): void {
+    if (this.#terminal !== null || this.#closed || this.#tellsNow(event, isAsked)) return;
     // What was missed comes at once, and its source bounds it.
     if (this.#opening) this.#backlogMax += 1;
     if (this.#queue.length >= this.#backlogMax) {
@@ -147,6 +158,8 @@ export class LiveSubscription<E extends Placed>
   }
 
   async next(): Promise<IteratorResult<E | AccessEnded | Resync, undefined>> {
+    if (this.#handed !== null) this.#reach(this.#handed);
+    this.#handed = null;
     for (;;) {
       if (this.#closed || this.#terminalTaken) {
         this.#close();
@@ -167,8 +180,11 @@ export class LiveSubscription<E extends Placed>
       if (this.#terminal !== null || this.#closed) continue;
       const event = this.#queue.shift();
       if (event === undefined) continue;
-      this.#reach(event);
-      if (!this.#mayTell(event)) continue;
+      if (!this.#mayTell(event)) {
+        this.#reach(event);
+        continue;
+      }
+      this.#handed = event;
       // What belongs to it is read for its principal as it is now, and read anew.
       this.#context.become(this.#by);
       return { done: false, value: event };
@@ -179,15 +195,23 @@ export class LiveSubscription<E extends Placed>
    * Tells it in this very step, where the door can, nobody waits before it and nothing need be read for it. It is looked at as in
    * {@link next}, and nothing is awaited from then until it is on its way. False sends it the long way, where all else is decided.
    */
-  #tellsNow(event: E | Resync): boolean {
-    const { tellNow, services } = this.#context;
+  #tellsNow(event: E | Resync, isAsked: boolean): boolean {
+    const { tellNow } = this.#context;
     // Whoever waits for the next one has been told of all before.
     const isAwaited = this.#wake !== null && this.#queue.length === 0;
     if (tellNow === null || !isAwaited || this.#opening) return false;
-    if (!services.identification.stillHolds(this.#by)) return false;
-    if (this.#mayTell(event) && !tellNow(event)) return false;
+    if (!this.#holds()) return false;
+    if ((isAsked || this.#mayTell(event)) && !tellNow(event)) return false;
     this.#reach(event);
     return true;
+  }
+
+  #holds(): boolean {
+    const { identification, vouching } = this.#context.services;
+    if (this.#vouch !== null && vouching.holds(this.#vouch)) return true;
+    const isHolding = identification.stillHolds(this.#by);
+    this.#vouch = isHolding ? vouching.vouchFor(this.#by) : null;
+    return isHolding;
   }
 
   /** Whether it is for its principal, as that is now. */
@@ -232,9 +256,12 @@ export class LiveSubscription<E extends Placed>
   }
 
   #takeTerminal(): AccessEnded | Resync | null {
-    if (this.#terminal === null) return null;
+    const terminal = this.#terminal;
+    if (terminal === null) return null;
     this.#terminalTaken = true;
-    return this.#terminal;
+    // Only now is it known whether what had been handed out before was told.
+    if (terminal.__typename === 'Resync' || this.#told === null) return terminal;
+    return { ...terminal, position: this.#told };
   }
 
   #recheck(): void {
@@ -288,6 +315,7 @@ export class LiveSubscription<E extends Placed>
     // It may depend on other roles now, and must be found by them.
     live.remove(this);
     this.#by = now;
+    this.#vouch = null;
     live.add(this);
     if (hasChanged) this.#source.changed?.(now, this);
   }
@@ -306,7 +334,7 @@ export class LiveSubscription<E extends Placed>
       __typename: 'AccessEnded',
       code: refusal.code,
       reason: refusal.message,
-      position: this.#told ?? formatPosition({ epoch, seq: Math.max(applied, seq) }),
+      position: formatPosition({ epoch, seq: Math.max(applied, seq) }),
     });
   }
 

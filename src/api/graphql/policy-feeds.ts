@@ -77,7 +77,7 @@ class FollowedFeed<E extends Heard> implements LiveSource<E>, HeardSink {
 
   heard(heard: HeardEvent, at: Position): void {
     const told = toldOf(heard, at, this.#toTold);
-    if (told !== null) this.#subscription?.push(told);
+    if (told !== null) this.#subscription?.push(told, true);
   }
 
   resync(at: Position): void {

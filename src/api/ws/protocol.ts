@@ -18,6 +18,7 @@ import { noteUse } from '../graphql/uses.ts';
 import type { OpenConnections } from '../http/open-connections.ts';
 import { isTrusted } from '../http/gateways.ts';
 import type { Documents, Operation } from '../graphql/documents.ts';
+import { bytesOf } from '../graphql/event-texts.ts';
 import { inTime } from '../graphql/deadlines.ts';
 import { atItsPlace, demandProven, type Unproven } from '../graphql/places.ts';
 import { firstCode, toGraphQLError, toPublicError } from '../graphql/errors.ts';
@@ -151,11 +152,11 @@ export function protocolOptions(
 
   /** How it sends an event that is the same for all: the frame that graphql-ws would send. */
   function tellerOf(connection: Connection, id: string, { definition, figure }: Operation, args: ExecutionArgs) {
-    const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+    const before = bytesOf(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
     return (event: object): boolean => {
       if (telling.isOver) return false;
       const text = documents.eventTexts.of(event, definition, args);
-      if (text === null || !connection.tell(`${head}${text}}`)) return false;
+      if (text === null || !connection.tell(before, text, '}')) return false;
       figure.events += 1;
       return true;
     };

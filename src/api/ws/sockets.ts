@@ -44,6 +44,8 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: limits.frameBytes,
+    // Frames that are the same for many are written as they are.
+    perMessageDeflate: false,
     maxFragments: FRAGMENTS_MAX,
     handleProtocols,
   });
@@ -98,7 +100,7 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
 
   function serve(ws: WebSocket, { headers, socket }: IncomingMessage, leaveAddress: () => void): void {
     const peer = socket.remoteAddress ?? null;
-    const connection = new Connection(ws, requestOrigin(headers, peer, services.proxies), services);
+    const connection = new Connection(ws, socket, requestOrigin(headers, peer, services.proxies), services);
     const pinged = liveness.add(ws);
     // Nothing else of the request is kept as long as the socket is.
     const extra: Extra = { connection, headers, peer, origin: headers.origin ?? null, leaveAddress };

@@ -27,6 +27,7 @@ export interface HeardEvent {
 
 export interface HeardSink {
   begins(position: Position): void;
+  /** In the step in which it is asked whether they may hear of it. */
   heard(heard: HeardEvent, position: Position): void;
   resync(position: Position): void;
 }

@@ -53,6 +53,11 @@ export class LiveOperations {
     return this.#operations.size;
   }
 
+  /** Whether any of them depends on this. */
+  concerns(target: string): boolean {
+    return this.#byTarget.has(target);
+  }
+
   add(operation: LiveOperation): void {
     this.#operations.add(operation);
     for (const target of targetsOf(operation)) {

@@ -282,7 +282,7 @@ export class Tail {
     await this.#log.register(this.#instanceId);
     this.#epoch = epoch;
     this.#applied = trimmed;
-    this.#tombstones = new Tombstones(trimmed);
+    this.#tombstones = new Tombstones(trimmed, this.#tombstones.version + 1);
     this.#registered = true;
     for (const listener of this.#listeners) listener.reset();
   }

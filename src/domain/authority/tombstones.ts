@@ -12,9 +12,13 @@ export class Tombstones {
   readonly #order: { readonly seq: number; readonly learnedMs: number; readonly target: string }[] = [];
   #first = 0;
   #horizon: number;
+  /** How many there were before those of {@link #order}. */
+  #before: number;
 
-  constructor(horizon: number) {
+  /** @param version the next after that of the tombstones in whose place these come */
+  constructor(horizon: number, version = 0) {
     this.#horizon = horizon;
+    this.#before = version;
   }
 
   get horizon(): number {
@@ -23,6 +27,17 @@ export class Tombstones {
 
   get size(): number {
     return this.#touched.size;
+  }
+
+  /** Grows with every entry. */
+  get version(): number {
+    return this.#before + this.#order.length;
+  }
+
+  /** What the entries are about that were added since that version; null where they are not known any more. */
+  targetsSince(version: number): readonly string[] | null {
+    const from = version - this.#before;
+    return from < 0 ? null : this.#order.slice(from).map(({ target }) => target);
   }
 
   /** @param nowMs the instance's monotonic clock: how long an entry is kept is nobody else's clock's to say */
@@ -59,6 +74,7 @@ export class Tombstones {
     }
     if (this.#first > 1_000 && this.#first * 2 > this.#order.length) {
       this.#order.splice(0, this.#first);
+      this.#before += this.#first;
       this.#first = 0;
     }
   }

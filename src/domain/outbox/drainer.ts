@@ -6,13 +6,13 @@ import type { OutboxEvent } from './event.ts';
 
 /** Events numbered in one transaction. */
 const BATCH = 500;
-/**
- * Commits that follow each other closely are numbered together: from one time to the next it takes so long, and so many times what
- * it took last, so that where all are busy it has a quarter of a connection at most.
- */
+/** Commits that follow each other closely are numbered together: from one time to the next it takes so long, */
 const REST_MS = 25;
+/** and so many times what it took, so that where all are busy it has a quarter of a connection at most. */
 const REST_TIMES = 4;
 const REST_MAX_MS = 200;
+/** So much of that is owed before it is waited for: whoever is told after one that took long need not wait for both. */
+const OWED_MAX_MS = 200;
 
 /** Told of every event once over all instances, in order, within the transaction that numbers it. */
 export type Drained = (tx: Transaction, events: readonly OutboxEvent[]) => Promise<void>;
@@ -27,8 +27,9 @@ export class Drainer {
   readonly #drained: Drained;
   readonly #numbered: (seq: number) => void;
   readonly rounds: Rounds;
-  #restMs = REST_MS;
   #restsUntilMs = -Infinity;
+  /** When all that it took will have been rested for. */
+  #owesUntilMs = -Infinity;
   /** When it was first found that events wait, and not that none does. */
   #behindSinceMs: number | null = null;
 
@@ -61,8 +62,8 @@ export class Drainer {
   /** Something was committed that may have told events: they get their numbers without waiting for the next round. */
   soon(): void {
     const now = this.#clock.monotonicMs();
-    const at = Math.max(now, this.#restsUntilMs);
-    if (this.rounds.soon(at - now)) this.#restsUntilMs = at + this.#restMs;
+    const at = Math.max(now, this.#restsUntilMs, this.#owesUntilMs - OWED_MAX_MS);
+    if (this.rounds.soon(at - now)) this.#restsUntilMs = at + REST_MS;
   }
 
   async #drainAll(): Promise<void> {
@@ -84,6 +85,6 @@ export class Drainer {
     }
     this.#behindSinceMs = null;
     const tookMs = this.#clock.monotonicMs() - startedMs;
-    this.#restMs = Math.min(Math.max(REST_MS, REST_TIMES * tookMs), REST_MAX_MS);
+    this.#owesUntilMs = Math.max(this.#owesUntilMs, startedMs) + Math.min(REST_TIMES * tookMs, REST_MAX_MS);
   }
 }

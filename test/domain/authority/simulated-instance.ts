@@ -7,6 +7,7 @@ import { parsePosition, sameEpoch } from '../../../src/domain/authority/position
 import { Receipts, type Receipt } from '../../../src/domain/authority/receipts.ts';
 import { Tail } from '../../../src/domain/authority/tail.ts';
 import { TIMING, type Timing } from '../../../src/domain/authority/timing.ts';
+import { type Vouch, Vouching } from '../../../src/domain/authority/vouching.ts';
 import { SYSTEM } from '../../../src/domain/principals/principal.ts';
 import { createLog } from '../../../src/kit/log.ts';
 import { keys, type Bus } from './simulated-bus.ts';
@@ -34,6 +35,7 @@ export class Instance implements Process {
   readonly clock: DriftingClock;
   readonly tail: Tail;
   readonly live: LiveOperations;
+  readonly vouching: Vouching;
   readonly subscriptions = new Set<Subscription>();
   /** What came in while it was paused. */
   readonly waiting: (() => void)[] = [];
@@ -59,6 +61,8 @@ export class Instance implements Process {
     this.tail = new Tail({ log, hints: bus.hintsOf(this), acknowledgements, clock, timing, logger });
     const { tail } = this;
     this.live = new LiveOperations({ clock, logger });
+    const live = world.flaw === 'vouchedForGood' ? { concerns: () => false } : this.live;
+    this.vouching = new Vouching({ tail, live, clock });
     const receipts = new Receipts({ log, acknowledgements, clock, timing: waits });
     this.#authority = new Authority({
       store: database.storeOf(this),
@@ -148,6 +152,9 @@ class Subscription implements LiveOperation {
   readonly epoch: string;
   readonly #world: World;
   readonly #instance: Instance;
+  /** The position of what is known of its rights. */
+  #asOf: number;
+  #vouch: Vouch | null = null;
 
   constructor(world: World, instance: Instance, target: string) {
     this.#world = world;
@@ -155,6 +162,27 @@ class Subscription implements LiveOperation {
     this.credentialTargets = [target];
     this.label = instance.tail.position.seq;
     this.epoch = instance.tail.position.epoch;
+    this.#asOf = this.label;
+  }
+
+  /** Tells it something, as a subscription does in one step. False where it is told by a vouch though its principal does not hold. */
+  tell(): boolean {
+    const { tail, vouching } = this.#instance;
+    const { tombstones, position } = tail;
+    const isShown =
+      sameEpoch(this.epoch, position.epoch) &&
+      this.label >= tombstones.horizon &&
+      !this.credentialTargets.some((target) => tombstones.revokedSince(target, this.label));
+    const isHolding = isShown && !tombstones.touchedSince(this.dependencies, this.#asOf);
+    if (this.#vouch !== null && vouching.holds(this.#vouch)) {
+      this.#world.counts['told by a vouch'] += 1;
+      return isHolding;
+    }
+    const labels = { label: this.label, asOf: this.#asOf };
+    this.#vouch = isHolding ? vouching.vouchFor(principalWith(labels)) : null;
+    // Its rights are read again.
+    if (isShown && !isHolding) this.#asOf = position.seq;
+    return true;
   }
 
   async revoked(): Promise<void> {
@@ -180,4 +208,12 @@ class Subscription implements LiveOperation {
     this.#instance.subscriptions.delete(this);
     this.#instance.live.remove(this);
   }
+}
+
+function principalWith({ label, asOf }: { readonly label: number; readonly asOf: number }) {
+  return {
+    credential: { key: null, label, expiresAtMs: Infinity },
+    standing: { asOf, validUntilMs: Infinity },
+    session: null,
+  };
 }

@@ -9,6 +9,7 @@ export const FLAWS = {
   clocksTooSlow: 'both clocks of one instance run at half the speed of the others',
   waitTooShort: 'receipts wait for half a lease',
   markIgnored: 'a marked instance goes on getting leases',
+  vouchedForGood: 'whoever was vouched for once is not asked about again',
 } as const;
 export type Flaw = keyof typeof FLAWS;
 
@@ -31,6 +32,7 @@ const COUNTS = [
   'histories',
   'forgeries',
   'subscriptions ended',
+  'told by a vouch',
 ] as const;
 export type Count = (typeof COUNTS)[number];
 

@@ -8,8 +8,11 @@ import type { Process, World } from './simulated-world.ts';
 /** An instance as the observer sees it. */
 interface Observed extends Process {
   readonly tail: Tail;
-  readonly subscriptions: Iterable<LiveOperation & { readonly epoch: string }>;
+  readonly subscriptions: Iterable<LiveOperation & { readonly epoch: string; tell(): boolean }>;
 }
+
+/** So many times it looks, subscriptions are told something. */
+const LOOKS = 8;
 
 interface Change {
   readonly kind: ChangeKind;
@@ -24,6 +27,7 @@ export class Observer {
   readonly #world: World;
   #committed: Change[] = [];
   #enforced: Change[] = [];
+  #looks = 0;
   /** How many of the enforced ones are known to be refused. Tombstones only grow, or are replaced as a whole. */
   #held = new Map<Tombstones, number>();
 
@@ -52,17 +56,27 @@ export class Observer {
   }
 
   look(instances: readonly Observed[]): void {
+    this.#looks += 1;
     for (const instance of instances) {
       if (instance.state !== 'running') continue;
       if (!instance.tail.inForce()) {
         this.#world.counts['decisions refused without a lease'] += 1;
         continue;
       }
+      if (this.#looks % LOOKS === 0) this.#tell(instance);
       const { tombstones } = instance.tail;
       for (const change of this.#enforced.slice(this.#held.get(tombstones) ?? 0)) this.#hold(instance, change);
       this.#held.set(tombstones, this.#enforced.length);
       const latest = this.#committed.at(-1);
       if (latest !== undefined && ignores(instance, latest)) this.#world.counts['permits of a committed change'] += 1;
+    }
+  }
+
+  #tell({ slot, subscriptions }: Observed): void {
+    for (const subscription of subscriptions) {
+      if (subscription.tell()) continue;
+      const [target] = subscription.credentialTargets;
+      this.violations.push(`instance ${slot} vouches for ${target} at ${this.#world.nowMs.toFixed(1)} ms`);
     }
   }
 
