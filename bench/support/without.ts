@@ -81,7 +81,7 @@ const records: readonly Edit[] = [
   },
   {
     file: 'src/domain/outbox/drainer.ts',
-    find: 'if (this.rounds.soon(at - now)) this.#restsUntilMs = at + this.#restMs;',
+    find: 'if (this.rounds.soon(at - now)) this.#restsUntilMs = at + REST_MS;',
     replace: '',
   },
   { file: 'src/kit/metrics.ts', find: 'collectDefaultMetrics({ register: this.#registry });', replace: '' },
