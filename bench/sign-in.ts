@@ -41,7 +41,7 @@ export const signIn: Bench = {
       { rounds, seconds: quick ? 0.5 : 3, warmUpSeconds: 0.5 },
     );
     const readers = await Promise.all(users.map(() => administrator.createMember()));
-    const reads = await readsUnderFlood(castellan, { readers, users }, { rounds, seconds: quick ? 1 : 5 });
+    const reads = await readsUnderFlood({ castellan, alone }, { readers, users }, { rounds, seconds: quick ? 1 : 5 });
     const yardstick = resultNamed(results, YARDSTICK);
     return {
       columns: ['', 'per second', 'ratio', 'CPU ms each', 'ratio', 'p50 ms', 'p99 ms', 'p99 ratio'],
@@ -75,25 +75,28 @@ function rowOf(result: Result, yardstick: Result): readonly Cell[] {
   ];
 }
 
-/** Reads alone, reads while sign-ins flood the server, and reads alone again as a control. */
+/** Reads alone, while sign-ins flood the server, while as much is hashed beside it, and alone again as a control. */
 async function readsUnderFlood(
-  { url }: Child,
+  { castellan, alone: hashing }: Readonly<Record<'castellan' | 'alone', Child>>,
   { readers, users }: Readonly<Record<'readers' | 'users', readonly BenchUser[]>>,
   { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
 ): Promise<readonly (readonly Cell[])[]> {
   const tokens = await Promise.all(readers.map((user) => user.signIn()));
   const askers = await httpAskers(
-    url,
+    castellan.url,
     Array.from({ length: READERS }, (_, n) => graphqlRequest(ME, tokens[n % tokens.length]?.accessToken)),
   );
-  const kinds = ['reads alone', 'reads under a flood of sign-ins', 'reads alone again, as a control'].map(
-    (name, kind) => ({ name, flooded: kind === 1, latencies: [] as Float64Array[] }),
-  );
+  const kinds = [
+    { name: 'reads alone', flooded: null },
+    { name: 'reads under a flood of sign-ins', flooded: castellan.url },
+    { name: 'reads while argon2id alone is flooded, beside', flooded: hashing.url },
+    { name: 'reads alone again, as a control', flooded: null },
+  ].map((kind) => ({ ...kind, latencies: [] as Float64Array[] }));
   const read = () => openLoop(askers, { perSecond: READS_PER_SECOND, seconds });
   await read();
   for (let round = 0; round < rounds; round += 1) {
     for (const { flooded, latencies } of rotated(kinds, round)) {
-      latencies.push(flooded ? await whileFlooded(url, users, seconds, read) : await read());
+      latencies.push(flooded === null ? await read() : await whileFlooded(flooded, users, seconds, read));
     }
   }
   for (const asker of askers) asker.close();
