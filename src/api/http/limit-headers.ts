@@ -1,6 +1,16 @@
 import type { Allowance } from '../../domain/limits/operation-limits.ts';
+import type { WindowState } from '../../domain/limits/rate-limits.ts';
 
 const NONE: Readonly<Record<string, string>> = Object.freeze({});
+
+/** What is said of a window every time: there are as many as limits are set. */
+interface Said {
+  readonly max: number;
+  readonly policy: string;
+  readonly name: string;
+}
+
+const said = new Map<string, Map<number, Said>>();
 
 /**
  * `RateLimit-Policy` and `RateLimit` as draft-ietf-httpapi-ratelimit-headers-10 has them: for every window its name, with `q` (how
@@ -8,13 +18,24 @@ const NONE: Readonly<Record<string, string>> = Object.freeze({});
  */
 export function limitHeaders(allowance: Allowance | null): Readonly<Record<string, string>> {
   if (allowance === null) return NONE;
-  const { windows } = allowance;
-  return {
-    'ratelimit-policy': windows
-      .map(({ name, max, seconds }) => `"${name}-${seconds}";q=${max};w=${seconds}`)
-      .join(', '),
-    ratelimit: windows
-      .map(({ name, seconds, remaining, resetSeconds }) => `"${name}-${seconds}";r=${remaining};t=${resetSeconds}`)
-      .join(', '),
-  };
+  let [policies, states] = ['', ''];
+  for (const window of allowance.windows) {
+    const { policy, name } = saidOf(window);
+    const state = `${name};r=${window.remaining};t=${window.resetSeconds}`;
+    policies = policies === '' ? policy : `${policies}, ${policy}`;
+    states = states === '' ? state : `${states}, ${state}`;
+  }
+  return { 'ratelimit-policy': policies, ratelimit: states };
+}
+
+function saidOf({ name, max, seconds }: WindowState): Said {
+  let ofName = said.get(name);
+  if (ofName === undefined) said.set(name, (ofName = new Map()));
+  const known = ofName.get(seconds);
+  // What an instance may let through changes with how many there are.
+  if (known?.max === max) return known;
+  const quoted = `"${name}-${seconds}"`;
+  const fresh = { max, name: quoted, policy: `${quoted};q=${max};w=${seconds}` };
+  ofName.set(seconds, fresh);
+  return fresh;
 }
