@@ -13,6 +13,7 @@ import {
 } from '../support/castellan.ts';
 import { openStream } from '../support/event-stream.ts';
 import { WAYS_IN } from '../support/every-door.ts';
+import { monitorRedis } from '../support/redis-monitor.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 
 const ME = '{ me { id } }';
@@ -135,10 +136,10 @@ test('a warm operation with a key is one round trip to Redis and none to Postgre
   const { secret } = await createKey(bob);
   for (const instance of INSTANCES) expect(codesOf(await withKey(secret, ME, { instance }))).toEqual([]);
   const client = new Redis(redis.url);
-  const watching = await client.monitor();
+  await client.ping();
   const commands: string[] = [];
   const seen = Promise.withResolvers<void>();
-  watching.on('monitor', (_time: string, args: readonly string[], source: string) => {
+  const monitor = await monitorRedis(redis.url, ({ args, source }) => {
     if (args[1] === 'that was all') seen.resolve();
     // What a script does within Redis is no round trip.
     else if (source !== 'lua') commands.push(args[0]?.toLowerCase() ?? '');
@@ -152,7 +153,7 @@ test('a warm operation with a key is one round trip to Redis and none to Postgre
   stop();
   await client.echo('that was all');
   await seen.promise;
-  watching.disconnect();
+  monitor.stop();
   client.disconnect();
   // Acknowledgements and hints go with heartbeats.
   const beats = new Set(['publish', 'subscribe', 'ping']);

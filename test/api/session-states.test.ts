@@ -13,6 +13,7 @@ import {
   startCastellans,
   until,
 } from '../support/castellan.ts';
+import { monitorRedis } from '../support/redis-monitor.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 
 /** What every instance knows of the sessions that are used, and where it has it from. */
@@ -296,8 +297,7 @@ async function roundTrips(work: () => Promise<void>): Promise<{ readonly command
   await work();
   const recording = recordStatements(castellans.apps);
   const commands: string[] = [];
-  const monitor = await redis.monitor();
-  monitor.on('monitor', (_: string, args: readonly string[]) => {
+  const monitor = await monitorRedis(server.url, ({ args }) => {
     if (args[0]?.toLowerCase() === 'get' || args[0]?.toLowerCase() === 'set') commands.push(args.join(' '));
   });
   try {
@@ -306,7 +306,7 @@ async function roundTrips(work: () => Promise<void>): Promise<{ readonly command
     await redis.set('done', '1');
     await until(() => commands.includes('set done 1'));
   } finally {
-    monitor.disconnect();
+    monitor.stop();
     recording.stop();
   }
   return { commands: [...recording.names, ...commands.filter((command) => command !== 'set done 1')] };
