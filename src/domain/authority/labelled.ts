@@ -1,5 +1,5 @@
 import type { Clock } from '../../kit/clock.ts';
-import { Generations } from '../../kit/generations.ts';
+import { BoundedMap } from '../../kit/bounded-map.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Keys } from '../../kit/secret.ts';
 import { Refusal } from '../refusals.ts';
@@ -63,7 +63,7 @@ export class LabelledCache<I, T extends Labelled> {
   readonly #tail: Tail;
   readonly #clock: Clock;
   readonly #logger: Log;
-  readonly #known: Generations<string, T>;
+  readonly #known: BoundedMap<string, T>;
   /** Counts histories: what was read in one must not be kept in the next. */
   #generation = 0;
   #batch: { readonly keys: Map<string, string>; readonly loaded: Promise<Loaded<T>> } | null = null;
@@ -95,7 +95,7 @@ export class LabelledCache<I, T extends Labelled> {
       return parts.read(ids);
     });
     this.#build = parts.build;
-    this.#known = new Generations(parts.max);
+    this.#known = new BoundedMap(parts.max);
     this.#cache = parts.cache;
     this.#keys = parts.keys;
     this.#tail = parts.tail;

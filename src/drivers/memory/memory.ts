@@ -31,7 +31,7 @@ export function createMemoryHub(clock: Clock): MemoryHub {
   };
 }
 
-/** At most 10 000 values of at most 256 KiB; the least recently used one goes first. */
+/** At most 10 000 values of at most 256 KiB; one not asked for lately goes first. */
 class MemoryCache implements Cache {
   readonly #clock: Clock;
   readonly #entries = new BoundedMap<string, { readonly value: string; readonly expiresAtMs: number }>(ENTRIES_MAX);
