@@ -61,7 +61,13 @@ export async function issueTokensOf(
     const sessionExpiresAtMs = Date.now() + config.sessionProfiles[1].lifeSeconds * 1_000;
     const issued: string[] = [];
     for (const subject of subjects) {
-      issued.push((await tokens.issue({ ...subject, position, sessionExpiresAtMs })).accessToken);
+      const { accessToken } = await tokens.issue({
+        ...subject,
+        position,
+        authenticatedAtMs: Date.now(),
+        sessionExpiresAtMs,
+      });
+      issued.push(accessToken);
     }
     return issued;
   } finally {

@@ -64,7 +64,8 @@ describe('enrolling', () => {
       expect(code).toMatch(/^([0-9a-hjkmnp-tv-z]{7}-){3}[0-9a-hjkmnp-tv-z]{7}$/);
     }
     for (const instance of INSTANCES) {
-      expect((await castellans.ask(ME, { token: bob.accessToken, instance })).data).toEqual({
+      const token = data?.confirmTotpEnrollment.accessToken ?? '';
+      expect((await castellans.ask(ME, { token, instance })).data).toEqual({
         me: { id: bob.id, mfaEnabled: true },
       });
       expect(dataOf(await phone.signIn(bob.email, instance)).signIn).toMatchObject({
@@ -79,9 +80,9 @@ describe('enrolling', () => {
     const first = dataOf(await phone.begin(bob.accessToken)).beginTotpEnrollment.secret;
     const second = dataOf(await phone.begin(bob.accessToken, 1)).beginTotpEnrollment.secret;
     expect(codesOf(await phone.confirm(bob.accessToken, phone.code(first)))).toEqual(['UNAUTHENTICATED']);
-    dataOf(await phone.confirm(bob.accessToken, phone.code(second), 2));
-    expect(codesOf(await phone.begin(bob.accessToken))).toEqual(['CONFLICT']);
-    expect(codesOf(await phone.confirm(bob.accessToken, await phone.nextCode(second)))).toEqual(['CONFLICT']);
+    const { accessToken } = dataOf(await phone.confirm(bob.accessToken, phone.code(second), 2)).confirmTotpEnrollment;
+    expect(codesOf(await phone.begin(accessToken))).toEqual(['CONFLICT']);
+    expect(codesOf(await phone.confirm(accessToken, await phone.nextCode(second)))).toEqual(['CONFLICT']);
   });
 
   test('is for whoever is signed in, and what was not begun is not confirmed', async () => {
@@ -98,15 +99,15 @@ describe('enrolling', () => {
     const bob = await castellans.signUp('bob');
     const other = await castellans.signIn(bob.email, 1);
     const { secret } = dataOf(await phone.begin(bob.accessToken)).beginTotpEnrollment;
-    dataOf(await phone.confirm(bob.accessToken, phone.code(secret)));
+    const { accessToken } = dataOf(await phone.confirm(bob.accessToken, phone.code(secret))).confirmTotpEnrollment;
     await revokedEverywhere(other.accessToken);
 
     const second = await phone.signInWith({ email: bob.email, secret });
-    const disabled = await phone.change(DISABLE, await phone.nextCode(secret), bob.accessToken, 2);
+    const disabled = await phone.change(DISABLE, await phone.nextCode(secret), accessToken, 2);
     expect(disabled.data).toMatchObject({ disableTotp: { receipt: IN_FORCE } });
     await revokedEverywhere(second.accessToken);
     for (const instance of INSTANCES) {
-      expect((await castellans.ask(ME, { token: bob.accessToken, instance })).data).toEqual({
+      expect((await castellans.ask(ME, { token: accessToken, instance })).data).toEqual({
         me: { id: bob.id, mfaEnabled: false },
       });
     }

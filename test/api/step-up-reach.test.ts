@@ -22,6 +22,8 @@ const ROUNDS = 125;
 type Said<T extends object = object> = Pick<Answer<T>, 'data' | 'errors'>;
 
 interface Person extends SignedInUser {
+  /** The one from its last step-up: those before are good for nothing over HTTP. */
+  accessToken: string;
   readonly socket: Client;
 }
 
@@ -67,6 +69,7 @@ async function governed(
         before.push(await answered(() => operate(person, `before ${round}`)));
         const { data } = await answered(() => stepUp(person));
         enforced += data?.stepUp.receipt.enforced === true ? 1 : 0;
+        person.accessToken = data?.stepUp.accessToken ?? '';
         after.push(await answered(() => operate(person, `after ${round}`)));
       }),
     );

@@ -5,6 +5,7 @@ import { tally } from '../support/accounts.ts';
 import { extensionsOf, INSTANCES, IN_FORCE, onEveryInstance } from '../support/asking.ts';
 import { Browser } from '../support/browser.ts';
 import {
+  askOver,
   codesOf,
   createTestClock,
   PASSWORD,
@@ -84,9 +85,9 @@ describe('what the policy asks a session to have proven', () => {
         data: { viewerCan: { allowed: true, stepUp: { level: 1, withinSeconds: 900 } } },
       });
     }
-    dataOf(await stepUp(bob, { password: PASSWORD }, 1));
-    for (const instance of INSTANCES) expect((await rename(bob, 'x', instance)).errors).toEqual([]);
-    expect(await can(bob, 'update')).toEqual({ viewerCan: { allowed: true, stepUp: null } });
+    const proven = { ...bob, ...dataOf(await stepUp(bob, { password: PASSWORD }, 1)).stepUp };
+    for (const instance of INSTANCES) expect((await rename(proven, 'x', instance)).errors).toEqual([]);
+    expect(await can(proven, 'update')).toEqual({ viewerCan: { allowed: true, stepUp: null } });
   });
 
   test('changes nothing about what is allowed: who may not is told so, whatever they have proven', async () => {
@@ -107,17 +108,14 @@ describe('what the policy asks a session to have proven', () => {
       castellans.ask(REVOKE, { variables: { id: other.sessionId }, token, instance });
     const lacking = [{ ...RECENT, level: 2 }];
     expect(extensionsOf(await revoke(bob))).toEqual(lacking);
-    const { session } = dataOf(await stepUp(bob, { password: PASSWORD })).stepUp;
-    expect(session).toMatchObject({ id: bob.sessionId, aal: 1 });
-    expect(extensionsOf(await revoke(bob))).toEqual(lacking);
+    const proven = dataOf(await stepUp(bob, { password: PASSWORD })).stepUp;
+    expect(proven.session).toMatchObject({ id: bob.sessionId, aal: 1 });
+    expect(extensionsOf(await revoke(proven))).toEqual(lacking);
 
-    const { secret } = dataOf(await phone.begin(bob.accessToken)).beginTotpEnrollment;
-    const confirmed = dataOf(await phone.confirm(bob.accessToken, phone.code(secret), 2)).confirmTotpEnrollment;
+    const { secret } = dataOf(await phone.begin(proven.accessToken)).beginTotpEnrollment;
+    const confirmed = dataOf(await phone.confirm(proven.accessToken, phone.code(secret), 2)).confirmTotpEnrollment;
     expect(confirmed).toMatchObject({ session: { id: bob.sessionId, aal: 2 }, receipt: IN_FORCE });
-    for (const instance of INSTANCES) {
-      expect((await revoke(bob, instance)).errors).toEqual([]);
-      expect((await revoke(confirmed, instance)).errors).toEqual([]);
-    }
+    for (const instance of INSTANCES) expect((await revoke(confirmed, instance)).errors).toEqual([]);
     expect(dataOf(await refresh(confirmed.refreshToken)).refreshSession.session).toEqual({
       id: bob.sessionId,
       aal: 2,
@@ -158,9 +156,11 @@ describe('stepping up', () => {
       { code: await phone.nextCode(bob.secret), by: 'totp' },
       { code: bob.recoveryCodes[0] ?? '', by: 'recoveryCode' },
     ];
+    let shown: Pick<SignedInUser, 'accessToken'> = bob;
     for (const { code, by } of ways) {
       await age(bob);
-      const { session, receipt } = dataOf(await stepUp(bob, { code }, 1)).stepUp;
+      const { accessToken, session, receipt } = dataOf(await stepUp(shown, { code }, 1)).stepUp;
+      shown = { accessToken };
       expect(session).toMatchObject({ id: bob.sessionId, aal: 2, current: true });
       expect(clock.now() - Date.parse(session.authenticatedAt)).toBeLessThan(60_000);
       expect(receipt).toEqual(IN_FORCE);
@@ -170,7 +170,7 @@ describe('stepping up', () => {
         bob.id,
       );
       expect(entry).toMatchObject({ subject_id: bob.sessionId, after: { aal: 2, by } });
-      expect(codesOf(await stepUp(bob, { code }))).toEqual(['UNAUTHENTICATED']);
+      expect(codesOf(await stepUp(shown, { code }))).toEqual(['UNAUTHENTICATED']);
     }
   });
 
@@ -190,6 +190,26 @@ describe('stepping up', () => {
       expect(codesOf(await refresh(old[at] ?? ''))).toEqual(['SESSION_REVOKED']);
       expect(codesOf(await rename({ ...bob, accessToken: next.accessToken }))).toEqual(['SESSION_REVOKED']);
     }
+  });
+
+  test('leaves no older access token good on any instance or door, and sockets that are open go on', async () => {
+    const [bob, carol] = [await castellans.signUp('bob'), await castellans.signUp('carol')];
+    const sockets = INSTANCES.map((instance) => castellans.connect({ token: bob.accessToken, instance }));
+    for (const socket of sockets) expect(codesOf(await askOver(socket, '{ me { id } }'))).toEqual([]);
+    clock.advance(1);
+    const stepped = dataOf(await stepUp(bob, { password: PASSWORD })).stepUp;
+    for (const door of doorsOf(castellans)) {
+      const codes = async (token: string) => (await door.ask('{ me { id } }', {}, token)).codes;
+      const [code] = await codes(bob.accessToken);
+      expect([door.name, ['TOKEN_EXPIRED', 4403]]).toEqual([door.name, expect.arrayContaining([code])]);
+      expect([door.name, await codes(stepped.accessToken)]).toEqual([door.name, []]);
+      expect([door.name, await codes(carol.accessToken)]).toEqual([door.name, []]);
+    }
+    for (const instance of INSTANCES) {
+      expect(codesOf(await rename(bob, 'x', instance))).toEqual(['TOKEN_EXPIRED']);
+      expect(codesOf(await rename({ ...bob, ...stepped }, 'x', instance))).toEqual([]);
+    }
+    for (const socket of sockets) expect(codesOf(await askOver(socket, '{ me { id } }'))).toEqual([]);
   });
 
   test('gives tokens that are good on every instance, and lasts no longer than a session of its level', async () => {
@@ -290,6 +310,6 @@ test('a token that proves nothing recent enrols no app', async () => {
   await age(bob);
   expect(extensionsOf(await phone.begin(bob.accessToken))).toEqual([RECENT]);
   expect(extensionsOf(await phone.confirm(bob.accessToken, phone.code(secret)))).toEqual([RECENT]);
-  dataOf(await stepUp(bob, { password: PASSWORD }));
-  dataOf(await phone.confirm(bob.accessToken, phone.code(secret)));
+  const { accessToken } = dataOf(await stepUp(bob, { password: PASSWORD })).stepUp;
+  dataOf(await phone.confirm(accessToken, phone.code(secret)));
 });

@@ -65,7 +65,6 @@ const SETTINGS: Readonly<Record<string, string>> = {
 let castellans: Castellans;
 let alice: SignedInUser;
 let cursor: string;
-const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
 
 beforeAll(async () => {
   const sockets = { ...LIMITS.sockets, frames: 1_000_000 };
@@ -84,7 +83,6 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  agent.destroy();
   await castellans.close();
 });
 
@@ -102,7 +100,7 @@ interface Got {
   readonly text: string;
 }
 
-const send = ({ method, path, headers, body }: Sent): Promise<Got> =>
+const send = (agent: Agent, { method, path, headers, body }: Sent): Promise<Got> =>
   new Promise((resolve, reject) => {
     const { hostname, port } = url();
     const asked = httpRequest({ agent, hostname, port, method, path, headers }, (response) => {
@@ -147,16 +145,19 @@ function request(random: Random): Sent {
 async function overHttp(random: Random, count: number): Promise<readonly object[]> {
   const wrong: object[] = [];
   let left = count;
+  // Its connections end with it: what comes next may take longer than a server keeps those that are idle.
+  const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   await Promise.all(
     Array.from({ length: AT_ONCE }, async () => {
       while (left > 0 && wrong.length < 10) {
         left -= 1;
         const sent = request(random);
-        const got = await send(sent);
+        const got = await send(agent, sent);
         if (got.status >= 500 || got.status < 200 || got.text.includes('"INTERNAL"')) wrong.push({ sent, got });
       }
     }),
   );
+  agent.destroy();
   return wrong;
 }
 

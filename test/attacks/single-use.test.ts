@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Client } from 'graphql-ws';
 import { ChallengeTokens } from '../../src/domain/authentication/challenges.ts';
 import { RecoveryCodes } from '../../src/domain/authentication/recovery-codes.ts';
 import { newTotpSecret } from '../../src/domain/authentication/totp.ts';
 import { AccountTokens, type AccountTokenKind } from '../../src/domain/users/account-tokens.ts';
 import { newId } from '../../src/kit/ids.ts';
 import { Keys, Secret } from '../../src/kit/secret.ts';
+import { INSTANCES } from '../support/asking.ts';
 import { accountsOn, tally } from '../support/accounts.ts';
 import {
+  askOver,
   createTestClock,
   PASSWORD,
   startCastellans,
@@ -15,8 +18,8 @@ import {
   type SignedInUser,
 } from '../support/castellan.ts';
 import { CONFIRM_BY } from '../support/required-factors.ts';
-import { secondFactors } from '../support/second-factors.ts';
-import { steppingUp } from '../support/step-ups.ts';
+import { CONFIRM, secondFactors } from '../support/second-factors.ts';
+import { STEP_UP } from '../support/step-ups.ts';
 
 /** What is good once, shown five times at once over three instances: a thousand races, and nothing is spent twice. */
 
@@ -29,12 +32,13 @@ const recoveryCodes = new RecoveryCodes(keys);
 const challengeTokens = new ChallengeTokens(keys);
 const accountTokens = new AccountTokens(keys);
 const secret = newTotpSecret();
-const stepUp = steppingUp(() => castellans);
 const callers = Array.from({ length: CALLERS }, (_, n) => n);
 let castellans: Castellans;
 let phone: ReturnType<typeof secondFactors>;
 let accounts: ReturnType<typeof accountsOn>;
 let users: readonly SignedInUser[];
+/** One on each instance of each user: other tokens than the last are good for nothing but on sockets that they had opened. */
+let sockets: ReadonlyMap<string, readonly Client[]>;
 
 beforeAll(async () => {
   const keyEncryptionKeys = [new Secret('a secret of this test that seals what is single use')];
@@ -42,6 +46,13 @@ beforeAll(async () => {
   phone = secondFactors(castellans, clock, PASSWORD);
   accounts = accountsOn(() => castellans);
   users = await Promise.all(Array.from({ length: USERS }, (_, n) => castellans.signUp(`bob${n}`)));
+  sockets = new Map(
+    users.map(({ id, accessToken: token }) => [
+      id,
+      INSTANCES.map((instance) => castellans.connect({ token, instance })),
+    ]),
+  );
+  await Promise.all([...sockets.values()].flat().map((socket) => askOver(socket, '{ me { id } }')));
   for (const { id } of users) {
     await castellans.rows(
       `insert into totp_factors (user_id, sealed_secret, created_at, confirmed_at) values ($1, $2, $3, $3)`,
@@ -94,7 +105,12 @@ async function unconfirmed(userId: string): Promise<void> {
 }
 
 /** One race: what the caller of that number sends to an instance. */
-type Race = (caller: number, instance: number) => Promise<Answer<object>>;
+type Race = (caller: number, instance: number) => Promise<Pick<Answer<object>, 'data' | 'errors'>>;
+
+function over(userId: string, instance: number, query: string, variables: Record<string, unknown>) {
+  const socket = sockets.get(userId)?.[instance] ?? fail('everybody has sockets');
+  return askOver<object>(socket, query, { variables });
+}
 
 const KINDS: Readonly<
   Record<string, { rounds: number; spent: string; refused?: string; prepare: (user: SignedInUser) => Promise<Race> }>
@@ -129,26 +145,26 @@ const KINDS: Readonly<
   'a recovery code that steps up a session': {
     rounds: 5,
     spent: `select count(*)::int as count from audit_entries where action = 'session.step_up'`,
-    async prepare(user) {
-      const [code = ''] = await codesFor(user.id);
-      return (_, instance) => stepUp(user, { code }, instance);
+    async prepare({ id }) {
+      const [code = ''] = await codesFor(id);
+      return (_, instance) => over(id, instance, STEP_UP, { input: { code } });
     },
   },
   'a code of an app that steps up a session': {
     rounds: 5,
     spent: `select count(*)::int as count from audit_entries where action = 'session.step_up'`,
-    async prepare(user) {
-      await castellans.rows('update totp_factors set last_step = null, failures = 0 where user_id = $1', user.id);
-      return (_, instance) => stepUp(user, { code: phone.code(secret) }, instance);
+    async prepare({ id }) {
+      await castellans.rows('update totp_factors set last_step = null, failures = 0 where user_id = $1', id);
+      return (_, instance) => over(id, instance, STEP_UP, { input: { code: phone.code(secret) } });
     },
   },
   'an enrollment in a session': {
     rounds: 5,
     spent: `select count(*)::int as count from audit_entries where action = 'totp.confirm'`,
     refused: 'CONFLICT',
-    async prepare({ id, accessToken }) {
+    async prepare({ id }) {
       await unconfirmed(id);
-      return (_, instance) => phone.confirm(accessToken, phone.code(secret), instance);
+      return (_, instance) => over(id, instance, CONFIRM, { code: phone.code(secret) });
     },
   },
   'a challenge that becomes a session by an enrollment': {

@@ -220,6 +220,14 @@ export const CREDENTIALS: readonly Control[] = [
     title: 'from the addresses of its ranges alone',
   },
   {
+    name: 'tokens-from-before-a-step-up',
+    file: 'src/domain/authentication/identification.ts',
+    find: 'return claims.authenticatedAtMs < session.authenticatedAtMs;',
+    replace: 'return false && [claims, session];',
+    test: 'test/api/step-up.test.ts',
+    title: 'leaves no older access token good on any instance or door, and sockets that are open go on',
+  },
+  {
     name: 'key-purposes',
     file: 'src/kit/secret.ts',
     find: "return Buffer.from(hkdfSync('sha256', root, '', `castellan:${purpose}`, 32));",

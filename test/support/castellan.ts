@@ -13,6 +13,9 @@ import { addScopes } from './people.ts';
 
 export const PASSWORD = 'correct horse battery staple';
 
+/** Longer than a test: between operations of a client its socket is open. */
+const KEPT_OPEN_MS = 600_000;
+
 export interface Answer<T = Record<string, unknown>> {
   readonly status: number;
   readonly headers: Headers;
@@ -43,7 +46,7 @@ export interface Castellans {
     query: string,
     options?: { variables?: object; token?: string; instance?: number; headers?: Record<string, string> },
   ): Promise<Answer<T>>;
-  /** A graphql-ws client that connects when it is first used, with the token in `connection_init`. */
+  /** A graphql-ws client that connects when it is first used, with the token in `connection_init`, and stays connected. */
   connect(options: {
     token?: string;
     /** In place of a token. */
@@ -131,6 +134,7 @@ export async function startCastellans(
         url: `${at(instance).url.replace('http', 'ws')}/graphql`,
         webSocketImpl: WebSocket,
         retryAttempts: 0,
+        lazyCloseTimeout: KEPT_OPEN_MS,
         connectionParams: {
           ...(token !== undefined && { authorization: `Bearer ${token}` }),
           ...(apiKey !== undefined && { 'X-API-Key': apiKey }),
@@ -258,7 +262,11 @@ export async function askOver<T = Record<string, unknown>>(
   } catch (error) {
     if (Array.isArray(error)) return { data: null, errors: error as Answer['errors'], closed: null };
     const { code } = error as { code?: unknown };
-    if (typeof code === 'number') return { data: null, errors: [], closed: code };
+    if (typeof code === 'number') {
+      // Whoever asks for errors alone must not take it for an answer without any.
+      const error = { message: `the socket was closed with ${code}`, extensions: { code } };
+      return { data: null, errors: [error], closed: code };
+    }
     throw error;
   } finally {
     await answers.return?.();

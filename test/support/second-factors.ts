@@ -2,7 +2,7 @@ import { stepOf, totpCode } from '../../src/domain/authentication/totp.ts';
 import { until, type Answer, type Castellans, type SignedInUser, type TestClock } from './castellan.ts';
 
 const BEGIN = 'mutation { beginTotpEnrollment { secret uri position } }';
-const CONFIRM = `mutation ($code: String!) {
+export const CONFIRM = `mutation ($code: String!) {
   confirmTotpEnrollment(code: $code) {
     recoveryCodes accessToken refreshToken expiresAt session { id aal } receipt { enforced instances acknowledged } position
   }

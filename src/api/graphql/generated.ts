@@ -399,7 +399,8 @@ export type Mutation = {
    */
   verifyMfa: SignedIn;
   /**
-   * Proves again who you are, in the session you act in: what MFA_REQUIRED asks for. With a code it is at level 2 from then on.
+   * Proves again who you are, in the session you act in: what MFA_REQUIRED asks for. With a code it is at level 2 from then on. It
+   * goes on with other tokens, and older ones are refused; sockets that are open go on.
    * Wrong codes and passwords are counted as when you sign in.
    */
   stepUp: StepUpPayload;

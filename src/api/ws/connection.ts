@@ -55,8 +55,7 @@ interface Arriving {
  */
 export class Connection implements LiveOperation, Renewable {
   readonly dependencies: readonly string[] = [];
-  /** What it was opened or renewed with: for operations that bring no credential of their own. */
-  credential: Credential = { kind: 'none' };
+  #credential: Credential = { kind: 'none' };
   /** Whether it is a cookie that opened it. */
   byCookie = false;
   /** Where it was opened, and with what. */
@@ -82,6 +81,15 @@ export class Connection implements LiveOperation, Renewable {
     this.#wire = wire;
     this.from = from;
     this.#services = services;
+  }
+
+  /** What it was opened or renewed with: for operations that bring no credential of their own. */
+  get credential(): Credential {
+    return this.#credential;
+  }
+
+  hold(credential: Credential): void {
+    this.#credential = credential.kind === 'accessToken' ? { ...credential, held: true } : credential;
   }
 
   /** Whether frames that still arrive must not be listened to. */
@@ -171,7 +179,7 @@ export class Connection implements LiveOperation, Renewable {
     live.remove(this);
     this.#owner = fresh;
     live.add(this);
-    this.credential = credential;
+    this.hold(credential);
     return fresh;
   }
 

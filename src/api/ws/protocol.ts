@@ -187,7 +187,7 @@ export function protocolOptions(
           await limited(extra, () =>
             Promise.resolve(csrfTokens.demand(demandSession(by).credential.sessionId, csrfToken)),
           );
-        connection.credential = credential;
+        connection.hold(credential);
         connection.byCookie = csrfToken !== null;
         if (by.kind === 'user' && !byGateway) connection.leaves(open.ofUser(by.id));
         connection.opened(by);

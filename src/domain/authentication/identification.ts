@@ -11,7 +11,12 @@ import type { KeyIdentification, ShownApiKey } from './key-identification.ts';
 /** What was shown at the door, unverified. */
 export type Credential =
   | { readonly kind: 'none' }
-  | { readonly kind: 'accessToken'; readonly token: string }
+  | {
+      readonly kind: 'accessToken';
+      readonly token: string;
+      /** That a socket was opened with it: then it is not shown again, and what its session proved since makes no end of it. */
+      readonly held?: boolean;
+    }
   | ShownApiKey;
 
 /** From a credential to who acts. */
@@ -50,13 +55,15 @@ export class Identification {
     }
     if (credential.kind === 'apiKey')
       return this.#apiKeys.identifyWarm(credential) ?? this.#apiKeys.identify(credential);
-    return this.identifyWarm(credential.token) ?? this.#identifyCold(credential.token);
+    const { token, held } = credential;
+    return this.identifyWarm(token, held) ?? this.#identifyCold(token, held);
   }
 
   /** Who this is, if everything about them is known here and in force; null sends the caller the long way. */
   identifyNow(credential: Credential): UserPrincipal | null {
     if (credential.kind === 'none') return null;
-    return credential.kind === 'apiKey' ? this.#apiKeys.identifyWarm(credential) : this.identifyWarm(credential.token);
+    if (credential.kind === 'apiKey') return this.#apiKeys.identifyWarm(credential);
+    return this.identifyWarm(credential.token, credential.held);
   }
 
   /**
@@ -75,7 +82,7 @@ export class Identification {
   }
 
   /** The principal, if everything about it is known here and in force; null sends the caller the long way. */
-  identifyWarm(token: string): UserPrincipal | null {
+  identifyWarm(token: string, held = false): UserPrincipal | null {
     const claims = this.#accessTokens.verified(token);
     if (claims === undefined || !this.#tail.inForce() || this.#clock.now() >= claims.expiresAtMs) return null;
     const { tombstones, position } = this.#tail;
@@ -93,16 +100,18 @@ export class Identification {
     if (standing === null || !standing.active) return null;
     const session = this.#sessions.warm(sessionId);
     if (session === null || session.ended || session.userId !== userId) return null;
+    if (!held && isSuperseded(claims, session)) return null;
     for (const target of standing.homeIds) if (tombstones.revokedSince(target, label)) return null;
     return principalOf(claims, standing, session);
   }
 
-  async #identifyCold(token: string): Promise<Principal> {
+  async #identifyCold(token: string, held = false): Promise<Principal> {
     const verified = await this.#accessTokens.verify(token);
     await this.#tail.awaitForce();
     const { userId, sessionId } = verified;
     const [standing, session] = await Promise.all([this.#standings.of(userId), this.#sessions.of(sessionId, userId)]);
     if (standing === null || session === null || session.userId !== userId) throw revoked();
+    if (!held && !session.ended && isSuperseded(verified, session)) throw superseded();
     const claims = this.#relabelled(token, verified, standing, session);
     return this.#standings.recheck(principalOf(claims, standing, session));
   }
@@ -139,6 +148,18 @@ function principalOf(claims: AccessClaims, standing: Standing, session: SessionS
       expiresAtMs: claims.expiresAtMs,
     },
   };
+}
+
+/** Whether its session has proven who acts again since, and was given other tokens for that. */
+function isSuperseded(claims: AccessClaims, session: SessionState): boolean {
+  return claims.authenticatedAtMs < session.authenticatedAtMs;
+}
+
+function superseded(): Refusal {
+  return new Refusal(
+    'TOKEN_EXPIRED',
+    'The session has proven more since then. Go on with the tokens it was given for that.',
+  );
 }
 
 function revoked(): Refusal {

@@ -114,6 +114,7 @@ export class SessionProofs {
       userId: session.userId,
       sessionId: session.id,
       position,
+      authenticatedAtMs: Date.parse(session.authenticatedAt),
       sessionExpiresAtMs: Date.parse(session.expiresAt),
     });
     return { accessToken, refreshToken: refresh.token, expiresAt: toInstant(expiresAtMs), session };

@@ -45,6 +45,7 @@ export async function signedIn(
     userId: user.id,
     sessionId: session.id,
     position,
+    authenticatedAtMs: Date.parse(session.authenticatedAt),
     sessionExpiresAtMs: Date.parse(session.expiresAt),
   });
   return {

@@ -22,6 +22,8 @@ export interface AccessClaims {
   readonly userId: string;
   readonly sessionId: string;
   readonly position: Position;
+  /** When its session had last proven who acts in it, wall time in ms; Infinity in tokens of versions that did not say it. */
+  readonly authenticatedAtMs: number;
   readonly expiresAtMs: number;
 }
 
@@ -35,6 +37,7 @@ const claimsSchema = z.object({
   client_id: z.string(),
   iat: z.int().nonnegative(),
   exp: z.int().nonnegative(),
+  auth_time: z.number().nonnegative().optional(),
   pos: z.string(),
 });
 
@@ -62,6 +65,8 @@ export class AccessTokens {
     userId: string;
     sessionId: string;
     position: Position;
+    /** When the session last proved who acts in it. What it proves later makes an end of this token. */
+    authenticatedAtMs: number;
     /** The token never outlives its session. */
     sessionExpiresAtMs: number;
   }): Promise<{ readonly accessToken: string; readonly expiresAtMs: number }> {
@@ -75,6 +80,8 @@ export class AccessTokens {
       sid: subject.sessionId,
       client_id: 'castellan',
       scope: '',
+      // Of OpenID Connect, in seconds, which need not be whole.
+      auth_time: subject.authenticatedAtMs / 1_000,
       pos: formatPosition(subject.position),
     })
       .setProtectedHeader({ alg: ALGORITHM, typ: 'at+jwt', kid })
@@ -86,9 +93,10 @@ export class AccessTokens {
       .setExpirationTime(expiresAt)
       .sign(privateKey);
     const expiresAtMs = expiresAt * 1_000;
-    const { userId, sessionId, position } = subject;
+    const { userId, sessionId, position, authenticatedAtMs } = subject;
     // What was signed here need not be verified here.
-    this.#verified.set(fingerprint(accessToken), { kid, userId, sessionId, position, expiresAtMs });
+    const claims = { kid, userId, sessionId, position, authenticatedAtMs, expiresAtMs };
+    this.#verified.set(fingerprint(accessToken), claims);
     return { accessToken, expiresAtMs };
   }
 
@@ -130,9 +138,11 @@ export class AccessTokens {
       });
       // jose takes an array that contains our audience; a token of ours never has one.
       if (typeof payload.aud !== 'string' || typeof payload.iss !== 'string') throw malformed();
-      const { sub, sid, exp, iat, pos } = claimsSchema.parse(payload);
+      const { sub, sid, exp, iat, auth_time: authTime, pos } = claimsSchema.parse(payload);
       if (iat * 1_000 > this.#clock.now() + 60_000) throw malformed();
-      return { kid, userId: sub, sessionId: sid, position: parsePosition(pos, 'pos'), expiresAtMs: exp * 1_000 };
+      const position = parsePosition(pos, 'pos');
+      const authenticatedAtMs = authTime === undefined ? Infinity : Math.round(authTime * 1_000);
+      return { kid, userId: sub, sessionId: sid, position, authenticatedAtMs, expiresAtMs: exp * 1_000 };
     } catch (error) {
       if (error instanceof errors.JWTExpired) throw expired();
       throw malformed();
