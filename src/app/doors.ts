@@ -38,7 +38,6 @@ export async function openDoors(
   const { health, policyFiles, proxies } = services;
   const filesMax = openFilesMax();
   const open = new OpenConnections(config.limits.sockets, filesMax);
-  const handshakes = new Handshakes(open, proxies);
   const tlsOnly = config.tlsOnly ? new TlsOnly({ proxies, ended: tls !== null }) : null;
   const shed = shedEarly(services.loadShedder);
   const { introspection } = config.limits.documents;
@@ -55,8 +54,7 @@ export async function openDoors(
     leaving: () => leaving.now,
     warnings: () => (policyFiles.usable ? [] : ['policy']),
     limits: config.limits,
-    tls,
-    handshakes,
+    tls: tls === null ? null : { identity: tls, handshakes: new Handshakes(open, proxies) },
     refused:
       tlsOnly === null ? shed : (request, response) => tlsOnly.answers(request, response) || shed(request, response),
     sdl: readSchemaText(),

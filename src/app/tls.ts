@@ -68,7 +68,10 @@ export class TlsCertificate implements TlsIdentity {
   }
 
   async #look(): Promise<void> {
-    const found = await readCertificate(this.#files, this.#clock.now());
+    const found = await readCertificate(this.#files, this.#clock.now()).catch((error: unknown) => {
+      if (!(error instanceof CertificateUnusable)) throw error;
+      throw new Error(`${error.variable} ${error.message}`);
+    });
     if (found.cert === this.#current.cert && found.key === this.#current.key) return;
     this.#current = found;
     for (const follow of this.#follow) follow(this.current);

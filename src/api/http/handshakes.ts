@@ -18,10 +18,6 @@ export class Handshakes {
     this.#proxies = proxies;
   }
 
-  get underWay(): number {
-    return this.#underWay.size;
-  }
-
   countOf(server: Server): void {
     server.on('connection', (socket: Socket) => this.#begin(socket));
     server.on('secureConnection', (socket) => this.#end(endOf(socket)));

@@ -31,9 +31,14 @@ export interface TlsIdentity {
   renewed(follow: (pair: CertifiedKey) => void): void;
 }
 
+export interface TlsParts {
+  readonly identity: TlsIdentity;
+  readonly handshakes: Handshakes;
+}
+
 /** A server of Node that holds everybody to the same limits, with or without TLS. */
 export function createListener(
-  { limits, tls, handshakes }: { limits: Limits; tls: TlsIdentity | null; handshakes: Handshakes },
+  { limits, tls }: { readonly limits: Limits; readonly tls: TlsParts | null },
   handle: RequestListener,
 ): Server {
   const { handshakeMs, headersMs, requestMs, idleMs } = limits;
@@ -45,11 +50,11 @@ export function createListener(
   };
   if (tls === null) return createHttpServer(options, handle).setTimeout(idleMs);
   const server = createHttpsServer(
-    { ...options, ...VERSIONS, ...tls.current, handshakeTimeout: handshakeMs },
+    { ...options, ...VERSIONS, ...tls.identity.current, handshakeTimeout: handshakeMs },
     handle,
   ).setTimeout(idleMs);
   // Those that are open go on with what they began with.
-  tls.renewed((pair) => server.setSecureContext({ ...VERSIONS, ...pair }));
-  handshakes.countOf(server);
+  tls.identity.renewed((pair) => server.setSecureContext({ ...VERSIONS, ...pair }));
+  tls.handshakes.countOf(server);
   return server;
 }

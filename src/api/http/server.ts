@@ -9,8 +9,7 @@ import type { Secret } from '../../kit/secret.ts';
 import { AUTH_MEANS, publishedSdl } from '../graphql/sdl.ts';
 import { keepPrivate, refuseEncodings } from './headers.ts';
 import { refuse } from './graphql-route.ts';
-import type { Handshakes } from './handshakes.ts';
-import { createListener, type TlsIdentity } from './listener.ts';
+import { createListener, type TlsParts } from './listener.ts';
 
 const JWKS_MAX_AGE_SECONDS = 60;
 
@@ -30,8 +29,7 @@ export interface ServerParts {
   readonly warnings: () => readonly string[];
   readonly limits: Limits;
   /** What TLS is spoken with; null where it is not spoken here. */
-  readonly tls: TlsIdentity | null;
-  readonly handshakes: Handshakes;
+  readonly tls: TlsParts | null;
   /** Answers what is refused before anything is made of it; false for what goes on. */
   readonly refused: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** The subgraph's SDL, and who may see it; to others it is not there. */
@@ -50,7 +48,6 @@ export function createServer({
   warnings,
   limits,
   tls,
-  handshakes,
   refused,
   sdl,
   showsSdl,
@@ -61,7 +58,7 @@ export function createServer({
     logger: false,
     return503OnClosing: true,
     serverFactory: (handle) =>
-      createListener({ limits, tls, handshakes }, (request, response) => {
+      createListener({ limits, tls }, (request, response) => {
         if (!refused(request, response)) handle(request, response);
       }),
   });
