@@ -69,7 +69,7 @@ async function put({ certificate, key }: Certificate): Promise<void> {
 
 /** What a connection comes to be, or the code of why it does not. */
 async function handshake(
-  options: ConnectionOptions = {},
+  options: ConnectionOptions & { localAddress?: string } = {},
 ): Promise<{ protocol: string | null; cipher: string } | string> {
   const socket = connectTls({ ...place(), ...options });
   try {

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { createCertificate } from '../support/certificate.ts';
 import { createDatabase } from '../support/database.ts';
 import { castellan, makeFolder, node, processesOf, type Running, STARTS_MS } from './running.ts';
 
@@ -102,6 +103,25 @@ test('names the documents of TRUSTED_DOCUMENTS that cannot be answered, and does
   expect(doctor.stdout).toContain(words);
   for (const said of [started.stderr, doctor.stdout]) expect(said).not.toContain('me-1');
   expect(processesOf(folder.path)).toEqual([]);
+});
+
+test('says that the certificate has ended, or the key is of another, and does not start; so says castellan doctor', async () => {
+  const ended = createCertificate('localhost', { fromMs: -7_200_000, untilMs: -3_600_000 });
+  const files = { TLS_CERTIFICATE_FILE: join(folder.path, 'tls.crt'), TLS_KEY_FILE: join(folder.path, 'tls.key') };
+  await writeFile(files.TLS_CERTIFICATE_FILE, ended.certificate);
+  for (const [key, words] of [
+    [ended.key, 'TLS_CERTIFICATE_FILE must name a certificate that is good now: this one ended at '],
+    [createCertificate().key, 'TLS_KEY_FILE must name the key of TLS_CERTIFICATE_FILE, and this is another'],
+  ] as const) {
+    await writeFile(files.TLS_KEY_FILE, key);
+    const [started, doctor] = await Promise.all([start(files).ended, castellan(['doctor'], files)]);
+    expect([started.code, started.stdout, doctor.code]).toEqual([1, '', 1]);
+    expect(started.stderr).toContain(`\n  ${words}`);
+    expect(doctor.stdout).toContain(`\n${words}`);
+  }
+  expect(processesOf(folder.path)).toEqual([]);
+  const half = await castellan(['doctor'], { TLS_KEY_FILE: files.TLS_KEY_FILE });
+  expect([half.code, half.stdout]).toEqual([1, expect.stringContaining('\nTLS_KEY_FILE must come with TLS_CERT')]);
 });
 
 test.each([

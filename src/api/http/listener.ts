@@ -1,5 +1,5 @@
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
 import type { Limits } from '../../kit/limits.ts';
 import type { Handshakes } from './handshakes.ts';
 
@@ -36,7 +36,7 @@ export interface TlsParts {
   readonly handshakes: Handshakes;
 }
 
-/** A server of Node that holds everybody to the same limits, with or without TLS. */
+/** A server of Node that holds everybody to the same limits, over TLS or in the clear. */
 export function createListener(
   { limits, tls }: { readonly limits: Limits; readonly tls: TlsParts | null },
   handle: RequestListener,
@@ -48,11 +48,15 @@ export function createListener(
     requestTimeout: requestMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
   };
-  if (tls === null) return createHttpServer(options, handle).setTimeout(idleMs);
-  const server = createHttpsServer(
-    { ...options, ...VERSIONS, ...tls.identity.current, handshakeTimeout: handshakeMs },
-    handle,
-  ).setTimeout(idleMs);
+  const server =
+    tls === null
+      ? createHttpServer(options, handle)
+      : createTlsServer({ ...options, handshakeTimeout: handshakeMs }, tls, handle);
+  return server.setTimeout(idleMs);
+}
+
+function createTlsServer(options: ServerOptions, tls: TlsParts, handle: RequestListener): Server {
+  const server = createHttpsServer({ ...options, ...VERSIONS, ...tls.identity.current }, handle);
   // Those that are open go on with what they began with.
   tls.identity.renewed((pair) => server.setSecureContext({ ...VERSIONS, ...pair }));
   tls.handshakes.countOf(server);

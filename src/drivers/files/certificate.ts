@@ -69,7 +69,8 @@ function keyIn(pem: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch (error) {
-    const isLocked = codeOf(error) === 'ERR_MISSING_PASSPHRASE';
+    // As Node says it, and as OpenSSL does that nobody answered.
+    const isLocked = ['ERR_MISSING_PASSPHRASE', 'ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED'].includes(codeOf(error));
     const message = isLocked
       ? 'must name a key that is not encrypted: nobody is there to ask for its passphrase'
       : 'must name a file with a private key in PEM, which this one is not';
