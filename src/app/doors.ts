@@ -90,10 +90,11 @@ export async function openDoors(
     streams: () => streams.count,
     callbacks: () => callbacks.count,
   });
-  if (tlsOnly !== null) {
-    metrics.counter('in_the_clear_refused_total', 'Requests and upgrades without TLS.', () => tlsOnly.refused);
-  }
-  tls?.start({ cleanup, metrics });
+  metrics.counter('in_the_clear_refused_total', 'Refused for coming without TLS.', () => tlsOnly?.refused ?? 0);
+  metrics.gauges('tls_certificate_seconds_left', 'Until the certificate ends that TLS is spoken with here.', () =>
+    tls === null ? [] : [{ labels: {}, value: tls.secondsLeft }],
+  );
+  if (tls !== null) cleanup.start('the look for a renewed certificate', tls.rounds);
 
   // Where files run out all the same, connections are dropped, and nothing ends by it.
   if (filesMax !== Infinity) server.server.maxConnections = Math.floor(connectionsMax(filesMax));

@@ -1,5 +1,4 @@
 import type { CertifiedKey, TlsIdentity } from '../api/http/listener.ts';
-import type { Foundation } from '../app/foundation.ts';
 import { ConfigError, type Config } from '../config.ts';
 import { type Certificate, CertificateUnusable, readCertificate } from '../drivers/files/certificate.ts';
 import type { Clock } from '../kit/clock.ts';
@@ -16,7 +15,7 @@ export class TlsCertificate implements TlsIdentity {
   readonly #files: Files;
   readonly #clock: Clock;
   readonly #logger: Log;
-  readonly #rounds: Rounds;
+  readonly rounds: Rounds;
   readonly #follow: ((pair: CertifiedKey) => void)[] = [];
   #current: Certificate;
 
@@ -25,7 +24,7 @@ export class TlsCertificate implements TlsIdentity {
     this.#files = files;
     this.#clock = clock;
     this.#logger = logger;
-    this.#rounds = new Rounds({
+    this.rounds = new Rounds({
       everyMs: LOOK_MS,
       work: () => this.#look(),
       failed: 'the renewed certificate cannot be used: TLS goes on with the one before',
@@ -59,12 +58,6 @@ export class TlsCertificate implements TlsIdentity {
 
   renewed(follow: (pair: CertifiedKey) => void): void {
     this.#follow.push(follow);
-  }
-
-  /** Looks at the files again and again from now on, for as long as the house is open. */
-  start({ cleanup, metrics }: Pick<Foundation, 'cleanup' | 'metrics'>): void {
-    metrics.gauge('tls_certificate_seconds_left', 'Until the certificate of TLS ends.', () => this.secondsLeft);
-    cleanup.start('the look for a renewed certificate', this.#rounds);
   }
 
   async #look(): Promise<void> {

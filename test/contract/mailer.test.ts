@@ -111,7 +111,11 @@ test('in production no mail is handed over in the clear, nor to a server whose c
   const [without, withTls] = [await startSmtpServer(), await startSmtpServer({ tls })];
   const handOver = async ({ url }: SmtpServer, tlsOnly: boolean): Promise<void> => {
     const mailer = openSmtp({ url: new Secret(url), from, tlsOnly, clock });
-    await mailer.send(mail).finally(() => mailer.close());
+    try {
+      await mailer.send(mail);
+    } finally {
+      await mailer.close();
+    }
   };
   try {
     await expect(handOver(without, true)).rejects.toThrow('STARTTLS');
