@@ -69,7 +69,7 @@ export async function openDoors(
   });
   await apollo.start();
   const known = new KnownQueries({ schema, documents, logger });
-  const origins = new Origins(config.allowedOrigins);
+  const origins = new Origins(config.allowedOrigins, { tlsOnly: config.tlsOnly });
   addCors(server, origins);
   addOauthRoutes(server, { services, issuing: config });
   const streams = new EventStreams({ schema, documents, services, origins, open });

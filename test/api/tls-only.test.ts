@@ -46,6 +46,8 @@ async function from(
 ): Promise<{ readonly status: number; readonly headers: IncomingMessage['headers']; readonly body: unknown }> {
   const { headers = {}, query, variables, method = query === undefined ? 'GET' : 'POST' } = asked;
   const request = requestHttp(`${url()}${path}`, { localAddress, method, headers: { ...JSON_BODY, ...headers } });
+  // It should have been refused.
+  request.once('upgrade', (_response, socket) => request.emit('error', new Error('upgraded')) && socket.destroy());
   request.end(query === undefined ? undefined : JSON.stringify({ query, variables }));
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   let text = '';
@@ -169,6 +171,14 @@ describe('who comes over TLS is answered', () => {
       socket.close();
     },
   );
+
+  test('but not for a page of this very host that came in the clear, and so from anybody', async () => {
+    const { host } = new URL(url());
+    const page = (scheme: string) => ({ ...OVER_TLS, origin: `${scheme}://${host}` });
+    expect(await refusedUpgrade(PROXY, page('http'))).toMatch(/^403 /);
+    const socket = await openSocket(wsUrl(), { localAddress: PROXY, headers: page('https') });
+    socket.close();
+  });
 
   test('for metrics as well', async () => {
     const headers = { ...OVER_TLS, authorization: `Bearer ${METRICS_TOKEN}` };

@@ -126,7 +126,7 @@ describe('over TLS', () => {
   });
 
   test('nothing is answered in the clear', async () => {
-    expect(await raw(`${LIVE}\r\n`, { tls: false })).not.toContain('200');
+    expect(await raw(`${LIVE}\r\n`, { tls: false })).not.toContain('HTTP');
   });
 
   test('1.3 and the strongest cipher are taken where both have them, and 1.2 with what keeps its secrets', async () => {
@@ -156,7 +156,7 @@ describe('over TLS', () => {
 
 describe('who speaks TLS is held to the limits of who does not:', () => {
   test('headers that do not come, or are none, and a body that is too large', async () => {
-    expect(await raw('GET /graphql HTTP/1.1\r\nHost: x\r\n')).toMatch(/^HTTP\/1.1 408 /);
+    for (const some of ['', 'GET /graphql HTTP/1.1\r\nHost: x\r\n']) expect(await raw(some)).toMatch(/^HTTP\/1.1 408 /);
     expect(await raw('GET /graphql HTTP/9\r\n\r\n')).toMatch(/^HTTP\/1.1 400 /);
     expect(await raw(`GET / HTTP/1.1\r\nHost: x\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
     const tooLarge = { method: 'POST', headers: { 'content-type': 'application/json' }, body: 'x'.repeat(300_000) };
