@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { examine } from '../../src/cli/doctor.ts';
 import { CertificateUnusable, readCertificate } from '../../src/drivers/files/certificate.ts';
 import { systemClock } from '../../src/kit/clock.ts';
 import { createCertificate } from '../support/certificate.ts';
@@ -65,3 +66,12 @@ test.each([
     expect(message).not.toMatch(/hunter2|BEGIN|castellan tests/);
   },
 );
+
+test('castellan doctor finds a pair that fits, and tells of one without the other beside everything else', async () => {
+  await read(good.certificate, good.key);
+  const [TLS_CERTIFICATE_FILE, TLS_KEY_FILE] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];
+  expect((await examine({ TLS_CERTIFICATE_FILE, TLS_KEY_FILE })).ok).toBe(true);
+  const half = await examine({ TLS_KEY_FILE });
+  expect(half.lines.at(-1)).toBe('TLS_KEY_FILE must come with TLS_CERTIFICATE_FILE: TLS is spoken with both');
+  expect(half.lines[0]).toMatch(/^NODE_ENV +development/);
+});
