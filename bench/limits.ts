@@ -12,6 +12,7 @@ import { Population } from './support/population.ts';
 import { median, quantile, rotated } from './support/statistics.ts';
 import { issueTokens } from './support/tokens.ts';
 import { without } from './support/without.ts';
+import { OVER_TLS } from './support/over-tls.ts';
 
 const CONNECTIONS = 16;
 const USERS = 8;
@@ -157,7 +158,7 @@ async function demandUnlimited({ url }: Child): Promise<void> {
   const query = `{ ${Array.from({ length: 40 }, (_, n) => `a${n}: __typename`).join(' ')} }`;
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...OVER_TLS },
     body: JSON.stringify({ query }),
     signal: AbortSignal.timeout(10_000),
   });

@@ -4,6 +4,7 @@ import type { Child } from './support/child.ts';
 import { ask, type BenchUser } from './support/client.ts';
 import { startPlatform } from './support/platform.ts';
 import { quantile } from './support/statistics.ts';
+import { OVER_TLS } from './support/over-tls.ts';
 
 const INSTANCES = 3;
 const LANES = 16;
@@ -139,7 +140,7 @@ class Socket implements Disposable {
 
   /** Resolves once the subscription runs: it has sent its first event. */
   static async open(url: string, token: string): Promise<Socket> {
-    const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { headers: OVER_TLS });
     const running = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<number>();
     const send = (message: object) => socket.send(JSON.stringify(message));

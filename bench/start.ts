@@ -5,6 +5,7 @@ import { type Administrator, signInAdministrator } from './support/client.ts';
 import { Connections, graphqlRequest } from './support/load.ts';
 import { ADMIN_PASSWORD, MAIN, makeFolder, removeFolder, startPlatform } from './support/platform.ts';
 import { median, rotated } from './support/statistics.ts';
+import { OVER_TLS } from './support/over-tls.ts';
 
 const REQUESTS = 10_000;
 const CONNECTIONS = 16;
@@ -102,7 +103,7 @@ async function firstAnswer({ url }: Child, startedMs: number): Promise<void> {
   while (performance.now() - startedMs < READY_MS) {
     const ready = await fetch(`${url}/graphql`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...OVER_TLS },
       body: '{"query":"{ __typename }"}',
     }).then(
       (response) => response.text().then(() => response.status === 200),

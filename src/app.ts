@@ -6,6 +6,7 @@ import { Cleanup } from './app/cleanup.ts';
 import { openDocuments } from './app/documents.ts';
 import { openDoors } from './app/doors.ts';
 import { type Overrides, openFoundation } from './app/foundation.ts';
+import { TlsCertificate } from './app/tls.ts';
 import { createUseCases } from './app/use-cases.ts';
 import { ConfigError, type Config } from './config.ts';
 import { Refusal } from './domain/refusals.ts';
@@ -14,7 +15,7 @@ import type { PolicyFiles } from './domain/roles/policy-files.ts';
 import type { Errands } from './domain/users/errands.ts';
 import { watchFolder } from './drivers/files/watch-folder.ts';
 import type { Database } from './drivers/postgres/database.ts';
-import type { Clock } from './kit/clock.ts';
+import { systemClock, type Clock } from './kit/clock.ts';
 import { createLog, type Log } from './kit/log.ts';
 import type { Metrics } from './kit/metrics.ts';
 
@@ -28,7 +29,7 @@ export interface FirstAdministrator {
 }
 
 export interface App {
-  /** Where it listens, such as `http://127.0.0.1:4001`. */
+  /** Where it listens, such as `http://127.0.0.1:4001`; https where TLS is spoken here. */
   readonly url: string;
   /** The administrator that this start created, or null when there was one. */
   readonly firstAdministrator: FirstAdministrator | null;
@@ -86,12 +87,13 @@ async function open(
 ): Promise<Omit<App, 'firstAdministrator'>> {
   // First: whoever mistyped a document need not wait for a database.
   const asking = await openDocuments(config);
+  const tls = await TlsCertificate.open(config, { clock: overrides.clock ?? systemClock, logger });
   const foundation = await openFoundation(config, overrides, logger, cleanup);
   const { clock, metrics, database } = foundation;
   const parts = await startAuthority(foundation);
   const { errands, ...services } = await createUseCases(foundation, parts);
   metrics.counter('errands_abandoned_total', 'Mails and requests that were given up.', () => errands.abandoned);
-  const { url, documents, leave } = await openDoors(foundation, parts, services, asking);
+  const { url, documents, leave } = await openDoors(foundation, parts, services, asking, tls);
   if (config.policiesWatched && overrides.policyFiles === undefined)
     followPolicies(config, services.policyFiles, clock, logger, cleanup);
   return { url, services, errands, documents, metrics, database, leave, close: () => cleanup.run() };

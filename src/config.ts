@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { changedLimits, LIMITS, type DocumentLimits, type Limits } from './kit/limits.ts';
 import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
-import { productionProblems, type SettingProblem } from './kit/production-settings.ts';
+import { isThisMachine, productionProblems, type SettingProblem } from './kit/production-settings.ts';
 import { changedThresholds, type Thresholds } from './kit/thresholds.ts';
 import { parseRedisUrl } from './kit/redis-url.ts';
 import { Secret } from './kit/secret.ts';
@@ -12,6 +12,10 @@ export interface Config {
   readonly production: boolean;
   readonly host: string;
   readonly port: number;
+  /** The files of the certificate and the key that TLS is spoken with here; null leaves it to what stands before. */
+  readonly tls: { readonly certificateFile: string; readonly keyFile: string } | null;
+  /** Whether what comes in the clear is refused. */
+  readonly tlsOnly: boolean;
   /** After SIGTERM: how long it goes on answering while it says that it is not ready. */
   readonly drainSeconds: number;
   /** Null starts the embedded PostgreSQL server under {@link dataDir}. */
@@ -39,10 +43,12 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Origins of gateways that may be called back: as they are, or `https://*.example.com`. */
   readonly callbackOrigins: readonly string[];
-  /** Proxies whose `X-Forwarded-For` is believed: addresses, or ranges such as `10.0.0.0/8`. */
+  /** Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses, or ranges such as `10.0.0.0/8`. */
   readonly trustedProxies: readonly string[];
   /** Where mail is handed over; null keeps it in files under {@link dataDir}, or sends none in production. */
   readonly smtpUrl: Secret | null;
+  /** Whether no mail is handed over in the clear. */
+  readonly smtpTlsOnly: boolean;
   readonly mailFrom: string;
   /** Whether mails go out at all. */
   readonly mailOn: boolean;
@@ -252,6 +258,8 @@ const environment = z.object({
       error: 'must be a port number from 0 to 65535',
     })
     .transform(Number),
+  TLS_CERTIFICATE_FILE: z.string().optional(),
+  TLS_KEY_FILE: z.string().optional(),
   DRAIN_SECONDS: between(0, 600).optional(),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
   DATABASE_PREPARED_STATEMENTS: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
@@ -326,6 +334,15 @@ const UNSIGNED: SettingProblem = {
   message: 'is required where SECURITY_WEBHOOK_URL is set: `echo whsec_$(openssl rand -base64 32)` makes one',
 };
 
+/** One without the other; null where both are given, or neither. */
+function halfPair(given: Readonly<Record<string, unknown>>): SettingProblem | null {
+  const [certificate, key] = ['TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE'].map((variable) => given[variable] !== undefined);
+  if (certificate === key) return null;
+  const [variable, lacking] =
+    certificate === true ? ['TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE'] : ['TLS_KEY_FILE', 'TLS_CERTIFICATE_FILE'];
+  return { variable, message: `must come with ${lacking}: TLS is spoken with both` };
+}
+
 /** Reads the environment, or throws a {@link ConfigError} with everything that is wrong with it. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   // A variable that is set to nothing is not set.
@@ -337,6 +354,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     ...(given['SECURITY_WEBHOOK_URL'] !== undefined && given['SECURITY_WEBHOOK_SECRET'] === undefined
       ? [UNSIGNED]
       : []),
+    ...[halfPair(given)].filter((problem) => problem !== null),
     ...(production ? productionProblems(given) : []),
   ];
   if (problems.length > 0 || parsed.data === undefined) throw new ConfigError(problems);
@@ -346,6 +364,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     production,
     host: data.HOST,
     port: data.PORT,
+    tls:
+      data.TLS_CERTIFICATE_FILE === undefined || data.TLS_KEY_FILE === undefined
+        ? null
+        : { certificateFile: data.TLS_CERTIFICATE_FILE, keyFile: data.TLS_KEY_FILE },
+    tlsOnly: production,
     drainSeconds: data.DRAIN_SECONDS ?? (production ? DRAIN_SECONDS : 0),
     databaseUrl: secretOrNull(data.DATABASE_URL),
     preparedStatements: data.DATABASE_PREPARED_STATEMENTS === 'on',
@@ -364,6 +387,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     callbackOrigins: data.CALLBACK_ORIGINS,
     trustedProxies: data.TRUSTED_PROXIES,
     smtpUrl: secretOrNull(data.SMTP_URL),
+    smtpTlsOnly: production && data.SMTP_URL !== undefined && !isThisMachine(new URL(data.SMTP_URL).hostname),
     mailFrom: data.MAIL_FROM,
     mailOn: data.SMTP_URL !== undefined || !production,
     accountUrl: data.ACCOUNT_URL ?? null,

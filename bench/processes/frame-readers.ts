@@ -5,6 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import { nowMs } from '../support/client-process.ts';
 import type { Command, Report } from '../support/frame-readers.ts';
+import { OVER_TLS } from '../support/over-tls.ts';
 
 /** Sockets that are being opened at one time. */
 const LANES = 64;
@@ -110,6 +111,7 @@ class Reader {
         'Sec-WebSocket-Version: 13',
         'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
         'Sec-WebSocket-Protocol: graphql-transport-ws',
+        `X-Forwarded-Proto: ${OVER_TLS['x-forwarded-proto']}`,
         HEAD_END,
       ]
         .join('\r\n')

@@ -5,6 +5,7 @@
 import { WebSocket } from 'ws';
 import { nowMs } from '../support/client-process.ts';
 import type { Command, Report } from '../support/subscribers.ts';
+import { OVER_TLS } from '../support/over-tls.ts';
 
 /** Sockets that are being opened at one time. */
 const LANES = 32;
@@ -50,7 +51,7 @@ function expect(next: string): void {
 /** Resolves once the subscription runs: it has sent its first event. */
 function open(n: number, url: string, token: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { headers: OVER_TLS });
   socket.on('error', reject);
   socket.on('close', (code) => fail(new Error(`a socket closed with ${code}`)));
   socket.on('open', () =>

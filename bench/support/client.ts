@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { OVER_TLS } from './over-tls.ts';
 
 const PASSWORD = 'a password for benchmarks';
 
@@ -27,7 +28,11 @@ export interface Administrator {
 export async function ask<T>(url: string, query: string, variables: object = {}, token?: string): Promise<T> {
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) },
+    headers: {
+      'content-type': 'application/json',
+      ...OVER_TLS,
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    },
     body: JSON.stringify({ query, variables }),
   });
   const { data, errors } = (await response.json()) as { data?: T; errors?: unknown };

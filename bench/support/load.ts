@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { OVER_TLS } from './over-tls.ts';
 
 const HEAD_END = '\r\n\r\n';
 const OK = 'HTTP/1.1 200';
@@ -172,6 +173,7 @@ export function graphqlRequest(
     'POST /graphql HTTP/1.1',
     'host: 127.0.0.1',
     'content-type: application/json',
+    `x-forwarded-proto: ${OVER_TLS['x-forwarded-proto']}`,
     ...(token === undefined ? [] : [`authorization: Bearer ${token}`]),
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     `content-length: ${Buffer.byteLength(body)}`,

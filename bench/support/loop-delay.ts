@@ -1,5 +1,6 @@
 import type { Child } from './child.ts';
 import type { Platform } from './platform.ts';
+import { OVER_TLS } from './over-tls.ts';
 
 const READ_MS = 10_000;
 
@@ -14,7 +15,7 @@ export class LoopDelay {
   }
 
   async read(): Promise<{ readonly p99Ms: number; readonly maxMs: number }> {
-    const headers = { authorization: `Bearer ${this.#token}` };
+    const headers = { ...OVER_TLS, authorization: `Bearer ${this.#token}` };
     const response = await fetch(this.#url, { headers, signal: AbortSignal.timeout(READ_MS) });
     const text = await response.text();
     const of = (name: string): number => {

@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws';
 import type { Asker } from './open-loop.ts';
+import { OVER_TLS } from './over-tls.ts';
 
 export interface SocketOptions {
   /** Connections from one address to one port are limited by the ports of that address. */
@@ -31,7 +32,7 @@ export class SocketAsker implements Asker {
   }
 
   static async open(url: string, token: string, { localAddress, query }: SocketOptions): Promise<SocketAsker> {
-    const options = localAddress === undefined ? {} : { localAddress };
+    const options = { headers: OVER_TLS, ...(localAddress !== undefined && { localAddress }) };
     const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', options);
     const { promise: acknowledged, resolve, reject } = Promise.withResolvers<void>();
     socket.once('error', reject);

@@ -34,9 +34,9 @@ const refusing: readonly Edit[] = [
 const limits: readonly Edit[] = [
   ...shedding,
   { file: 'src/api/http/server.ts', find: 'bodyLimit: limits.bodyBytes,', replace: 'bodyLimit: 2 ** 30,' },
-  { file: 'src/api/http/server.ts', find: 'headersTimeout: headersMs,', replace: 'headersTimeout: 0,' },
-  { file: 'src/api/http/server.ts', find: 'requestTimeout: requestMs,', replace: 'requestTimeout: 0,' },
-  { file: 'src/api/http/server.ts', find: '.setTimeout(idleMs)', replace: '.setTimeout(0)' },
+  { file: 'src/api/http/listener.ts', find: 'headersTimeout: headersMs,', replace: 'headersTimeout: 0,' },
+  { file: 'src/api/http/listener.ts', find: 'requestTimeout: requestMs,', replace: 'requestTimeout: 0,' },
+  { file: 'src/api/http/listener.ts', find: '.setTimeout(idleMs)', replace: '.setTimeout(0)' },
   {
     file: 'src/api/graphql/admission.ts',
     find: 'if (key === null) return services.operationLimits.admit(by, from.address);',

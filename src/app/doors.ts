@@ -16,12 +16,15 @@ import { CallbackOrigins } from '../api/http/callback-origins.ts';
 import { Callbacks } from '../api/http/callbacks.ts';
 import { byGateway } from '../api/http/gateways.ts';
 import { Origins } from '../api/http/origins.ts';
+import { Handshakes } from '../api/http/handshakes.ts';
 import { createServer } from '../api/http/server.ts';
 import { shedEarly } from '../api/http/shedding.ts';
+import { TlsOnly } from '../api/http/tls-only.ts';
 import { serveSockets } from '../api/ws/sockets.ts';
 import type { AuthorityParts } from '../app/authority.ts';
 import type { Asking } from '../app/documents.ts';
 import type { Foundation } from '../app/foundation.ts';
+import type { TlsCertificate } from '../app/tls.ts';
 import { openFilesMax } from '../kit/open-files.ts';
 
 /** Opens HTTP, WebSocket and server-sent events, and listens. */
@@ -30,8 +33,13 @@ export async function openDoors(
   { keyRing }: Pick<AuthorityParts, 'keyRing'>,
   services: Services,
   { schema, documents }: Asking,
+  tls: TlsCertificate | null,
 ) {
-  const { health, policyFiles } = services;
+  const { health, policyFiles, proxies } = services;
+  const filesMax = openFilesMax();
+  const open = new OpenConnections(config.limits.sockets, filesMax);
+  const tlsOnly = config.tlsOnly ? new TlsOnly({ proxies, ended: tls !== null }) : null;
+  const shed = shedEarly(services.loadShedder);
   const { introspection } = config.limits.documents;
   const leaving = { now: false };
   const server = createServer({
@@ -46,7 +54,9 @@ export async function openDoors(
     leaving: () => leaving.now,
     warnings: () => (policyFiles.usable ? [] : ['policy']),
     limits: config.limits,
-    refused: shedEarly(services.loadShedder),
+    tls: tls === null ? null : { identity: tls, handshakes: new Handshakes(open, proxies) },
+    refused:
+      tlsOnly === null ? shed : (request, response) => tlsOnly.answers(request, response) || shed(request, response),
     sdl: readSchemaText(),
     showsSdl: async (request) => (await byGateway(request, services)) || introspection,
   });
@@ -59,11 +69,9 @@ export async function openDoors(
   });
   await apollo.start();
   const known = new KnownQueries({ schema, documents, logger });
-  const origins = new Origins(config.allowedOrigins);
+  const origins = new Origins(config.allowedOrigins, { tlsOnly: config.tlsOnly });
   addCors(server, origins);
   addOauthRoutes(server, { services, issuing: config });
-  const filesMax = openFilesMax();
-  const open = new OpenConnections(config.limits.sockets, filesMax);
   const streams = new EventStreams({ schema, documents, services, origins, open });
   const callbacks = new Callbacks({
     schema,
@@ -75,13 +83,18 @@ export async function openDoors(
   const explorer = config.explorer ? new Explorer() : null;
   explorer?.addTo(server);
   addGraphqlRoute(server, { explorer, apollo, services, documents, known, streams, callbacks, origins });
-  const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins, open });
+  const sockets = serveSockets({ httpServer: server.server, schema, documents, services, origins, open, tlsOnly });
   observeOperations(metrics, documents);
   observe(metrics, services, {
     sockets: () => sockets.count,
     streams: () => streams.count,
     callbacks: () => callbacks.count,
   });
+  metrics.counter('in_the_clear_refused_total', 'Refused for coming without TLS.', () => tlsOnly?.refused ?? 0);
+  metrics.gauges('tls_certificate_seconds_left', 'Until the certificate ends that TLS is spoken with here.', () =>
+    tls === null ? [] : [{ labels: {}, value: tls.secondsLeft }],
+  );
+  if (tls !== null) cleanup.start('the look for a renewed certificate', tls.rounds);
 
   // Where files run out all the same, connections are dropped, and nothing ends by it.
   if (filesMax !== Infinity) server.server.maxConnections = Math.floor(connectionsMax(filesMax));
@@ -96,5 +109,10 @@ export async function openDoors(
   const leave = (): void => {
     leaving.now = true;
   };
-  return { documents, leave, url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}` };
+  const scheme = tls === null ? 'http' : 'https';
+  return {
+    documents,
+    leave,
+    url: `${scheme}://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+  };
 }

@@ -194,7 +194,7 @@ function openCache(
   return { ...redis, openHints: () => redis.hints, redisState, closeCache: () => redis.close() };
 }
 
-function openMailer({ smtpUrl, mailFrom: from, dataDir }: Config, clock: Clock): Mailer {
-  if (smtpUrl !== null) return openSmtp({ url: smtpUrl, from, clock });
+function openMailer({ smtpUrl, smtpTlsOnly: tlsOnly, mailFrom: from, dataDir }: Config, clock: Clock): Mailer {
+  if (smtpUrl !== null) return openSmtp({ url: smtpUrl, from, tlsOnly, clock });
   return openMailOutbox({ folder: join(dataDir, 'mail'), from, clock });
 }

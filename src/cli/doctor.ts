@@ -1,6 +1,7 @@
 import { ConfigError, readConfig, type Config } from '../config.ts';
 import { parseBundle } from '../domain/policy/parse.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
+import { CertificateUnusable, readCertificate, type TlsVariable } from '../drivers/files/certificate.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
 import { openLocations } from '../drivers/mmdb/locations.ts';
 import { openDatabase } from '../drivers/postgres/database.ts';
@@ -73,6 +74,8 @@ function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<
     REDIS_URL: checkRedis,
     TRUSTED_DOCUMENTS: checkTrusted,
     GEO_DATABASE: checkGeoDatabase,
+    TLS_CERTIFICATE_FILE: checkTls('TLS_CERTIFICATE_FILE'),
+    TLS_KEY_FILE: checkTls('TLS_KEY_FILE'),
   };
   return Object.entries(checks)
     .filter(([variable]) => !wrong.has(variable))
@@ -151,6 +154,20 @@ async function checkRedis({ redisUrl }: Config): Promise<readonly string[]> {
   } finally {
     await redis.close();
   }
+}
+
+/** Looks at both files, and tells what is wrong with that of this variable. */
+function checkTls(variable: TlsVariable): (config: Config) => Promise<readonly string[]> {
+  return async ({ tls }) => {
+    if (tls === null) return [];
+    try {
+      await readCertificate(tls, systemClock.now());
+      return [];
+    } catch (error) {
+      if (!(error instanceof CertificateUnusable)) throw error;
+      return error.variable === variable ? [error.message] : [];
+    }
+  };
 }
 
 async function checkGeoDatabase({ geoDatabase }: Config): Promise<readonly string[]> {

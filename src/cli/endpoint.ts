@@ -1,4 +1,5 @@
 import { PolicyError, type PolicyProblem } from '../domain/policy/problems.ts';
+import { isThisMachine } from '../kit/production-settings.ts';
 import type { Environment } from './environment.ts';
 import { Misuse } from './report.ts';
 
@@ -21,8 +22,12 @@ export class Endpoint {
     { CASTELLAN_TOKEN: token = '' }: Environment,
     right = 'read the policy, such as an auditor',
   ) {
-    if (!URL.canParse(url) || !['http:', 'https:'].includes(new URL(url).protocol)) {
+    const { protocol, hostname } = URL.parse(url) ?? {};
+    if (hostname === undefined || (protocol !== 'http:' && protocol !== 'https:')) {
       throw new Misuse(`--endpoint must be a URL such as http://127.0.0.1:4001, not ${url}`);
+    }
+    if (protocol === 'http:' && !isThisMachine(hostname)) {
+      throw new Misuse(`--endpoint must start with https://, unless it is on this machine: a token is sent there`);
     }
     if (token === '') {
       throw new Misuse('CASTELLAN_TOKEN must hold an access token: sign in, and export the accessToken that you get');

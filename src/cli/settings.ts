@@ -21,6 +21,16 @@ export const SETTINGS: readonly Setting[] = [
   { variable: 'HOST', purpose: 'the address it listens on; 0.0.0.0 is all of them', show: ({ host }) => host },
   { variable: 'PORT', purpose: 'the port it listens on', show: ({ port }) => String(port) },
   {
+    variable: 'TLS_CERTIFICATE_FILE',
+    purpose: 'the certificate (PEM, with those between) that TLS is spoken with here; without it, in the clear',
+    show: ({ tls }) => tls?.certificateFile ?? 'none: what stands before it ends TLS',
+  },
+  {
+    variable: 'TLS_KEY_FILE',
+    purpose: 'its key (PEM); both files are read again when they change',
+    show: ({ tls }) => tls?.keyFile ?? 'none',
+  },
+  {
     variable: 'DRAIN_SECONDS',
     purpose: 'after SIGTERM: how long it goes on answering while it says that it is not ready',
     show: ({ drainSeconds }) => String(drainSeconds),
@@ -86,7 +96,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     variable: 'TRUSTED_PROXIES',
-    purpose: 'proxies whose word about where a request came from is believed',
+    purpose: 'proxies whose word about where a request came from, and whether over TLS, is believed',
     show: ({ trustedProxies }) => trustedProxies.join(',') || 'none',
   },
   {

@@ -46,6 +46,8 @@ export interface SocketLimits {
 export interface Limits {
   readonly load: LoadLimits;
   readonly bodyBytes: number;
+  /** A handshake of TLS is over by then. */
+  readonly handshakeMs: number;
   /** A request has sent its headers by then, and all of it. */
   readonly headersMs: number;
   readonly requestMs: number;
@@ -95,6 +97,7 @@ const GATEWAY_DOCUMENTS: DocumentLimits = Object.freeze({
 export const LIMITS: Limits = Object.freeze({
   load: Object.freeze({ turnMs: 100, lateMs: 500, workMs: 5 }),
   bodyBytes: 256 * 1_024,
+  handshakeMs: 10_000,
   headersMs: 10_000,
   requestMs: 30_000,
   idleMs: 60_000,

@@ -20,6 +20,9 @@ const REQUIRED = {
 } as const;
 
 const HTTPS = 'must start with https:// in production';
+const HTTPS_ELSEWHERE = `${HTTPS}, unless the receiver is on this machine`;
+const IN_THE_CLEAR =
+  'is required in production, with TLS_KEY_FILE, or TRUSTED_PROXIES where a proxy ends TLS: nobody is answered in the clear';
 
 /** What production refuses of what is given. Each is looked at only where it is set. */
 const REFUSED: Readonly<Record<string, (value: string, given: Given) => string | null>> = {
@@ -35,7 +38,7 @@ const REFUSED: Readonly<Record<string, (value: string, given: Given) => string |
     partsOf(value).some(isWide) ? 'must list your own proxies: a range this wide holds the networks of others' : null,
   DATABASE_URL(value) {
     const url = URL.parse(value);
-    if (url === null || isLocal(url.searchParams.get('host') ?? url.hostname)) return null;
+    if (url === null || isThisMachine(url.searchParams.get('host') ?? url.hostname)) return null;
     const isEncrypted = ENCRYPTED.has(url.searchParams.get('sslmode') ?? '');
     return isEncrypted
       ? null
@@ -43,12 +46,13 @@ const REFUSED: Readonly<Record<string, (value: string, given: Given) => string |
   },
   REDIS_URL(value) {
     const place = redisPlaceOf(value);
-    if (place === null || hostsOf(place).every(isLocal)) return null;
+    if (place === null || hostsOf(place).every(isThisMachine)) return null;
     if (!place.tls) return 'must start with rediss:// in production, unless the server is on this machine';
     return place.password === null ? 'must have a password in production, unless the server is on this machine' : null;
   },
-  AUDIT_SINK_URL: (value) => (isPlain(value) ? HTTPS : null),
-  SECURITY_WEBHOOK_URL: (value) => (isPlain(value) ? HTTPS : null),
+  AUDIT_SINK_URL: (value) => (isPlainElsewhere(value) ? HTTPS_ELSEWHERE : null),
+  SECURITY_WEBHOOK_URL: (value) => (isPlainElsewhere(value) ? HTTPS_ELSEWHERE : null),
+  OTEL_EXPORTER_OTLP_ENDPOINT: (value) => (isPlainElsewhere(value) ? HTTPS_ELSEWHERE : null),
   INTROSPECTION: (value) => (value === 'on' ? 'must be off in production: trusted gateways see the schema' : null),
   EXPLORER: (value) => (value === 'on' ? 'must be off in production: the explorer is for development' : null),
   LOG_LEVEL: (value) => (VERBOSE.has(value) ? 'must be info or less in production: more tells what people do' : null),
@@ -65,6 +69,12 @@ export function productionProblems(given: Given): readonly SettingProblem[] {
   const problems: SettingProblem[] = [];
   for (const [variable, message] of Object.entries(REQUIRED)) {
     if (given[variable] === undefined) problems.push({ variable, message });
+  }
+  if (
+    given['TLS_CERTIFICATE_FILE'] === undefined &&
+    partsOf(given['TRUSTED_PROXIES'] ?? '').every((part) => part === '')
+  ) {
+    problems.push({ variable: 'TLS_CERTIFICATE_FILE', message: IN_THE_CLEAR });
   }
   if (given['SIGN_UP'] === 'open' && given['SMTP_URL'] === undefined) {
     problems.push({ variable: 'SMTP_URL', message: 'is required in production where SIGN_UP is open: it sends mail' });
@@ -86,13 +96,17 @@ function isPlain(url: string): boolean {
   return URL.parse(url)?.protocol === 'http:';
 }
 
+function isPlainElsewhere(url: string): boolean {
+  return isPlain(url) && !isThisMachine(URL.parse(url)?.hostname ?? '');
+}
+
 function isWide(range: string): boolean {
   const [address = '', bits] = range.split('/');
   return bits !== undefined && Number(bits) < (address.includes(':') ? PREFIX_MIN.v6 : PREFIX_MIN.v4);
 }
 
 /** What never leaves the machine: an address of its own, or a socket in a folder. */
-function isLocal(host: string): boolean {
+export function isThisMachine(host: string): boolean {
   if (isIP(host) === 4) return host.startsWith('127.');
   return ['', 'localhost', '[::1]', '::1'].includes(host) || host.startsWith('/');
 }

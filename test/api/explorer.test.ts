@@ -12,6 +12,7 @@ const SECRETS = {
   ISSUER: 'https://castellan.example.com',
   AUDIENCE: 'example',
   METRICS_TOKEN: 'a token for whoever collects',
+  TRUSTED_PROXIES: '10.0.0.1',
 };
 
 let castellans: Castellans;

@@ -42,6 +42,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   NODE_ENV: 'production',
   HOST: '0.0.0.0',
   PORT: '4001',
+  TLS_CERTIFICATE_FILE: '/etc/castellan/tls.crt',
+  TLS_KEY_FILE: '/etc/castellan/tls.key',
   DATABASE_URL: `postgres://castellan:${SECRET}@db.example.com/castellan?sslmode=verify-full`,
   DATABASE_POOL_MAX: '20',
   REDIS_URL: `rediss://:${SECRET}@a.example.com:7000,rediss://:${SECRET}@b.example.com:7000`,
@@ -60,6 +62,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   MAIL_FROM: 'Castellan <castellan@example.com>',
   AUDIT_SINK_URL: 'https://logs.example.com/in',
   METRICS_TOKEN: SECRET.repeat(3),
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example.com:4318',
 };
 
 let castellans: Castellans;

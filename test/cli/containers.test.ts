@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { cp, mkdir, symlink } from 'node:fs/promises';
+import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { parse } from 'yaml';
@@ -7,6 +7,7 @@ import { SETTINGS } from '../../src/cli/settings.ts';
 import { ConfigError, readConfig } from '../../src/config.ts';
 import { startEmbedded } from '../../src/drivers/postgres/embedded.ts';
 import { redisUrl } from '../support/castellan.ts';
+import { createCertificate } from '../support/certificate.ts';
 import { makeFolder, node, ROOT, STARTS_MS } from './running.ts';
 
 jest.setTimeout(STARTS_MS);
@@ -70,7 +71,7 @@ test('docker compose up needs nothing set, and is refused by production: it is a
   for (const service of castellans) {
     expect(readConfig(environmentOf(service)).production).toBe(false);
     const production = environmentOf(service, { NODE_ENV: 'production', ISSUER: 'https://castellan.example' });
-    expect(problemsOf(production)).toEqual(['METRICS_TOKEN', 'DATABASE_URL', 'REDIS_URL']);
+    expect(problemsOf(production)).toEqual(['METRICS_TOKEN', 'TLS_CERTIFICATE_FILE', 'DATABASE_URL', 'REDIS_URL']);
   }
 });
 
@@ -144,10 +145,15 @@ test('what is in the image starts in production, is healthy, and ends with exit 
   // Production asks for one whose commits outlive a crash.
   const postgres = await startEmbedded({ dataDir: join(folder.path, 'postgres') });
   const [program, ...args] = execForm('CMD');
+  const { certificate, key } = createCertificate();
+  const tls = { TLS_CERTIFICATE_FILE: join(folder.path, 'tls.crt'), TLS_KEY_FILE: join(folder.path, 'tls.key') };
+  await writeFile(tls.TLS_CERTIFICATE_FILE, certificate);
+  await writeFile(tls.TLS_KEY_FILE, key);
   expect(program).toBe('node');
   const env = {
     ...environmentOf(castellans[0] ?? {}, { NODE_ENV: 'production', ISSUER: 'https://castellan.example' }),
     METRICS_TOKEN: 'a token for whoever collects',
+    ...tls,
     HOST: '127.0.0.1',
     PORT: '0',
     DRAIN_SECONDS: '0',
@@ -155,11 +161,13 @@ test('what is in the image starts in production, is healthy, and ends with exit 
     REDIS_URL: redisUrl(),
   };
   const running = node(args, env, image);
-  const { port } = new URL(/http:\S+/.exec(await running.printed('health'))?.[0] ?? '');
+  const { port } = new URL(/https:\S+/.exec(await running.printed('health'))?.[0] ?? '');
   const [, ...check] = execForm('HEALTHCHECK');
-  expect((await node(check, { PORT: port }).ended).code).toBe(0);
-  expect((await running.end('SIGTERM')).code).toBe(0);
+  const { TLS_KEY_FILE } = env;
+  expect((await node(check, { PORT: port, TLS_KEY_FILE }).ended).code).toBe(0);
   expect((await node(check, { PORT: port }).ended).code).toBe(1);
+  expect((await running.end('SIGTERM')).code).toBe(0);
+  expect((await node(check, { PORT: port, TLS_KEY_FILE }).ended).code).toBe(1);
   await postgres.stop();
 });
 

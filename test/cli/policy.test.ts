@@ -276,6 +276,7 @@ test('what is asked in a way it cannot be asked is misuse, and told what to do n
   const told: readonly (readonly [readonly string[], string])[] = [
     [['diff', 'docs'], 'give --database (or DATABASE_URL), --endpoint or --against'],
     [['diff', 'docs', '--endpoint', 'http://127.0.0.1:1'], 'CASTELLAN_TOKEN must hold an access token'],
+    [['diff', 'docs', '--endpoint', 'http://castellan.example.com'], '--endpoint must start with https://, unless'],
     [['diff', 'docs', '--database', 'mysql://x'], 'must be a URL that starts with postgres://'],
     [['check', 'nowhere', '--watch'], 'there is no folder'],
     [[...explain, '--principal', 'bob@example.com'], 'or --role to ask the files'],

@@ -26,6 +26,7 @@ function production(databaseUrl: string): NodeJS.ProcessEnv {
     ISSUER: 'https://castellan.example.com',
     AUDIENCE: 'example',
     METRICS_TOKEN: 'a token for whoever collects',
+    TRUSTED_PROXIES: '10.0.0.1',
     PORT: '0',
   };
 }

@@ -14,6 +14,7 @@ const GOOD = {
   ISSUER: 'https://castellan.example.com',
   AUDIENCE: 'example',
   METRICS_TOKEN: 'a token for whoever collects',
+  TRUSTED_PROXIES: '10.0.0.1',
   SECURITY_WEBHOOK_SECRET: `whsec_${'c2VjcmV0'.repeat(4)}`,
 };
 
@@ -53,12 +54,23 @@ const REFUSED: readonly (readonly [what: string, variable: string, value: string
   ['gateways anywhere below a domain', 'CALLBACK_ORIGINS', 'https://*.example.com'],
   ['a webhook without https', 'SECURITY_WEBHOOK_URL', 'http://alerts.example.com'],
   ['a sink without https, in capitals', 'AUDIT_SINK_URL', 'HTTP://logs.example.com'],
+  ['a webhook without https that only looks like this machine', 'SECURITY_WEBHOOK_URL', 'http://localhost.example.com'],
+  ['traces without https', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'http://collector.example.com:4318'],
   ['a gateway without https', 'CALLBACK_ORIGINS', 'http://router.example.com'],
 ];
 
 describe('AC-79: production does not start with', () => {
   test.each(REFUSED)('%s', (_, variable, value) => {
     expect(problemsOf({ ...GOOD, [variable]: value })).toEqual([variable]);
+  });
+
+  test.each([
+    ['neither TLS nor a proxy that ends it', { TRUSTED_PROXIES: undefined }, 'TLS_CERTIFICATE_FILE'],
+    ['a list of no proxies', { TRUSTED_PROXIES: ' , ' }, 'TLS_CERTIFICATE_FILE'],
+    ['a certificate without its key', { TLS_CERTIFICATE_FILE: '/tls.crt' }, 'TLS_CERTIFICATE_FILE'],
+    ['a key without its certificate', { TLS_KEY_FILE: '/tls.key' }, 'TLS_KEY_FILE'],
+  ])('%s', (_, given, named) => {
+    expect(problemsOf({ ...GOOD, ...given })).toEqual([named]);
   });
 });
 
@@ -113,6 +125,9 @@ test.each([
   ['as they should be', {}],
   ['PostgreSQL and Redis on the same machine', { DATABASE_URL: 'postgres://[::1]/c', REDIS_URL: 'redis://127.0.0.1' }],
   ['PostgreSQL by a socket in a folder', { DATABASE_URL: 'postgres:///c?host=/var/run/postgresql' }],
+  ['TLS of its own', { TRUSTED_PROXIES: undefined, TLS_CERTIFICATE_FILE: '/tls.crt', TLS_KEY_FILE: '/tls.key' }],
+  ['a collector on the same machine', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' }],
+  ['receivers on the same machine', { AUDIT_SINK_URL: 'http://[::1]', SECURITY_WEBHOOK_URL: 'http://localhost' }],
   ['proxies of one’s own', { TRUSTED_PROXIES: '10.0.0.0/8,fd00::/32,192.0.2.1' }],
 ])('it starts with %s', (_, given) => {
   expect(problemsOf({ ...GOOD, ...given })).toEqual([]);

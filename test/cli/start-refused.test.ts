@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { createCertificate } from '../support/certificate.ts';
 import { createDatabase } from '../support/database.ts';
 import { castellan, makeFolder, node, processesOf, type Running, STARTS_MS } from './running.ts';
 
@@ -101,6 +102,19 @@ test('names the documents of TRUSTED_DOCUMENTS that cannot be answered, and does
   expect(started.stderr).toContain(`  ${words}`);
   expect(doctor.stdout).toContain(words);
   for (const said of [started.stderr, doctor.stdout]) expect(said).not.toContain('me-1');
+  expect(processesOf(folder.path)).toEqual([]);
+});
+
+test('says that the certificate has ended, and does not start; so says castellan doctor', async () => {
+  const { certificate, key } = createCertificate('localhost', { fromMs: -7_200_000, untilMs: -3_600_000 });
+  const files = { TLS_CERTIFICATE_FILE: join(folder.path, 'tls.crt'), TLS_KEY_FILE: join(folder.path, 'tls.key') };
+  await writeFile(files.TLS_CERTIFICATE_FILE, certificate);
+  await writeFile(files.TLS_KEY_FILE, key);
+  const [started, doctor] = await Promise.all([start(files).ended, castellan(['doctor'], files)]);
+  expect([started.code, started.stdout, doctor.code]).toEqual([1, '', 1]);
+  const words = 'TLS_CERTIFICATE_FILE must name a certificate that is good now: this one ended at ';
+  expect(started.stderr).toContain(`\n  ${words}`);
+  expect(doctor.stdout).toContain(`\n${words}`);
   expect(processesOf(folder.path)).toEqual([]);
 });
 

@@ -1,16 +1,28 @@
 import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, test } from '@jest/globals';
+import { readConfig } from '../../src/config.ts';
 import { openMailOutbox } from '../../src/drivers/files/mail-outbox.ts';
 import { openSmtp } from '../../src/drivers/smtp/smtp.ts';
 import { systemClock } from '../../src/kit/clock.ts';
 import { Secret } from '../../src/kit/secret.ts';
-import { startSmtpServer } from '../support/smtp-server.ts';
+import { createCertificate } from '../support/certificate.ts';
+import { startSmtpServer, type SmtpServer } from '../support/smtp-server.ts';
 import { describeMailerContract } from './mailer.contract.ts';
 
 const from = 'Castellan <castellan@example.com>';
 const clock = systemClock;
+const PRODUCTION = {
+  DATABASE_URL: 'postgres://localhost/castellan',
+  REDIS_URL: 'redis://localhost',
+  KEY_ENCRYPTION_KEY: 'a secret for tests that is long enough',
+  ISSUER: 'https://castellan.example.com',
+  AUDIENCE: 'example',
+  METRICS_TOKEN: 'a token for whoever collects',
+  TRUSTED_PROXIES: '10.0.0.1',
+};
 
 describeMailerContract({
   name: 'SMTP',
@@ -90,4 +102,41 @@ test('a user in SMTP_URL, whose password would be in the clear, is not sent with
   expect(server.mails).toEqual([]);
   await mailer.close();
   await server.close();
+});
+
+test('in production no mail is handed over in the clear, nor to a server whose certificate is not trusted', async () => {
+  const tls = createCertificate();
+  const known = getCACertificates('default');
+  const mail = { to: 'a@example.com', subject: 'Hello', text: 'Hello' };
+  const [without, withTls] = [await startSmtpServer(), await startSmtpServer({ tls })];
+  const handOver = async ({ url }: SmtpServer, tlsOnly: boolean): Promise<void> => {
+    const mailer = openSmtp({ url: new Secret(url), from, tlsOnly, clock });
+    try {
+      await mailer.send(mail);
+    } finally {
+      await mailer.close();
+    }
+  };
+  try {
+    await expect(handOver(without, true)).rejects.toThrow('STARTTLS');
+    await expect(handOver(withTls, true)).rejects.toThrow('self-signed certificate');
+    setDefaultCACertificates([...known, tls.certificate]);
+    await handOver(withTls, true);
+  } finally {
+    setDefaultCACertificates(known);
+    await Promise.all([without.close(), withTls.close()]);
+  }
+  expect([without.mails.length, withTls.mails.length]).toEqual([0, 1]);
+  for (const { inTheClear } of [without, withTls]) {
+    expect(inTheClear.filter((line) => !/^(EHLO|STARTTLS|QUIT)/.test(line))).toEqual([]);
+  }
+});
+
+test.each([
+  ['smtp://mail.example.com', 'production', true],
+  ['smtps://mail.example.com', 'production', true],
+  ['smtp://127.0.0.1:25', 'production', false],
+  ['smtp://mail.example.com', undefined, false],
+])('SMTP_URL=%s with NODE_ENV=%s demands TLS: %s', (SMTP_URL, NODE_ENV, demanded) => {
+  expect(readConfig({ ...PRODUCTION, SMTP_URL, NODE_ENV }).smtpTlsOnly).toBe(demanded);
 });

@@ -119,6 +119,7 @@ export async function serveProducts(sdl: string, app: App) {
     leaving: () => false,
     warnings: () => [],
     limits: services.limits,
+    tls: null,
     refused: shedEarly(services.loadShedder),
     sdl,
     showsSdl: () => Promise.resolve(true),

@@ -43,6 +43,11 @@ export class TrustedProxies {
     const version = isIP(address);
     return version !== 0 && this.#list.check(address, version === 6 ? 'ipv6' : 'ipv4');
   }
+
+  /** Whether one of them is at the other end. */
+  isPeer(peer: string | undefined): boolean {
+    return peer !== undefined && this.has(plain(peer));
+  }
 }
 
 /** From where, and with what, a request or a WebSocket came. */

@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fastify, type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { badInput, Refusal } from '../../domain/refusals.ts';
 import type { KeyRing } from '../../domain/tokens/key-ring.ts';
@@ -9,9 +9,9 @@ import type { Secret } from '../../kit/secret.ts';
 import { AUTH_MEANS, publishedSdl } from '../graphql/sdl.ts';
 import { keepPrivate, refuseEncodings } from './headers.ts';
 import { refuse } from './graphql-route.ts';
+import { createListener, type TlsParts } from './listener.ts';
 
 const JWKS_MAX_AGE_SECONDS = 60;
-const KEEP_ALIVE_MS = 65_000;
 
 export interface ServerParts {
   readonly keyRing: KeyRing;
@@ -28,6 +28,8 @@ export interface ServerParts {
   /** What is wrong with it that need not keep requests away. */
   readonly warnings: () => readonly string[];
   readonly limits: Limits;
+  /** What TLS is spoken with; null where it is not spoken here. */
+  readonly tls: TlsParts | null;
   /** Answers what is refused before anything is made of it; false for what goes on. */
   readonly refused: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** The subgraph's SDL, and who may see it; to others it is not there. */
@@ -45,6 +47,7 @@ export function createServer({
   leaving,
   warnings,
   limits,
+  tls,
   refused,
   sdl,
   showsSdl,
@@ -54,18 +57,10 @@ export function createServer({
     forceCloseConnections: 'idle',
     logger: false,
     return503OnClosing: true,
-    serverFactory(handle) {
-      const { headersMs, requestMs, idleMs } = limits;
-      const options = {
-        connectionsCheckingInterval: Math.ceil(headersMs / 4),
-        headersTimeout: headersMs,
-        requestTimeout: requestMs,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-      };
-      return createHttpServer(options, (request, response) => {
+    serverFactory: (handle) =>
+      createListener({ limits, tls }, (request, response) => {
         if (!refused(request, response)) handle(request, response);
-      }).setTimeout(idleMs);
-    },
+      }),
   });
 
   // Before any handler, since some write past Fastify.

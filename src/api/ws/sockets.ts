@@ -11,6 +11,7 @@ import { byGateway, gatewayIn } from '../http/gateways.ts';
 import type { OpenConnections } from '../http/open-connections.ts';
 import { requestOrigin } from '../http/request-origin.ts';
 import type { Origins } from '../http/origins.ts';
+import { IN_THE_CLEAR, type TlsOnly } from '../http/tls-only.ts';
 import { CLOSE, Connection } from './connection.ts';
 import { frameRate } from './frame-rate.ts';
 import { Liveness } from './liveness.ts';
@@ -36,10 +37,20 @@ export interface SocketParts {
   /** Whose pages may connect. */
   readonly origins: Origins;
   readonly open: OpenConnections;
+  /** Null where sockets may be in the clear. */
+  readonly tlsOnly: TlsOnly | null;
 }
 
 /** `graphql-transport-ws` on /graphql: the same principal, context, decisions and codes as over HTTP. */
-export function serveSockets({ httpServer, schema, documents, services, origins, open }: SocketParts): Sockets {
+export function serveSockets({
+  httpServer,
+  schema,
+  documents,
+  services,
+  origins,
+  open,
+  tlsOnly,
+}: SocketParts): Sockets {
   const limits = services.limits.sockets;
   const sockets = new WebSocketServer({
     noServer: true,
@@ -54,6 +65,9 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
 
   httpServer.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', destroy);
+    if (tlsOnly?.refuses(request) === true) {
+      return refuseUpgrade(socket, IN_THE_CLEAR.status, 'Forbidden', { body: IN_THE_CLEAR.body });
+    }
     if (request.url?.split('?')[0] !== '/graphql') return refuseUpgrade(socket, 404, 'Not Found');
     if (!origins.allow(request.headers)) {
       const address = services.proxies.clientOf(request.headers, request.socket.remoteAddress ?? null);
@@ -80,7 +94,7 @@ export function serveSockets({ httpServer, schema, documents, services, origins,
     const leave = entered(() => open.any());
     if (leave === null) {
       leaveAddress();
-      return refuseUpgrade(socket, 503, 'Service Unavailable', RETRY_SECONDS);
+      return refuseUpgrade(socket, 503, 'Service Unavailable', { retryAfterSeconds: RETRY_SECONDS });
     }
     socket.on('close', both(leaveAddress, leave));
     sockets.handleUpgrade(request, socket, head, (ws) => serve(ws, request, leaveAddress));
@@ -217,7 +231,15 @@ function entered(enter: () => () => void): (() => void) | null {
   }
 }
 
-function refuseUpgrade(socket: Duplex, status: number, message: string, retryAfterSeconds?: number): void {
+/** @param body JSON */
+function refuseUpgrade(
+  socket: Duplex,
+  status: number,
+  message: string,
+  { retryAfterSeconds, body = '' }: { readonly retryAfterSeconds?: number; readonly body?: string } = {},
+): void {
   const again = retryAfterSeconds === undefined ? '' : `Retry-After: ${retryAfterSeconds}\r\n`;
-  socket.end(`HTTP/1.1 ${status} ${message}\r\n${again}Connection: close\r\nContent-Length: 0\r\n\r\n`);
+  const type = body === '' ? '' : 'Content-Type: application/json; charset=utf-8\r\n';
+  const length = `Content-Length: ${Buffer.byteLength(body)}\r\n`;
+  socket.end(`HTTP/1.1 ${status} ${message}\r\n${again}${type}Connection: close\r\n${length}\r\n${body}`);
 }

@@ -10,9 +10,20 @@ const SEND_MS = 20_000;
 
 /**
  * Hands mails to an SMTP server. `smtps://` speaks TLS from the start; `smtp://` goes over to it where the server offers that,
- * and must where the URL has a user, whose password would be in the clear.
+ * and must with `tlsOnly`, or where the URL has a user, whose password would be in the clear. Whose certificate is not trusted for that
+ * host gets nothing.
  */
-export function openSmtp({ url, from, clock }: { url: Secret; from: string; clock: Clock }): Mailer {
+export function openSmtp({
+  url,
+  from,
+  tlsOnly = false,
+  clock,
+}: {
+  readonly url: Secret;
+  readonly from: string;
+  readonly tlsOnly?: boolean;
+  readonly clock: Clock;
+}): Mailer {
   const { hostname, port, protocol, username, password } = new URL(url.reveal());
   const secure = protocol === 'smtps:';
   const transport = createTransport({
@@ -21,7 +32,7 @@ export function openSmtp({ url, from, clock }: { url: Secret; from: string; cloc
     host: hostname.replaceAll(/^\[|\]$/g, ''),
     port: port === '' ? (secure ? 465 : 587) : Number(port),
     secure,
-    requireTLS: username !== '',
+    requireTLS: tlsOnly || username !== '',
     ...(username !== '' && { auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } }),
     connectionTimeout: CONNECT_MS,
     greetingTimeout: CONNECT_MS,

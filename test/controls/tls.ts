@@ -1,0 +1,77 @@
+import type { Control } from './control.ts';
+
+/** Controls of what goes over TLS. */
+export const TLS: readonly Control[] = [
+  {
+    name: 'in-the-clear',
+    file: 'src/api/http/tls-only.ts',
+    find: 'if (!this.refuses(request)) return false;',
+    replace: 'return false;',
+    test: 'test/api/tls-only.test.ts',
+    title: 'from elsewhere, saying so for a proxy',
+  },
+  {
+    name: 'sockets-in-the-clear',
+    file: 'src/api/ws/sockets.ts',
+    find: 'if (tlsOnly?.refuses(request) === true) {',
+    replace: 'if (false) {',
+    test: 'test/api/tls-only.test.ts',
+    title: 'a trusted gateway among them',
+  },
+  {
+    name: 'who-says-it-was-over-tls',
+    file: 'src/api/http/tls-only.ts',
+    find: 'if (said !== undefined && this.#isByProxy(socket)) {',
+    replace: 'if (said !== undefined) {',
+    test: 'test/api/tls-only.test.ts',
+    title: 'from elsewhere, saying that it was over TLS',
+  },
+  {
+    name: 'each-proxy-over-tls',
+    file: 'src/api/http/tls-only.ts',
+    find: String.raw`/^\s*(https|wss)(\s*,\s*(https|wss))*\s*$/i`,
+    replace: '/https|wss/i',
+    test: 'test/api/tls-only.test.ts',
+    title: 'by a trusted proxy that another asked in the clear',
+  },
+  {
+    name: 'tls-in-production',
+    file: 'src/kit/production-settings.ts',
+    find: "problems.push({ variable: 'TLS_CERTIFICATE_FILE', message: IN_THE_CLEAR });",
+    replace: '',
+    test: 'test/cli/production-settings.test.ts',
+    title: 'neither TLS nor a proxy that ends it',
+  },
+  {
+    name: 'tls-ciphers',
+    file: 'src/api/http/listener.ts',
+    find: 'ciphers: CIPHERS, ',
+    replace: '',
+    test: 'test/api/tls.test.ts',
+    title: 'nothing is spoken with %s',
+  },
+  {
+    name: 'tls-handshakes',
+    file: 'src/api/http/handshakes.ts',
+    find: 'socket.destroy();',
+    replace: '',
+    test: 'test/api/tls.test.ts',
+    title: 'a handshake that stalls is ended in time, and counts for its network until then',
+  },
+  {
+    name: 'certificate-and-key',
+    file: 'src/drivers/files/certificate.ts',
+    find: 'if (!first.checkPrivateKey(keyIn(key))) {',
+    replace: 'if (keyIn(key) === null) {',
+    test: 'test/drivers/certificate.test.ts',
+    title: 'the key of another',
+  },
+  {
+    name: 'mail-in-the-clear',
+    file: 'src/drivers/smtp/smtp.ts',
+    find: 'requireTLS: tlsOnly || username',
+    replace: 'requireTLS: username',
+    test: 'test/contract/mailer.test.ts',
+    title: 'in production no mail is handed over in the clear',
+  },
+];
