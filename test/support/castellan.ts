@@ -208,7 +208,10 @@ export function testConfig(databaseUrl: string, redis: string | undefined): Conf
     RATE_LIMIT_OWNERS: 'off',
   });
   // The test and all of its instances take turns in one process: how long each takes says nothing.
-  const limits = { ...config.limits, load: { ...config.limits.load, turnMs: Infinity } };
+  const load = { ...config.limits.load, turnMs: Infinity };
+  // Clients of tests stay connected.
+  const sockets = { ...config.limits.sockets, perUser: 1_000 };
+  const limits = { ...config.limits, load, sockets };
   // Whoever edits the policies meanwhile must not change what is tested; and what a hash costs matters to tests of hashes alone.
   return { ...config, limits, policiesWatched: false, passwordStrength: QUICK_HASHES };
 }
