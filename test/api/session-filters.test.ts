@@ -34,7 +34,8 @@ interface Revoked {
 }
 
 /** What goes with the clock, or comes after the answer however many sessions end. */
-const IN_THE_BACKGROUND = /instances|outbox|rollup|session_levels|user_activity|sign_ins/;
+const IN_THE_BACKGROUND =
+  /instances|outbox|rollup|session_levels|session_activity|user_activity|sign_ins|audit-(?!append)|security_/;
 
 let castellans: Castellans;
 let alice: SignedInUser;
@@ -182,6 +183,7 @@ describe('ending the sessions that match', () => {
       [bob.id, carol.id],
       bob.id,
     );
+    const nameOf = (statement: string) => statement.slice(0, 100);
     const counted = async (client: string) => {
       const statements: string[] = [];
       const pool = castellans.apps[0]?.database.pool;
@@ -202,14 +204,14 @@ describe('ending the sessions that match', () => {
       for (const each of undo) each();
       return {
         ended: data?.revokeSessions.sessionIds.length,
-        writes: statements.filter((text) => /(insert|update) /i.test(text) && !IN_THE_BACKGROUND.test(text)).length,
+        writes: statements.filter((text) => /(insert|update) /i.test(text) && !IN_THE_BACKGROUND.test(text)),
       };
     };
     const one = await counted('one');
     const several = await counted('several');
     expect([one.ended, several.ended]).toEqual([1, 80]);
-    expect(one.writes).toBeGreaterThanOrEqual(3);
-    expect(several.writes).toBe(one.writes);
+    expect(one.writes.length).toBeGreaterThanOrEqual(3);
+    expect(several.writes.map(nameOf)).toEqual(one.writes.map(nameOf));
   });
 
   test('races with sign-ins of the same user: a session is either ended or began after', async () => {

@@ -13,9 +13,6 @@ import { addScopes } from './people.ts';
 
 export const PASSWORD = 'correct horse battery staple';
 
-/** Longer than a test: between operations of a client its socket is open. */
-const KEPT_OPEN_MS = 600_000;
-
 export interface Answer<T = Record<string, unknown>> {
   readonly status: number;
   readonly headers: Headers;
@@ -130,17 +127,21 @@ export async function startCastellans(
       }),
 
     connect({ token, apiKey, instance = 0, onClosed }) {
-      const client = createClient({
-        url: `${at(instance).url.replace('http', 'ws')}/graphql`,
-        webSocketImpl: WebSocket,
-        retryAttempts: 0,
-        lazyCloseTimeout: KEPT_OPEN_MS,
-        connectionParams: {
-          ...(token !== undefined && { authorization: `Bearer ${token}` }),
-          ...(apiKey !== undefined && { 'X-API-Key': apiKey }),
-        },
-        ...(onClosed !== undefined && { on: { closed: (event) => onClosed((event as { code: number }).code) } }),
-      });
+      const client = whenUsed(() =>
+        createClient({
+          url: `${at(instance).url.replace('http', 'ws')}/graphql`,
+          webSocketImpl: WebSocket,
+          retryAttempts: 0,
+          // Between operations its socket is open. Whoever asks over it is told why it closes.
+          lazy: false,
+          onNonLazyError: () => {},
+          connectionParams: {
+            ...(token !== undefined && { authorization: `Bearer ${token}` }),
+            ...(apiKey !== undefined && { 'X-API-Key': apiKey }),
+          },
+          ...(onClosed !== undefined && { on: { closed: (event) => onClosed((event as { code: number }).code) } }),
+        }),
+      );
       clients.push(client);
       return client;
     },
@@ -274,6 +275,19 @@ export async function askOver<T = Record<string, unknown>>(
   } finally {
     await answers.return?.();
   }
+}
+
+/** A client that connects when it is first used. */
+function whenUsed(create: () => Client): Client {
+  let created: Client | null = null;
+  const client = (): Client => (created ??= create());
+  return {
+    on: (event, listener) => client().on(event, listener),
+    subscribe: (payload, sink) => client().subscribe(payload, sink),
+    iterate: (payload) => client().iterate(payload),
+    dispose: () => created?.dispose(),
+    terminate: () => created?.terminate(),
+  };
 }
 
 /** What goes with the clock, whoever asks. */
