@@ -226,4 +226,20 @@ export const DOORS: readonly Control[] = [
     test: 'test/api/security-webhook.test.ts',
     title: 'every event is sent in order, and once by three that all try',
   },
+  {
+    name: 'attempts-in-the-log',
+    file: 'src/domain/security/attempts.ts',
+    find: "if (first !== null) this.#logger.info(attempt, 'an attempt was refused');",
+    replace: '',
+    test: 'test/api/attempts.test.ts',
+    title: 'documents, arguments and limits that are refused, and what one may not read, are told with who asked',
+  },
+  {
+    name: 'attempts-that-fill-the-log',
+    file: 'src/domain/security/attempts.ts',
+    find: 'kindsMax: TOLD_APART_MAX',
+    replace: 'kindsMax: Infinity',
+    test: 'test/domain/security/attempts.test.ts',
+    title: 'is told apart from no more than 500 others: all beyond are one line',
+  },
 ];
