@@ -155,7 +155,9 @@ test('what the Dockerfile copies is there, and is let in by .dockerignore', () =
 test('no demonstration, test, measurement, example or tool is in the image, and all that is in production is', () => {
   const files = filesOfImage();
   expect(files.length).toBeGreaterThan(300);
-  expect(files.filter((path) => /demo|\.test\.|bench|example|generate\.ts$|^libraries|^src\/sdk/.test(path))).toEqual([]);
+  expect(files.filter((path) => /demo|\.test\.|bench|example|generate\.ts$|^libraries|^src\/sdk/.test(path))).toEqual(
+    [],
+  );
   expect(files).toEqual(
     expect.arrayContaining(['src/main.ts', 'bin/castellan.js', 'schema/users.graphql', 'package.json']),
   );
