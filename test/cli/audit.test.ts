@@ -69,9 +69,13 @@ const sql = (text: string, ...values: readonly unknown[]) => castellans.rows<Rec
 
 /** What the tables of the log hold, to be put back after each attack. */
 const TABLES = ['audit_entries', 'audit_batches', 'audit_anchors'];
-const save = () => sql(TABLES.map((table) => `create table saved_${table} as select * from ${table}`).join('; '));
+/** And what is written beside it, and cleaned away a week later. */
+const BESIDE = ['authority_log', 'outbox'];
+const SAVED = [...TABLES, ...BESIDE];
+const save = () => sql(SAVED.map((table) => `create table saved_${table} as select * from ${table}`).join('; '));
 const restore = () =>
-  sql(TABLES.map((table) => `delete from ${table}; insert into ${table} select * from saved_${table}`).join('; '));
+  sql(SAVED.map((table) => `delete from ${table}; insert into ${table} select * from saved_${table}`).join('; '));
+const aWeekLater = () => sql(BESIDE.map((table) => `delete from ${table}`).join('; '));
 
 beforeAll(async () => {
   folder = await makeFolder();
@@ -167,6 +171,7 @@ describe('whoever can write the database is found out', () => {
   });
 
   test('who took an entry away', async () => {
+    await aWeekLater();
     const { seq, month } = await middle();
     await sql('delete from audit_entries where seq = $1', seq);
     expect(await verify()).toMatchObject({ problems: [{ kind: 'missing', seq: Number(seq), month }] });
@@ -196,6 +201,7 @@ describe('whoever can write the database is found out', () => {
   });
 
   test('who took a batch out of the middle, with its entries', async () => {
+    await aWeekLater();
     const { batch } = await middle();
     await sql('delete from audit_entries where seq between $1 and $2', batch.first_seq, batch.last_seq);
     await sql('delete from audit_batches where number = $1', batch.number);
@@ -203,6 +209,7 @@ describe('whoever can write the database is found out', () => {
   });
 
   test('who cut off its end, by the heads that were exported', async () => {
+    await aWeekLater();
     const { batch } = await middle();
     await sql('delete from audit_entries where seq > $1', batch.last_seq);
     await sql('delete from audit_batches where number > $1', batch.number);
@@ -212,12 +219,32 @@ describe('whoever can write the database is found out', () => {
     });
   });
 
+  test('who cut off the last of its entries, by what was written beside them', async () => {
+    const [last] = await sql('select number, first_seq from audit_batches order by number desc limit 1');
+    await sql('delete from audit_entries where seq >= $1', last?.['first_seq']);
+    await sql('delete from audit_batches where number = $1', last?.['number']);
+    const { problems } = await verify();
+    expect(problems.length).toBeGreaterThan(0);
+    expect(problems).toContainEqual(
+      expect.objectContaining({
+        kind: 'missing',
+        message: expect.stringMatching(/user_\w+ had revoked \(user_disabled\)/),
+      }),
+    );
+    expect(problems).toContainEqual(
+      expect.objectContaining({ message: expect.stringMatching(/sess_\w+ had session.started/) }),
+    );
+    expect((await run()).code).toBe(1);
+  });
+
   test('who emptied it', async () => {
+    await aWeekLater();
     await sql(TABLES.map((table) => `delete from ${table}`).join('; '));
     expect((await withHeads()).problems).toMatchObject([{ kind: 'truncated', seq: 1 }]);
   });
 
   test('who took its beginning away and calls it retention', async () => {
+    await aWeekLater();
     const { batch } = await middle();
     await sql('delete from audit_entries where seq <= $1', batch.last_seq);
     await sql('delete from audit_batches where number <= $1', batch.number);
@@ -253,6 +280,7 @@ describe('whoever can write the database is found out', () => {
   }
 
   test('who rewrote all of it and has no key', async () => {
+    await aWeekLater();
     const { seq, batch } = await middle();
     await sql(`update audit_entries set by = 'user_x' where seq = $1`, seq);
     await rehash(() => ({}));
@@ -351,5 +379,23 @@ describe('what is not asked rightly is told with code 2', () => {
   test('without a database, and without a key', async () => {
     expect((await castellan(['audit', 'verify'], { KEY_ENCRYPTION_KEY: KEY })).code).toBe(2);
     expect((await castellan(['audit', 'verify'], { DATABASE_URL: env().DATABASE_URL })).code).toBe(2);
+  });
+});
+
+/** The last: what is written from here on is not put back. */
+describe('of a log that goes on', () => {
+  test('who took an entry away before it was chained', async () => {
+    const { id } = await castellans.signUp('unchained');
+    const before = await verify();
+    expect(before).toMatchObject({ problems: [], unchained: expect.any(Number) });
+    await castellans.ask(DISABLE, { token: alice.accessToken, variables: { id } });
+    await sql(`delete from audit_entries where seq is null and action = 'user.disable'`);
+    const { problems } = await verify();
+    expect(problems).toMatchObject([{ kind: 'missing', message: expect.stringContaining(id) }]);
+    // And then from what was written beside it as well.
+    await sql('delete from authority_log where target = $1', id);
+    expect((await verify()).problems).toMatchObject([
+      { kind: 'truncated', message: expect.stringContaining('authority log') },
+    ]);
   });
 });

@@ -3,6 +3,7 @@ import type { AuditAnchor, AuditBatch, AuditHead, AuditReader } from '../../doma
 import { type AuditState, sealed } from '../../domain/audit/state.ts';
 import { actorKindOf, subjectTypeOf } from '../../domain/audit/subjects.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
+import { createCompanionReader } from './audit-companions.ts';
 import { instant } from './database.ts';
 import type { Query } from './query.ts';
 import { createPages } from './pages.ts';
@@ -200,6 +201,8 @@ export function createAuditReader(query: Query, read: Query): AuditReader {
       );
       return Number(row?.count ?? 0);
     },
+
+    ...createCompanionReader(query),
   };
 }
 
