@@ -46,6 +46,8 @@ export interface AuditReader extends Pages<AuditRecord> {
   firstSince(at: Instant): Promise<number | null>;
   /** How many entries are not chained yet. */
   unchained(): Promise<number>;
+  /** Which of these entries of the last `withinSeconds` are there, each with its place in the chain, or null. By the plain number of each. */
+  present(ids: readonly string[], withinSeconds: number): Promise<readonly (readonly [string, number | null])[]>;
   /** Of `limit` rows of a companion after this one, those without an entry of their transaction; a hundred at most. Of dropped months nothing is said. */
   unaccompanied(companion: Companion, after: string, limit: number): Promise<CompanionPage>;
   /** How the authority log stands against its head, as far as nothing of it was cleaned away; null where it says nothing. */

@@ -22,8 +22,17 @@ const PAGES: Readonly<Record<Companion, string>> = {
 const KEPT = `interval '6 days'`;
 
 /** What the audit log can be held against: see {@link AuditReader}. */
-export function createCompanionReader(query: Query): Pick<AuditReader, 'unaccompanied' | 'companions'> {
+export function createCompanionReader(query: Query): Pick<AuditReader, 'present' | 'unaccompanied' | 'companions'> {
   return {
+    async present(ids, withinSeconds) {
+      const rows = await query<{ id: string; seq: string | null }>(
+        'audit-present',
+        `select id, seq from audit_entries where at >= now() - make_interval(secs => $2) and id = any($1::bigint[])`,
+        [ids, withinSeconds],
+      );
+      return rows.map(({ id, seq }) => [id, seq === null ? null : Number(seq)] as const);
+    },
+
     async unaccompanied(companion, after, limit) {
       const rows = await query<CompanionSqlRow>(
         `audit-beside-${companion}`,
