@@ -237,7 +237,6 @@ describe('whoever can write the database is found out', () => {
     expect(problems).toContainEqual(
       expect.objectContaining({ message: expect.stringMatching(/sess_\w+ had session.started/) }),
     );
-    expect((await run()).code).toBe(1);
   });
 
   test('who emptied it', async () => {
