@@ -232,6 +232,21 @@ test('what is in the audit log as a denial is not told again', async () => {
   expect(his()).toMatchObject([{ code: 'BAD_USER_INPUT' }]);
 });
 
+test('what is refused of many in one request is told, though the answer has no error', async () => {
+  const ada = await castellans.signUp('ada', ['administrator']);
+  const IMPORT =
+    'mutation ($users: [ImportUserInput!]!) { importUsers(users: $users) { results { refusal { code } } } }';
+  const { errors, data } = await castellans.ask(IMPORT, {
+    token: ada.accessToken,
+    variables: { users: [{ email: 'none' }, { email: 'none of these' }] },
+  });
+  expect(errors).toEqual([]);
+  expect(JSON.stringify(data)).toContain('BAD_USER_INPUT');
+  const hers = () => attempts().filter(({ principalId }) => principalId === ada.id);
+  await until(() => hers().length > 0);
+  expect(hers()).toMatchObject([{ code: 'BAD_USER_INPUT', door: 'http' }]);
+});
+
 test('a flood is as many lines as there are kinds of it', async () => {
   const { address, headers } = fresh();
   for (let n = 0; n < 50; n += 1) {

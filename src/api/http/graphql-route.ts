@@ -90,7 +90,7 @@ export function addGraphqlRoute(
       reply.headers({ 'cache-control': PRIVATE, ...limits, ...limitHeaders(allowance) });
       const refusal = allowance?.refusal ?? error;
       documents.operations.refused(refusal instanceof Refusal ? refusal.code : 'INTERNAL');
-      return refuse(reply, refusal, services, { by: context?.by ?? null });
+      return refuse(reply, refusal, services, { by: context?.by ?? null, address });
     }
     if (isStream) return streams.serve(request, reply, context, limits);
     const query = known.find(request, context);
@@ -181,7 +181,7 @@ function send(
 
 /**
  * Answers a request that is refused as a whole, with the status and headers that HTTP has for it.
- * @param by who asks, as far as is known
+ * @param by who asks, as far as is known, and from where
  * @param status where HTTP has a more exact one than the code of the refusal
  */
 export function refuse(
@@ -190,11 +190,11 @@ export function refuse(
   services: RefusingParts,
   {
     by = null,
+    address = services.proxies.clientOf(reply.request.headers, reply.request.ip),
     status = error instanceof Refusal ? REFUSALS[error.code].status : 500,
-  }: { readonly by?: Principal | null; readonly status?: number } = {},
+  }: { readonly by?: Principal | null; readonly address?: string | null; readonly status?: number } = {},
 ): FastifyReply {
-  const { request } = reply;
-  noteAttempt(error, protocolOf(request), services.proxies.clientOf(request.headers, request.ip), by, services);
+  noteAttempt(error, protocolOf(reply.request), address, by, services);
   const publicError = toPublicError(error, services.logger);
   reply.header('cache-control', PRIVATE);
   if (error instanceof Refusal) {
