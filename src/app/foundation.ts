@@ -6,6 +6,7 @@ import { Rollups } from '../domain/analytics/rollups.ts';
 import type { Cache } from '../domain/authority/cache.ts';
 import type { Hints } from '../domain/authority/hints.ts';
 import type { AuthorityLog } from '../domain/authority/log.ts';
+import { AuditWitness } from '../domain/audit/witness.ts';
 import type { InstanceReports, RedisState } from '../domain/health/instance-report.ts';
 import type { RateLimits } from '../domain/limits/rate-limits.ts';
 import type { UsageCounts } from '../domain/usage/usage.ts';
@@ -49,6 +50,8 @@ export interface Foundation {
   readonly keys: Keys;
   readonly database: Database;
   readonly store: Store;
+  /** Of what is written to the audit log. */
+  readonly auditWitness: AuditWitness;
   readonly log: AuthorityLog;
   readonly reports: InstanceReports;
   readonly cache: Cache;
@@ -101,7 +104,8 @@ export async function openFoundation(
   const patient = patiently({ clock, logger, waitMs: config.databaseWaitSeconds * 1_000 });
   await patient(() => demandUsable(database, config, folder));
   await patient(() => migrate(databaseUrl.reveal()));
-  const store = createStore(database);
+  const auditWitness = new AuditWitness({ clock, logger });
+  const store = createStore(database, (ids) => auditWitness.committed(ids));
   const rollups = new Rollups({ store, clock, logger });
   rollups.start();
   // After all that counts has stopped.
@@ -132,6 +136,7 @@ export async function openFoundation(
     keys,
     database,
     store,
+    auditWitness,
     log: createAuthorityLog(database.query, database.reserved),
     reports: createInstanceReports(database.query),
     redisState,

@@ -22,6 +22,7 @@ import { SessionProofs } from '../domain/authentication/session-proofs.ts';
 import { SignInGuard } from '../domain/authentication/sign-in-guard.ts';
 import { Takeovers } from '../domain/authentication/takeovers.ts';
 import { SignInSignals } from '../domain/authentication/sign-in-signals.ts';
+import { Attempts } from '../domain/security/attempts.ts';
 import { Detectors } from '../domain/security/detectors.ts';
 import { Travels } from '../domain/security/travels.ts';
 import { SecurityEvents } from '../domain/security/security-events.ts';
@@ -162,6 +163,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
   const detectors = new Detectors({ store, thresholds: config.securityThresholds, clock, logger });
   cleanup.start('the detectors', detectors.rounds);
+  const attempts = new Attempts({ clock, logger });
+  cleanup.start('what was attempted', attempts.rounds);
+  metrics.counter('attempts_folded_total', 'Attempts that are logged as one with others.', () => attempts.folded);
   const travels = new Travels({ store, locate, isProxy, thresholds: config.securityThresholds, clock, logger });
   cleanup.start('where users were', travels.rounds);
   const signals = new SignInSignals({ detectors, guard, keys });
@@ -317,6 +321,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     proxies,
     takeovers,
     detectors,
+    attempts,
     travels,
     securityEvents: new SecurityEvents({ store, policy }),
     health,

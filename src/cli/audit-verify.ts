@@ -19,7 +19,7 @@ export async function verifyAudit({ heads: path }: { readonly heads?: string }, 
     `${ok ? 'The audit log is whole' : 'The audit log is not what it was'}: ${entries} entries in ${batches} batches, ${range}.`,
     ...(unchained > 0 ? [`${unchained} entries are not chained yet, and were not looked at.`] : []),
     path === undefined
-      ? 'Without --heads nobody can tell whether entries were cut off its end.'
+      ? 'Without --heads, what was cut off its end is seen for a week, by what was written beside it, and not for longer.'
       : `${headsFound} of ${heads.length} heads were found, and ${headsRetired} are older than what is kept.`,
   ];
   return { ok, lines, facts: found };

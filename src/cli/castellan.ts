@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { addAdminCommands } from './admin-commands.ts';
@@ -5,7 +6,7 @@ import { addAuditCommands } from './audit-commands.ts';
 import { printFailure } from './failure.ts';
 import { addKeysCommands } from './keys-commands.ts';
 import { addPolicyCommands } from './policy-commands.ts';
-import { type OutputOptions, printReport, type Report } from './report.ts';
+import { Misuse, type OutputOptions, printReport, type Report } from './report.ts';
 
 // Each command brings in only what it needs: checking policies must not wait for a server to be loaded.
 
@@ -32,6 +33,9 @@ program
   .command('demo')
   .description('tell the whole story on throw-away data')
   .action(async () => {
+    if (!existsSync(new URL('demo.ts', import.meta.url))) {
+      throw new Misuse('The demonstration is not part of this installation. The repository has it: npm run demo');
+    }
     const { demo } = await import('./demo.ts');
     process.exitCode = await demo(output());
   });

@@ -31,7 +31,8 @@ jest.setTimeout(120_000);
 
 /** What is told on purpose, by where it came in; and nothing else is. */
 const TOLD: Readonly<Record<string, readonly string[]>> = {
-  log: [],
+  // The network of it, where something was refused.
+  log: ['the address of the actor'],
   metrics: [],
   traces: ['the state that a caller gives a trace'],
   audit: [
@@ -425,6 +426,12 @@ async function collect(): Promise<void> {
 describe('of secrets and addresses that were sent through every input, header and frame', () => {
   test.each(Object.entries(TOLD))('the %s hold nothing but what is told on purpose', (where, told) => {
     expect(found[where]).toEqual(told.toSorted());
+  });
+
+  test('the log has the network of the actor, and not the address', () => {
+    const lines = log.lines().join('\n');
+    expect(lines).toContain('"network":"2001:db8:cafe:beef::/64"');
+    expect(lines).not.toContain('7a7a');
   });
 
   test('each was looked for where there was something to find it in', () => {

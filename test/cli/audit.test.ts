@@ -7,6 +7,7 @@ import { AuditVerifier, type Verification } from '../../src/domain/audit/verify.
 import { createStore } from '../../src/drivers/postgres/store.ts';
 import { Keys, Secret } from '../../src/kit/secret.ts';
 import { type Castellans, type SignedInUser, startCastellans } from '../support/castellan.ts';
+import { recordedLog } from '../support/recorded-log.ts';
 import { castellan, makeFolder } from './running.ts';
 
 /** That whoever changes the log is found out, with the place; and that all of it can be had. */
@@ -25,6 +26,7 @@ interface Batch {
   readonly hash: string;
 }
 
+const log = recordedLog();
 let castellans: Castellans;
 let alice: SignedInUser;
 let folder: Awaited<ReturnType<typeof makeFolder>>;
@@ -69,14 +71,18 @@ const sql = (text: string, ...values: readonly unknown[]) => castellans.rows<Rec
 
 /** What the tables of the log hold, to be put back after each attack. */
 const TABLES = ['audit_entries', 'audit_batches', 'audit_anchors'];
-const save = () => sql(TABLES.map((table) => `create table saved_${table} as select * from ${table}`).join('; '));
+/** And what is written beside it, and cleaned away a week later. */
+const BESIDE = ['authority_log', 'outbox'];
+const SAVED = [...TABLES, ...BESIDE];
+const save = () => sql(SAVED.map((table) => `create table saved_${table} as select * from ${table}`).join('; '));
 const restore = () =>
-  sql(TABLES.map((table) => `delete from ${table}; insert into ${table} select * from saved_${table}`).join('; '));
+  sql(SAVED.map((table) => `delete from ${table}; insert into ${table} select * from saved_${table}`).join('; '));
+const aWeekLater = () => sql(BESIDE.map((table) => `delete from ${table}`).join('; '));
 
 beforeAll(async () => {
   folder = await makeFolder();
   headsFile = join(folder.path, 'heads.jsonl');
-  castellans = await startCastellans(1, { settings: { auditHeads: headsFile } });
+  castellans = await startCastellans(1, { logger: log.logger, settings: { auditHeads: headsFile } });
   alice = await castellans.signUp('alice', ['administrator']);
   for (let n = 0; n < 3; n += 1) {
     await act(3);
@@ -161,12 +167,14 @@ describe('whoever can write the database is found out', () => {
     ['subject_id', `null`],
     ['policy_version', `'x'`],
   ])('who changed %s of one', async (column, value) => {
+    await aWeekLater();
     const { seq } = await middle();
     await sql(`update audit_entries set ${column} = ${value} where seq = $1`, seq);
     expect((await verify()).problems).toMatchObject([{ kind: 'changed', seq: Number(seq) }]);
   });
 
   test('who took an entry away', async () => {
+    await aWeekLater();
     const { seq, month } = await middle();
     await sql('delete from audit_entries where seq = $1', seq);
     expect(await verify()).toMatchObject({ problems: [{ kind: 'missing', seq: Number(seq), month }] });
@@ -196,6 +204,7 @@ describe('whoever can write the database is found out', () => {
   });
 
   test('who took a batch out of the middle, with its entries', async () => {
+    await aWeekLater();
     const { batch } = await middle();
     await sql('delete from audit_entries where seq between $1 and $2', batch.first_seq, batch.last_seq);
     await sql('delete from audit_batches where number = $1', batch.number);
@@ -203,6 +212,7 @@ describe('whoever can write the database is found out', () => {
   });
 
   test('who cut off its end, by the heads that were exported', async () => {
+    await aWeekLater();
     const { batch } = await middle();
     await sql('delete from audit_entries where seq > $1', batch.last_seq);
     await sql('delete from audit_batches where number > $1', batch.number);
@@ -212,12 +222,31 @@ describe('whoever can write the database is found out', () => {
     });
   });
 
+  test('who cut off its end before a head of it was exported, by what was written beside them', async () => {
+    const { batch } = await middle();
+    await sql('delete from audit_entries where seq > $1', batch.last_seq);
+    await sql('delete from audit_batches where number > $1', batch.number);
+    const { problems } = await verify();
+    expect(problems.length).toBeGreaterThan(0);
+    expect(problems).toContainEqual(
+      expect.objectContaining({
+        kind: 'missing',
+        message: expect.stringMatching(/user_\w+ had revoked \(user_disabled\)/),
+      }),
+    );
+    expect(problems).toContainEqual(
+      expect.objectContaining({ message: expect.stringMatching(/sess_\w+ had session.started/) }),
+    );
+  });
+
   test('who emptied it', async () => {
+    await aWeekLater();
     await sql(TABLES.map((table) => `delete from ${table}`).join('; '));
     expect((await withHeads()).problems).toMatchObject([{ kind: 'truncated', seq: 1 }]);
   });
 
   test('who took its beginning away and calls it retention', async () => {
+    await aWeekLater();
     const { batch } = await middle();
     await sql('delete from audit_entries where seq <= $1', batch.last_seq);
     await sql('delete from audit_batches where number <= $1', batch.number);
@@ -253,6 +282,7 @@ describe('whoever can write the database is found out', () => {
   }
 
   test('who rewrote all of it and has no key', async () => {
+    await aWeekLater();
     const { seq, batch } = await middle();
     await sql(`update audit_entries set by = 'user_x' where seq = $1`, seq);
     await rehash(() => ({}));
@@ -351,5 +381,87 @@ describe('what is not asked rightly is told with code 2', () => {
   test('without a database, and without a key', async () => {
     expect((await castellan(['audit', 'verify'], { KEY_ENCRYPTION_KEY: KEY })).code).toBe(2);
     expect((await castellan(['audit', 'verify'], { DATABASE_URL: env().DATABASE_URL })).code).toBe(2);
+  });
+});
+
+/** The last: what is written from here on is not put back. */
+describe('of a log that goes on', () => {
+  test('who took an entry away before it was chained', async () => {
+    const { id } = await castellans.signUp('unchained');
+    const before = await verify();
+    expect(before).toMatchObject({ problems: [], unchained: expect.any(Number) });
+    await castellans.ask(DISABLE, { token: alice.accessToken, variables: { id } });
+    await sql(`delete from audit_entries where seq is null and action = 'user.disable'`);
+    const { problems } = await verify();
+    expect(problems).toMatchObject([{ kind: 'missing', message: expect.stringContaining(id) }]);
+    // And then from what was written beside it as well.
+    await sql('delete from authority_log where target = $1', id);
+    expect((await verify()).problems).toMatchObject([
+      { kind: 'truncated', message: expect.stringContaining('authority log') },
+    ]);
+  });
+
+  /** What the instance has told of since, and how much of it by its own count. */
+  async function told(): Promise<{ readonly lines: readonly string[]; readonly counted: string }> {
+    const from = log.lines().length;
+    await services()?.auditHeads.tell();
+    const metrics = (await castellans.apps[0]?.metrics.render()) ?? '';
+    const [, counted = ''] = /^castellan_audit_entries_missing_total (\d+)$/m.exec(metrics) ?? [];
+    return {
+      lines: log
+        .lines()
+        .slice(from)
+        .filter((line) => line.includes('has lost what was committed')),
+      counted,
+    };
+  }
+
+  test('an instance misses an entry of its own that was taken away before it was chained, once', async () => {
+    await told();
+    const { counted: before, lines: none } = await told();
+    expect(none).toEqual([]);
+    const { id } = await castellans.signUp('missed');
+    await castellans.ask(DISABLE, { token: alice.accessToken, variables: { id } });
+    expect((await told()).lines).toEqual([]);
+    const [gone] = await sql(
+      `delete from audit_entries where seq is null and subject_id = $1 and action = 'user.disable' returning id`,
+      id,
+    );
+    await aWeekLater();
+    const { lines, counted } = await told();
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ entries: 1, first: `audit_${gone?.['id']}` });
+    expect(Number(counted)).toBe(Number(before) + 1);
+    expect((await told()).lines).toEqual([]);
+  });
+
+  test('and the end of the log that was cut off before or after its head was told', async () => {
+    const cut = async () => {
+      const [last] = await sql(
+        'delete from audit_batches where number = (select max(number) from audit_batches) returning first_seq',
+      );
+      await sql('delete from audit_entries where seq >= $1', last?.['first_seq']);
+    };
+    await castellans.signUp('cut');
+    await services()?.auditChainer.chain();
+    await cut();
+    const { lines } = await told();
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ entries: expect.any(Number) });
+
+    await castellans.signUp('again');
+    await services()?.auditChainer.chain();
+    expect((await told()).lines).toEqual([]);
+    await cut();
+    const { lines: after } = await told();
+    expect(JSON.parse(after[0] ?? '')).toMatchObject({ batches: 1 });
+  });
+
+  test('what a told head vouches for is watched no more', async () => {
+    await castellans.signUp('vouched');
+    await services()?.auditChainer.chain();
+    await told();
+    // Or it would be missed when its month is not kept any more.
+    await sql('delete from audit_entries');
+    expect((await told()).lines).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { SETTINGS } from '../../src/cli/settings.ts';
@@ -38,6 +38,30 @@ const dockerfile = read('Dockerfile')
 const copied = dockerfile
   .slice(dockerfile.findLastIndex((line) => line.startsWith('FROM ')))
   .flatMap((line) => /^COPY (?!--from)(.+) \S+$/.exec(line)?.[1]?.split(' ') ?? []);
+
+/** Whether a path comes to the builder: the last line that names it, or what it is in, says so. */
+function isLetIn(path: string): boolean {
+  const lines = read('.dockerignore')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  const last = lines.findLast((line) => {
+    const pattern = line.replace(/^!/, '').replaceAll('.', '\\.').replaceAll('*', '[^/]*');
+    return new RegExp(`^${pattern}(/|$)`).test(path);
+  });
+  return last?.startsWith('!') ?? true;
+}
+
+/** Every file of ours that is in the image. */
+function filesOfImage(): readonly string[] {
+  return copied.flatMap((path) => {
+    const files = statSync(join(ROOT, path)).isDirectory()
+      ? readdirSync(join(ROOT, path), { recursive: true, encoding: 'utf8', withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
+      : [path];
+    return files.filter(isLetIn);
+  });
+}
 
 const castellans = ['castellan-a', 'castellan-b'].map((name) => compose.services[name] ?? {});
 
@@ -129,6 +153,33 @@ test('what the Dockerfile copies is there, and is let in by .dockerignore', () =
   expect([...new Set(all)].toSorted()).toEqual(letIn.toSorted());
 });
 
+test('no demonstration, test, measurement, example or tool is in the image, and all that is in production is', () => {
+  const files = filesOfImage();
+  expect(files.length).toBeGreaterThan(300);
+  expect(files.filter((path) => /demo|\.test\.|bench|example|generate\.ts$|^libraries|^src\/sdk/.test(path))).toEqual(
+    [],
+  );
+  expect(files).toEqual(
+    expect.arrayContaining(['src/main.ts', 'bin/castellan.js', 'schema/users.graphql', 'package.json']),
+  );
+});
+
+test('the image has an inventory of what is installed in it', async () => {
+  const made = dockerfile.findIndex((line) => line.startsWith('RUN node libraries/sbom.ts --installed'));
+  expect(made).toBeGreaterThan(dockerfile.findIndex((line) => line.includes('npm ci')));
+  expect(dockerfile).toContain('COPY --from=dependencies /app/sbom.cdx.json ./');
+
+  const stage = join(folder.path, 'stage');
+  await mkdir(join(stage, 'node_modules/pino'), { recursive: true });
+  await cp(join(ROOT, 'libraries'), join(stage, 'libraries'), { recursive: true });
+  for (const name of ['package.json', 'package-lock.json']) await cp(join(ROOT, name), join(stage, name));
+  expect(await node(['libraries/sbom.ts', '--installed'], {}, stage).ended).toMatchObject({ code: 0, stderr: '' });
+  const { components } = JSON.parse(readFileSync(join(stage, 'sbom.cdx.json'), 'utf8')) as {
+    readonly components: readonly { readonly name: string }[];
+  };
+  expect(components.map(({ name }) => name)).toEqual(['pino']);
+});
+
 test('dependencies are installed from the lockfile, the optional ones of others included', () => {
   expect(dockerfile.find((line) => line.startsWith('RUN '))).toMatch(/^RUN npm ci --omit=dev --ignore-scripts/);
   expect(read('Dockerfile')).not.toContain('--omit=optional');
@@ -137,7 +188,10 @@ test('dependencies are installed from the lockfile, the optional ones of others 
 test('what is in the image starts in production, is healthy, and ends with exit code 0', async () => {
   const image = join(folder.path, 'app');
   await mkdir(image);
-  for (const path of copied) await cp(join(ROOT, path), join(image, path), { recursive: true });
+  for (const path of filesOfImage()) {
+    await mkdir(dirname(join(image, path)), { recursive: true });
+    await cp(join(ROOT, path), join(image, path));
+  }
   await symlink(join(ROOT, 'node_modules'), join(image, 'node_modules'));
   expect(dockerfile.at(-1)?.startsWith('CMD [')).toBe(true);
   expect(dockerfile).toContain('USER node');
@@ -160,6 +214,8 @@ test('what is in the image starts in production, is healthy, and ends with exit 
     DATABASE_URL: postgres.url,
     REDIS_URL: redisUrl(),
   };
+  const demo = await node(['bin/castellan.js', 'demo'], {}, image).ended;
+  expect(demo).toMatchObject({ code: 2, stderr: expect.stringContaining('not part of this installation') });
   const running = node(args, env, image);
   const { port } = new URL(/https:\S+/.exec(await running.printed('health'))?.[0] ?? '');
   const [, ...check] = execForm('HEALTHCHECK');

@@ -114,7 +114,7 @@ export async function serveProducts(sdl: string, app: App) {
     keyRing: { jwks: () => ({ keys: [] }) } as unknown as KeyRing,
     metrics,
     metricsToken: null,
-    logger,
+    refusing: services,
     readiness: () => ({ checks: {}, reasons: {} }),
     leaving: () => false,
     warnings: () => [],

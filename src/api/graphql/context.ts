@@ -27,6 +27,7 @@ import type { PasswordChanges } from '../../domain/authentication/password-chang
 import type { PolicyFeeds } from '../../domain/authentication/policy-feeds.ts';
 import type { SecondFactors } from '../../domain/authentication/second-factors.ts';
 import type { Takeovers } from '../../domain/authentication/takeovers.ts';
+import type { Attempts } from '../../domain/security/attempts.ts';
 import type { Detectors } from '../../domain/security/detectors.ts';
 import type { Travels } from '../../domain/security/travels.ts';
 import type { SecurityEvents } from '../../domain/security/security-events.ts';
@@ -77,6 +78,7 @@ import { Undertaking } from '../../kit/undertaking.ts';
 import type { SessionCookies } from '../http/session-cookies.ts';
 import type { TrustedProxies } from '../http/request-origin.ts';
 import { operationLabel } from '../../domain/usage/usage.ts';
+import { noteRefusedOperation } from './attempts.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 import type { OperationFigure } from './operation-figures.ts';
 import { noteRefused } from './signals.ts';
@@ -121,6 +123,7 @@ export interface Services {
   readonly stepUps: StepUps;
   readonly takeovers: Takeovers;
   readonly detectors: Detectors;
+  readonly attempts: Attempts;
   readonly travels: Travels;
   readonly shippers: readonly Shipper[];
   readonly securityEvents: SecurityEvents;
@@ -209,6 +212,8 @@ export class OperationContext {
   tellNow: ((event: object) => boolean) | null = null;
   /** What it is counted with, as soon as it is known what it asks for. */
   figure: OperationFigure | null = null;
+  /** Whether it became an operation that was answered, shared with copies. */
+  readonly outcome = { told: false };
   /** What its lists came to beyond what they were taken for, in records. */
   beyond = 0;
   private readonly begunMs: number;
@@ -248,9 +253,13 @@ export class OperationContext {
   answered(code: string | null): void {
     const { figure, services } = this;
     if (figure === null) return;
+    this.outcome.told = true;
     figure.answered(services.clock.monotonicMs() - this.begunMs, code);
     services.operationCounts.count(figure, code !== null);
-    if (code !== null) noteRefused(this, figure, code);
+    if (code !== null) {
+      noteRefused(this, figure, code);
+      noteRefusedOperation(this, figure.kind, code);
+    }
     if (tracing.on && code !== null) tracing.found(null, { 'castellan.code': code });
   }
 

@@ -3,6 +3,7 @@ import { actorOf } from '../../domain/authority/actor.ts';
 import { denyingCode, isDenying } from '../../domain/audit/denials.ts';
 import type { RefusalCode } from '../../domain/refusals.ts';
 import { kindOfId } from '../../kit/ids.ts';
+import { noteRefusedOperation } from './attempts.ts';
 import type { OperationContext } from './context.ts';
 import { noteDeniedGift } from './signals.ts';
 
@@ -33,6 +34,8 @@ export function recordDenials(schema: GraphQLSchema): void {
       try {
         const result: unknown = await resolve(source, args, context, info);
         for (const { code, index } of refusedItems(result)) {
+          noteRefusedOperation(context, 'mutation', code);
+          if (!isDenying(code)) continue;
           noteDeniedGift(context, name, code);
           await note(code, subjectIn(itemOf(args, index)));
         }
@@ -98,6 +101,6 @@ function refusedItems(result: unknown): readonly { readonly code: RefusalCode; r
   if (!Array.isArray(results)) return [];
   return results.slice(0, ITEMS_MAX).flatMap((item: unknown, index) => {
     const { refusal } = Object(item) as { readonly refusal?: { readonly code: RefusalCode } | null };
-    return refusal !== null && refusal !== undefined && isDenying(refusal.code) ? [{ code: refusal.code, index }] : [];
+    return refusal === null || refusal === undefined ? [] : [{ code: refusal.code, index }];
   });
 }

@@ -112,7 +112,10 @@ export class Callbacks {
     const { schema, documents } = this.#parts;
     const asked = requestOf(request);
     const operation = documents.operation(asked ?? {}, limitsFor(contextValue));
-    if (!('kind' in operation)) return { errors: operation };
+    if (!('kind' in operation)) {
+      contextValue.asks(documents.operations.unknown);
+      return { errors: operation };
+    }
     const { operationName = null, variables = null } = asked ?? {};
     contextValue.asks(operation.figure);
     const result = subscribe({

@@ -136,7 +136,10 @@ export class EventStreams {
   ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, void>> {
     const limits = limitsFor(contextValue);
     const operation = this.#documents.operation(asked ?? {}, limits);
-    if (!('kind' in operation)) return { errors: operation };
+    if (!('kind' in operation)) {
+      contextValue.asks(this.#documents.operations.unknown);
+      return { errors: operation };
+    }
     const { document, kind, figure } = operation;
     contextValue.asks(figure);
     const { operationName = null, variables = null } = asked ?? {};

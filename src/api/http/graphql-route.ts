@@ -1,8 +1,10 @@
 import { type ApolloServer, HeaderMap } from '@apollo/server';
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Principal } from '../../domain/principals/principal.ts';
 import { REFUSALS, Refusal } from '../../domain/refusals.ts';
 import { admitted } from '../graphql/admission.ts';
+import { idOf, noteAttempt } from '../graphql/attempts.ts';
 import type { AskedOperation, OperationContext, Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { inTime } from '../graphql/deadlines.ts';
@@ -88,7 +90,7 @@ export function addGraphqlRoute(
       reply.headers({ 'cache-control': PRIVATE, ...limits, ...limitHeaders(allowance) });
       const refusal = allowance?.refusal ?? error;
       documents.operations.refused(refusal instanceof Refusal ? refusal.code : 'INTERNAL');
-      return refuse(reply, refusal, services);
+      return refuse(reply, refusal, services, { by: context?.by ?? null, address });
     }
     if (isStream) return streams.serve(request, reply, context, limits);
     const query = known.find(request, context);
@@ -128,6 +130,7 @@ async function answer(
   // Apollo Server writes errors first.
   if (!response.body.string.startsWith('{"data":')) context.failed();
   else if (status === 200) known.learn(request, context, response.headers);
+  if (!context.outcome.told) noteNoRequest(context);
   return send(reply, status, response.headers, response.body.string, limits, context.cookies?.answer);
 }
 
@@ -147,6 +150,14 @@ export function whileWaited<T>(
   if (result instanceof Promise) raw.once('close', () => context.undertaking.abandon());
   return result;
 }
+
+/** Apollo Server found that it is no request of GraphQL, or one that a page of another site could send. */
+function noteNoRequest({ by, from, protocol, services }: OperationContext): void {
+  services.attempts.note('BAD_USER_INPUT', protocol, from.address, idOf(by));
+}
+
+/** What a refusal needs. */
+export type RefusingParts = Pick<Services, 'logger' | 'proxies' | 'attempts'>;
 
 /** Past Fastify, which would look at every header again. */
 function send(
@@ -170,15 +181,21 @@ function send(
 
 /**
  * Answers a request that is refused as a whole, with the status and headers that HTTP has for it.
+ * @param by who asks, as far as is known, and from where
  * @param status where HTTP has a more exact one than the code of the refusal
  */
 export function refuse(
   reply: FastifyReply,
   error: unknown,
-  { logger }: Pick<Services, 'logger'>,
-  status = error instanceof Refusal ? REFUSALS[error.code].status : 500,
+  services: RefusingParts,
+  {
+    by = null,
+    address = services.proxies.clientOf(reply.request.headers, reply.request.ip),
+    status = error instanceof Refusal ? REFUSALS[error.code].status : 500,
+  }: { readonly by?: Principal | null; readonly address?: string | null; readonly status?: number } = {},
 ): FastifyReply {
-  const publicError = toPublicError(error, logger);
+  noteAttempt(error, protocolOf(reply.request), address, by, services);
+  const publicError = toPublicError(error, services.logger);
   reply.header('cache-control', PRIVATE);
   if (error instanceof Refusal) {
     const { retryAfterSeconds } = error.data;

@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { REFUSALS, Refusal } from '../../domain/refusals.ts';
 import type { Services } from '../graphql/context.ts';
-import { refuse } from './graphql-route.ts';
+import { noteAttempt } from '../graphql/attempts.ts';
+import { refuse, type RefusingParts } from './graphql-route.ts';
 import { answerIntrospection, type Issuing } from './introspect.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
@@ -38,13 +39,14 @@ export function addOauthRoutes(
     scope.post('/oauth/revoke', async (request, reply) => {
       reply.header('cache-control', 'private, no-store');
       const token = tokenIn(request);
-      if (token === null) return refuseRequest(reply);
+      if (token === null) return refuseRequest(reply, services);
       try {
         await services.refreshes.revokeToken(token);
       } catch (error) {
         // A token that is not good is as good as revoked. That it could not be revoked is all there is to say.
         const isKnown = error instanceof Refusal && REFUSALS[error.code].status < 500;
         if (!isKnown) return refuse(reply, error, services);
+        noteAttempt(error, 'http', services.proxies.clientOf(request.headers, request.ip), null, services);
       }
       return reply.code(200).send();
     });
@@ -52,7 +54,9 @@ export function addOauthRoutes(
     scope.post('/oauth/introspect', async (request, reply) => {
       reply.header('cache-control', 'private, no-store');
       const token = tokenIn(request);
-      return token === null ? refuseRequest(reply) : answerIntrospection(request, reply, { token, services, issuing });
+      return token === null
+        ? refuseRequest(reply, services)
+        : answerIntrospection(request, reply, { token, services, issuing });
     });
     done();
   });
@@ -64,7 +68,10 @@ function tokenIn({ body }: FastifyRequest): string | null {
   return token === '' || more.length > 0 ? null : token;
 }
 
-function refuseRequest(reply: FastifyReply): FastifyReply {
+/** As OAuth words it. */
+function refuseRequest(reply: FastifyReply, { attempts, proxies }: RefusingParts): FastifyReply {
+  const { headers, ip } = reply.request;
+  attempts.note('BAD_USER_INPUT', 'http', proxies.clientOf(headers, ip), null);
   const description = `Send one token as ${FORM}: token=…`;
   return reply.code(400).send({ error: 'invalid_request', error_description: description });
 }

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { fastify, type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { badInput, Refusal } from '../../domain/refusals.ts';
 import type { KeyRing } from '../../domain/tokens/key-ring.ts';
 import type { Limits } from '../../kit/limits.ts';
-import type { Log } from '../../kit/log.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { Secret } from '../../kit/secret.ts';
 import { AUTH_MEANS, publishedSdl } from '../graphql/sdl.ts';
 import { keepPrivate, refuseEncodings } from './headers.ts';
-import { refuse } from './graphql-route.ts';
+import { refuse, type RefusingParts } from './graphql-route.ts';
 import { createListener, type TlsParts } from './listener.ts';
 
 const JWKS_MAX_AGE_SECONDS = 60;
@@ -17,7 +17,7 @@ export interface ServerParts {
   readonly keyRing: KeyRing;
   readonly metrics: Metrics;
   readonly metricsToken: Secret | null;
-  readonly logger: Log;
+  readonly refusing: RefusingParts;
   /** Whether this instance may be sent requests, and what is wrong if not. */
   readonly readiness: () => {
     readonly checks: Readonly<Record<string, boolean>>;
@@ -42,7 +42,7 @@ export function createServer({
   keyRing,
   metrics,
   metricsToken,
-  logger,
+  refusing,
   readiness,
   leaving,
   warnings,
@@ -67,17 +67,22 @@ export function createServer({
   server.server.prependListener('request', (_request, response) => {
     if (leaving()) response.setHeader('connection', 'close');
   });
+  // What is no HTTP, is never complete or has too many headers comes to no handler; Fastify answers it, and hangs up.
+  server.server.prependListener('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ECONNRESET') return;
+    refusing.attempts.note('BAD_USER_INPUT', 'http', socket.remoteAddress ?? null, null);
+  });
   keepPrivate(server);
   refuseEncodings(server);
 
   server.setErrorHandler((error: FastifyError | Refusal, _request, reply) => {
-    if (!('statusCode' in error)) return refuse(reply, error, { logger });
+    if (!('statusCode' in error)) return refuse(reply, error, refusing);
     const status = error.statusCode ?? 500;
-    if (status >= 500) return refuse(reply, error, { logger });
-    return refuse(reply, new Refusal('BAD_USER_INPUT', error.message), { logger }, status);
+    if (status >= 500) return refuse(reply, error, refusing);
+    return refuse(reply, new Refusal('BAD_USER_INPUT', error.message), refusing, { status });
   });
   server.setNotFoundHandler((_request, reply) =>
-    refuse(reply, new Refusal('NOT_FOUND', 'There is nothing here. GraphQL is at /graphql.'), { logger }),
+    refuse(reply, new Refusal('NOT_FOUND', 'There is nothing here. GraphQL is at /graphql.'), refusing),
   );
 
   server.get('/health/live', () => ({ status: 'ok' }));
@@ -101,7 +106,7 @@ export function createServer({
   server.get('/metrics', async (request, reply) => {
     const expected = metricsToken === null ? null : `Bearer ${metricsToken.reveal()}`;
     if (expected !== null && request.headers.authorization !== expected) {
-      return refuse(reply, new Refusal('UNAUTHENTICATED', 'Metrics need METRICS_TOKEN as a bearer token.'), { logger });
+      return refuse(reply, new Refusal('UNAUTHENTICATED', 'Metrics need METRICS_TOKEN as a bearer token.'), refusing);
     }
     return reply.type(metrics.contentType).send(await metrics.render());
   });
@@ -111,7 +116,7 @@ export function createServer({
     if (!(await showsSdl(request))) return reply.callNotFound();
     const published = publishedSdl(sdl, auth);
     if (published !== null) return reply.type('text/plain; charset=utf-8').send(published);
-    return refuse(reply, badInput('auth', `auth can be ${AUTH_MEANS}.`), { logger });
+    return refuse(reply, badInput('auth', `auth can be ${AUTH_MEANS}.`), refusing);
   });
 
   return server;

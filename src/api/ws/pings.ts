@@ -3,6 +3,7 @@ import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil, toInstant } from '../../kit/clock.ts';
 import type { Services } from '../graphql/context.ts';
 import { toPublicError } from '../graphql/errors.ts';
+import { noteAttempt } from './attempts.ts';
 import type { Connection } from './connection.ts';
 
 interface Pong {
@@ -31,6 +32,7 @@ export function answerPings(connection: Connection, services: Services): (payloa
       const expiresAt = toInstant(credential.expiresAtMs);
       return { type: 'pong', payload: { expiresAt, expiresIn: secondsUntil(credential.expiresAtMs, clock) } };
     } catch (error) {
+      if (error instanceof Refusal) noteAttempt(error.code, connection, services);
       return { type: 'pong', payload: { errors: [toPublicError(error, logger)] } };
     }
   };

@@ -26,6 +26,7 @@ import { begun, delivered, EXECUTION } from '../graphql/execution.ts';
 import { admitted, overloaded } from '../graphql/admission.ts';
 import { noteTurnedAway } from '../graphql/signals.ts';
 import { limitsFor } from '../graphql/limits.ts';
+import { noteAttempt } from './attempts.ts';
 import { CLOSE, type Connection } from './connection.ts';
 import { connectionCredential, connectionGateway, operationCredential } from './identity.ts';
 
@@ -88,6 +89,7 @@ export function protocolOptions(
     extra: Extra,
     id: string,
     payload: SubscribePayload,
+    known: (by: Principal) => void,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const { connection } = extra;
     const own = operationCredential(payload.extensions, keyOrigin(extra));
@@ -95,6 +97,7 @@ export function protocolOptions(
     const byGateway = await limited(extra, async () => isTrusted(connection.gateway, services));
     // Last: from here to the start of the operation nothing but its count is waited for.
     const { by, unproven } = await whoIs(extra, () => own ?? connection.credential);
+    known(by);
     noteUse(by, 'websocket', services, from.address);
     const contextValue = new OperationContext(services, by, from, {
       protocol: 'websocket',
@@ -203,6 +206,7 @@ export function protocolOptions(
           return false;
         }
         const { code } = error;
+        noteAttempt(code, connection, services);
         if (code === 'RATE_LIMITED') {
           connection.close(CLOSE.TOO_MANY, code);
           return false;
@@ -220,13 +224,20 @@ export function protocolOptions(
         const tooMany = new Refusal('RATE_LIMITED', 'Too many operations run on this socket.', {
           retryAfterSeconds: 1,
         });
+        noteAttempt(tooMany.code, connection, services);
         return [toGraphQLError(tooMany, logger)];
       }
       connection.arrived(id);
-      const prepared = await prepare(extra, id, payload).catch((error: unknown) => [toGraphQLError(error, logger)]);
+      let by: Principal | null = null;
+      const prepared = await prepare(extra, id, payload, (known) => {
+        by = known;
+      }).catch((error: unknown) => [toGraphQLError(error, logger)]);
       if (isErrors(prepared)) {
         connection.completed(id);
-        documents.operations.refused(firstCode(prepared) ?? 'INTERNAL');
+        const code = firstCode(prepared) ?? 'INTERNAL';
+        documents.operations.refused(code);
+        // What comes while it closes is none.
+        if (!connection.closing) noteAttempt(code, connection, services, by);
       }
       return prepared;
     },

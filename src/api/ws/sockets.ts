@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { GraphQLSchema } from 'graphql';
 import { handleProtocols, makeServer } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { REFUSALS, Refusal } from '../../domain/refusals.ts';
+import { REFUSALS, Refusal, type RefusalCode } from '../../domain/refusals.ts';
 import type { Services } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { noteTurnedAway } from '../graphql/signals.ts';
@@ -12,6 +12,7 @@ import type { OpenConnections } from '../http/open-connections.ts';
 import { requestOrigin } from '../http/request-origin.ts';
 import type { Origins } from '../http/origins.ts';
 import { IN_THE_CLEAR, type TlsOnly } from '../http/tls-only.ts';
+import { noteAttempt } from './attempts.ts';
 import { CLOSE, Connection } from './connection.ts';
 import { frameRate } from './frame-rate.ts';
 import { Liveness } from './liveness.ts';
@@ -66,13 +67,13 @@ export function serveSockets({
   httpServer.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', destroy);
     if (tlsOnly?.refuses(request) === true) {
-      return refuseUpgrade(socket, IN_THE_CLEAR.status, 'Forbidden', { body: IN_THE_CLEAR.body });
+      return refuseUpgrade(socket, IN_THE_CLEAR.status, { body: IN_THE_CLEAR.body });
     }
-    if (request.url?.split('?')[0] !== '/graphql') return refuseUpgrade(socket, 404, 'Not Found');
+    if (request.url?.split('?')[0] !== '/graphql') return turnAway(request, socket, 'NOT_FOUND');
     if (!origins.allow(request.headers)) {
-      const address = services.proxies.clientOf(request.headers, request.socket.remoteAddress ?? null);
-      noteTurnedAway(new Refusal('FORBIDDEN', 'Not from there.', { reason: 'origin' }), address, 'websocket', services);
-      return refuseUpgrade(socket, 403, 'Forbidden');
+      const refusal = new Refusal('FORBIDDEN', 'Not from there.', { reason: 'origin' });
+      noteTurnedAway(refusal, addressOf(request), 'websocket', services);
+      return turnAway(request, socket, 'FORBIDDEN');
     }
     if (gatewayIn(request.headers) === null) return admit(request, socket, head);
     // It opens one for each of its users, all from one address.
@@ -83,9 +84,8 @@ export function serveSockets({
   });
 
   function admit(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { headers } = request;
-    const leave = entered(() => open.from(services.proxies.clientOf(headers, request.socket.remoteAddress ?? null)));
-    if (leave === null) return refuseUpgrade(socket, 429, 'Too Many Requests');
+    const leave = entered(() => open.from(addressOf(request)));
+    if (leave === null) return turnAway(request, socket, 'RATE_LIMITED');
     begin(request, socket, head, leave);
   }
 
@@ -94,22 +94,26 @@ export function serveSockets({
     const leave = entered(() => open.any());
     if (leave === null) {
       leaveAddress();
-      return refuseUpgrade(socket, 503, 'Service Unavailable', { retryAfterSeconds: RETRY_SECONDS });
+      return turnAway(request, socket, 'AUTHORITY_UNAVAILABLE', RETRY_SECONDS);
     }
     socket.on('close', both(leaveAddress, leave));
     sockets.handleUpgrade(request, socket, head, (ws) => serve(ws, request, leaveAddress));
   }
 
-  function refuseGateway(
-    { headers, socket: { remoteAddress } }: IncomingMessage,
-    socket: Duplex,
-    error: unknown,
-  ): void {
+  function refuseGateway(request: IncomingMessage, socket: Duplex, error: unknown): void {
     if (!(error instanceof Refusal)) services.logger.error({ err: error }, 'a gateway could not be identified');
-    const address = services.proxies.clientOf(headers, remoteAddress ?? null);
-    const refusal = services.operationLimits.admitRefused(error, address)?.refusal ?? error;
-    const status = refusal instanceof Refusal ? REFUSALS[refusal.code].status : 500;
-    refuseUpgrade(socket, status, STATUS_CODES[status] ?? '');
+    const refusal = services.operationLimits.admitRefused(error, addressOf(request))?.refusal ?? error;
+    if (refusal instanceof Refusal) turnAway(request, socket, refusal.code);
+    else refuseUpgrade(socket, 500);
+  }
+
+  function turnAway(request: IncomingMessage, socket: Duplex, code: RefusalCode, retryAfterSeconds?: number): void {
+    services.attempts.note(code, 'websocket', addressOf(request), null);
+    refuseUpgrade(socket, REFUSALS[code].status, { retryAfterSeconds });
+  }
+
+  function addressOf({ headers, socket: { remoteAddress } }: IncomingMessage): string | null {
+    return services.proxies.clientOf(headers, remoteAddress ?? null);
   }
 
   function serve(ws: WebSocket, { headers, socket }: IncomingMessage, leaveAddress: () => void): void {
@@ -123,8 +127,12 @@ export function serveSockets({
     const isListenedTo = (): boolean => {
       if (connection.closing) return false;
       if (mayCome()) return true;
-      connection.close(CLOSE.TOO_MANY, 'Too many messages');
+      refused('RATE_LIMITED', CLOSE.TOO_MANY, 'Too many messages');
       return false;
+    };
+    const refused = (code: RefusalCode, closing: number, reason: string): void => {
+      noteAttempt(code, connection, services);
+      connection.close(closing, reason);
     };
     const reply = (frame: string): Promise<void> => send(ws, frame, limits.unreadBytes);
     // They are answered below us, and are work all the same.
@@ -133,24 +141,32 @@ export function serveSockets({
       pinged.answered = true;
       isListenedTo();
     });
-    ws.on('error', (error) => services.logger.debug({ err: error }, 'a socket failed'));
+    ws.on('error', (error: NodeJS.ErrnoException) => {
+      services.logger.debug({ err: error }, 'a socket failed');
+      // Of what a peer sends; others are of the connection.
+      if (error.code?.startsWith('WS_ERR_') === true) noteAttempt('BAD_USER_INPUT', connection, services);
+    });
     const closed = protocol.opened(
       {
         protocol: ws.protocol,
         send: reply,
         onPing: async (payload) => reply(JSON.stringify(await pong(payload))),
-        close: (code, reason) => connection.close(code ?? BAD_REQUEST, reason ?? ''),
+        close(code = BAD_REQUEST, reason = '') {
+          // Once it closes, we have said why.
+          if (code < BAD_REQUEST || connection.closing) connection.close(code, reason);
+          else refused('BAD_USER_INPUT', code, reason);
+        },
         onMessage: (listener) =>
           ws.on('message', (frame: Buffer) => {
             if (!isListenedTo()) return;
             const message = messageIn(frame);
-            if (message === null) return connection.close(BAD_REQUEST, NO_MESSAGE);
+            if (message === null) return refused('BAD_USER_INPUT', BAD_REQUEST, NO_MESSAGE);
             const left = completedBy(message);
             if (left !== null) connection.abandoned(left);
             // It takes what is parsed as well, and keeps what it is given for as long as a subscription runs.
             listener(message as unknown as string).catch((error: unknown) => {
               services.logger.debug({ err: error }, 'a frame was refused');
-              connection.close(BAD_REQUEST, NO_MESSAGE);
+              refused('BAD_USER_INPUT', BAD_REQUEST, NO_MESSAGE);
             });
           }),
       },
@@ -235,9 +251,9 @@ function entered(enter: () => () => void): (() => void) | null {
 function refuseUpgrade(
   socket: Duplex,
   status: number,
-  message: string,
-  { retryAfterSeconds, body = '' }: { readonly retryAfterSeconds?: number; readonly body?: string } = {},
+  { retryAfterSeconds, body = '' }: { readonly retryAfterSeconds?: number | undefined; readonly body?: string } = {},
 ): void {
+  const message = STATUS_CODES[status] ?? '';
   const again = retryAfterSeconds === undefined ? '' : `Retry-After: ${retryAfterSeconds}\r\n`;
   const type = body === '' ? '' : 'Content-Type: application/json; charset=utf-8\r\n';
   const length = `Content-Length: ${Buffer.byteLength(body)}\r\n`;

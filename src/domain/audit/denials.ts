@@ -1,4 +1,5 @@
 import type { Clock } from '../../kit/clock.ts';
+import { Folding } from '../../kit/folding.ts';
 import type { Log } from '../../kit/log.ts';
 import { Rounds } from '../../kit/rounds.ts';
 import type { Circumstances } from '../../kit/undertaking.ts';
@@ -8,7 +9,7 @@ import type { AuditActor, AuditEntry } from './entry.ts';
 import { subjectTypeOf } from './subjects.ts';
 
 /** What says that somebody was kept from something. All else is a mistake in what was asked, or a fault. */
-const DENYING: ReadonlySet<RefusalCode> = new Set(['FORBIDDEN', 'NOT_FOUND', 'MFA_REQUIRED']);
+const DENYING: ReadonlySet<string> = new Set<RefusalCode>(['FORBIDDEN', 'NOT_FOUND', 'MFA_REQUIRED']);
 
 const WINDOW_MS = 60_000;
 const FLUSH_MS = 5_000;
@@ -24,14 +25,8 @@ export interface Denial {
   readonly code: RefusalCode;
 }
 
-interface Window {
-  readonly denial: Denial;
-  readonly sinceMs: number;
-  repeated: number;
-}
-
 /** Whether a refusal with this code keeps somebody from something. */
-export function isDenying(code: RefusalCode): boolean {
+export function isDenying(code: string): boolean {
   return DENYING.has(code);
 }
 
@@ -47,73 +42,52 @@ export function denyingCode(error: unknown): RefusalCode | null {
  */
 export class Denials {
   readonly #store: Store;
-  readonly #clock: Clock;
   readonly #logger: Log;
-  readonly #windows = new Map<string, Window>();
+  readonly #folding: Folding<Denial>;
   readonly rounds: Rounds;
-  /** Not told apart any more: one entry says how many. */
-  #uncounted = 0;
-  /** Denials for which no entry of their own was written, since this instance started. */
-  folded = 0;
 
   constructor(parts: { store: Store; clock: Clock; logger: Log }) {
     this.#store = parts.store;
-    this.#clock = parts.clock;
     this.#logger = parts.logger;
+    this.#folding = new Folding({ whileMs: WINDOW_MS, kindsMax: TOLD_APART_MAX, ...parts });
     const failed = 'denials were not written';
     this.rounds = new Rounds({ everyMs: FLUSH_MS, work: () => this.#flush(), failed, writesRest: true, ...parts });
+  }
+
+  /** Denials for which no entry of their own was written, since this instance started. */
+  get folded(): number {
+    return this.#folding.folded;
   }
 
   /** Notes it, and resolves when it is written, counted, or could not be written. Whoever was denied is denied all the same. */
   async note(denial: Denial): Promise<void> {
     const { actor, action, subjectId, code } = denial;
-    const key = JSON.stringify([actor.id, actor.apiKeyId, action, subjectTypeOf(action, subjectId), code]);
-    const window = this.#windows.get(key);
-    if (window !== undefined) {
-      window.repeated += 1;
-      this.folded += 1;
-      return;
-    }
-    if (this.#windows.size >= TOLD_APART_MAX) {
-      this.#uncounted += 1;
-      this.folded += 1;
-      return;
-    }
-    const opened: Window = { denial, sinceMs: this.#clock.monotonicMs(), repeated: 0 };
-    this.#windows.set(key, opened);
+    const kind = JSON.stringify([actor.id, actor.apiKeyId, action, subjectTypeOf(action, subjectId), code]);
+    const first = this.#folding.first(kind, denial);
+    if (first === null) return;
     try {
       await this.#write([entryOf(denial)]);
     } catch (error) {
       // Counted with those that follow.
-      opened.repeated += 1;
+      first.repeated += 1;
       this.#logger.warn({ err: error }, 'a denial was not written yet');
     }
   }
 
-  /** Writes what windows have counted that are over: at last all are. */
+  /** Writes what was counted in whiles that are over: at last all are. */
   async #flush(): Promise<void> {
-    const beforeMs = this.rounds.stopped ? Infinity : this.#clock.monotonicMs() - WINDOW_MS;
-    const entries: AuditEntry[] = [];
-    for (const [key, { denial, sinceMs, repeated }] of this.#windows) {
-      if (sinceMs > beforeMs) continue;
-      this.#windows.delete(key);
-      // Of several subjects: none is named.
-      if (repeated > 0) entries.push({ ...entryOf({ ...denial, subjectId: null }), after: { times: repeated } });
-    }
-    const uncounted = this.#uncounted;
-    if (uncounted > 0) {
-      this.#uncounted = 0;
-      entries.push({
-        by: 'system',
-        sessionId: null,
-        action: 'audit.fold',
-        subjectId: null,
-        after: { times: uncounted },
-      });
+    // Of several subjects: none is named.
+    const entries: AuditEntry[] = this.#folding
+      .over(this.rounds.stopped)
+      .filter(({ repeated }) => repeated > 0)
+      .map(({ what, repeated }) => ({ ...entryOf({ ...what, subjectId: null }), after: { times: repeated } }));
+    const times = this.#folding.takeBeyond();
+    if (times > 0) {
+      entries.push({ by: 'system', sessionId: null, action: 'audit.fold', subjectId: null, after: { times } });
     }
     if (entries.length === 0) return;
     await this.#write(entries).catch((error: unknown) => {
-      this.#uncounted += entries.reduce((sum, { after }) => sum + (after?.times ?? 0), 0);
+      this.#folding.putBack(entries.reduce((sum, { after }) => sum + (after?.times ?? 0), 0));
       throw error;
     });
   }

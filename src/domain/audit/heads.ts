@@ -3,8 +3,9 @@ import type { Log } from '../../kit/log.ts';
 import { Rounds } from '../../kit/rounds.ts';
 import type { Store } from '../store.ts';
 import type { AuditHead } from './log.ts';
+import type { AuditWitness } from './witness.ts';
 
-/** How often heads leave the database: what was cut off its end within that time is not missed. */
+/** How often heads leave the database: for what came since, whoever wrote it is the witness. */
 const EVERY_MS = 60_000;
 
 /** Where heads are kept besides the log of the program. */
@@ -19,24 +20,33 @@ export interface HeadsFile {
 export class AuditHeads {
   readonly #store: Store;
   readonly #file: HeadsFile | null;
+  readonly #witness: AuditWitness;
   readonly #logger: Log;
   readonly rounds: Rounds;
   #told = 0;
 
-  constructor(parts: { store: Store; file: HeadsFile | null; clock: Clock; logger: Log }) {
+  constructor(parts: { store: Store; file: HeadsFile | null; witness: AuditWitness; clock: Clock; logger: Log }) {
     this.#store = parts.store;
     this.#file = parts.file;
+    this.#witness = parts.witness;
     this.#logger = parts.logger;
     const failed = 'the head of the audit log was not exported';
     this.rounds = new Rounds({ everyMs: EVERY_MS, work: () => this.tell(), failed, writesRest: true, ...parts });
   }
 
-  /** Tells of the head, unless this instance has. */
+  /** Tells of the head, unless this instance has, and of what this instance has written or told of and is not there any more. */
   async tell(): Promise<void> {
-    const head = await this.#store.audit.head();
-    if (head === null || head.number <= this.#told) return;
-    await this.#file?.append(head);
-    this.#logger.info({ auditHead: head }, 'the head of the audit log');
-    this.#told = head.number;
+    const { audit } = this.#store;
+    const head = await audit.head();
+    if (head !== null && head.number > this.#told) {
+      await this.#file?.append(head);
+      this.#logger.info({ auditHead: head }, 'the head of the audit log');
+      this.#told = head.number;
+    }
+    await this.#witness.check(audit, head?.lastSeq ?? 0);
+    const { number = 0 } = head ?? (await audit.anchor()) ?? {};
+    if (number >= this.#told) return;
+    this.#witness.tell({ batches: this.#told - number, first: number + 1 }, 1);
+    this.#told = number;
   }
 }

@@ -1,5 +1,6 @@
 import type { Instant } from '../../kit/clock.ts';
 import type { Pages } from '../pages.ts';
+import type { Companion, CompanionCount, CompanionPage } from './cross-check.ts';
 import type { AuditRecord } from './entry.ts';
 
 /** Where the chain stood after a batch, and that we say so. */
@@ -45,6 +46,12 @@ export interface AuditReader extends Pages<AuditRecord> {
   firstSince(at: Instant): Promise<number | null>;
   /** How many entries are not chained yet. */
   unchained(): Promise<number>;
+  /** Which of these entries of the last `withinSeconds` are there, each with its place in the chain, or null. By the plain number of each. */
+  present(ids: readonly string[], withinSeconds: number): Promise<readonly (readonly [string, number | null])[]>;
+  /** Of `limit` rows of a companion after this one, those without an entry of their transaction; a hundred at most. Of dropped months nothing is said. */
+  unaccompanied(companion: Companion, after: string, limit: number): Promise<CompanionPage>;
+  /** How the authority log stands against its head, as far as nothing of it was cleaned away; null where it says nothing. */
+  companions(): Promise<CompanionCount | null>;
 }
 
 /** How entries come into the chain and leave it. One transaction at a time does any of this. */

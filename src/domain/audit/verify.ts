@@ -1,5 +1,6 @@
 import type { Keys } from '../../kit/secret.ts';
 import { anchorParts, batchHash, entryHash, GENESIS, headParts, monthOf } from './chain.ts';
+import { crossChecked } from './cross-check.ts';
 import type { AuditRecord } from './entry.ts';
 import type { AuditBatch, AuditHead, AuditReader } from './log.ts';
 
@@ -110,6 +111,7 @@ export class AuditVerifier {
     }
     await this.#checkBeyond(previous.lastSeq);
     const headsRetired = this.#checkLeft(known, start.number, previous);
+    for await (const problem of crossChecked(this.#audit)) this.#add(problem);
     return {
       problems: this.#problems,
       more: this.#more,

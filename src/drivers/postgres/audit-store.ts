@@ -3,6 +3,7 @@ import type { AuditAnchor, AuditBatch, AuditHead, AuditReader } from '../../doma
 import { type AuditState, sealed } from '../../domain/audit/state.ts';
 import { actorKindOf, subjectTypeOf } from '../../domain/audit/subjects.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
+import { createCompanionReader } from './audit-companions.ts';
 import { instant } from './database.ts';
 import type { Query } from './query.ts';
 import { createPages } from './pages.ts';
@@ -88,8 +89,15 @@ export const AUDIT_ENTRY_SQL: SubjectSql = {
   scopes: scopesSql('home'),
 };
 
-/** @param actor who acts in the transaction; null where nobody asked for it */
-export function createAuditWriter({ send }: Statements, actor: AuditActor | null): AuditWriter {
+/**
+ * @param actor who acts in the transaction; null where nobody asked for it
+ * @param noted is told of the rows, which are not committed yet
+ */
+export function createAuditWriter(
+  { send }: Statements,
+  actor: AuditActor | null,
+  noted: (rows: readonly { readonly id: string }[]) => void,
+): AuditWriter {
   const appendAll = async (entries: readonly AuditEntry[]): Promise<void> => {
     if (entries.length === 0) return;
     // What is done in the background is not the doing of whoever happened to ask meanwhile.
@@ -124,8 +132,10 @@ export function createAuditWriter({ send }: Statements, actor: AuditActor | null
          before, after, policy_version, position
        from jsonb_to_recordset($1::jsonb) as entry (n int, by text, kind text, session_id text, api_key_id text, address text,
          protocol text, operation text, action text, subject_type text, subject_id text, outcome text, code text, before jsonb,
-         after jsonb, policy_version text, position text) order by n`,
+         after jsonb, policy_version text, position text) order by n
+       returning id`,
       [JSON.stringify(rows.map((row, n) => ({ n, ...row })))],
+      noted,
     );
   };
   return { append: (entry) => appendAll([entry]), appendAll };
@@ -200,6 +210,8 @@ export function createAuditReader(query: Query, read: Query): AuditReader {
       );
       return Number(row?.count ?? 0);
     },
+
+    ...createCompanionReader(query),
   };
 }
 

@@ -39,8 +39,14 @@ import type { Statements } from './transactions.ts';
 import { createUsageReader, createUsageWriter } from './usage-store.ts';
 import { createUserPages, createUserReader, createUserWriter } from './user-store.ts';
 
-/** See {@link Store}. */
-export function createStore({ query, read, transactions }: Database): Store {
+/**
+ * See {@link Store}.
+ * @param audited is told of the entries of the audit log that were committed, by their plain numbers
+ */
+export function createStore(
+  { query, read, transactions }: Database,
+  audited: (ids: readonly string[]) => void = () => {},
+): Store {
   return {
     users: translating({ ...createUserReader(read), ...createUserPages(read) }),
     serviceAccounts: translating({ ...createServiceAccountReader(read), ...createServiceAccountPages(read) }),
@@ -64,10 +70,12 @@ export function createStore({ query, read, transactions }: Database): Store {
 
     async transaction(work, actor) {
       const logIds: string[] = [];
+      const auditIds: string[] = [];
       try {
         const value = await tracing.asked('postgresql transaction', POSTGRESQL, () =>
-          transactions((statements) => work(createTransaction(statements, logIds, actor ?? null))),
+          transactions((statements) => work(createTransaction(statements, { logIds, auditIds }, actor ?? null))),
         );
+        audited(auditIds);
         return { value, logIds };
       } catch (error) {
         throw translated(error);
@@ -76,10 +84,17 @@ export function createStore({ query, read, transactions }: Database): Store {
   };
 }
 
-function createTransaction(on: Statements, logIds: string[], actor: AuditActor | null): Transaction {
-  const noted = (rows: readonly { readonly id: string }[]): void => {
-    for (const { id } of rows) logIds.push(id);
-  };
+function createTransaction(
+  on: Statements,
+  { logIds, auditIds }: { readonly logIds: string[]; readonly auditIds: string[] },
+  actor: AuditActor | null,
+): Transaction {
+  const noting =
+    (ids: string[]) =>
+    (rows: readonly { readonly id: string }[]): void => {
+      for (const { id } of rows) ids.push(id);
+    };
+  const noted = noting(logIds);
   return {
     users: createUserWriter(on),
     serviceAccounts: createServiceAccountWriter(on),
@@ -97,7 +112,7 @@ function createTransaction(on: Statements, logIds: string[], actor: AuditActor |
     passwordGuesses: createPasswordGuessWriter(on),
     bundles: createBundleWriter(on),
     signingKeys: createSigningKeyWriter(on),
-    audit: translating(createAuditWriter(on, actor)),
+    audit: translating(createAuditWriter(on, actor, noting(auditIds))),
     auditChain: createAuditChainWriter(on),
     rollups: createRollupWriter(on),
     sessionFacts: createSessionFacts(on.query),
