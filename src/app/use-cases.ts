@@ -185,7 +185,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     notices,
     signals,
   });
-  const stepUps = new StepUps({ store, authority, guard, secondFactors, proofs, settings: config });
+  const stepUps = new StepUps({ store, authority, guard, secondFactors, proofs, settings: config, clock });
   const tokens = new AccountTokens(keys);
   const accounts = { store, authority, errands, notices, tokens, settings: config, clock };
   const signUps = new SignUps({ ...accounts, users });

@@ -150,7 +150,7 @@ export const CREDENTIALS: readonly Control[] = [
   {
     name: 'device-token-of-old-password',
     file: 'src/domain/authentication/device-tokens.ts',
-    find: 'return toInstant(Number.parseInt(at, 36)) >= found.passwordChangedAt ? id : null;',
+    find: 'return toInstant(Number.parseInt(at, 36)) >= found.password.changedAt ? id : null;',
     replace: 'return id;',
     test: 'test/attacks/sign-in.test.ts',
     title: 'AC-46: a device token from before the password was changed is none',

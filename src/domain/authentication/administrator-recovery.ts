@@ -48,7 +48,7 @@ export class AdministratorRecovery {
   }
 
   /**
-   * Sets the password, takes the second factor and all locks away, and ends all sessions. Where nobody is administrator any
+   * Sets an initial password, takes the second factor and all locks away, and ends all sessions. Where nobody is administrator any
    * more, whoever has the address becomes it, also if they were shut out. Refuses with NOT_FOUND an address that nobody has,
    * and with CONFLICT one who is no administrator, or shut out, while somebody else is there to decide about that.
    */
@@ -71,7 +71,7 @@ export class AdministratorRecovery {
       await tx.factors.remove(user.id);
       await tx.challenges.removeAllOf(user.id);
       await tx.accountTokens.removeAllOf(user.id);
-      await tx.users.setPassword(user.id, passwordHash, at);
+      await tx.users.setPassword(user.id, { hash: passwordHash, isInitial: true }, at);
       const active: User = { ...user, status: 'active', emailVerified: true, ...(user.suspended && HOMELESS) };
       await tx.users.save(active);
       if (!isHeld) await this.#give(tx, role, user.id, at);

@@ -9,7 +9,7 @@ import { accountTokenNotValid, type AccountTokens } from '../users/account-token
 import type { ErrandKinds, Errands } from '../users/errands.ts';
 import { checkNewPassword } from '../users/new-passwords.ts';
 import type { Notices } from '../users/notices.ts';
-import { hashPassword, type PasswordStrength, verifyPassword } from '../users/passwords.ts';
+import { hashPassword, hasEnded, isGood, passwordEnded, type PasswordStrength } from '../users/passwords.ts';
 import { MAILS_MAX } from '../users/sign-ups.ts';
 import { isActive, type User } from '../users/user.ts';
 import type { SignInGuard } from './sign-in-guard.ts';
@@ -64,14 +64,15 @@ export class PasswordChanges {
     const { issuer, passwordStrength } = this.#settings;
     const owner = standing.record as User; // the record of a user principal is a User
     await checkNewPassword(input.newPassword, { ...owner, issuer }, 'newPassword');
-    const current = await this.#store.users.passwordHash(by.id);
-    const isRight = () => verifyPassword(input.currentPassword, current, passwordStrength);
-    return this.#guard.again(by.id, wrongCurrent, isRight, async (cleared) => {
+    const current = await this.#store.users.password(by.id);
+    const isRight = () => isGood(input.currentPassword, current, { passwordStrength, clock: this.#clock });
+    const wrong = () => (hasEnded(current, this.#clock) ? passwordEnded('currentPassword') : wrongCurrent());
+    return this.#guard.again(by.id, wrong, isRight, async (cleared) => {
       const passwordHash = await hashPassword(input.newPassword, passwordStrength);
       return this.#authority.change(by, { change: [by.id] }, async (tx, actor) => {
         const user = await tx.users.find(by.id);
         // Another change came first: then the current password is not what it was.
-        if (user === null || (await tx.users.passwordHash(by.id)) !== current) throw wrongCurrent();
+        if (user === null || (await tx.users.password(by.id))?.hash !== current?.hash) throw wrongCurrent();
         await cleared(tx);
         await this.#set(tx, user, passwordHash);
         await tx.audit.append({
@@ -141,7 +142,7 @@ export class PasswordChanges {
 
   /** Nothing that rested on the old password is good any more. */
   async #set(tx: Transaction, user: User, passwordHash: string): Promise<void> {
-    await tx.users.setPassword(user.id, passwordHash, this.#now());
+    await tx.users.setPassword(user.id, { hash: passwordHash, isInitial: false }, this.#now());
     await tx.challenges.removeAllOf(user.id);
     await tx.accountTokens.removeAllOf(user.id);
     await this.#notices.passwordChanged(tx, user);

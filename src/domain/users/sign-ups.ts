@@ -121,7 +121,9 @@ export class SignUps {
 
   async #confirm(tx: Transaction, user: User, passwordHash: string | null): Promise<void> {
     await tx.users.save({ ...user, emailVerified: true });
-    if (passwordHash !== null) await tx.users.setPassword(user.id, passwordHash, this.#now());
+    if (passwordHash !== null) {
+      await tx.users.setPassword(user.id, { hash: passwordHash, isInitial: false }, this.#now());
+    }
     await tx.accountTokens.removeAllOf(user.id);
     await tx.audit.append({ by: user.id, sessionId: null, action: 'user.verify_email', subjectId: user.id });
     await tx.authority.append({ target: user.id, kind: 'changed', userId: user.id, reason: 'email_verified' });

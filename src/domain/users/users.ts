@@ -21,7 +21,7 @@ export interface NewUser {
   readonly name: string;
   /** The path or the id of the home scope. */
   readonly scope?: string | null;
-  /** Without one the user cannot sign in yet. */
+  /** Without one the user cannot sign in yet. One that is given is an initial password: somebody else has chosen it. */
   readonly password?: string | null;
   /** Names of roles that hold everywhere from the start. Default: {@link DEFAULT_ROLE}, where the policy has it. */
   readonly roles?: readonly string[];
@@ -122,7 +122,7 @@ export class Users {
       const there = home === null ? null : await tx.scopes.find(home.id);
       if (home !== null && there === null) throw noSuchScope();
       const added = this.#demandCreate(actor, user, homeOf(there));
-      await tx.users.add(added, passwordHash);
+      await tx.users.add(added, passwordHash === null ? null : { hash: passwordHash, isInitial: true });
       await this.#grantAll(tx, actor, added, input.roles ?? [DEFAULT_ROLE]);
       await tx.audit.append({
         by: actor.id,
@@ -141,7 +141,7 @@ export class Users {
    */
   async register(tx: Transaction, input: { email: string; name: string }, passwordHash: string): Promise<User> {
     const user: User = { ...newUser({ ...input, createdAt: this.#now() }), emailVerified: false };
-    await tx.users.add(user, passwordHash);
+    await tx.users.add(user, { hash: passwordHash, isInitial: false });
     await this.#grantAll(tx, SYSTEM, user, [DEFAULT_ROLE]);
     await tx.audit.append({ by: user.id, sessionId: null, action: 'user.sign_up', subjectId: user.id });
     return user;
