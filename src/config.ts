@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { changedLimits, LIMITS, type DocumentLimits, type Limits } from './kit/limits.ts';
 import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
-import { productionProblems, type SettingProblem } from './kit/production-settings.ts';
+import { KNOWN_ADMIN_EMAIL, productionProblems, type SettingProblem } from './kit/production-settings.ts';
 import { changedThresholds, type Thresholds } from './kit/thresholds.ts';
 import { parseRedisUrl } from './kit/redis-url.ts';
 import { Secret } from './kit/secret.ts';
@@ -33,7 +33,8 @@ export interface Config {
   readonly keyEncryptionKeys: readonly Secret[] | null;
   readonly issuer: string;
   readonly audience: string;
-  readonly adminEmail: string;
+  /** Null creates no first administrator. */
+  readonly adminEmail: string | null;
   /** Null prints a one-time password when the first administrator is created. */
   readonly adminPassword: Secret | null;
   readonly allowedOrigins: readonly string[];
@@ -267,7 +268,7 @@ const environment = z.object({
     .optional(),
   ISSUER: url(['http:', 'https:']).optional(),
   AUDIENCE: z.string().min(1, { error: 'must not be empty' }).optional(),
-  ADMIN_EMAIL: z.email({ error: 'must be an e-mail address' }).default('admin@castellan.local'),
+  ADMIN_EMAIL: z.email({ error: 'must be an e-mail address' }).optional(),
   ADMIN_PASSWORD: z.string().min(15, { error: 'must have at least 15 characters' }).optional(),
   ALLOWED_ORIGINS: list.pipe(z.array(origin)).default([]),
   CALLBACK_ORIGINS: list.pipe(z.array(callbackOrigin)).default([]),
@@ -358,7 +359,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     keyEncryptionKeys: data.KEY_ENCRYPTION_KEY?.map((key) => new Secret(key)) ?? null,
     issuer: data.ISSUER ?? `http://localhost:${data.PORT}`,
     audience: data.AUDIENCE ?? 'castellan',
-    adminEmail: data.ADMIN_EMAIL,
+    adminEmail: data.ADMIN_EMAIL ?? (production ? null : KNOWN_ADMIN_EMAIL),
     adminPassword: secretOrNull(data.ADMIN_PASSWORD),
     allowedOrigins: data.ALLOWED_ORIGINS,
     callbackOrigins: data.CALLBACK_ORIGINS,

@@ -4,7 +4,7 @@ import { startEmbedded } from '../../src/drivers/postgres/embedded.ts';
 import { startRedisServer } from '../../test/support/redis-server.ts';
 import { installRedis } from '../../test/support/install-redis.ts';
 import { type Child, startChild } from './child.ts';
-import { type Administrator, signInAdministrator } from './client.ts';
+import { ADMIN_EMAIL, type Administrator, signInAdministrator } from './client.ts';
 
 export const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 export const ADMIN_PASSWORD = 'correct horse battery staple';
@@ -44,6 +44,7 @@ export async function startPlatform(settings: Readonly<Record<string, string>> =
     ISSUER: 'https://castellan.example',
     AUDIENCE: 'benchmarks',
     METRICS_TOKEN: 'a token for benchmarks',
+    ADMIN_EMAIL,
     ADMIN_PASSWORD,
     LOG_LEVEL: 'warn',
     // They hold, and are never reached.

@@ -73,7 +73,8 @@ export function recoverAdministrator(email: string, env: Environment): Promise<R
 
 const oneTimePassword = (): string => randomBytes(18).toString('base64url');
 
-const shown = (password: string): string => `  The password, shown this once: ${password}`;
+const shown = (password: string): string =>
+  `  The password, shown this once: ${password}\n  It is good for 24 hours: changePassword makes one that lasts.`;
 
 /**
  * Stands on what an instance stands on, and is one for as long as it takes: so a receipt covers all others. Opens no doors, and

@@ -66,12 +66,12 @@ export const SETTINGS: readonly Setting[] = [
   { variable: 'AUDIENCE', purpose: 'who the access tokens are for', show: ({ audience }) => audience },
   {
     variable: 'ADMIN_EMAIL',
-    purpose: 'the address of the first administrator',
-    show: ({ adminEmail }) => adminEmail,
+    purpose: 'the address of the first administrator; without it production creates none',
+    show: ({ adminEmail }) => adminEmail ?? 'none: castellan admin create makes one',
   },
   {
     variable: 'ADMIN_PASSWORD',
-    purpose: 'its password; without one a one-time password is printed',
+    purpose: 'its password, good for 24 hours; without one a one-time password is printed',
     show: ({ adminPassword }) => adminPassword?.toString() ?? 'generated, printed once',
   },
   {

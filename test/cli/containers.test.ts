@@ -156,6 +156,7 @@ test('what is in the image starts in production, is healthy, and ends with exit 
   };
   const running = node(args, env, image);
   const { port } = new URL(/http:\S+/.exec(await running.printed('health'))?.[0] ?? '');
+  expect(running.stdout).toContain('There is no administrator yet: castellan admin create <email> makes one.');
   const [, ...check] = execForm('HEALTHCHECK');
   expect((await node(check, { PORT: port }).ended).code).toBe(0);
   expect((await running.end('SIGTERM')).code).toBe(0);

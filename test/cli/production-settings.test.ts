@@ -27,6 +27,7 @@ const REFUSED: readonly (readonly [what: string, variable: string, value: string
   ['no issuer', 'ISSUER', undefined],
   ['an issuer without https', 'ISSUER', 'http://castellan.example.com'],
   ['no audience', 'AUDIENCE', undefined],
+  ['the first administrator that everybody knows', 'ADMIN_EMAIL', 'admin@castellan.local'],
   ['any origin', 'ALLOWED_ORIGINS', '*'],
   ['origins below a domain', 'ALLOWED_ORIGINS', 'https://*.example.com'],
   ['an origin without https', 'ALLOWED_ORIGINS', 'https://a.example.com,http://b.example.com'],

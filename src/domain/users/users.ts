@@ -13,8 +13,18 @@ import { badInput, notFound, Refusal } from '../refusals.ts';
 import { findHome, HOMELESS, type Home, homeOf, noSuchScope } from '../scopes/home.ts';
 import type { Store, Transaction } from '../store.ts';
 import { checkNewPassword } from './new-passwords.ts';
-import { hashPassword, type PasswordStrength } from './passwords.ts';
-import { EMAIL_FOLDED, foldEmail, GRANTED_ROLE_IDS, parseEmail, parseName, SEARCH_TEXT, type User } from './user.ts';
+import { hashPassword, hasEnded, type PasswordStrength } from './passwords.ts';
+import {
+  EMAIL_FOLDED,
+  foldEmail,
+  GRANTED_ROLE_IDS,
+  isActive,
+  parseEmail,
+  parseName,
+  SEARCH_TEXT,
+  type User,
+  type UserWithPassword,
+} from './user.ts';
 
 export interface NewUser {
   readonly email: string;
@@ -145,6 +155,31 @@ export class Users {
     await this.#grantAll(tx, SYSTEM, user, [DEFAULT_ROLE]);
     await tx.audit.append({ by: user.id, sessionId: null, action: 'user.sign_up', subjectId: user.id });
     return user;
+  }
+
+  /**
+   * Gives an administrator another initial password in the place of one that has ended, and changes nothing else; whether it did.
+   * Only whoever starts a house may ask for it.
+   */
+  async renewPassword(email: string, password: string): Promise<boolean> {
+    const found = await this.#store.users.findByEmail(email);
+    if (found === null || !this.#mayRenew(found)) return false;
+    await checkNewPassword(password, { ...found.user, issuer: this.#settings.issuer });
+    const hash = await hashPassword(password, this.#settings.passwordStrength);
+    const { value } = await this.#authority.write(SYSTEM, { change: [found.user.id] }, async (tx) => {
+      const now = await tx.users.findByEmail(email);
+      // Another instance that starts meanwhile shows its own.
+      if (now?.user.id !== found.user.id || !this.#mayRenew(now)) return false;
+      await tx.users.setPassword(now.user.id, { hash, isInitial: true }, this.#now());
+      const author = { by: SYSTEM.id, sessionId: null, subjectId: now.user.id };
+      await tx.audit.append({ ...author, action: 'user.renew_password' });
+      return true;
+    });
+    return value;
+  }
+
+  #mayRenew({ user, password }: UserWithPassword): boolean {
+    return hasEnded(password, this.#clock) && isActive(user) && user.roles.includes(ADMINISTRATOR);
   }
 
   /** Shuts a user out: no session, token or socket of theirs is honoured any more. Disabling a disabled user changes nothing and is no error. */
