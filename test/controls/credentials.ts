@@ -164,6 +164,14 @@ export const CREDENTIALS: readonly Control[] = [
     title: 'answers a wrong password, an unknown address and a disabled user identically',
   },
   {
+    name: 'initial-password-ends',
+    file: 'src/domain/users/passwords.ts',
+    find: 'return isRight && !hasEnded(stored, clock);',
+    replace: 'return isRight;',
+    test: 'test/api/initial-passwords.test.ts',
+    title: 'a password that somebody else has chosen is good for 24 hours, and then answered as a wrong one',
+  },
+  {
     name: 'password-list',
     file: 'src/domain/users/new-passwords.ts',
     find: 'return around !== null && numberIn(around) < REST_MIN;',

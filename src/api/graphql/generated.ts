@@ -2685,7 +2685,10 @@ export type UserEdge = {
 export type CreateUserInput = {
   email: Scalars['String']['input'];
   name: Scalars['String']['input'];
-  /** At least 15 characters. Without one the user cannot sign in yet. */
+  /**
+   * At least 15 characters. It is an initial one, good for 24 hours: until then its user is to change it. Without one the user cannot
+   * sign in yet.
+   */
   password?: InputMaybe<Scalars['String']['input']>;
   /** The path or the id of the home scope. */
   scope?: InputMaybe<Scalars['String']['input']>;
