@@ -172,6 +172,14 @@ export const CREDENTIALS: readonly Control[] = [
     title: 'a password that somebody else has chosen is good for 24 hours, and then answered as a wrong one',
   },
   {
+    name: 'address-takes-proof',
+    file: 'src/domain/users/user-changes.ts',
+    find: "if (changed.includes('email')) demandProof(actor, RECENT, this.#clock);",
+    replace: '',
+    test: 'test/api/user-changes.test.ts',
+    title: 'another address takes a session that has proven lately who acts',
+  },
+  {
     name: 'password-list',
     file: 'src/domain/users/new-passwords.ts',
     find: 'return around !== null && numberIn(around) < REST_MIN;',

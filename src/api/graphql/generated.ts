@@ -472,7 +472,10 @@ export type Mutation = {
   createUser: CreateUserPayload;
   /** Shuts a user out: no session, token or socket of theirs is honoured any more. */
   disableUser: DisableUserPayload;
-  /** Sets what is given. Each field is a right of its own; an address set so counts as verified. */
+  /**
+   * Sets what is given. Each field is a right of its own. An address set so counts as verified, and takes a session that began or stepped
+   * up within the last 15 minutes.
+   */
   updateUser: UpdateUserPayload;
   /** Lets a disabled user sign in again. No session of before comes back. */
   enableUser: EnableUserPayload;
