@@ -52,6 +52,8 @@ export interface Config {
   readonly signUp: 'open' | 'closed';
   /** What a hash of a password costs, for argon2id. */
   readonly passwordStrength: { readonly memoryKib: number; readonly passes: number };
+  /** How many steps of 30 seconds a code of an app may be early or late. */
+  readonly totpSkew: 0 | 1;
   readonly wrongPasswordsPerAddress: number;
   readonly accountRequestsPerAddress: number;
   /** Whether a browser that opens /graphql gets a page to ask from. */
@@ -299,6 +301,7 @@ const environment = z.object({
   SIGN_UP: z.enum(['open', 'closed'], { error: 'must be open or closed' }).default('closed'),
   ARGON2_MEMORY_KIB: between(STRENGTH_MIN.memoryKib, 1_048_576).default(STRENGTH_MIN.memoryKib),
   ARGON2_PASSES: between(STRENGTH_MIN.passes, 16).default(STRENGTH_MIN.passes),
+  TOTP_SKEW: z.enum(['0', '1'], { error: 'must be 0 or 1' }).default('1'),
   RATE_LIMIT_USERS: rates.default([{ max: 1_000, seconds: 10 }]),
   RATE_LIMIT_ANONYMOUS: rates.default([{ max: 300, seconds: 10 }]),
   RATE_LIMIT_KEYS: rates.default([
@@ -370,6 +373,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     accountUrl: data.ACCOUNT_URL ?? null,
     signUp: data.SIGN_UP,
     passwordStrength: { memoryKib: data.ARGON2_MEMORY_KIB, passes: data.ARGON2_PASSES },
+    totpSkew: data.TOTP_SKEW === '0' ? 0 : 1,
     wrongPasswordsPerAddress: 100,
     accountRequestsPerAddress: 20,
     explorer: !production && data.EXPLORER !== 'off',

@@ -155,6 +155,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     proofs,
     keys,
     notices,
+    settings: config,
     clock,
   });
   const enrollments = new Enrollments({ authority, sessions, proofs, keys, notices, settings: config, clock });

@@ -167,6 +167,11 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ passwordStrength }) => String(passwordStrength.passes),
   },
   {
+    variable: 'TOTP_SKEW',
+    purpose: 'how many steps of 30 seconds a code of an app may be early or late: 0 or 1',
+    show: ({ totpSkew }) => String(totpSkew),
+  },
+  {
     variable: 'RATE_LIMIT_USERS',
     purpose: 'how many operations a user may begin, over all instances: off, or rates such as 100/10s,10000/1h',
     show: ({ userRates }) => rates(userRates),

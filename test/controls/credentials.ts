@@ -196,6 +196,14 @@ export const CREDENTIALS: readonly Control[] = [
     title: 'takes no step that was used, and none before it',
   },
   {
+    name: 'code-skew',
+    file: 'src/domain/authentication/code-check.ts',
+    find: 'skew: this.#settings.totpSkew }',
+    replace: 'skew: 1 }',
+    test: 'test/api/second-factors.test.ts',
+    title: 'with TOTP_SKEW 0 a code is good within its own 30 seconds',
+  },
+  {
     name: 'recovery-code-once',
     file: 'src/domain/authentication/code-check.ts',
     find: 'if (found === null || !(await tx.factors.useRecoveryCode(userId, found))) {',

@@ -9,7 +9,7 @@ import type { Transaction } from '../store.ts';
 import type { Notices } from '../users/notices.ts';
 import { isActive, type User } from '../users/user.ts';
 import { type Challenge, challengeNotValid, ChallengeTokens, demandWaiting } from './challenges.ts';
-import { CodeCheck } from './code-check.ts';
+import { CodeCheck, type CodeSettings } from './code-check.ts';
 import { RecoveryCodes } from './recovery-codes.ts';
 import type { FreshTokens, SessionProofs } from './session-proofs.ts';
 import { newTotpSecret, totpUri } from './totp.ts';
@@ -44,19 +44,19 @@ export class Enrollments {
     proofs: SessionProofs;
     keys: Keys;
     notices: Notices;
-    settings: { readonly issuer: string };
+    settings: CodeSettings & { readonly issuer: string };
     clock: Clock;
   }) {
-    const { keys, clock } = parts;
+    const { keys, settings, clock } = parts;
     this.#authority = parts.authority;
     this.#sessions = parts.sessions;
     this.#proofs = parts.proofs;
     this.#keys = keys;
     this.#challengeTokens = new ChallengeTokens(keys);
     this.#recoveryCodes = new RecoveryCodes(keys);
-    this.#codes = new CodeCheck({ keys, recoveryCodes: this.#recoveryCodes, clock });
+    this.#codes = new CodeCheck({ keys, recoveryCodes: this.#recoveryCodes, settings, clock });
     this.#notices = parts.notices;
-    this.#settings = parts.settings;
+    this.#settings = settings;
     this.#clock = clock;
   }
 
