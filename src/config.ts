@@ -50,6 +50,8 @@ export interface Config {
   /** The page of a front end that takes tokens from mails; null where there is none. */
   readonly accountUrl: string | null;
   readonly signUp: 'open' | 'closed';
+  /** Who is asked whether new passwords are in breaches; null is nobody. */
+  readonly breachedPasswordsUrl: string | null;
   /** What a hash of a password costs, for argon2id. */
   readonly passwordStrength: { readonly memoryKib: number; readonly passes: number };
   /** How many steps of 30 seconds a code of an app may be early or late. */
@@ -159,6 +161,22 @@ const redis = z.string().superRefine((text, context) => {
     context.addIssue({ code: 'custom', message: (error as TypeError).message });
   }
 });
+
+/** Of Have I Been Pwned. */
+const PWNED_PASSWORDS = 'https://api.pwnedpasswords.com/range/';
+
+const rangesUrl = z.string().refine((text) => text === 'off' || isRangesUrl(text), {
+  error: 'must be off, or an https URL that ranges such as 21BD1 are below, without a user or a query',
+});
+
+/** Without TLS to this machine alone. */
+function isRangesUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || /[?#@]/.test(text)) return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname));
+}
+
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost']);
 
 /** Standard Webhooks: a key of 24 to 64 bytes. */
 const webhookSecrets = list.refine(
@@ -299,6 +317,7 @@ const environment = z.object({
     .default('Castellan <castellan@localhost>'),
   ACCOUNT_URL: url(['http:', 'https:']).optional(),
   SIGN_UP: z.enum(['open', 'closed'], { error: 'must be open or closed' }).default('closed'),
+  BREACHED_PASSWORDS_URL: rangesUrl.optional(),
   ARGON2_MEMORY_KIB: between(STRENGTH_MIN.memoryKib, 1_048_576).default(STRENGTH_MIN.memoryKib),
   ARGON2_PASSES: between(STRENGTH_MIN.passes, 16).default(STRENGTH_MIN.passes),
   TOTP_SKEW: z.enum(['0', '1'], { error: 'must be 0 or 1' }).default('1'),
@@ -372,6 +391,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     mailOn: data.SMTP_URL !== undefined || !production,
     accountUrl: data.ACCOUNT_URL ?? null,
     signUp: data.SIGN_UP,
+    breachedPasswordsUrl: rangesUrlOf(data.BREACHED_PASSWORDS_URL, production),
     passwordStrength: { memoryKib: data.ARGON2_MEMORY_KIB, passes: data.ARGON2_PASSES },
     totpSkew: data.TOTP_SKEW === '0' ? 0 : 1,
     wrongPasswordsPerAddress: 100,
@@ -412,6 +432,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
         ? null
         : { url: new Secret(data.AUDIT_SINK_URL), token: secretOrNull(data.AUDIT_SINK_TOKEN) },
   });
+}
+
+function rangesUrlOf(given: string | undefined, production: boolean): string | null {
+  if (given === 'off') return null;
+  return given ?? (production ? PWNED_PASSWORDS : null);
 }
 
 /** In production the schema is for gateways that are trusted, unless it is said otherwise. */

@@ -45,6 +45,8 @@ export async function startPlatform(settings: Readonly<Record<string, string>> =
     AUDIENCE: 'benchmarks',
     METRICS_TOKEN: 'a token for benchmarks',
     ADMIN_EMAIL,
+    // Nothing is asked of anybody outside.
+    BREACHED_PASSWORDS_URL: 'off',
     ADMIN_PASSWORD,
     LOG_LEVEL: 'warn',
     // They hold, and are never reached.

@@ -64,6 +64,8 @@ import { CsrfTokens } from '../domain/tokens/csrf-tokens.ts';
 import { RefreshTokens } from '../domain/tokens/refresh-tokens.ts';
 import { SigningKeys } from '../domain/tokens/signing-keys.ts';
 import { AccountTokens } from '../domain/users/account-tokens.ts';
+import { BreachedPasswords } from '../domain/users/breached-passwords.ts';
+import { NewPasswords } from '../domain/users/new-passwords.ts';
 import { Errands } from '../domain/users/errands.ts';
 import { Notices } from '../domain/users/notices.ts';
 import { SignUps } from '../domain/users/sign-ups.ts';
@@ -71,6 +73,7 @@ import { UserChanges } from '../domain/users/user-changes.ts';
 import { Users } from '../domain/users/users.ts';
 import { endIdleThreads } from '../kit/argon2.ts';
 import { LoadShedder } from '../kit/load-shedder.ts';
+import { openPasswordRanges } from '../drivers/http/password-ranges.ts';
 import { poolFigures } from '../drivers/postgres/pool-gauges.ts';
 
 /** Everything that can be asked of the house, with the policy of its files in force. */
@@ -107,7 +110,16 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   });
   const errands = new Errands({ store, keys, clock, logger });
   const notices = new Notices({ errands, settings: config });
-  const users = new Users({ store, authority, policy, standings, settings: config, clock });
+  const { breachedPasswordsUrl } = config;
+  const ranges = breachedPasswordsUrl === null ? null : openPasswordRanges({ url: breachedPasswordsUrl });
+  const breached = new BreachedPasswords({ ranges, clock, logger });
+  metrics.counter(
+    'breached_passwords_unanswered_total',
+    'New passwords of which nobody said whether they are in breaches.',
+    () => breached.unanswered,
+  );
+  const newPasswords = new NewPasswords({ breached, settings: config });
+  const users = new Users({ store, authority, policy, standings, newPasswords, settings: config, clock });
   const userChanges = new UserChanges({ authority, policy, notices, clock });
   const serviceAccounts = new ServiceAccounts({ store, authority, policy, clock });
   const environment = config.production ? 'live' : 'dev';
@@ -188,7 +200,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   });
   const stepUps = new StepUps({ store, authority, guard, secondFactors, proofs, settings: config, clock });
   const tokens = new AccountTokens(keys);
-  const accounts = { store, authority, errands, notices, tokens, settings: config, clock };
+  const accounts = { store, authority, errands, notices, tokens, newPasswords, settings: config, clock };
   const signUps = new SignUps({ ...accounts, users });
   const passwordChanges = new PasswordChanges({ ...accounts, sessions, guard });
   const mailer = openMailer();

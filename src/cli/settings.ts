@@ -157,6 +157,11 @@ export const SETTINGS: readonly Setting[] = [
   },
   { variable: 'SIGN_UP', purpose: 'open lets everybody sign up', show: ({ signUp }) => signUp },
   {
+    variable: 'BREACHED_PASSWORDS_URL',
+    purpose: 'who is asked whether new passwords are in breaches, by five digits of a hash; off is nobody',
+    show: ({ breachedPasswordsUrl }) => breachedPasswordsUrl ?? 'off',
+  },
+  {
     variable: 'ARGON2_MEMORY_KIB',
     purpose: 'the memory that hashing a password takes',
     show: ({ passwordStrength }) => String(passwordStrength.memoryKib),

@@ -188,6 +188,22 @@ export const CREDENTIALS: readonly Control[] = [
     title: 'may not be made of %s: %j',
   },
   {
+    name: 'breached-passwords',
+    file: 'src/domain/users/new-passwords.ts',
+    find: 'if ((await this.#breached?.has(password)) !== true) return;',
+    replace: 'return;',
+    test: 'test/api/breached-passwords.test.ts',
+    title: 'a password that is known from a breach is refused wherever one is set',
+  },
+  {
+    name: 'breached-passwords-prefix',
+    file: 'src/domain/users/breached-passwords.ts',
+    find: 'const PREFIX_DIGITS = 5;',
+    replace: 'const PREFIX_DIGITS = 10;',
+    test: 'test/drivers/password-ranges.test.ts',
+    title: 'five digits of the hash leave the process',
+  },
+  {
     name: 'code-replay',
     file: 'src/domain/authentication/totp.ts',
     find: 'if (matches && found === null && step > (lastStep ?? -1)) found = step;',

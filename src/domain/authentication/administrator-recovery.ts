@@ -7,7 +7,7 @@ import { notFound, Refusal } from '../refusals.ts';
 import type { Role } from '../roles/role.ts';
 import { HOMELESS } from '../scopes/home.ts';
 import type { Store, Transaction } from '../store.ts';
-import { checkNewPassword } from '../users/new-passwords.ts';
+import type { NewPasswords } from '../users/new-passwords.ts';
 import type { Notices } from '../users/notices.ts';
 import { hashPassword, type PasswordStrength } from '../users/passwords.ts';
 import { isActive, type User } from '../users/user.ts';
@@ -28,7 +28,8 @@ export class AdministratorRecovery {
   readonly #authority: Authority;
   readonly #guard: SignInGuard;
   readonly #notices: Notices;
-  readonly #settings: { readonly passwordStrength: PasswordStrength; readonly issuer: string };
+  readonly #newPasswords: NewPasswords;
+  readonly #settings: { readonly passwordStrength: PasswordStrength };
   readonly #clock: Clock;
 
   constructor(parts: {
@@ -36,13 +37,15 @@ export class AdministratorRecovery {
     authority: Authority;
     guard: SignInGuard;
     notices: Notices;
-    settings: { readonly passwordStrength: PasswordStrength; readonly issuer: string };
+    newPasswords: NewPasswords;
+    settings: { readonly passwordStrength: PasswordStrength };
     clock: Clock;
   }) {
     this.#store = parts.store;
     this.#authority = parts.authority;
     this.#guard = parts.guard;
     this.#notices = parts.notices;
+    this.#newPasswords = parts.newPasswords;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
@@ -55,7 +58,7 @@ export class AdministratorRecovery {
   async recover(email: string, password: string): Promise<Enforced<Recovered>> {
     const known = (await this.#store.users.findByEmail(email))?.user;
     if (known === undefined) throw notFound('user', email);
-    await checkNewPassword(password, { ...known, issuer: this.#settings.issuer });
+    await this.#newPasswords.check(password, known);
     const passwordHash = await hashPassword(password, this.#settings.passwordStrength);
     return this.#authority.change(SYSTEM, { change: [known.id] }, async (tx) => {
       const user = await tx.users.find(known.id);

@@ -7,7 +7,7 @@ import type { Sessions } from '../sessions/sessions.ts';
 import type { Store, Transaction } from '../store.ts';
 import { accountTokenNotValid, type AccountTokens } from '../users/account-tokens.ts';
 import type { ErrandKinds, Errands } from '../users/errands.ts';
-import { checkNewPassword } from '../users/new-passwords.ts';
+import type { NewPasswords } from '../users/new-passwords.ts';
 import type { Notices } from '../users/notices.ts';
 import { hashPassword, hasEnded, isGood, passwordEnded, type PasswordStrength } from '../users/passwords.ts';
 import { MAILS_MAX } from '../users/sign-ups.ts';
@@ -17,7 +17,6 @@ import type { SignInGuard } from './sign-in-guard.ts';
 const HOUR_MS = 3_600_000;
 
 interface PasswordSettings {
-  readonly issuer: string;
   readonly passwordStrength: PasswordStrength;
 }
 
@@ -30,6 +29,7 @@ export class PasswordChanges {
   readonly #errands: Errands;
   readonly #notices: Notices;
   readonly #tokens: AccountTokens;
+  readonly #newPasswords: NewPasswords;
   readonly #settings: PasswordSettings;
   readonly #clock: Clock;
 
@@ -41,6 +41,7 @@ export class PasswordChanges {
     errands: Errands;
     notices: Notices;
     tokens: AccountTokens;
+    newPasswords: NewPasswords;
     settings: PasswordSettings;
     clock: Clock;
   }) {
@@ -51,6 +52,7 @@ export class PasswordChanges {
     this.#errands = parts.errands;
     this.#notices = parts.notices;
     this.#tokens = parts.tokens;
+    this.#newPasswords = parts.newPasswords;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
@@ -61,9 +63,9 @@ export class PasswordChanges {
     input: { readonly currentPassword: string; readonly newPassword: string },
   ): Promise<Enforced<readonly Session[]>> {
     const { standing } = demandSession(by);
-    const { issuer, passwordStrength } = this.#settings;
+    const { passwordStrength } = this.#settings;
     const owner = standing.record as User; // the record of a user principal is a User
-    await checkNewPassword(input.newPassword, { ...owner, issuer }, 'newPassword');
+    await this.#newPasswords.check(input.newPassword, owner, 'newPassword');
     const current = await this.#store.users.password(by.id);
     const isRight = () => isGood(input.currentPassword, current, { passwordStrength, clock: this.#clock });
     const wrong = () => (hasEnded(current, this.#clock) ? passwordEnded('currentPassword') : wrongCurrent());
@@ -125,7 +127,7 @@ export class PasswordChanges {
     const { userId, hash } = this.#tokens.parse(token, 'reset');
     const known = await this.#store.users.find(userId);
     if (known === null) throw accountTokenNotValid();
-    await checkNewPassword(newPassword, { ...known, issuer: this.#settings.issuer }, 'newPassword');
+    await this.#newPasswords.check(newPassword, known, 'newPassword');
     const passwordHash = await hashPassword(newPassword, this.#settings.passwordStrength);
     return this.#authority.change(SYSTEM, { change: [userId] }, async (tx) => {
       const used = await tx.accountTokens.use(hash, 'reset', this.#now());

@@ -12,7 +12,7 @@ import { sessionIdOf, SYSTEM, type Principal, type PrincipalRecord } from '../pr
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import { findHome, HOMELESS, type Home, homeOf, noSuchScope } from '../scopes/home.ts';
 import type { Store, Transaction } from '../store.ts';
-import { checkNewPassword } from './new-passwords.ts';
+import type { NewPasswords } from './new-passwords.ts';
 import { hashPassword, hasEnded, type PasswordStrength } from './passwords.ts';
 import {
   EMAIL_FOLDED,
@@ -51,7 +51,6 @@ export interface UserFilter {
 }
 
 export interface UserSettings {
-  readonly issuer: string;
   readonly passwordStrength: PasswordStrength;
 }
 
@@ -70,6 +69,7 @@ export class Users {
   readonly #authority: Authority;
   readonly #policy: Policy;
   readonly #standings: Standings;
+  readonly #newPasswords: NewPasswords;
   readonly #settings: UserSettings;
   readonly #clock: Clock;
 
@@ -78,6 +78,7 @@ export class Users {
     authority: Authority;
     policy: Policy;
     standings: Standings;
+    newPasswords: NewPasswords;
     settings: UserSettings;
     clock: Clock;
   }) {
@@ -85,6 +86,7 @@ export class Users {
     this.#authority = parts.authority;
     this.#policy = parts.policy;
     this.#standings = parts.standings;
+    this.#newPasswords = parts.newPasswords;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
@@ -116,15 +118,14 @@ export class Users {
     if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
     const user = newUser({ email: parseEmail(input.email), name: parseName(input.name), createdAt: this.#now() });
     const password = input.password ?? null;
-    const { issuer } = this.#settings;
-    if (password !== null) await checkNewPassword(password, { ...user, issuer });
     const home = await findHome(by, input.scope ?? null, {
       policy: this.#policy,
       scopes: this.#store.scopes,
       demand: (place) => void this.#demandCreate(by, user, place),
     });
-    // Before the hash: it costs us more than asking costs a stranger.
+    // Before the rest: it costs us more than asking costs a stranger.
     this.#demandCreate(by, user, homeOf(home));
+    if (password !== null) await this.#newPasswords.check(password, user);
     const passwordHash = password === null ? null : await hashPassword(password, this.#settings.passwordStrength);
 
     return this.#authority.write(by, {}, async (tx, actor) => {
@@ -164,7 +165,7 @@ export class Users {
   async renewPassword(email: string, password: string): Promise<boolean> {
     const found = await this.#store.users.findByEmail(email);
     if (found === null || !this.#mayRenew(found)) return false;
-    await checkNewPassword(password, { ...found.user, issuer: this.#settings.issuer });
+    await this.#newPasswords.check(password, found.user);
     const hash = await hashPassword(password, this.#settings.passwordStrength);
     const { value } = await this.#authority.write(SYSTEM, { change: [found.user.id] }, async (tx) => {
       const now = await tx.users.findByEmail(email);
