@@ -349,8 +349,15 @@ const UNSIGNED: SettingProblem = {
   message: 'is required where SECURITY_WEBHOOK_URL is set: `echo whsec_$(openssl rand -base64 32)` makes one',
 };
 
-/** Reads the environment, or throws a {@link ConfigError} with everything that is wrong with it. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+/**
+ * Reads the environment, or throws a {@link ConfigError} with everything that is wrong with it.
+ *
+ * @param options `demanding` is false for whoever only shows it: what production must have may then be missing
+ */
+export function readConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  { demanding = true }: { readonly demanding?: boolean } = {},
+): Config {
   // A variable that is set to nothing is not set.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const production = given['NODE_ENV'] === 'production';
@@ -360,7 +367,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     ...(given['SECURITY_WEBHOOK_URL'] !== undefined && given['SECURITY_WEBHOOK_SECRET'] === undefined
       ? [UNSIGNED]
       : []),
-    ...(production ? productionProblems(given) : []),
+    ...(production && demanding ? productionProblems(given) : []),
   ];
   if (problems.length > 0 || parsed.data === undefined) throw new ConfigError(problems);
 

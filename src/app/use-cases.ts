@@ -36,6 +36,7 @@ import { LimitsWithFallback } from '../domain/limits/limits-with-fallback.ts';
 import { UncountedUses } from '../domain/usage/uncounted-uses.ts';
 import { UsageFlusher } from '../domain/usage/usage-flusher.ts';
 import { OperationLimits } from '../domain/limits/operation-limits.ts';
+import { powerfulWithoutMfa } from '../domain/policy/second-factors.ts';
 import { Policies } from '../domain/policy/policies.ts';
 import { Policy } from '../domain/policy/policy.ts';
 import { CustomRoles } from '../domain/roles/custom-roles.ts';
@@ -72,6 +73,7 @@ import { SignUps } from '../domain/users/sign-ups.ts';
 import { UserChanges } from '../domain/users/user-changes.ts';
 import { Users } from '../domain/users/users.ts';
 import { endIdleThreads } from '../kit/argon2.ts';
+import type { Log } from '../kit/log.ts';
 import { LoadShedder } from '../kit/load-shedder.ts';
 import { openPasswordRanges } from '../drivers/http/password-ranges.ts';
 import { poolFigures } from '../drivers/postgres/pool-gauges.ts';
@@ -224,7 +226,8 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     clock,
     logger,
   });
-  await engines.load(await policyFiles.adopt(folder));
+  const { bundle } = await engines.load(await policyFiles.adopt(folder));
+  if (config.production) warnOfRoles(powerfulWithoutMfa(bundle), logger);
 
   const permissionAnalytics = new PermissionAnalytics({ rollups, store, engines, policy });
   const sessionAnalytics = new SessionAnalytics({ store, drainer, policy, clock });
@@ -341,4 +344,10 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     clock,
     logger,
   };
+}
+
+/** Not refused: whom a second factor is asked of is for those to say who run it. */
+function warnOfRoles(roles: readonly string[], logger: Log): void {
+  if (roles.length === 0) return;
+  logger.warn({ roles }, 'these roles give others their rights, and the policy asks for no second factor of them');
 }

@@ -157,6 +157,7 @@ test('what is in the image starts in production, is healthy, and ends with exit 
   const running = node(args, env, image);
   const { port } = new URL(/http:\S+/.exec(await running.printed('health'))?.[0] ?? '');
   expect(running.stdout).toContain('There is no administrator yet: castellan admin create <email> makes one.');
+  expect(running.stdout).toMatch(/"roles":\["administrator"\],.*asks for no second factor of them/);
   const [, ...check] = execForm('HEALTHCHECK');
   expect((await node(check, { PORT: port }).ended).code).toBe(0);
   expect((await running.end('SIGTERM')).code).toBe(0);

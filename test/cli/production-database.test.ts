@@ -57,6 +57,18 @@ test('one that is on is not named, and development takes both as they are', asyn
   expect(asProduction.stdout).toContain(saying('fsync'));
   expect(asProduction.stdout).not.toContain(saying('synchronous_commit'));
   expect(asDevelopment).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing is wrong') });
+  // What production starts with is a warning.
+  const warning =
+    /^warning: POLICIES_DIR has roles that give others their rights and ask for no second factor: (.*)\./m;
+  expect([asProduction, asDevelopment].map(({ stdout }) => warning.exec(stdout)?.[1])).toEqual([
+    'administrator',
+    undefined,
+  ]);
+  // And it shows what production makes of what is not set.
+  expect(asProduction.stdout).toMatch(/^ADMIN_EMAIL +none: castellan admin create makes one \(default\)$/m);
+  expect(asProduction.stdout).toMatch(
+    /^BREACHED_PASSWORDS_URL +https:\/\/api\.pwnedpasswords\.com\/range\/ \(default\)$/m,
+  );
   await other.drop();
 });
 
