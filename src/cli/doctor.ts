@@ -3,6 +3,7 @@ import { parseBundle } from '../domain/policy/parse.ts';
 import { powerfulWithoutMfa } from '../domain/policy/second-factors.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
+import { openPasswordRanges } from '../drivers/http/password-ranges.ts';
 import { openLocations } from '../drivers/mmdb/locations.ts';
 import { openDatabase } from '../drivers/postgres/database.ts';
 import type { Query } from '../drivers/postgres/query.ts';
@@ -88,8 +89,12 @@ async function checkPolicies({ policiesDir, production }: Config): Promise<reado
   }
 }
 
-/** What production starts with, and somebody should have meant. */
-async function warningsOf({ policiesDir, production }: Config): Promise<readonly SettingProblem[]> {
+/** What Castellan starts with, and somebody should have meant. */
+async function warningsOf(config: Config): Promise<readonly SettingProblem[]> {
+  return (await Promise.all([doubtPolicies(config), doubtRanges(config)])).flat();
+}
+
+async function doubtPolicies({ policiesDir, production }: Config): Promise<readonly SettingProblem[]> {
   if (!production) return [];
   try {
     const roles = powerfulWithoutMfa(parseBundle(await readPolicyFiles(policiesDir)));
@@ -98,6 +103,21 @@ async function warningsOf({ policiesDir, production }: Config): Promise<readonly
     // What is wrong with it is a problem, and told as one.
     return [];
   }
+}
+
+async function doubtRanges({ breachedPasswordsUrl: url }: Config): Promise<readonly SettingProblem[]> {
+  if (url === null) return [];
+  return openPasswordRanges({ url })
+    .suffixes('00000')
+    .then(
+      () => [],
+      () => [
+        {
+          variable: 'BREACHED_PASSWORDS_URL',
+          message: 'does not answer as it should: every new password waits for it',
+        },
+      ],
+    );
 }
 
 const withoutMfa = (roles: readonly string[]): string =>

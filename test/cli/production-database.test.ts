@@ -26,6 +26,8 @@ function production(databaseUrl: string): NodeJS.ProcessEnv {
     ISSUER: 'https://castellan.example.com',
     AUDIENCE: 'example',
     METRICS_TOKEN: 'a token for whoever collects',
+    // Nobody listens there, and nobody outside is asked.
+    BREACHED_PASSWORDS_URL: 'http://127.0.0.1:1/range/',
     PORT: '0',
   };
 }
@@ -66,9 +68,7 @@ test('one that is on is not named, and development takes both as they are', asyn
   ]);
   // And it shows what production makes of what is not set.
   expect(asProduction.stdout).toMatch(/^ADMIN_EMAIL +none: castellan admin create makes one \(default\)$/m);
-  expect(asProduction.stdout).toMatch(
-    /^BREACHED_PASSWORDS_URL +https:\/\/api\.pwnedpasswords\.com\/range\/ \(default\)$/m,
-  );
+  expect(asProduction.stdout).toMatch(/^warning: BREACHED_PASSWORDS_URL does not answer as it should/m);
   await other.drop();
 });
 
