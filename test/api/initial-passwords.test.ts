@@ -13,6 +13,7 @@ import {
 import { dataOf } from '../support/second-factors.ts';
 
 const DAY_MS = 24 * 3_600_000;
+const ADMIN = 'admin@castellan.local';
 const GIVEN = 'what somebody else has chosen';
 const OWN = 'another few unrelated words';
 const WRONG = 'not the one of this user';
@@ -66,15 +67,24 @@ test('a password that somebody else has chosen is good for 24 hours, and then an
   expect(codesOf(await signIn({ email, password: GIVEN }))).toEqual(['RATE_LIMITED']);
 });
 
-test('the first administrator’s is one, whether it was printed or set', async () => {
+test('the first administrator’s is one, and renewed once by instances that start together, only after its end', async () => {
   const own = createTestClock();
-  const house = await startCastellans(1, { clock: own });
+  const house = await startCastellans(2, { clock: own });
+  const renew = (to: string) => house.apps.map(({ services }) => services.users.renewPassword(ADMIN, to));
   try {
     const calls = accountsOn(() => house);
-    const input = { email: 'admin@castellan.local', password: PASSWORD };
+    const input = { email: ADMIN, password: PASSWORD };
     dataOf(await calls.signIn(input));
+    expect(await Promise.all(renew(OWN))).toEqual([false, false]);
     own.advance(DAY_MS);
     expect(codesOf(await calls.signIn(input))).toEqual(['UNAUTHENTICATED']);
+    expect((await Promise.all(renew(OWN))).toSorted()).toEqual([false, true]);
+    const { accessToken } = dataOf(await calls.signIn({ email: ADMIN, password: OWN })).signIn;
+    // One that was changed does not end, and is never renewed.
+    dataOf(await calls.change(accessToken, OWN, `${OWN} again`));
+    own.advance(2 * DAY_MS);
+    expect(await Promise.all(renew(OWN))).toEqual([false, false]);
+    dataOf(await calls.signIn({ email: ADMIN, password: `${OWN} again` }));
   } finally {
     await house.close();
   }
