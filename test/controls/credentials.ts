@@ -182,8 +182,8 @@ export const CREDENTIALS: readonly Control[] = [
   {
     name: 'initial-password-renewed',
     file: 'src/domain/users/users.ts',
-    find: 'if (found === null || !this.#mayRenew(found)) return false;',
-    replace: 'if (found === null) return false;',
+    find: 'return hasEnded(password, this.#clock) && isActive(user)',
+    replace: 'return isActive(user)',
     test: 'test/api/initial-passwords.test.ts',
     title: 'renewed once by instances that start together, only after its end',
   },
