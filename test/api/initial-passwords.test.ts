@@ -78,7 +78,7 @@ test('the first administrator’s is one, and renewed once by instances that sta
     expect(await Promise.all(renew(OWN))).toEqual([false, false]);
     own.advance(DAY_MS);
     expect(codesOf(await calls.signIn(input))).toEqual(['UNAUTHENTICATED']);
-    expect((await Promise.all(renew(OWN))).toSorted()).toEqual([false, true]);
+    expect((await Promise.all(renew(OWN))).filter(Boolean)).toHaveLength(1);
     const { accessToken } = dataOf(await calls.signIn({ email: ADMIN, password: OWN })).signIn;
     // One that was changed does not end, and is never renewed.
     dataOf(await calls.change(accessToken, OWN, `${OWN} again`));
