@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench, Cell, Table } from './support/bench.ts';
 import { type Child, freePort, launchChild, residentMiBOf } from './support/child.ts';
-import { type Administrator, signInAdministrator } from './support/client.ts';
+import { ADMIN_EMAIL, type Administrator, signInAdministrator } from './support/client.ts';
 import { Connections, graphqlRequest } from './support/load.ts';
 import { ADMIN_PASSWORD, MAIN, makeFolder, removeFolder, startPlatform } from './support/platform.ts';
 import { median, rotated } from './support/statistics.ts';
@@ -40,7 +40,7 @@ export const start: Bench = {
         async () => {
           const folder = await makeFolder();
           try {
-            const env = { NODE_ENV: '', CASTELLAN_DIR: folder, ADMIN_PASSWORD, LOG_LEVEL: 'warn' };
+            const env = { NODE_ENV: '', CASTELLAN_DIR: folder, ADMIN_EMAIL, ADMIN_PASSWORD, LOG_LEVEL: 'warn' };
             fresh.push(await measure(env));
             again.push(await measure(env));
           } finally {

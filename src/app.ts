@@ -10,7 +10,7 @@ import { TlsCertificate } from './app/tls.ts';
 import { createUseCases } from './app/use-cases.ts';
 import { ConfigError, type Config } from './config.ts';
 import { Refusal } from './domain/refusals.ts';
-import { createFirstAdministrator } from './domain/roles/first-administrator.ts';
+import { createFirstAdministrator, isAdministered } from './domain/roles/first-administrator.ts';
 import type { PolicyFiles } from './domain/roles/policy-files.ts';
 import type { Errands } from './domain/users/errands.ts';
 import { watchFolder } from './drivers/files/watch-folder.ts';
@@ -26,13 +26,17 @@ export interface FirstAdministrator {
   readonly email: string;
   /** Null when it came from the configuration. */
   readonly oneTimePassword: string | null;
+  /** Whether it was there, and its initial password had ended. */
+  readonly renewed: boolean;
 }
 
 export interface App {
   /** Where it listens, such as `http://127.0.0.1:4001`; https where TLS is spoken here. */
   readonly url: string;
-  /** The administrator that this start created, or null when there was one. */
+  /** The administrator that this start created, or gave another password; null when there was nothing to do. */
   readonly firstAdministrator: FirstAdministrator | null;
+  /** Whether there is an administrator at all. */
+  readonly administered: boolean;
   readonly services: Services;
   readonly errands: Errands;
   readonly documents: Documents;
@@ -62,7 +66,9 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
 async function build(config: Config, overrides: Overrides, logger: Log, cleanup: Cleanup): Promise<App> {
   const app = await whileWanted(overrides.signal, open(config, overrides, logger, cleanup));
   // Last of what may fail, whoever wants it: the one-time password exists nowhere but in the answer.
-  return { ...app, firstAdministrator: await openAdministration(config, app.services) };
+  const firstAdministrator = await openAdministration(config, app.services);
+  const administered = firstAdministrator !== null || (await isAdministered(app.services.roles));
+  return { ...app, firstAdministrator, administered };
 }
 
 async function whileWanted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
@@ -84,7 +90,7 @@ async function open(
   overrides: Overrides,
   logger: Log,
   cleanup: Cleanup,
-): Promise<Omit<App, 'firstAdministrator'>> {
+): Promise<Omit<App, 'firstAdministrator' | 'administered'>> {
   // First: whoever mistyped a document need not wait for a database.
   const asking = await openDocuments(config);
   const tls = await TlsCertificate.open(config, { clock: overrides.clock ?? systemClock, logger });
@@ -121,13 +127,19 @@ function followPolicies(
 }
 
 async function openAdministration(config: Config, { users, roles }: Services): Promise<FirstAdministrator | null> {
-  const password = config.adminPassword?.reveal() ?? randomBytes(18).toString('base64url');
-  const created = await createFirstAdministrator({ users, roles }, { email: config.adminEmail, password }).catch(
-    (error: unknown) => {
-      if (!(error instanceof Refusal) || error.data.field !== 'password') throw error;
-      throw new ConfigError([{ variable: 'ADMIN_PASSWORD', message: `cannot be one. ${error.message}` }]);
-    },
-  );
-  if (!created) return null;
-  return { email: config.adminEmail, oneTimePassword: config.adminPassword === null ? password : null };
+  const { adminEmail: email, adminPassword, production } = config;
+  if (email === null) return null;
+  const password = adminPassword?.reveal() ?? randomBytes(18).toString('base64url');
+  const oneTimePassword = adminPassword === null ? password : null;
+  try {
+    if (await createFirstAdministrator({ users, roles }, { email, password })) {
+      return { email, oneTimePassword, renewed: false };
+    }
+    // Whoever comes back to a trial on the next day has nobody to ask. In production there is `castellan admin recover`.
+    if (!production && (await users.renewPassword(email, password))) return { email, oneTimePassword, renewed: true };
+    return null;
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.data.field !== 'password') throw error;
+    throw new ConfigError([{ variable: 'ADMIN_PASSWORD', message: `cannot be one. ${error.message}` }]);
+  }
 }

@@ -2,7 +2,12 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { changedLimits, LIMITS, type DocumentLimits, type Limits } from './kit/limits.ts';
 import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
-import { isThisMachine, productionProblems, type SettingProblem } from './kit/production-settings.ts';
+import {
+  isThisMachine,
+  KNOWN_ADMIN_EMAIL,
+  productionProblems,
+  type SettingProblem,
+} from './kit/production-settings.ts';
 import { changedThresholds, type Thresholds } from './kit/thresholds.ts';
 import { parseRedisUrl } from './kit/redis-url.ts';
 import { Secret } from './kit/secret.ts';
@@ -37,7 +42,8 @@ export interface Config {
   readonly keyEncryptionKeys: readonly Secret[] | null;
   readonly issuer: string;
   readonly audience: string;
-  readonly adminEmail: string;
+  /** Null creates no first administrator. */
+  readonly adminEmail: string | null;
   /** Null prints a one-time password when the first administrator is created. */
   readonly adminPassword: Secret | null;
   readonly allowedOrigins: readonly string[];
@@ -55,8 +61,12 @@ export interface Config {
   /** The page of a front end that takes tokens from mails; null where there is none. */
   readonly accountUrl: string | null;
   readonly signUp: 'open' | 'closed';
+  /** Who is asked whether new passwords are in breaches; null is nobody. */
+  readonly breachedPasswordsUrl: string | null;
   /** What a hash of a password costs, for argon2id. */
   readonly passwordStrength: { readonly memoryKib: number; readonly passes: number };
+  /** How many steps of 30 seconds a code of an app may be early or late. */
+  readonly totpSkew: 0 | 1;
   readonly wrongPasswordsPerAddress: number;
   readonly accountRequestsPerAddress: number;
   /** Whether a browser that opens /graphql gets a page to ask from. */
@@ -162,6 +172,22 @@ const redis = z.string().superRefine((text, context) => {
     context.addIssue({ code: 'custom', message: (error as TypeError).message });
   }
 });
+
+/** Of Have I Been Pwned. */
+const PWNED_PASSWORDS = 'https://api.pwnedpasswords.com/range/';
+
+const rangesUrl = z.string().refine((text) => text === 'off' || isRangesUrl(text), {
+  error: 'must be off, or an https URL that ranges such as 21BD1 are below, without a user or a query',
+});
+
+/** Without TLS to this machine alone. */
+function isRangesUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || /[?#@]/.test(text)) return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname));
+}
+
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost']);
 
 /** Standard Webhooks: a key of 24 to 64 bytes. */
 const webhookSecrets = list.refine(
@@ -275,7 +301,7 @@ const environment = z.object({
     .optional(),
   ISSUER: url(['http:', 'https:']).optional(),
   AUDIENCE: z.string().min(1, { error: 'must not be empty' }).optional(),
-  ADMIN_EMAIL: z.email({ error: 'must be an e-mail address' }).default('admin@castellan.local'),
+  ADMIN_EMAIL: z.email({ error: 'must be an e-mail address' }).optional(),
   ADMIN_PASSWORD: z.string().min(15, { error: 'must have at least 15 characters' }).optional(),
   ALLOWED_ORIGINS: list.pipe(z.array(origin)).default([]),
   CALLBACK_ORIGINS: list.pipe(z.array(callbackOrigin)).default([]),
@@ -304,8 +330,10 @@ const environment = z.object({
     .default('Castellan <castellan@localhost>'),
   ACCOUNT_URL: url(['http:', 'https:']).optional(),
   SIGN_UP: z.enum(['open', 'closed'], { error: 'must be open or closed' }).default('closed'),
+  BREACHED_PASSWORDS_URL: rangesUrl.optional(),
   ARGON2_MEMORY_KIB: between(STRENGTH_MIN.memoryKib, 1_048_576).default(STRENGTH_MIN.memoryKib),
   ARGON2_PASSES: between(STRENGTH_MIN.passes, 16).default(STRENGTH_MIN.passes),
+  TOTP_SKEW: z.enum(['0', '1'], { error: 'must be 0 or 1' }).default('1'),
   RATE_LIMIT_USERS: rates.default([{ max: 1_000, seconds: 10 }]),
   RATE_LIMIT_ANONYMOUS: rates.default([{ max: 300, seconds: 10 }]),
   RATE_LIMIT_KEYS: rates.default([
@@ -343,8 +371,15 @@ function halfPair(given: Readonly<Record<string, unknown>>): SettingProblem | nu
   return { variable, message: `must come with ${lacking}: TLS is spoken with both` };
 }
 
-/** Reads the environment, or throws a {@link ConfigError} with everything that is wrong with it. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+/**
+ * Reads the environment, or throws a {@link ConfigError} with everything that is wrong with it.
+ *
+ * @param options `demanding` is false for whoever only shows it: what production must have may then be missing
+ */
+export function readConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  { demanding = true }: { readonly demanding?: boolean } = {},
+): Config {
   // A variable that is set to nothing is not set.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const production = given['NODE_ENV'] === 'production';
@@ -355,7 +390,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ? [UNSIGNED]
       : []),
     ...[halfPair(given)].filter((problem) => problem !== null),
-    ...(production ? productionProblems(given) : []),
+    ...(production && demanding ? productionProblems(given) : []),
   ];
   if (problems.length > 0 || parsed.data === undefined) throw new ConfigError(problems);
 
@@ -381,7 +416,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     keyEncryptionKeys: data.KEY_ENCRYPTION_KEY?.map((key) => new Secret(key)) ?? null,
     issuer: data.ISSUER ?? `http://localhost:${data.PORT}`,
     audience: data.AUDIENCE ?? 'castellan',
-    adminEmail: data.ADMIN_EMAIL,
+    adminEmail: data.ADMIN_EMAIL ?? (production ? null : KNOWN_ADMIN_EMAIL),
     adminPassword: secretOrNull(data.ADMIN_PASSWORD),
     allowedOrigins: data.ALLOWED_ORIGINS,
     callbackOrigins: data.CALLBACK_ORIGINS,
@@ -392,7 +427,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     mailOn: data.SMTP_URL !== undefined || !production,
     accountUrl: data.ACCOUNT_URL ?? null,
     signUp: data.SIGN_UP,
+    breachedPasswordsUrl: rangesUrlOf(data.BREACHED_PASSWORDS_URL, production),
     passwordStrength: { memoryKib: data.ARGON2_MEMORY_KIB, passes: data.ARGON2_PASSES },
+    totpSkew: data.TOTP_SKEW === '0' ? 0 : 1,
     wrongPasswordsPerAddress: 100,
     accountRequestsPerAddress: 20,
     explorer: !production && data.EXPLORER !== 'off',
@@ -431,6 +468,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
         ? null
         : { url: new Secret(data.AUDIT_SINK_URL), token: secretOrNull(data.AUDIT_SINK_TOKEN) },
   });
+}
+
+function rangesUrlOf(given: string | undefined, production: boolean): string | null {
+  if (given === 'off') return null;
+  return given ?? (production ? PWNED_PASSWORDS : null);
 }
 
 /** In production the schema is for gateways that are trusted, unless it is said otherwise. */

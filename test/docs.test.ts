@@ -69,11 +69,14 @@ test('the commands about second factors do what the page says', async () => {
   expect(stepped).toBe('2');
   expect(disabled).toBe('{"data":{"disableTotp":{"receipt":{"enforced":true}}}}');
   expect(signedIn).toContain('"accessToken"');
-  const [applied, granted, caught, enrolled] = required;
+  const [applied, granted, caught, enrolled, previewed, people] = required;
   expect(applied).toBe('{"data":{"applyPolicy":{"receipt":{"enforced":true}}}}');
   expect(granted).toBe('{"data":{"grantRole":{"receipt":{"enforced":true}}}}');
   expect(caught).toContain('"code":"MFA_REQUIRED","reason":"enrollment","level":2');
   expect(enrolled).toMatch(/"accessToken":"[^"]+","recoveryCodes":\["[^\]]+"\],"session":\{"aal":2\}/);
+  expect(previewed).toContain('{"role":"administrator","required":true}');
+  expect(previewed).toContain('{"role":"member","required":true}');
+  expect(people).toContain('{"node":{"email":"mona@example.com","mfaEnabled":true}}');
 });
 
 test('the commands about permissions do what the page says', async () => {

@@ -40,8 +40,10 @@ export async function ask<T>(url: string, query: string, variables: object = {},
   return data;
 }
 
+export const ADMIN_EMAIL = 'admin@castellan.example';
+
 export async function signInAdministrator(url: string, password: string): Promise<Administrator> {
-  const { accessToken: token } = await signIn(url, 'admin@castellan.local', password);
+  const { accessToken: token } = await signIn(url, ADMIN_EMAIL, password);
   return {
     token,
     async createMember() {

@@ -4,7 +4,7 @@ import { startEmbedded } from '../../src/drivers/postgres/embedded.ts';
 import { startRedisServer } from '../../test/support/redis-server.ts';
 import { installRedis } from '../../test/support/install-redis.ts';
 import { type Child, startChild } from './child.ts';
-import { type Administrator, signInAdministrator } from './client.ts';
+import { ADMIN_EMAIL, type Administrator, signInAdministrator } from './client.ts';
 import { PROXIES } from './over-tls.ts';
 
 export const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
@@ -46,6 +46,9 @@ export async function startPlatform(settings: Readonly<Record<string, string>> =
     AUDIENCE: 'benchmarks',
     METRICS_TOKEN: 'a token for benchmarks',
     TRUSTED_PROXIES: PROXIES,
+    ADMIN_EMAIL,
+    // Nothing is asked of anybody outside.
+    BREACHED_PASSWORDS_URL: 'off',
     ADMIN_PASSWORD,
     LOG_LEVEL: 'warn',
     // They hold, and are never reached.

@@ -37,6 +37,7 @@ import { LimitsWithFallback } from '../domain/limits/limits-with-fallback.ts';
 import { UncountedUses } from '../domain/usage/uncounted-uses.ts';
 import { UsageFlusher } from '../domain/usage/usage-flusher.ts';
 import { OperationLimits } from '../domain/limits/operation-limits.ts';
+import { powerfulWithoutMfa } from '../domain/policy/second-factors.ts';
 import { Policies } from '../domain/policy/policies.ts';
 import { Policy } from '../domain/policy/policy.ts';
 import { CustomRoles } from '../domain/roles/custom-roles.ts';
@@ -65,13 +66,17 @@ import { CsrfTokens } from '../domain/tokens/csrf-tokens.ts';
 import { RefreshTokens } from '../domain/tokens/refresh-tokens.ts';
 import { SigningKeys } from '../domain/tokens/signing-keys.ts';
 import { AccountTokens } from '../domain/users/account-tokens.ts';
+import { BreachedPasswords } from '../domain/users/breached-passwords.ts';
+import { NewPasswords } from '../domain/users/new-passwords.ts';
 import { Errands } from '../domain/users/errands.ts';
 import { Notices } from '../domain/users/notices.ts';
 import { SignUps } from '../domain/users/sign-ups.ts';
 import { UserChanges } from '../domain/users/user-changes.ts';
 import { Users } from '../domain/users/users.ts';
 import { endIdleThreads } from '../kit/argon2.ts';
+import type { Log } from '../kit/log.ts';
 import { LoadShedder } from '../kit/load-shedder.ts';
+import { openPasswordRanges } from '../drivers/http/password-ranges.ts';
 import { poolFigures } from '../drivers/postgres/pool-gauges.ts';
 
 /** Everything that can be asked of the house, with the policy of its files in force. */
@@ -108,7 +113,16 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   });
   const errands = new Errands({ store, keys, clock, logger });
   const notices = new Notices({ errands, settings: config });
-  const users = new Users({ store, authority, policy, standings, settings: config, clock });
+  const { breachedPasswordsUrl } = config;
+  const ranges = breachedPasswordsUrl === null ? null : openPasswordRanges({ url: breachedPasswordsUrl });
+  const breached = new BreachedPasswords({ ranges, clock, logger });
+  metrics.counter(
+    'breached_passwords_unanswered_total',
+    'New passwords of which nobody said whether they are in breaches.',
+    () => breached.unanswered,
+  );
+  const newPasswords = new NewPasswords({ breached, settings: config });
+  const users = new Users({ store, authority, policy, standings, newPasswords, settings: config, clock });
   const userChanges = new UserChanges({ authority, policy, notices, clock });
   const serviceAccounts = new ServiceAccounts({ store, authority, policy, clock });
   const environment = config.production ? 'live' : 'dev';
@@ -156,6 +170,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     proofs,
     keys,
     notices,
+    settings: config,
     clock,
   });
   const enrollments = new Enrollments({ authority, sessions, proofs, keys, notices, settings: config, clock });
@@ -189,9 +204,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     notices,
     signals,
   });
-  const stepUps = new StepUps({ store, authority, guard, secondFactors, proofs, settings: config });
+  const stepUps = new StepUps({ store, authority, guard, secondFactors, proofs, settings: config, clock });
   const tokens = new AccountTokens(keys);
-  const accounts = { store, authority, errands, notices, tokens, settings: config, clock };
+  const accounts = { store, authority, errands, notices, tokens, newPasswords, settings: config, clock };
   const signUps = new SignUps({ ...accounts, users });
   const passwordChanges = new PasswordChanges({ ...accounts, sessions, guard });
   const mailer = openMailer();
@@ -215,7 +230,8 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     clock,
     logger,
   });
-  await engines.load(await policyFiles.adopt(folder));
+  const { bundle } = await engines.load(await policyFiles.adopt(folder));
+  if (config.production) warnOfRoles(powerfulWithoutMfa(bundle), logger);
 
   const permissionAnalytics = new PermissionAnalytics({ rollups, store, engines, policy });
   const sessionAnalytics = new SessionAnalytics({ store, drainer, policy, clock });
@@ -333,4 +349,10 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     clock,
     logger,
   };
+}
+
+/** Not refused: whom a second factor is asked of is for those to say who run it. */
+function warnOfRoles(roles: readonly string[], logger: Log): void {
+  if (roles.length === 0) return;
+  logger.warn({ roles }, 'these roles give others their rights, and the policy asks for no second factor of them');
 }

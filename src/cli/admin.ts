@@ -12,6 +12,7 @@ import { Policy } from '../domain/policy/policy.ts';
 import { SYSTEM } from '../domain/principals/principal.ts';
 import { Refusal } from '../domain/refusals.ts';
 import { Errands } from '../domain/users/errands.ts';
+import { NewPasswords } from '../domain/users/new-passwords.ts';
 import { Notices } from '../domain/users/notices.ts';
 import { DEFAULT_ROLE, Users } from '../domain/users/users.ts';
 import { createLog } from '../kit/log.ts';
@@ -29,7 +30,8 @@ export function createAdministrator(
       throw new Refusal('CONFLICT', `There is no role ${ADMINISTRATOR} yet. Start Castellan once.`);
     }
     const policy = new Policy(new DecisionCounts(rollups), clock);
-    const users = new Users({ store, authority, policy, standings, settings: config, clock });
+    const newPasswords = new NewPasswords({ breached: null, settings: config });
+    const users = new Users({ store, authority, policy, standings, newPasswords, settings: config, clock });
     const password = oneTimePassword();
     const roles = [ADMINISTRATOR, DEFAULT_ROLE];
     const { value: user } = await users.create(SYSTEM, { email, name, password, roles });
@@ -53,7 +55,9 @@ export function recoverAdministrator(email: string, env: Environment): Promise<R
       clock,
     });
     const notices = new Notices({ errands: new Errands({ store, keys, clock, logger }), settings: config });
-    const recovery = new AdministratorRecovery({ store, authority, guard, notices, settings: config, clock });
+    const newPasswords = new NewPasswords({ breached: null, settings: config });
+    const parts = { store, authority, guard, notices, newPasswords, settings: config, clock };
+    const recovery = new AdministratorRecovery(parts);
     const password = oneTimePassword();
     const { value, receipt } = await recovery.recover(email, password);
     const { user, ...done } = value;
@@ -73,7 +77,8 @@ export function recoverAdministrator(email: string, env: Environment): Promise<R
 
 const oneTimePassword = (): string => randomBytes(18).toString('base64url');
 
-const shown = (password: string): string => `  The password, shown this once: ${password}`;
+const shown = (password: string): string =>
+  `  The password, shown this once: ${password}\n  It is good for 24 hours: changePassword makes one that lasts.`;
 
 /**
  * Stands on what an instance stands on, and is one for as long as it takes: so a receipt covers all others. Opens no doors, and

@@ -1,8 +1,10 @@
 import { ConfigError, readConfig, type Config } from '../config.ts';
 import { parseBundle } from '../domain/policy/parse.ts';
+import { powerfulWithoutMfa } from '../domain/policy/second-factors.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
 import { CertificateUnusable, readCertificate, type TlsVariable } from '../drivers/files/certificate.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
+import { openPasswordRanges } from '../drivers/http/password-ranges.ts';
 import { openLocations } from '../drivers/mmdb/locations.ts';
 import { openDatabase } from '../drivers/postgres/database.ts';
 import type { Query } from '../drivers/postgres/query.ts';
@@ -26,32 +28,29 @@ export async function examine(env: Environment): Promise<Report> {
   const wrong = problemsOf(env);
   const named = new Set(wrong.map(({ variable }) => variable));
   // What is wrong shows no value: it may be a secret that went into the wrong variable.
-  const config = readConfig({
-    ...Object.fromEntries(Object.entries(env).filter(([name]) => !named.has(name))),
-    ...DEVELOPMENT,
-  });
-  const production = modeOf(env) === 'production';
+  const right = Object.entries(env).filter(([name]) => !named.has(name));
+  // What only production must have is told as a problem; the rest of the settings can be shown all the same.
+  const config = readConfig(Object.fromEntries(right), { demanding: false });
   const settings = SETTINGS.map(({ variable, purpose, show }) => ({
     variable,
     purpose,
-    value: variable === 'NODE_ENV' ? modeOf(env) : named.has(variable) ? null : show(config),
+    value: named.has(variable) ? null : show(config),
     given: isGiven(env, variable),
   }));
-  const problems = [...wrong, ...(await Promise.all(checksOf({ ...config, production }, named))).flat()];
+  const problems = [...wrong, ...(await Promise.all(checksOf(config, named))).flat()];
+  const warnings = await warningsOf(config);
   const lines = settings.flatMap(({ variable, purpose, value, given }) => [
     `${variable.padEnd(20)} ${value ?? '(see below)'}${given ? '' : ' (default)'}`,
     `${' '.repeat(21)}${purpose}`,
   ]);
   const verdict = problems.map(({ variable, message }) => `${variable} ${message}`);
+  const doubts = warnings.map(({ variable, message }) => `warning: ${variable} ${message}`);
   return {
     ok: problems.length === 0,
-    lines: [...lines, '', ...(verdict.length === 0 ? ['Nothing is wrong with these settings.'] : verdict)],
-    facts: { settings, problems },
+    lines: [...lines, '', ...(verdict.length === 0 ? ['Nothing is wrong with these settings.'] : verdict), ...doubts],
+    facts: { settings, problems, warnings },
   };
 }
-
-/** What only production must have is told as a problem; the rest of the settings can be shown all the same. */
-const DEVELOPMENT = { NODE_ENV: undefined };
 
 function problemsOf(env: Environment): readonly SettingProblem[] {
   try {
@@ -64,8 +63,6 @@ function problemsOf(env: Environment): readonly SettingProblem[] {
 }
 
 const isGiven = (env: Environment, variable: string): boolean => (env[variable] ?? '') !== '';
-
-const modeOf = (env: Environment): string => (env['NODE_ENV'] === 'production' ? 'production' : 'development');
 
 function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<readonly SettingProblem[]>[] {
   const checks = {
@@ -95,13 +92,46 @@ async function checkPolicies({ policiesDir, production }: Config): Promise<reado
   }
 }
 
-async function checkTrusted({ trustedDocuments, limits, production }: Config): Promise<readonly string[]> {
+/** What Castellan starts with, and somebody should have meant. */
+async function warningsOf(config: Config): Promise<readonly SettingProblem[]> {
+  return (await Promise.all([doubtPolicies(config), doubtRanges(config)])).flat();
+}
+
+async function doubtPolicies({ policiesDir, production }: Config): Promise<readonly SettingProblem[]> {
+  if (!production) return [];
+  try {
+    const roles = powerfulWithoutMfa(parseBundle(await readPolicyFiles(policiesDir)));
+    return roles.length === 0 ? [] : [{ variable: 'POLICIES_DIR', message: withoutMfa(roles) }];
+  } catch {
+    // What is wrong with it is a problem, and told as one.
+    return [];
+  }
+}
+
+async function doubtRanges({ breachedPasswordsUrl: url }: Config): Promise<readonly SettingProblem[]> {
+  if (url === null) return [];
+  return openPasswordRanges({ url })
+    .suffixes('00000')
+    .then(
+      () => [],
+      () => [
+        {
+          variable: 'BREACHED_PASSWORDS_URL',
+          message: 'does not answer as it should: every new password waits for it',
+        },
+      ],
+    );
+}
+
+const withoutMfa = (roles: readonly string[]): string =>
+  `has roles that give others their rights and ask for no second factor: ${roles.join(', ')}. With mfa: required they do`;
+
+async function checkTrusted({ trustedDocuments, limits }: Config): Promise<readonly string[]> {
   if (trustedDocuments === null) return [];
   // Only now: it is all of GraphQL.
   const { openDocuments } = await import('../app/documents.ts');
-  const documents = { ...limits.documents, introspection: limits.documents.introspection && !production };
   try {
-    await openDocuments({ trustedDocuments, limits: { ...limits, documents } });
+    await openDocuments({ trustedDocuments, limits });
     return [];
   } catch (error) {
     if (error instanceof ConfigError) return error.problems.map(({ message }) => message);

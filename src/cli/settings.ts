@@ -76,12 +76,12 @@ export const SETTINGS: readonly Setting[] = [
   { variable: 'AUDIENCE', purpose: 'who the access tokens are for', show: ({ audience }) => audience },
   {
     variable: 'ADMIN_EMAIL',
-    purpose: 'the address of the first administrator',
-    show: ({ adminEmail }) => adminEmail,
+    purpose: 'the address of the first administrator; without it production creates none',
+    show: ({ adminEmail }) => adminEmail ?? 'none: castellan admin create makes one',
   },
   {
     variable: 'ADMIN_PASSWORD',
-    purpose: 'its password; without one a one-time password is printed',
+    purpose: 'its password, good for 24 hours; without one a one-time password is printed',
     show: ({ adminPassword }) => adminPassword?.toString() ?? 'generated, printed once',
   },
   {
@@ -167,6 +167,11 @@ export const SETTINGS: readonly Setting[] = [
   },
   { variable: 'SIGN_UP', purpose: 'open lets everybody sign up', show: ({ signUp }) => signUp },
   {
+    variable: 'BREACHED_PASSWORDS_URL',
+    purpose: 'who is asked whether new passwords are in breaches, by five digits of a hash; off is nobody',
+    show: ({ breachedPasswordsUrl }) => breachedPasswordsUrl ?? 'off',
+  },
+  {
     variable: 'ARGON2_MEMORY_KIB',
     purpose: 'the memory that hashing a password takes',
     show: ({ passwordStrength }) => String(passwordStrength.memoryKib),
@@ -175,6 +180,11 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'ARGON2_PASSES',
     purpose: 'how often it goes over that memory',
     show: ({ passwordStrength }) => String(passwordStrength.passes),
+  },
+  {
+    variable: 'TOTP_SKEW',
+    purpose: 'how many steps of 30 seconds a code of an app may be early or late: 0 or 1',
+    show: ({ totpSkew }) => String(totpSkew),
   },
   {
     variable: 'RATE_LIMIT_USERS',

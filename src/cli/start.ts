@@ -61,20 +61,27 @@ async function readSettings(env: Environment): Promise<Config> {
   }
 }
 
-function facts({ url, firstAdministrator }: App): object {
-  return { ok: true, url: `${url}/graphql`, firstAdministrator };
+function facts({ url, firstAdministrator, administered }: App): object {
+  return { ok: true, url: `${url}/graphql`, firstAdministrator, administered };
 }
 
-function welcome({ url, firstAdministrator }: App, production: boolean): string {
+function welcome({ url, firstAdministrator, administered }: App, production: boolean): string {
   const lines = [
     `Castellan is up at ${url}/graphql (GraphQL over HTTP; ${url.replace('http', 'ws')}/graphql for subscriptions)`,
     `  health ${url}/health/ready   keys ${url}/.well-known/jwks.json   metrics ${url}/metrics`,
   ];
   if (firstAdministrator !== null) {
-    const { email, oneTimePassword } = firstAdministrator;
-    lines.push(`The first administrator is ${email}.`);
+    const { email, oneTimePassword, renewed } = firstAdministrator;
+    lines.push(
+      renewed
+        ? `The first password of ${email} had ended, and there is another.`
+        : `The first administrator is ${email}.`,
+    );
     if (oneTimePassword !== null) lines.push(`  Its password, shown this once: ${oneTimePassword}`);
+    const then = production ? '' : ' Once it has ended, a start in development gives another.';
+    lines.push(`  It is good for 24 hours: changePassword makes one that lasts.${then}`);
   }
+  if (!administered) lines.push('There is no administrator yet: castellan admin create <email> makes one.');
   if (!production) lines.push(...firstQuery(url, firstAdministrator?.email, firstAdministrator?.oneTimePassword));
   return lines.join('\n');
 }

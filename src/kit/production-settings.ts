@@ -19,6 +19,9 @@ const REQUIRED = {
   METRICS_TOKEN: 'is required in production: without it /metrics is open to whoever reaches it',
 } as const;
 
+/** Of the first administrator in development, as every page says it. */
+export const KNOWN_ADMIN_EMAIL = 'admin@castellan.local';
+
 const HTTPS = 'must start with https:// in production';
 const HTTPS_ELSEWHERE = `${HTTPS}, unless the receiver is on this machine`;
 const IN_THE_CLEAR =
@@ -27,6 +30,10 @@ const IN_THE_CLEAR =
 /** What production refuses of what is given. Each is looked at only where it is set. */
 const REFUSED: Readonly<Record<string, (value: string, given: Given) => string | null>> = {
   ISSUER: (value) => (isPlain(value) ? HTTPS : null),
+  ADMIN_EMAIL: (value) =>
+    value.trim().toLowerCase() === KNOWN_ADMIN_EMAIL
+      ? 'must be an address of yours in production: everybody knows this one'
+      : null,
   ALLOWED_ORIGINS: (value) =>
     partsOf(value).some((part) => part.startsWith('http://')) ? 'must list https origins only in production' : null,
   CALLBACK_ORIGINS(value) {

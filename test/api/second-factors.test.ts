@@ -226,6 +226,24 @@ describe('signing in with a second factor', () => {
     dataOf(await phone.verify(await phone.challengeOf(bob.email), spaced));
   });
 
+  test('with TOTP_SKEW 0 a code is good within its own 30 seconds', async () => {
+    const own = createTestClock();
+    const house = await startCastellans(1, { clock: own, settings: { totpSkew: 0 } });
+    try {
+      const strict = secondFactors(house, own, PASSWORD);
+      const bob = await strict.enrolled('bob');
+      // A second into a step that is new: the work below takes no half minute.
+      await strict.pass(31_000 - (own.now() % 30_000));
+      const challenge = await strict.challengeOf(bob.email);
+      for (const steps of [-1, 1]) {
+        expect(codesOf(await strict.verify(challenge, strict.code(bob.secret, steps)))).toEqual(['UNAUTHENTICATED']);
+      }
+      dataOf(await strict.verify(challenge, strict.code(bob.secret)));
+    } finally {
+      await house.close();
+    }
+  });
+
   test('answers a challenge that is wrong, used, expired, or of a user who is shut out identically', async () => {
     const bob = await phone.enrolled('bob');
     const carol = await phone.enrolled('carol');

@@ -11,7 +11,9 @@ import {
   type Castellans,
   type SignedInUser,
 } from '../support/castellan.ts';
-import { secondFactors } from '../support/second-factors.ts';
+import { apiKeysOn } from '../support/api-keys.ts';
+import { dataOf, secondFactors } from '../support/second-factors.ts';
+import { letProofsAge, steppingUp } from '../support/step-ups.ts';
 import { listening } from '../support/session-events.ts';
 
 const RECEIPT = 'receipt { enforced instances acknowledged } position';
@@ -32,6 +34,10 @@ let castellans: Castellans;
 let alice: SignedInUser;
 
 const { ask, done, unchanged, audited, may } = askingOn(
+  () => castellans,
+  () => alice,
+);
+const { createKey, withKey } = apiKeysOn(
   () => castellans,
   () => alice,
 );
@@ -122,6 +128,32 @@ describe('updating a user', () => {
       );
       expect(both.flatMap(codesOf)).toEqual(['CONFLICT']);
     }
+  });
+
+  test('another address takes a session that has proven lately who acts, one’s own or not; a name does not', async () => {
+    const [bob, carol] = [await castellans.signUp('bob'), await castellans.signUp('carol', ['administrator'])];
+    const { secret } = await createKey(carol);
+    await letProofsAge(castellans, bob.sessionId, carol.sessionId);
+    await unchanged(async () => {
+      for (const [id, instance] of [
+        [bob.id, 0],
+        [carol.id, 1],
+      ] as const) {
+        const refused = await update({ id, name: 'x', email: `new.${bob.email}` }, { by: carol, instance });
+        expect(extensionsOf(refused)).toEqual([
+          { code: 'MFA_REQUIRED', reason: 'step_up', level: 1, withinSeconds: 900 },
+        ]);
+      }
+      const byKey = await withKey(secret, UPDATE, { variables: { input: { id: bob.id, email: `new.${bob.email}` } } });
+      expect(extensionsOf(byKey)).toEqual([{ code: 'FORBIDDEN', reason: 'no_session' }]);
+      // Who may not is told that, and not to prove more.
+      const member = await update({ id: bob.id, email: `new.${bob.email}` }, { by: bob });
+      expect(codesOf(member)).toEqual(['FORBIDDEN']);
+    });
+    await done(UPDATE, { input: { id: bob.id, name: 'Robert', email: bob.email } }, { by: carol });
+    const { stepUp } = dataOf(await steppingUp(() => castellans)(carol, { password: PASSWORD }));
+    const proven = { ...carol, accessToken: stepUp.accessToken };
+    await done(UPDATE, { input: { id: bob.id, email: `new.${bob.email}` } }, { by: proven });
   });
 
   test.each([

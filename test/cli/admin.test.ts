@@ -59,6 +59,15 @@ async function admin(...args: readonly string[]): Promise<Done> {
 const signIn = (email: string, password: string, instance = 0) =>
   castellans.ask<SignIn>(SIGN_IN, { variables: { input: { email, password } }, instance });
 
+/** Whether it is good for a day only. */
+async function isInitial(email: string): Promise<boolean | undefined> {
+  const [row] = await castellans.rows<{ initial: boolean }>(
+    'select initial_at = changed_at as initial from passwords where user_id = (select id from users where email = $1)',
+    email,
+  );
+  return row?.initial;
+}
+
 const recorded = (subjectId: string) =>
   castellans.rows<{ by: string; action: string; after: object }>(
     `select by, action, after from audit_entries where subject_id = $1 order by id desc limit 1`,
@@ -97,6 +106,7 @@ describe('castellan admin recover', () => {
       expect(signedIn.user?.id).toBe(alice.id);
     }
     expect(codesOf(await signIn(alice.email, PASSWORD))).toEqual(['UNAUTHENTICATED']);
+    expect(await isInitial(alice.email)).toBe(true);
     expect(await recorded(alice.id)).toEqual([
       { by: 'system', action: 'administrator.recover', after: expect.objectContaining({ sessionsEnded: 1 }) },
     ]);
@@ -164,6 +174,7 @@ describe('castellan admin create', () => {
     expect([code, said['email']]).toEqual([0, email]);
     const { signIn: signedIn } = dataOf(await signIn(email, said.oneTimePassword));
     expect(signedIn.user?.roles).toContainEqual({ name: 'administrator' });
+    expect(await isInitial(email)).toBe(true);
     const [taken, wrong] = await Promise.all([admin('create', email), admin('create', 'no address')]);
     expect(taken).toMatchObject({ code: 1, said: { ok: false, code: 'CONFLICT' } });
     expect(wrong).toMatchObject({ code: 1, said: { ok: false, code: 'BAD_USER_INPUT' } });

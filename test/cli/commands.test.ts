@@ -150,6 +150,7 @@ describe('castellan doctor', () => {
   test('names what is wrong by its variable, and tells no secret', async () => {
     const { code, stdout } = await castellan(['doctor'], {
       NODE_ENV: 'production',
+      BREACHED_PASSWORDS_URL: 'off',
       DATABASE_URL: 'postgres://castellan:hunter2@127.0.0.1:1/castellan?password=hunter2',
       KEY_ENCRYPTION_KEY: `hunter2${'x'.repeat(40)}`,
       ADMIN_PASSWORD: 'hunter2',

@@ -218,6 +218,8 @@ test('what is in the image starts in production, is healthy, and ends with exit 
   expect(demo).toMatchObject({ code: 2, stderr: expect.stringContaining('not part of this installation') });
   const running = node(args, env, image);
   const { port } = new URL(/https:\S+/.exec(await running.printed('health'))?.[0] ?? '');
+  expect(running.stdout).toContain('There is no administrator yet: castellan admin create <email> makes one.');
+  expect(running.stdout).toMatch(/"roles":\["administrator"\],.*asks for no second factor of them/);
   const [, ...check] = execForm('HEALTHCHECK');
   const { TLS_KEY_FILE } = env;
   expect((await node(check, { PORT: port, TLS_KEY_FILE }).ended).code).toBe(0);

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { createDatabase } from '../support/database.ts';
+import { startEmbedded } from '../../src/drivers/postgres/embedded.ts';
+import { createDatabase, runOn } from '../support/database.ts';
 import { castellan, makeFolder, node, processesOf, type Running, STARTS_MS } from './running.ts';
 
 jest.setTimeout(STARTS_MS);
@@ -70,6 +71,23 @@ test('the second start knows the administrator and prints no password', async ()
   expect(await signInAsPrinted(running.stdout, password)).toEqual(isAdministrator);
 });
 
+test('a start in development gives another once the first has ended, and changes nothing else; no other password ends', async () => {
+  await running!.end('SIGTERM');
+  const postgres = await startEmbedded({ dataDir: join(folder.path, 'data/postgres') });
+  await runOn(
+    postgres.url,
+    `update passwords set changed_at = changed_at - interval '1 day', initial_at = initial_at - interval '1 day'`,
+  );
+  await postgres.stop();
+  running = start();
+  await running.printed('"{ me {');
+  expect(running.stdout).toContain('The first password of admin@castellan.local had ended, and there is another.');
+  const renewed = /shown this once: (\S+)/.exec(running.stdout)?.[1] ?? '';
+  expect(renewed).not.toBe(password);
+  password = renewed;
+  expect(await signInAsPrinted(running.stdout, password)).toEqual(isAdministrator);
+});
+
 test('killed, it recovers at the next start', async () => {
   const { signal } = await running!.end('SIGKILL');
   expect(signal).toBe('SIGKILL');
@@ -88,7 +106,11 @@ test('castellan start is the same, and with --json says where it is in one line'
     CASTELLAN_DIR: folder.path,
   });
   const { url, firstAdministrator } = JSON.parse(await started.printed('\n')) as Record<string, unknown>;
-  expect(firstAdministrator).toEqual({ email: 'admin@castellan.local', oneTimePassword: expect.any(String) });
+  expect(firstAdministrator).toEqual({
+    email: 'admin@castellan.local',
+    oneTimePassword: expect.any(String),
+    renewed: false,
+  });
   expect(
     (await fetch(`${String(url)}?query={__typename}`, { headers: { 'apollo-require-preflight': '1' } })).status,
   ).toBe(200);

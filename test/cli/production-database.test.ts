@@ -27,6 +27,8 @@ function production(databaseUrl: string): NodeJS.ProcessEnv {
     AUDIENCE: 'example',
     METRICS_TOKEN: 'a token for whoever collects',
     TRUSTED_PROXIES: '10.0.0.1',
+    // Nobody listens there, and nobody outside is asked.
+    BREACHED_PASSWORDS_URL: 'http://127.0.0.1:1/range/',
     PORT: '0',
   };
 }
@@ -58,6 +60,16 @@ test('one that is on is not named, and development takes both as they are', asyn
   expect(asProduction.stdout).toContain(saying('fsync'));
   expect(asProduction.stdout).not.toContain(saying('synchronous_commit'));
   expect(asDevelopment).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing is wrong') });
+  // What production starts with is a warning.
+  const warning =
+    /^warning: POLICIES_DIR has roles that give others their rights and ask for no second factor: (.*)\./m;
+  expect([asProduction, asDevelopment].map(({ stdout }) => warning.exec(stdout)?.[1])).toEqual([
+    'administrator',
+    undefined,
+  ]);
+  // And it shows what production makes of what is not set.
+  expect(asProduction.stdout).toMatch(/^ADMIN_EMAIL +none: castellan admin create makes one \(default\)$/m);
+  expect(asProduction.stdout).toMatch(/^warning: BREACHED_PASSWORDS_URL does not answer as it should/m);
   await other.drop();
 });
 

@@ -28,6 +28,7 @@ const REFUSED: readonly (readonly [what: string, variable: string, value: string
   ['no issuer', 'ISSUER', undefined],
   ['an issuer without https', 'ISSUER', 'http://castellan.example.com'],
   ['no audience', 'AUDIENCE', undefined],
+  ['the first administrator that everybody knows', 'ADMIN_EMAIL', 'admin@castellan.local'],
   ['any origin', 'ALLOWED_ORIGINS', '*'],
   ['origins below a domain', 'ALLOWED_ORIGINS', 'https://*.example.com'],
   ['an origin without https', 'ALLOWED_ORIGINS', 'https://a.example.com,http://b.example.com'],
@@ -110,7 +111,7 @@ test('AC-79: all of them are named at once, by a start and by castellan doctor',
   await using policies = await policiesWith('  anonymous: { inherits: [administrator] }\n');
   const wrong = Object.fromEntries(REFUSED.map(([, variable, value]) => [variable, value ?? '']));
   const variables = [...new Set([...REFUSED.map(([, variable]) => variable), 'POLICIES_DIR'])];
-  const given = { ...wrong, NODE_ENV: 'production', POLICIES_DIR: policies.path };
+  const given = { ...wrong, NODE_ENV: 'production', POLICIES_DIR: policies.path, BREACHED_PASSWORDS_URL: 'off' };
   const start = await node(['src/main.ts'], given).ended;
   expect([start.code, start.stdout]).toEqual([1, '']);
   const doctor = await node(['bin/castellan.js', 'doctor'], given).ended;

@@ -164,18 +164,20 @@ const GUESS_LAWS: Readonly<Record<string, Law>> = {
 };
 
 const USER_LAWS: Readonly<Record<string, Law>> = {
-  'setPassword and replaceHash: the hash and since when; anew only in the place of the one that was read': async ({
-    store,
-  }) => {
-    const user = await addUser(store);
-    expect(await store.users.passwordHash(user.id)).toBeNull();
-    await store.transaction(({ users }) => users.setPassword(user.id, 'one', INSTANT));
-    await store.transaction(({ users }) => users.setPassword(user.id, 'two', NOW));
-    await store.transaction(({ users }) => users.replaceHash(user.id, 'one', 'three'));
-    expect(await store.users.passwordHash(user.id)).toBe('two');
-    await store.transaction(({ users }) => users.replaceHash(user.id, 'two', 'four'));
-    expect(await store.users.findByEmail(user.email)).toEqual({ user, passwordHash: 'four', passwordChangedAt: NOW });
-  },
+  'setPassword and replaceHash: the hash, since when, and whether it is an initial one; anew only in the place of the one that was read':
+    async ({ store }) => {
+      const user = await addUser(store);
+      expect(await store.users.password(user.id)).toBeNull();
+      await store.transaction(({ users }) => users.setPassword(user.id, { hash: 'one', isInitial: false }, INSTANT));
+      await store.transaction(({ users }) => users.setPassword(user.id, { hash: 'two', isInitial: true }, NOW));
+      await store.transaction(({ users }) => users.replaceHash(user.id, 'one', 'three'));
+      expect(await store.users.password(user.id)).toEqual({ hash: 'two', changedAt: NOW, isInitial: true });
+      await store.transaction(({ users }) => users.replaceHash(user.id, 'two', 'four'));
+      const password = { hash: 'four', changedAt: NOW, isInitial: true };
+      expect(await store.users.findByEmail(user.email)).toEqual({ user, password });
+      await store.transaction(({ users }) => users.setPassword(user.id, { hash: 'five', isInitial: false }, INSTANT));
+      expect(await store.users.password(user.id)).toEqual({ hash: 'five', changedAt: INSTANT, isInitial: false });
+    },
 
   'save: refuses with CONFLICT an address that another user holds, and keeps the own one in another case': async ({
     store,
@@ -196,7 +198,7 @@ const USER_LAWS: Readonly<Record<string, Law>> = {
       await tx.roles.syncManaged([role]);
       await tx.grants.add(grant);
       await tx.sessions.add(session, anId('hash'));
-      await tx.users.setPassword(user.id, 'hash', INSTANT);
+      await tx.users.setPassword(user.id, { hash: 'hash', isInitial: false }, INSTANT);
       await tx.factors.begin(user.id, 'sealed', INSTANT);
       await tx.factors.replaceRecoveryCodes(user.id, ['a code']);
       await tx.accountTokens.add(aToken(user.id));
@@ -205,7 +207,7 @@ const USER_LAWS: Readonly<Record<string, Law>> = {
     expect(await store.users.find(user.id)).toBeNull();
     expect(await store.users.findMany([user.id])).toEqual([]);
     expect(await store.users.findByEmail(user.email)).toBeNull();
-    expect(await store.users.passwordHash(user.id)).toBeNull();
+    expect(await store.users.password(user.id)).toBeNull();
     expect(await store.factors.find(user.id)).toBeNull();
     expect((await store.snapshots.principals([user.id])).principals.size).toBe(0);
     expect(await store.grants.find(grant.id)).toMatchObject({ revokedAt: NOW });

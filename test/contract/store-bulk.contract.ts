@@ -41,7 +41,7 @@ const USER_LAWS: Readonly<Record<string, Law>> = {
     expect([...added].toSorted()).toEqual(idsOf([one, homeless]));
     expect(await store.users.find(one.id)).toEqual(one);
     expect(await store.users.find(homeless.id)).toEqual(homeless);
-    expect(await store.users.passwordHash(one.id)).toBeNull();
+    expect(await store.users.password(one.id)).toBeNull();
     expect(await store.users.find(again.id)).toBeNull();
     expect(await inside(opened, (tx) => tx.users.addMany([]))).toEqual(new Set());
   },

@@ -35,17 +35,16 @@ const USER_LAWS: Readonly<Record<string, Law>> = {
     expect(await store.users.findMany([])).toEqual([]);
   },
 
-  'findByEmail: the user holding this address in any case and composition, with the password hash, or null': async ({
+  'findByEmail: the user holding this address in any case and composition, with the password, or null': async ({
     store,
   }) => {
     const [id, user] = [anId('mail'), aUser({ email: `Zoë.${anId('M')}@Exämple.com` })];
-    await store.transaction((tx) => tx.users.add(user, 'the hash'));
+    await store.transaction((tx) => tx.users.add(user, { hash: 'the hash', isInitial: true }));
     const { email } = user;
     for (const same of [email, email.toUpperCase(), email.toLowerCase(), email.normalize('NFD')]) {
       expect(await store.users.findByEmail(same)).toEqual({
         user,
-        passwordHash: 'the hash',
-        passwordChangedAt: user.createdAt,
+        password: { hash: 'the hash', changedAt: user.createdAt, isInitial: true },
       });
     }
     const wide = email.replaceAll(/[a-z]/g, (letter) => String.fromCodePoint(letter.charCodeAt(0) + 0xfee0));
@@ -56,15 +55,14 @@ const USER_LAWS: Readonly<Record<string, Law>> = {
     const without = await addUser(store);
     expect(await store.users.findByEmail(without.email)).toEqual({
       user: without,
-      passwordHash: null,
-      passwordChangedAt: null,
+      password: null,
     });
   },
 
   'add: refuses with CONFLICT when another user holds the address, in any case and composition': async ({ store }) => {
     const { email } = await addUser(store, { email: `Zoë.${anId('M')}@example.com` });
     for (const same of [email, email.toUpperCase(), email.normalize('NFD'), email.toLowerCase()]) {
-      const add = store.transaction((tx) => tx.users.add(aUser({ email: same }), 'hash'));
+      const add = store.transaction((tx) => tx.users.add(aUser({ email: same }), { hash: 'hash', isInitial: false }));
       await expect(add).rejects.toMatchObject({ ...CONFLICT, data: { field: 'email' } });
     }
   },

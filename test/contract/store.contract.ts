@@ -46,7 +46,7 @@ const TRANSACTION_LAWS: Readonly<Record<string, Law>> = {
   'commits what `work` wrote when it resolves, and gives what it resolved to': async ({ store, log, audited }) => {
     const [user, session] = [aUser(), aSession()];
     const { value, logIds } = await store.transaction(async (tx) => {
-      await tx.users.add(user, 'hash');
+      await tx.users.add(user, { hash: 'hash', isInitial: false });
       await tx.sessions.add({ ...session, userId: user.id }, 'refresh hash');
       await tx.audit.append({ by: 'system', sessionId: null, action: 'user.create', subjectId: user.id });
       await tx.authority.append({ target: user.id, kind: 'changed', userId: user.id, reason: 'made' });
@@ -65,7 +65,7 @@ const TRANSACTION_LAWS: Readonly<Record<string, Law>> = {
     const { head } = await log.standing();
     const error = new Error('no');
     const work = store.transaction(async (tx) => {
-      await tx.users.add(user, 'hash');
+      await tx.users.add(user, { hash: 'hash', isInitial: false });
       await tx.audit.append({ by: 'system', sessionId: null, action: 'user.create', subjectId: user.id });
       await tx.authority.append({ target: user.id, kind: 'revoked', userId: user.id, reason: 'made' });
       throw error;

@@ -62,7 +62,7 @@ test('every connection is encrypted, and signing in, lists and revocations work 
     const signIn = `mutation ($input: SignInInput!) {
       signIn(input: $input) { ... on SignedIn { accessToken session { id } } }
     }`;
-    const input = { email: config.adminEmail, password: PASSWORD };
+    const input = { email: config.adminEmail ?? '', password: PASSWORD };
     const answer = await post<{ signIn: { accessToken: string; session: { id: string } } }>(app.url, signIn, { input });
     const { accessToken, session } = dataOf(answer).signIn;
     const headers = { authorization: `Bearer ${accessToken}` };

@@ -473,7 +473,10 @@ export type Mutation = {
   createUser: CreateUserPayload;
   /** Shuts a user out: no session, token or socket of theirs is honoured any more. */
   disableUser: DisableUserPayload;
-  /** Sets what is given. Each field is a right of its own; an address set so counts as verified. */
+  /**
+   * Sets what is given. Each field is a right of its own. An address set so counts as verified, and takes a session that began or stepped
+   * up within the last 15 minutes.
+   */
   updateUser: UpdateUserPayload;
   /** Lets a disabled user sign in again. No session of before comes back. */
   enableUser: EnableUserPayload;
@@ -2686,7 +2689,10 @@ export type UserEdge = {
 export type CreateUserInput = {
   email: Scalars['String']['input'];
   name: Scalars['String']['input'];
-  /** At least 15 characters. Without one the user cannot sign in yet. */
+  /**
+   * At least 15 characters. It is an initial one, good for 24 hours: until then its user is to change it. Without one the user cannot
+   * sign in yet.
+   */
   password?: InputMaybe<Scalars['String']['input']>;
   /** The path or the id of the home scope. */
   scope?: InputMaybe<Scalars['String']['input']>;

@@ -7,7 +7,7 @@ import { notFound, Refusal } from '../refusals.ts';
 import type { Role } from '../roles/role.ts';
 import { HOMELESS } from '../scopes/home.ts';
 import type { Store, Transaction } from '../store.ts';
-import { checkNewPassword } from '../users/new-passwords.ts';
+import type { NewPasswords } from '../users/new-passwords.ts';
 import type { Notices } from '../users/notices.ts';
 import { hashPassword, type PasswordStrength } from '../users/passwords.ts';
 import { isActive, type User } from '../users/user.ts';
@@ -28,7 +28,8 @@ export class AdministratorRecovery {
   readonly #authority: Authority;
   readonly #guard: SignInGuard;
   readonly #notices: Notices;
-  readonly #settings: { readonly passwordStrength: PasswordStrength; readonly issuer: string };
+  readonly #newPasswords: NewPasswords;
+  readonly #settings: { readonly passwordStrength: PasswordStrength };
   readonly #clock: Clock;
 
   constructor(parts: {
@@ -36,26 +37,28 @@ export class AdministratorRecovery {
     authority: Authority;
     guard: SignInGuard;
     notices: Notices;
-    settings: { readonly passwordStrength: PasswordStrength; readonly issuer: string };
+    newPasswords: NewPasswords;
+    settings: { readonly passwordStrength: PasswordStrength };
     clock: Clock;
   }) {
     this.#store = parts.store;
     this.#authority = parts.authority;
     this.#guard = parts.guard;
     this.#notices = parts.notices;
+    this.#newPasswords = parts.newPasswords;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
 
   /**
-   * Sets the password, takes the second factor and all locks away, and ends all sessions. Where nobody is administrator any
+   * Sets an initial password, takes the second factor and all locks away, and ends all sessions. Where nobody is administrator any
    * more, whoever has the address becomes it, also if they were shut out. Refuses with NOT_FOUND an address that nobody has,
    * and with CONFLICT one who is no administrator, or shut out, while somebody else is there to decide about that.
    */
   async recover(email: string, password: string): Promise<Enforced<Recovered>> {
     const known = (await this.#store.users.findByEmail(email))?.user;
     if (known === undefined) throw notFound('user', email);
-    await checkNewPassword(password, { ...known, issuer: this.#settings.issuer });
+    await this.#newPasswords.check(password, known);
     const passwordHash = await hashPassword(password, this.#settings.passwordStrength);
     return this.#authority.change(SYSTEM, { change: [known.id] }, async (tx) => {
       const user = await tx.users.find(known.id);
@@ -71,7 +74,7 @@ export class AdministratorRecovery {
       await tx.factors.remove(user.id);
       await tx.challenges.removeAllOf(user.id);
       await tx.accountTokens.removeAllOf(user.id);
-      await tx.users.setPassword(user.id, passwordHash, at);
+      await tx.users.setPassword(user.id, { hash: passwordHash, isInitial: true }, at);
       const active: User = { ...user, status: 'active', emailVerified: true, ...(user.suspended && HOMELESS) };
       await tx.users.save(active);
       if (!isHeld) await this.#give(tx, role, user.id, at);

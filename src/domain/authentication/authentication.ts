@@ -12,7 +12,7 @@ import type { Store, Transaction } from '../store.ts';
 import type { RefreshTokens } from '../tokens/refresh-tokens.ts';
 import { isActive, type User, type UserWithPassword } from '../users/user.ts';
 import type { Notices } from '../users/notices.ts';
-import { hashPassword, isOutdated, type PasswordStrength, verifyPassword } from '../users/passwords.ts';
+import { hashPassword, isGood, isOutdated, type PasswordStrength } from '../users/passwords.ts';
 import { challengeNotValid } from './challenges.ts';
 import type { Origin } from './origin.ts';
 import type { DeviceTokens } from './device-tokens.ts';
@@ -89,7 +89,7 @@ export class Authentication {
 
   /**
    * Starts a session, or says what is missing for one: who has a second factor, or must have one, is not signed in by the password. An unknown
-   * address, a disabled user and a wrong password get the same answer in the same time. Wrong passwords are counted apart where
+   * address, a disabled user, an initial password that has ended and a wrong one get the same answer in the same time. Wrong passwords are counted apart where
    * a device token of an earlier sign-in is shown.
    */
   async signIn(
@@ -101,8 +101,7 @@ export class Authentication {
     const failed = { email: input.email, userId: found?.user.id ?? null, address: from.address };
     const { passwordStrength } = this.#settings;
     const isRight = async () => {
-      const right = await verifyPassword(input.password, found?.passwordHash ?? null, passwordStrength);
-      if (right) return true;
+      if (await isGood(input.password, found?.password ?? null, { passwordStrength, clock: this.#clock })) return true;
       this.#signals.wrongPassword(failed, input.password);
       await this.#noteWrongPassword(failed.userId, from);
       return false;
@@ -118,7 +117,7 @@ export class Authentication {
         const [position, now] = await Promise.all([tx.fence.head(), tx.users.findByEmail(input.email.trim())]);
         const user = now?.user ?? null;
         // Address and password may have been changed while the password was checked. That its hash was made anew is no change.
-        const isSame = user?.id === found.user.id && now?.passwordChangedAt === found.passwordChangedAt;
+        const isSame = user?.id === found.user.id && now?.password?.changedAt === found.password?.changedAt;
         if (user === null || !isActive(user) || !isSame) throw wrongCredentials();
         await cleared(tx);
         if (!user.emailVerified) return notVerified();
@@ -148,12 +147,12 @@ export class Authentication {
 
   /** The hash anew, if it was made with another strength than passwords have now. */
   async #rehashed(
-    { passwordHash }: UserWithPassword,
+    { password: stored }: UserWithPassword,
     password: string,
   ): Promise<{ readonly from: string; readonly to: string } | null> {
     const { passwordStrength } = this.#settings;
-    if (passwordHash === null || !isOutdated(passwordHash, passwordStrength)) return null;
-    return { from: passwordHash, to: await hashPassword(password, passwordStrength) };
+    if (stored === null || !isOutdated(stored.hash, passwordStrength)) return null;
+    return { from: stored.hash, to: await hashPassword(password, passwordStrength) };
   }
 
   /**

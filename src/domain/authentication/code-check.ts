@@ -5,10 +5,14 @@ import type { Transaction } from '../store.ts';
 import type { TotpFactor } from './factor.ts';
 import { afterFailure, notNow } from './guesses.ts';
 import type { RecoveryCodes } from './recovery-codes.ts';
-import { matchingStep } from './totp.ts';
+import { matchingStep, type TotpSkew } from './totp.ts';
 
 /** Which kind of code proves the second factor. */
 export type MfaMethod = 'totp' | 'recoveryCode';
+
+export interface CodeSettings {
+  readonly totpSkew: TotpSkew;
+}
 
 /** Whose code it is, for the record. */
 interface Author {
@@ -27,11 +31,13 @@ export const methodOf = (code: string): MfaMethod => (TOTP_CODE.test(digitsOf(co
 export class CodeCheck {
   readonly #keys: Keys;
   readonly #recoveryCodes: RecoveryCodes;
+  readonly #settings: CodeSettings;
   readonly #clock: Clock;
 
-  constructor(parts: { keys: Keys; recoveryCodes: RecoveryCodes; clock: Clock }) {
+  constructor(parts: { keys: Keys; recoveryCodes: RecoveryCodes; settings: CodeSettings; clock: Clock }) {
     this.#keys = parts.keys;
     this.#recoveryCodes = parts.recoveryCodes;
+    this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
 
@@ -58,7 +64,7 @@ export class CodeCheck {
 
     const secret = this.#keys.open('totp-secrets', sealedSecret, userId);
     if (secret === null) throw new Error(`the TOTP secret of ${userId} was sealed under a secret that is not listed`);
-    const step = matchingStep(secret, code, this.#clock.now(), lastStep);
+    const step = matchingStep(secret, code, { epochMs: this.#clock.now(), lastStep, skew: this.#settings.totpSkew });
     if (step !== null && (await tx.factors.useStep(userId, step))) {
       await tx.audit.append({ ...author, action: 'totp.use', subjectId: userId });
       return null;

@@ -31,8 +31,8 @@ export class DeviceTokens {
   deviceOf(token: string | null, found: UserWithPassword | null): string | null {
     const [, userId, id, at, keyId, mac] = SHAPE.exec(token ?? '') ?? [];
     if (userId === undefined || id === undefined || at === undefined || !isId('device', id)) return null;
-    if (found?.user.id !== userId || found.passwordChangedAt === null) return null;
+    if (found?.user.id !== userId || found.password === null) return null;
     if (!this.#keys.verify('device-tokens', `${keyId}.${mac}`, userId, id, at)) return null;
-    return toInstant(Number.parseInt(at, 36)) >= found.passwordChangedAt ? id : null;
+    return toInstant(Number.parseInt(at, 36)) >= found.password.changedAt ? id : null;
   }
 }

@@ -2,14 +2,14 @@ import { toInstant, type Clock } from '../../kit/clock.ts';
 import type { Keys } from '../../kit/secret.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import { demandSession, type Principal, sessionIdOf, SYSTEM, type UserPrincipal } from '../principals/principal.ts';
-import { demandProof, type Proof } from '../principals/proof.ts';
+import { demandProof, RECENT } from '../principals/proof.ts';
 import { Refusal } from '../refusals.ts';
 import type { SessionAuthor, Sessions } from '../sessions/sessions.ts';
 import type { Transaction } from '../store.ts';
 import type { Notices } from '../users/notices.ts';
 import { isActive, type User } from '../users/user.ts';
 import { type Challenge, challengeNotValid, ChallengeTokens, demandWaiting } from './challenges.ts';
-import { CodeCheck } from './code-check.ts';
+import { CodeCheck, type CodeSettings } from './code-check.ts';
 import { RecoveryCodes } from './recovery-codes.ts';
 import type { FreshTokens, SessionProofs } from './session-proofs.ts';
 import { newTotpSecret, totpUri } from './totp.ts';
@@ -24,9 +24,6 @@ export interface Confirmed {
   readonly recoveryCodes: readonly string[];
   readonly tokens: FreshTokens;
 }
-
-/** Whoever has a stolen token must not make it theirs for good. */
-const TO_ENROLL: Proof = { level: 1, withinSeconds: 900 };
 
 /** How an authenticator app becomes a second factor: in a session, or by the challenge of a sign-in that needs one first. */
 export class Enrollments {
@@ -47,19 +44,19 @@ export class Enrollments {
     proofs: SessionProofs;
     keys: Keys;
     notices: Notices;
-    settings: { readonly issuer: string };
+    settings: CodeSettings & { readonly issuer: string };
     clock: Clock;
   }) {
-    const { keys, clock } = parts;
+    const { keys, settings, clock } = parts;
     this.#authority = parts.authority;
     this.#sessions = parts.sessions;
     this.#proofs = parts.proofs;
     this.#keys = keys;
     this.#challengeTokens = new ChallengeTokens(keys);
     this.#recoveryCodes = new RecoveryCodes(keys);
-    this.#codes = new CodeCheck({ keys, recoveryCodes: this.#recoveryCodes, clock });
+    this.#codes = new CodeCheck({ keys, recoveryCodes: this.#recoveryCodes, settings, clock });
     this.#notices = parts.notices;
-    this.#settings = parts.settings;
+    this.#settings = settings;
     this.#clock = clock;
   }
 
@@ -70,7 +67,7 @@ export class Enrollments {
   async begin(by: Principal): Promise<Written<Enrollment>> {
     const { id } = demandSession(by);
     const { value: secret, position } = await this.#authority.write(by, { change: [id] }, (tx, actor) => {
-      demandProof(actor, TO_ENROLL, this.#clock);
+      demandProof(actor, RECENT, this.#clock);
       return this.#begin(tx, id, sessionIdOf(actor));
     });
     return { value: this.#shown(secret, recordOf(demandSession(by))), position };
@@ -94,7 +91,7 @@ export class Enrollments {
     const { id } = demandSession(by);
     const { value, receipt } = await this.#authority.change(by, { change: [id] }, async (tx, actor) => {
       const user = demandSession(actor);
-      demandProof(actor, TO_ENROLL, this.#clock);
+      demandProof(actor, RECENT, this.#clock);
       const author = { by: id, sessionId: user.credential.sessionId };
       const refusal = await this.#check(tx, author, code);
       // A value: what was counted is committed.

@@ -7,9 +7,9 @@ import type { Sessions } from '../sessions/sessions.ts';
 import type { Store, Transaction } from '../store.ts';
 import { accountTokenNotValid, type AccountTokens } from '../users/account-tokens.ts';
 import type { ErrandKinds, Errands } from '../users/errands.ts';
-import { checkNewPassword } from '../users/new-passwords.ts';
+import type { NewPasswords } from '../users/new-passwords.ts';
 import type { Notices } from '../users/notices.ts';
-import { hashPassword, type PasswordStrength, verifyPassword } from '../users/passwords.ts';
+import { hashPassword, hasEnded, isGood, passwordEnded, type PasswordStrength } from '../users/passwords.ts';
 import { MAILS_MAX } from '../users/sign-ups.ts';
 import { isActive, type User } from '../users/user.ts';
 import type { SignInGuard } from './sign-in-guard.ts';
@@ -17,7 +17,6 @@ import type { SignInGuard } from './sign-in-guard.ts';
 const HOUR_MS = 3_600_000;
 
 interface PasswordSettings {
-  readonly issuer: string;
   readonly passwordStrength: PasswordStrength;
 }
 
@@ -30,6 +29,7 @@ export class PasswordChanges {
   readonly #errands: Errands;
   readonly #notices: Notices;
   readonly #tokens: AccountTokens;
+  readonly #newPasswords: NewPasswords;
   readonly #settings: PasswordSettings;
   readonly #clock: Clock;
 
@@ -41,6 +41,7 @@ export class PasswordChanges {
     errands: Errands;
     notices: Notices;
     tokens: AccountTokens;
+    newPasswords: NewPasswords;
     settings: PasswordSettings;
     clock: Clock;
   }) {
@@ -51,6 +52,7 @@ export class PasswordChanges {
     this.#errands = parts.errands;
     this.#notices = parts.notices;
     this.#tokens = parts.tokens;
+    this.#newPasswords = parts.newPasswords;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
@@ -61,17 +63,18 @@ export class PasswordChanges {
     input: { readonly currentPassword: string; readonly newPassword: string },
   ): Promise<Enforced<readonly Session[]>> {
     const { standing } = demandSession(by);
-    const { issuer, passwordStrength } = this.#settings;
+    const { passwordStrength } = this.#settings;
     const owner = standing.record as User; // the record of a user principal is a User
-    await checkNewPassword(input.newPassword, { ...owner, issuer }, 'newPassword');
-    const current = await this.#store.users.passwordHash(by.id);
-    const isRight = () => verifyPassword(input.currentPassword, current, passwordStrength);
-    return this.#guard.again(by.id, wrongCurrent, isRight, async (cleared) => {
+    await this.#newPasswords.check(input.newPassword, owner, 'newPassword');
+    const current = await this.#store.users.password(by.id);
+    const isRight = () => isGood(input.currentPassword, current, { passwordStrength, clock: this.#clock });
+    const wrong = () => (hasEnded(current, this.#clock) ? passwordEnded('currentPassword') : wrongCurrent());
+    return this.#guard.again(by.id, wrong, isRight, async (cleared) => {
       const passwordHash = await hashPassword(input.newPassword, passwordStrength);
       return this.#authority.change(by, { change: [by.id] }, async (tx, actor) => {
         const user = await tx.users.find(by.id);
         // Another change came first: then the current password is not what it was.
-        if (user === null || (await tx.users.passwordHash(by.id)) !== current) throw wrongCurrent();
+        if (user === null || (await tx.users.password(by.id))?.hash !== current?.hash) throw wrongCurrent();
         await cleared(tx);
         await this.#set(tx, user, passwordHash);
         await tx.audit.append({
@@ -124,7 +127,7 @@ export class PasswordChanges {
     const { userId, hash } = this.#tokens.parse(token, 'reset');
     const known = await this.#store.users.find(userId);
     if (known === null) throw accountTokenNotValid();
-    await checkNewPassword(newPassword, { ...known, issuer: this.#settings.issuer }, 'newPassword');
+    await this.#newPasswords.check(newPassword, known, 'newPassword');
     const passwordHash = await hashPassword(newPassword, this.#settings.passwordStrength);
     return this.#authority.change(SYSTEM, { change: [userId] }, async (tx) => {
       const used = await tx.accountTokens.use(hash, 'reset', this.#now());
@@ -141,7 +144,7 @@ export class PasswordChanges {
 
   /** Nothing that rested on the old password is good any more. */
   async #set(tx: Transaction, user: User, passwordHash: string): Promise<void> {
-    await tx.users.setPassword(user.id, passwordHash, this.#now());
+    await tx.users.setPassword(user.id, { hash: passwordHash, isInitial: false }, this.#now());
     await tx.challenges.removeAllOf(user.id);
     await tx.accountTokens.removeAllOf(user.id);
     await this.#notices.passwordChanged(tx, user);

@@ -9,7 +9,7 @@ import type { Store, Transaction } from '../store.ts';
 import type { Notices } from '../users/notices.ts';
 import type { User } from '../users/user.ts';
 import { challengeNotValid, ChallengeTokens, type Challenge, demandWaiting } from './challenges.ts';
-import { CodeCheck, methodOf, type MfaMethod } from './code-check.ts';
+import { CodeCheck, type CodeSettings, methodOf, type MfaMethod } from './code-check.ts';
 import type { TotpFactor } from './factor.ts';
 import type { Origin } from './origin.ts';
 import { RecoveryCodes } from './recovery-codes.ts';
@@ -46,16 +46,17 @@ export class SecondFactors {
     proofs: SessionProofs;
     keys: Keys;
     notices: Notices;
+    settings: CodeSettings;
     clock: Clock;
   }) {
-    const { keys, clock } = parts;
+    const { keys, settings, clock } = parts;
     this.#store = parts.store;
     this.#authority = parts.authority;
     this.#sessions = parts.sessions;
     this.#proofs = parts.proofs;
     this.#challengeTokens = new ChallengeTokens(keys);
     this.#recoveryCodes = new RecoveryCodes(keys);
-    this.#codes = new CodeCheck({ keys, recoveryCodes: this.#recoveryCodes, clock });
+    this.#codes = new CodeCheck({ keys, recoveryCodes: this.#recoveryCodes, settings, clock });
     this.#notices = parts.notices;
     this.#clock = clock;
   }

@@ -1,8 +1,9 @@
+import type { Clock } from '../../kit/clock.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import { type Principal, type UserPrincipal } from '../principals/principal.ts';
 import { badInput, Refusal } from '../refusals.ts';
 import type { Store } from '../store.ts';
-import { type PasswordStrength, verifyPassword } from '../users/passwords.ts';
+import { hasEnded, isGood, passwordEnded, type PasswordStrength } from '../users/passwords.ts';
 import type { Origin } from './origin.ts';
 import type { SecondFactors } from './second-factors.ts';
 import type { FreshTokens, SessionProofs } from './session-proofs.ts';
@@ -22,6 +23,7 @@ export class StepUps {
   readonly #secondFactors: SecondFactors;
   readonly #proofs: SessionProofs;
   readonly #settings: { readonly passwordStrength: PasswordStrength };
+  readonly #clock: Clock;
 
   constructor(parts: {
     store: Store;
@@ -30,6 +32,7 @@ export class StepUps {
     secondFactors: SecondFactors;
     proofs: SessionProofs;
     settings: { readonly passwordStrength: PasswordStrength };
+    clock: Clock;
   }) {
     this.#store = parts.store;
     this.#authority = parts.authority;
@@ -37,6 +40,7 @@ export class StepUps {
     this.#secondFactors = parts.secondFactors;
     this.#proofs = parts.proofs;
     this.#settings = parts.settings;
+    this.#clock = parts.clock;
   }
 
   /**
@@ -66,13 +70,15 @@ export class StepUps {
     // Before it is checked: for whoever has a second factor there is nothing to find out here.
     const [hasFactor] = await this.#secondFactors.enabledAmong([by.id]);
     if (hasFactor === true) throw codeNeeded();
-    const current = await this.#store.users.passwordHash(by.id);
-    const isRight = () => verifyPassword(password, current, this.#settings.passwordStrength);
-    return this.#guard.again(by.id, wrongPassword, isRight, async (cleared) => {
+    const current = await this.#store.users.password(by.id);
+    const { passwordStrength } = this.#settings;
+    const isRight = () => isGood(password, current, { passwordStrength, clock: this.#clock });
+    const wrong = () => (hasEnded(current, this.#clock) ? passwordEnded('password') : wrongPassword());
+    return this.#guard.again(by.id, wrong, isRight, async (cleared) => {
       const { value, receipt } = await this.#authority.change(by, { change: [by.id] }, async (tx, actor) => {
         if (actor.kind !== 'user') throw new TypeError('whoever steps up is a user');
         // Another change came first: then the password is not what it was, or no longer enough.
-        if ((await tx.users.passwordHash(by.id)) !== current) throw wrongPassword();
+        if ((await tx.users.password(by.id))?.hash !== current?.hash) throw wrongPassword();
         const factor = await tx.factors.find(by.id);
         if (factor !== null && factor.confirmedAt !== null) throw codeNeeded();
         await cleared(tx);

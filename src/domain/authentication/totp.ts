@@ -5,8 +5,8 @@ export const STEP_SECONDS = 30;
 const DIGITS = 6;
 /** RFC 4226 section 4 asks for 128 bits and recommends 160. */
 const SECRET_BYTES = 20;
-/** How far the clocks of a phone and of this server may be apart. */
-const STEPS_ASIDE = 1;
+/** How many steps the clocks of a phone and of this server, and the way between them, may put a code early or late: RFC 6238 5.2. */
+export type TotpSkew = 0 | 1;
 
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
@@ -38,13 +38,17 @@ export function totpCode(secret: string, step: number): string {
 }
 
 /**
- * The step whose code this is: the current one, the one before it or the one after it, and later than `lastStep`, since a
+ * The step whose code this is: the current one or one no further from it than `skew`, and later than `lastStep`, since a
  * code is good once. Null when it is none of theirs. Takes as long for every code.
  */
-export function matchingStep(secret: string, code: string, epochMs: number, lastStep: number | null): number | null {
+export function matchingStep(
+  secret: string,
+  code: string,
+  { epochMs, lastStep, skew }: { readonly epochMs: number; readonly lastStep: number | null; readonly skew: TotpSkew },
+): number | null {
   const given = Buffer.from(code);
   let found: number | null = null;
-  for (let step = stepOf(epochMs) - STEPS_ASIDE; step <= stepOf(epochMs) + STEPS_ASIDE; step += 1) {
+  for (let step = stepOf(epochMs) - skew; step <= stepOf(epochMs) + skew; step += 1) {
     const expected = Buffer.from(totpCode(secret, step));
     const matches = expected.length === given.length && timingSafeEqual(expected, given);
     if (matches && found === null && step > (lastStep ?? -1)) found = step;

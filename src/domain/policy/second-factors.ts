@@ -1,6 +1,7 @@
 import { type Bundle, roleClosure } from './bundle.ts';
 import type { Node } from './document.ts';
 import type { Problems } from './problems.ts';
+import type { Rule } from './rules.ts';
 
 type Roles = Pick<Bundle, 'roles'>;
 
@@ -16,6 +17,28 @@ export function mfaRoles(bundle: Roles): ReadonlySet<string> {
   const requires = (name: string) =>
     [...roleClosure(bundle, [name]).keys()].some((each) => bundle.roles.get(each)?.mfa === true);
   return new Set([...bundle.roles.keys()].filter(requires));
+}
+
+/** What gives others rights, or takes their place: whoever may do one of these to everybody's is an administrator of some kind. */
+const POWERS: Readonly<Record<string, readonly string[]>> = {
+  User: ['create', 'update', 'delete', 'grant'],
+  Role: ['create', 'update', 'grant', 'revoke'],
+  ApiKey: ['create', 'update', 'rotate'],
+  Policy: ['apply'],
+  SigningKey: ['rotate', 'revoke'],
+};
+
+/** The roles that have such a power without a condition and ask their holders for no second factor, in the order of the names. */
+export function powerfulWithoutMfa(bundle: Roles): readonly string[] {
+  const safe = mfaRoles(bundle);
+  const isPowerful = (name: string) =>
+    [...roleClosure(bundle, [name]).keys()].some((each) => bundle.roles.get(each)?.rules.some(givesPower) === true);
+  return [...bundle.roles.keys()].filter((name) => !safe.has(name) && isPowerful(name)).toSorted();
+}
+
+function givesPower({ effect, fields, where, targets }: Rule): boolean {
+  if (effect === 'deny' || fields !== null || where.length > 0) return false;
+  return targets.some(({ subject, actions }) => actions.some((action) => POWERS[subject]?.includes(action) === true));
 }
 
 /** A role whose holders must have a second factor now, or need none any more. */

@@ -10,6 +10,11 @@ export interface Proof {
   readonly withinSeconds: number | null;
 }
 
+/**
+ * For what decides who can sign in, whatever a policy says: whoever has a stolen token must not make the account theirs for good.
+ */
+export const RECENT: Proof = { level: 1, withinSeconds: 900 };
+
 /** Whether what this principal has proven falls short. Castellan itself proves nothing; whoever has no session cannot. */
 export function lacksProof(by: Principal, { level, withinSeconds }: Proof, clock: Clock): boolean {
   if (by.kind === 'system') return false;

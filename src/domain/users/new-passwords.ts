@@ -1,4 +1,5 @@
 import { badInput } from '../refusals.ts';
+import type { BreachedPasswords } from './breached-passwords.ts';
 import { type ListedPasswords, listedPasswords } from './listed-passwords.ts';
 import { PASSWORD_BYTES_MAX } from './passwords.ts';
 
@@ -38,11 +39,36 @@ const RUNS: ReadonlySet<string> = new Set(
 const COMMON_WORDS = COMMON.split(' ').toSorted((a, b) => b.length - a.length);
 
 /** What guessers know without asking: whose password it will be, and where. */
-export interface PasswordContext {
-  readonly email: string;
-  readonly name: string;
+export interface PasswordContext extends PasswordOwner {
   /** Where people sign in with it. */
   readonly issuer: string;
+}
+
+export interface PasswordOwner {
+  readonly email: string;
+  readonly name: string;
+}
+
+/** What stands before every password that is set. */
+export class NewPasswords {
+  readonly #breached: BreachedPasswords | null;
+  readonly #settings: { readonly issuer: string };
+
+  /** @param parts `breached` is null where nobody needs to be asked, since passwords are made here */
+  constructor(parts: { breached: BreachedPasswords | null; settings: { readonly issuer: string } }) {
+    this.#breached = parts.breached;
+    this.#settings = parts.settings;
+  }
+
+  /** Refuses with BAD_USER_INPUT what {@link checkNewPassword} refuses, and one that is known from a breach. */
+  async check(password: string, { email, name }: PasswordOwner, field = 'password'): Promise<void> {
+    await checkNewPassword(password, { email, name, issuer: this.#settings.issuer }, field);
+    if ((await this.#breached?.has(password)) !== true) return;
+    throw badInput(
+      field,
+      'This password is known from a breach, here or elsewhere, and guessers try it. Choose another.',
+    );
+  }
 }
 
 /**

@@ -1,6 +1,9 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { argon2id } from '../../kit/argon2.ts';
+import type { Clock } from '../../kit/clock.ts';
+import { badInput, type Refusal } from '../refusals.ts';
 import { hashing } from './hashing.ts';
+import type { StoredPassword } from './user.ts';
 
 /** What a hash costs. */
 export interface PasswordStrength {
@@ -37,6 +40,32 @@ export async function verifyPassword(password: string, phc: string | null, stren
   const expected = Buffer.from(tag, 'base64');
   const actual = await derive(password, Buffer.from(salt, 'base64'), Number(memory), Number(passes), Number(lanes));
   return timingSafeEqual(expected, actual) && phc !== null;
+}
+
+/** How long a password is good that its user has not chosen: ASVS 6.4.1. */
+export const INITIAL_PASSWORD_MS = 24 * 3_600_000;
+
+/** Whether it is the user's password, and still good: one that has ended costs as much as a wrong one. */
+export async function isGood(
+  password: string,
+  stored: StoredPassword | null,
+  { passwordStrength, clock }: { readonly passwordStrength: PasswordStrength; readonly clock: Clock },
+): Promise<boolean> {
+  const isRight = await verifyPassword(password, stored?.hash ?? null, passwordStrength);
+  return isRight && !hasEnded(stored, clock);
+}
+
+/** Whether it is an initial one, and its time is over. */
+export function hasEnded(password: StoredPassword | null, clock: Clock): boolean {
+  return password?.isInitial === true && clock.now() >= Date.parse(password.changedAt) + INITIAL_PASSWORD_MS;
+}
+
+/** To whoever is signed in, who need not wonder what is wrong with it. */
+export function passwordEnded(field: string): Refusal {
+  return badInput(
+    field,
+    'Somebody else has chosen this password for you, and its time is over. Ask for a mail to reset it, or an administrator.',
+  );
 }
 
 /** Whether the hash was made with another strength than this. */

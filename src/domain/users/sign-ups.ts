@@ -5,7 +5,7 @@ import { Refusal } from '../refusals.ts';
 import type { Transaction } from '../store.ts';
 import { accountTokenNotValid, type AccountTokens } from './account-tokens.ts';
 import type { ErrandKinds, Errands } from './errands.ts';
-import { checkNewPassword } from './new-passwords.ts';
+import type { NewPasswords } from './new-passwords.ts';
 import type { Notices } from './notices.ts';
 import { hashPassword, type PasswordStrength } from './passwords.ts';
 import { parseEmail, parseName, type User } from './user.ts';
@@ -13,7 +13,6 @@ import type { Users } from './users.ts';
 
 export interface SignUpSettings {
   readonly signUp: 'open' | 'closed';
-  readonly issuer: string;
   readonly passwordStrength: PasswordStrength;
 }
 
@@ -31,6 +30,7 @@ export class SignUps {
   readonly #errands: Errands;
   readonly #notices: Notices;
   readonly #tokens: AccountTokens;
+  readonly #newPasswords: NewPasswords;
   readonly #settings: SignUpSettings;
   readonly #clock: Clock;
 
@@ -40,6 +40,7 @@ export class SignUps {
     errands: Errands;
     notices: Notices;
     tokens: AccountTokens;
+    newPasswords: NewPasswords;
     settings: SignUpSettings;
     clock: Clock;
   }) {
@@ -48,6 +49,7 @@ export class SignUps {
     this.#errands = parts.errands;
     this.#notices = parts.notices;
     this.#tokens = parts.tokens;
+    this.#newPasswords = parts.newPasswords;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
@@ -64,7 +66,7 @@ export class SignUps {
   async request(input: { email: string; name: string; password: string }): Promise<Written<void>> {
     this.demandOpen();
     const [email, name] = [parseEmail(input.email), parseName(input.name)];
-    await checkNewPassword(input.password, { email, name, issuer: this.#settings.issuer });
+    await this.#newPasswords.check(input.password, { email, name });
     const passwordHash = await hashPassword(input.password, this.#settings.passwordStrength);
     return this.#authority.write(SYSTEM, {}, (tx) => this.#errands.add(tx, 'signUp', { email, name, passwordHash }));
   }
@@ -121,7 +123,9 @@ export class SignUps {
 
   async #confirm(tx: Transaction, user: User, passwordHash: string | null): Promise<void> {
     await tx.users.save({ ...user, emailVerified: true });
-    if (passwordHash !== null) await tx.users.setPassword(user.id, passwordHash, this.#now());
+    if (passwordHash !== null) {
+      await tx.users.setPassword(user.id, { hash: passwordHash, isInitial: false }, this.#now());
+    }
     await tx.accountTokens.removeAllOf(user.id);
     await tx.audit.append({ by: user.id, sessionId: null, action: 'user.verify_email', subjectId: user.id });
     await tx.authority.append({ target: user.id, kind: 'changed', userId: user.id, reason: 'email_verified' });

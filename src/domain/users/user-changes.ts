@@ -4,6 +4,7 @@ import type { Authority, Enforced } from '../authority/authority.ts';
 import { ADMINISTRATOR, demandAdministrator } from '../policy/administrators.ts';
 import type { Policy } from '../policy/policy.ts';
 import { sessionIdOf, type Principal } from '../principals/principal.ts';
+import { demandProof, RECENT } from '../principals/proof.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import type { Transaction } from '../store.ts';
 import { parseMetadata } from './metadata.ts';
@@ -36,7 +37,8 @@ export class UserChanges {
 
   /**
    * Sets what is given and differs; each field is a right of its own. An address set so is taken to be the user's. Refuses with
-   * CONFLICT one that another user holds.
+   * CONFLICT one that another user holds, and another address with MFA_REQUIRED in a session that has proven nothing for a quarter
+   * of an hour, or with FORBIDDEN by an API key.
    */
   async update(by: Principal, { id, ...given }: UserUpdate): Promise<Enforced<User>> {
     const wanted: Partial<Pick<User, Settable>> = {
@@ -54,6 +56,8 @@ export class UserChanges {
       for (const field of fields) this.#demandField(actor, user, field);
       const changed = fields.filter((field) => wanted[field] !== user[field]);
       if (changed.length === 0) return user;
+      // Mails to reset the password go there.
+      if (changed.includes('email')) demandProof(actor, RECENT, this.#clock);
 
       const updated: User = { ...user, ...wanted, ...(changed.includes('email') && { emailVerified: true }) };
       await tx.users.save(updated);

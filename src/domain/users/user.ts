@@ -35,22 +35,30 @@ export interface UserReader {
   find(id: string): Promise<User | null>;
   /** The users with these ids, in any order, without the missing ones. One statement. */
   findMany(ids: readonly string[]): Promise<readonly User[]>;
-  /** The user holding this address, compared by {@link foldEmail}, with the password hash and since when it is that, or null. */
+  /** The user holding this address, compared by {@link foldEmail}, with the password, or null. */
   findByEmail(email: string): Promise<UserWithPassword | null>;
-  /** The hash of the user's password, or null. */
-  passwordHash(id: string): Promise<string | null>;
+  password(id: string): Promise<StoredPassword | null>;
 }
 
 export interface UserWithPassword {
   readonly user: User;
-  readonly passwordHash: string | null;
-  readonly passwordChangedAt: Instant | null;
+  readonly password: StoredPassword | null;
 }
+
+export interface StoredPassword {
+  readonly hash: string;
+  readonly changedAt: Instant;
+  /** Whether the user has not chosen it: then it is good for a while only. */
+  readonly isInitial: boolean;
+}
+
+/** A password that is set. */
+export type NewPassword = Omit<StoredPassword, 'changedAt'>;
 
 /** Writing users: only ever inside a transaction, where `find` locks the row it returns. */
 export interface UserWriter extends UserReader {
   /** Refuses with CONFLICT when another user holds the address. The home scope must be there. */
-  add(user: User, passwordHash: string | null): Promise<void>;
+  add(user: User, password: NewPassword | null): Promise<void>;
   /**
    * Adds those of these whose address nobody holds, the first of several with one address, without passwords; the ids of those
    * that were added. Their home scopes must be there. One statement.
@@ -60,7 +68,7 @@ export interface UserWriter extends UserReader {
   disableMany(ids: readonly string[]): Promise<void>;
   /** Refuses with CONFLICT when another user holds the address. */
   save(user: User): Promise<void>;
-  setPassword(id: string, passwordHash: string, at: Instant): Promise<void>;
+  setPassword(id: string, password: NewPassword, at: Instant): Promise<void>;
   /** Writes the same password's hash anew, if it is still the one that was read. */
   replaceHash(id: string, from: string, to: string): Promise<void>;
   /** Erases all personal data, password and second factors included, takes the grants away and keeps the id from being used again. */

@@ -12,16 +12,26 @@ import { sessionIdOf, SYSTEM, type Principal, type PrincipalRecord } from '../pr
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import { findHome, HOMELESS, type Home, homeOf, noSuchScope } from '../scopes/home.ts';
 import type { Store, Transaction } from '../store.ts';
-import { checkNewPassword } from './new-passwords.ts';
-import { hashPassword, type PasswordStrength } from './passwords.ts';
-import { EMAIL_FOLDED, foldEmail, GRANTED_ROLE_IDS, parseEmail, parseName, SEARCH_TEXT, type User } from './user.ts';
+import type { NewPasswords } from './new-passwords.ts';
+import { hashPassword, hasEnded, type PasswordStrength } from './passwords.ts';
+import {
+  EMAIL_FOLDED,
+  foldEmail,
+  GRANTED_ROLE_IDS,
+  isActive,
+  parseEmail,
+  parseName,
+  SEARCH_TEXT,
+  type User,
+  type UserWithPassword,
+} from './user.ts';
 
 export interface NewUser {
   readonly email: string;
   readonly name: string;
   /** The path or the id of the home scope. */
   readonly scope?: string | null;
-  /** Without one the user cannot sign in yet. */
+  /** Without one the user cannot sign in yet. One that is given is an initial password: somebody else has chosen it. */
   readonly password?: string | null;
   /** Names of roles that hold everywhere from the start. Default: {@link DEFAULT_ROLE}, where the policy has it. */
   readonly roles?: readonly string[];
@@ -41,7 +51,6 @@ export interface UserFilter {
 }
 
 export interface UserSettings {
-  readonly issuer: string;
   readonly passwordStrength: PasswordStrength;
 }
 
@@ -60,6 +69,7 @@ export class Users {
   readonly #authority: Authority;
   readonly #policy: Policy;
   readonly #standings: Standings;
+  readonly #newPasswords: NewPasswords;
   readonly #settings: UserSettings;
   readonly #clock: Clock;
 
@@ -68,6 +78,7 @@ export class Users {
     authority: Authority;
     policy: Policy;
     standings: Standings;
+    newPasswords: NewPasswords;
     settings: UserSettings;
     clock: Clock;
   }) {
@@ -75,6 +86,7 @@ export class Users {
     this.#authority = parts.authority;
     this.#policy = parts.policy;
     this.#standings = parts.standings;
+    this.#newPasswords = parts.newPasswords;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
   }
@@ -106,15 +118,14 @@ export class Users {
     if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
     const user = newUser({ email: parseEmail(input.email), name: parseName(input.name), createdAt: this.#now() });
     const password = input.password ?? null;
-    const { issuer } = this.#settings;
-    if (password !== null) await checkNewPassword(password, { ...user, issuer });
     const home = await findHome(by, input.scope ?? null, {
       policy: this.#policy,
       scopes: this.#store.scopes,
       demand: (place) => void this.#demandCreate(by, user, place),
     });
-    // Before the hash: it costs us more than asking costs a stranger.
+    // Before the rest: it costs us more than asking costs a stranger.
     this.#demandCreate(by, user, homeOf(home));
+    if (password !== null) await this.#newPasswords.check(password, user);
     const passwordHash = password === null ? null : await hashPassword(password, this.#settings.passwordStrength);
 
     return this.#authority.write(by, {}, async (tx, actor) => {
@@ -122,7 +133,7 @@ export class Users {
       const there = home === null ? null : await tx.scopes.find(home.id);
       if (home !== null && there === null) throw noSuchScope();
       const added = this.#demandCreate(actor, user, homeOf(there));
-      await tx.users.add(added, passwordHash);
+      await tx.users.add(added, passwordHash === null ? null : { hash: passwordHash, isInitial: true });
       await this.#grantAll(tx, actor, added, input.roles ?? [DEFAULT_ROLE]);
       await tx.audit.append({
         by: actor.id,
@@ -141,10 +152,35 @@ export class Users {
    */
   async register(tx: Transaction, input: { email: string; name: string }, passwordHash: string): Promise<User> {
     const user: User = { ...newUser({ ...input, createdAt: this.#now() }), emailVerified: false };
-    await tx.users.add(user, passwordHash);
+    await tx.users.add(user, { hash: passwordHash, isInitial: false });
     await this.#grantAll(tx, SYSTEM, user, [DEFAULT_ROLE]);
     await tx.audit.append({ by: user.id, sessionId: null, action: 'user.sign_up', subjectId: user.id });
     return user;
+  }
+
+  /**
+   * Gives an administrator another initial password in the place of one that has ended, and changes nothing else; whether it did.
+   * Only whoever starts a house may ask for it.
+   */
+  async renewPassword(email: string, password: string): Promise<boolean> {
+    const found = await this.#store.users.findByEmail(email);
+    if (found === null || !this.#mayRenew(found)) return false;
+    await this.#newPasswords.check(password, found.user);
+    const hash = await hashPassword(password, this.#settings.passwordStrength);
+    const { value } = await this.#authority.write(SYSTEM, { change: [found.user.id] }, async (tx) => {
+      const now = await tx.users.findByEmail(email);
+      // Another instance that starts meanwhile shows its own.
+      if (now?.user.id !== found.user.id || !this.#mayRenew(now)) return false;
+      await tx.users.setPassword(now.user.id, { hash, isInitial: true }, this.#now());
+      const author = { by: SYSTEM.id, sessionId: null, subjectId: now.user.id };
+      await tx.audit.append({ ...author, action: 'user.renew_password' });
+      return true;
+    });
+    return value;
+  }
+
+  #mayRenew({ user, password }: UserWithPassword): boolean {
+    return hasEnded(password, this.#clock) && isActive(user) && user.roles.includes(ADMINISTRATOR);
   }
 
   /** Shuts a user out: no session, token or socket of theirs is honoured any more. Disabling a disabled user changes nothing and is no error. */

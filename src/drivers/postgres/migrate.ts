@@ -21,6 +21,7 @@ import { Migration0018 } from '../../../migrations/0018-audit-log.ts';
 import { Migration0019 } from '../../../migrations/0019-key-and-security-events.ts';
 import { Migration0020 } from '../../../migrations/0020-monitoring.ts';
 import { Migration0021 } from '../../../migrations/0021-where-users-were.ts';
+import { Migration0022 } from '../../../migrations/0022-initial-passwords.ts';
 import { CONNECT_TIMEOUT_MS, isLockNotAvailable } from './database.ts';
 import { LOCKS } from './locks.ts';
 import { ROWS } from './rows.ts';
@@ -47,6 +48,7 @@ export const MIGRATIONS = [
   Migration0019,
   Migration0020,
   Migration0021,
+  Migration0022,
 ];
 
 /** Those of this code that are not among `done`, by their names and in their order. */

@@ -62,6 +62,8 @@ export const PasswordRow = defineEntity({
     user: () => p.manyToOne(UserRow).mapToPk().primary(),
     hash: p.text(),
     changedAt: instant(),
+    /** Where that is when it was changed, its user has not chosen it. */
+    initialAt: instant().nullable(),
   },
 });
 

@@ -6,11 +6,12 @@ import {
   GRANTED_ROLE_IDS,
   SEARCH_TEXT,
   searchText,
+  type StoredPassword,
   type User,
   type UserReader,
   type UserWriter,
 } from '../../domain/users/user.ts';
-import { instant, instantOrNull } from './database.ts';
+import { instant } from './database.ts';
 import type { Query } from './query.ts';
 import { createPages } from './pages.ts';
 import type { SubjectSql } from './policy-sql.ts';
@@ -105,6 +106,22 @@ export function toUser(row: UserSqlRow): User {
   };
 }
 
+interface PasswordSqlRow {
+  readonly hash: string;
+  readonly changed_at: string | Date;
+  readonly is_initial: boolean;
+}
+
+interface NoPassword {
+  readonly hash: null;
+}
+
+const PASSWORD_COLUMNS = 'p.hash, p.changed_at, coalesce(p.initial_at = p.changed_at, false) as is_initial';
+
+function toPassword({ hash, changed_at, is_initial }: PasswordSqlRow): StoredPassword {
+  return { hash, changedAt: instant(changed_at), isInitial: is_initial };
+}
+
 export function createUserReader(query: Query, lock = ''): UserReader {
   return {
     async find(id) {
@@ -126,31 +143,40 @@ export function createUserReader(query: Query, lock = ''): UserReader {
     },
 
     async findByEmail(email) {
-      const [row] = await query<UserSqlRow & { hash: string | null; changed_at: string | Date | null }>(
+      const [row] = await query<UserSqlRow & (PasswordSqlRow | NoPassword)>(
         'user-find-by-email',
-        `select ${USER_COLUMNS}, (select hash from passwords where user_id = u.id) as hash,
-           (select changed_at from passwords where user_id = u.id) as changed_at
-         from ${USER_TABLES} where u.email_folded = $1 ${lock}`,
+        `select ${USER_COLUMNS}, ${PASSWORD_COLUMNS}
+         from ${USER_TABLES} left join passwords p on p.user_id = u.id where u.email_folded = $1 ${lock}`,
         [foldEmail(email)],
       );
       if (row === undefined) return null;
-      return { user: toUser(row), passwordHash: row.hash, passwordChangedAt: instantOrNull(row.changed_at) };
+      return { user: toUser(row), password: row.hash === null ? null : toPassword(row) };
     },
 
-    async passwordHash(id) {
-      const text = 'select hash from passwords where user_id = $1';
-      const [row] = await query<{ hash: string }>('user-password', text, [id]);
-      return row?.hash ?? null;
+    async password(id) {
+      const text = `select ${PASSWORD_COLUMNS} from passwords p where p.user_id = $1`;
+      const [row] = await query<PasswordSqlRow>('user-password', text, [id]);
+      return row === undefined ? null : toPassword(row);
     },
   };
 }
 
 /** A principal's row is locked by the fence before it is changed; reading it here keeps it from changing at least. */
 export function createUserWriter({ query, send }: Statements): UserWriter {
+  const setPassword: UserWriter['setPassword'] = async (id, { hash, isInitial }, at) => {
+    await send(
+      'user-set-password',
+      `insert into passwords (user_id, hash, changed_at, initial_at) values ($1, $2, $3, $4)
+       on conflict (user_id) do update
+         set hash = excluded.hash, changed_at = excluded.changed_at, initial_at = excluded.initial_at`,
+      [id, hash, at, isInitial ? at : null],
+    );
+  };
+
   return {
     ...createUserReader(query, 'for share of u'),
 
-    async add(user, passwordHash) {
+    async add(user, password) {
       // A violated index would end the transaction, and its commit would then pass for one.
       const added = await query(
         'user-add',
@@ -160,12 +186,7 @@ export function createUserWriter({ query, send }: Statements): UserWriter {
         [...columnsOf(user), user.createdAt, user.emailVerified, user.metadata, searchText(user)],
       );
       if (added.length === 0) throw addressTaken();
-      if (passwordHash === null) return;
-      await send('user-add-password', 'insert into passwords (user_id, hash, changed_at) values ($1, $2, $3)', [
-        user.id,
-        passwordHash,
-        user.createdAt,
-      ]);
+      if (password !== null) await setPassword(user.id, password, user.createdAt);
     },
 
     async addMany(users) {
@@ -215,14 +236,7 @@ export function createUserWriter({ query, send }: Statements): UserWriter {
       );
     },
 
-    async setPassword(id, hash, at) {
-      await send(
-        'user-set-password',
-        `insert into passwords (user_id, hash, changed_at) values ($1, $2, $3)
-         on conflict (user_id) do update set hash = excluded.hash, changed_at = excluded.changed_at`,
-        [id, hash, at],
-      );
-    },
+    setPassword,
 
     async replaceHash(id, from, to) {
       await send('user-replace-hash', 'update passwords set hash = $3 where user_id = $1 and hash = $2', [

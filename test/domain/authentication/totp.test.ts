@@ -32,11 +32,18 @@ describe('a code', () => {
 
 describe('matching', () => {
   const [step, now] = [40_000_000, 40_000_000 * 30_000 + 12_345];
-  const match = (code: string, lastStep: number | null = null) => matchingStep(SECRET, code, now, lastStep);
+  const match = (code: string, lastStep: number | null = null, skew: 0 | 1 = 1) =>
+    matchingStep(SECRET, code, { epochMs: now, lastStep, skew });
 
   test('takes the code of this step, of the one before it and of the one after it', () => {
     for (const each of [step - 1, step, step + 1]) expect(match(totpCode(SECRET, each))).toBe(each);
     for (const each of [step - 2, step + 2]) expect(match(totpCode(SECRET, each))).toBeNull();
+  });
+
+  test('without skew takes the code of this step alone, once', () => {
+    expect(match(totpCode(SECRET, step), null, 0)).toBe(step);
+    expect(match(totpCode(SECRET, step), step, 0)).toBeNull();
+    for (const each of [step - 1, step + 1]) expect(match(totpCode(SECRET, each), null, 0)).toBeNull();
   });
 
   test('takes no step that was used, and none before it', () => {

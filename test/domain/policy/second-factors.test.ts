@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { Engine } from '../../../src/domain/policy/engine.ts';
 import { parseBundle } from '../../../src/domain/policy/parse.ts';
-import { mfaChanges, mfaRoles } from '../../../src/domain/policy/second-factors.ts';
+import { mfaChanges, mfaRoles, powerfulWithoutMfa } from '../../../src/domain/policy/second-factors.ts';
 import { policySchema } from '../../../src/domain/policy/json-schema.ts';
 import { diffLines } from '../../../src/cli/policy-diff-text.ts';
 import { mismatch } from './schema-check.ts';
@@ -69,4 +69,31 @@ describe('a second factor', () => {
       expect(mismatch(policySchema, parse(`roles: { ${writer(`${mfa},`)} }`))).not.toBeNull();
     },
   );
+});
+
+describe('roles that give others their rights and ask for no second factor', () => {
+  const SUBJECTS = `subjects:
+  User: { actions: [read, create, disable], attributes: { id: id } }
+  Role: { actions: [read, grant], attributes: { id: id } }
+`;
+  const found = (roles: string) =>
+    powerfulWithoutMfa(parseBundle([{ path: 'all.yaml', text: `${SUBJECTS}roles: ${roles}` }]));
+
+  test.each([
+    ['everything', '{ action: manage, subject: all }', ['it']],
+    ['creating users', '{ action: create, subject: User }', ['it']],
+    ['granting roles, among others', '{ action: [read, grant], subject: Role }', ['it']],
+    ['reading', '{ action: read, subject: all }', []],
+    ['taking away', '{ action: disable, subject: User }', []],
+    ['what is one’s own', "{ action: create, subject: User, where: { id: '${principal.id}' } }", []],
+  ])('are found by %s', (_, rule, expected) => {
+    expect(found(`{ it: { allow: [${rule}] } }`)).toEqual(expected);
+  });
+
+  test('are those that inherit it as well, and none that asks for one, by itself or by what it inherits', () => {
+    const power = 'allow: [{ action: grant, subject: Role }]';
+    expect(
+      found(`{ a: { ${power} }, b: { inherits: a }, c: { mfa: required, ${power} }, d: { inherits: c } }`),
+    ).toEqual(['a', 'b']);
+  });
 });

@@ -1,6 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import { checkNewPassword } from '../../../src/domain/users/new-passwords.ts';
-import { hashPassword, isOutdated, STRENGTH_MIN, verifyPassword } from '../../../src/domain/users/passwords.ts';
+import {
+  hashPassword,
+  isOutdated,
+  PASSWORD_BYTES_MAX,
+  STRENGTH_MIN,
+  verifyPassword,
+} from '../../../src/domain/users/passwords.ts';
 
 const CONTEXT = {
   email: 'mona.lisa@louvre.example',
@@ -84,6 +90,15 @@ describe('a hash', () => {
     expect(more).toContain('$m=19456,t=3,p=1$');
     expect([isOutdated(floor, STRENGTH_MIN), isOutdated(floor, strength)]).toEqual([false, true]);
     expect([isOutdated(more, strength), isOutdated(more, STRENGTH_MIN)]).toEqual([false, true]);
+  });
+
+  test('is of the whole password, in its own case: nothing is cut off or folded but composition', async () => {
+    const long = `Ä${'x'.repeat(PASSWORD_BYTES_MAX - 4)}`;
+    const hash = await hashPassword(`${long}y`);
+    expect(await verifyPassword(`${long}y`.normalize('NFD'), hash)).toBe(true);
+    for (const other of [`${long}z`, long, `${long}Y`, `ä${long.slice(1)}y`, `${long}y `, ` ${long}`]) {
+      expect(await verifyPassword(other, hash)).toBe(false);
+    }
   });
 
   test('is checked at the cost it was made with, whatever the cost is now', async () => {
