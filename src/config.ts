@@ -6,6 +6,7 @@ import { productionProblems, type SettingProblem } from './kit/production-settin
 import { changedThresholds, type Thresholds } from './kit/thresholds.ts';
 import { parseRedisUrl } from './kit/redis-url.ts';
 import { Secret } from './kit/secret.ts';
+import { FileSecret, fileVariable, type SECRET_SETTINGS, withSecretFiles } from './kit/secret-files.ts';
 
 /** What the environment decided, frozen. */
 export interface Config {
@@ -16,6 +17,8 @@ export interface Config {
   readonly drainSeconds: number;
   /** Null starts the embedded PostgreSQL server under {@link dataDir}. */
   readonly databaseUrl: Secret | null;
+  /** By whom the tables are made and changed, where that is another user of the same database; null where it is the same. */
+  readonly migrationDatabaseUrl: Secret | null;
   /** Off behind a pooler that gives connections for a transaction only. */
   readonly preparedStatements: boolean;
   /** How many connections to PostgreSQL this instance opens at most. */
@@ -254,6 +257,7 @@ const environment = z.object({
     .transform(Number),
   DRAIN_SECONDS: between(0, 600).optional(),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  MIGRATION_DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
   DATABASE_PREPARED_STATEMENTS: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   DATABASE_POOL_MAX: between(2, 1_000).default(10),
   DATABASE_WAIT_SECONDS: between(0, 600).default(15),
@@ -321,24 +325,45 @@ const environment = z.object({
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
 
+const OF_NOTHING: SettingProblem = {
+  variable: 'MIGRATION_DATABASE_URL',
+  message: 'is for the database of DATABASE_URL, which is not set: the embedded server has one user',
+};
+
 const UNSIGNED: SettingProblem = {
   variable: 'SECURITY_WEBHOOK_SECRET',
   message: 'is required where SECURITY_WEBHOOK_URL is set: `echo whsec_$(openssl rand -base64 32)` makes one',
 };
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A variable that is set to nothing is not set. */
+function givenOf(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+}
+
+/** One setting alone, from the environment or its file, as it is; undefined where it is not set. For what needs no other. */
+export function readSetting(env: Environment, name: (typeof SECRET_SETTINGS)[number]): string | undefined {
+  const { given, problems } = withSecretFiles(givenOf(env));
+  const own = problems.filter(({ variable }) => variable === fileVariable(name));
+  if (own.length > 0) throw new ConfigError(own);
+  return given[name];
+}
+
 /** Reads the environment, or throws a {@link ConfigError} with everything that is wrong with it. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  // A variable that is set to nothing is not set.
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+export function readConfig(env: Environment): Config {
+  const { given, problems: unread } = withSecretFiles(givenOf(env));
   const production = given['NODE_ENV'] === 'production';
   const parsed = environment.safeParse(given);
   const problems = [
+    ...unread,
     ...(parsed.error?.issues ?? []).map(({ path, message }) => ({ variable: String(path[0]), message })),
     ...(given['SECURITY_WEBHOOK_URL'] !== undefined && given['SECURITY_WEBHOOK_SECRET'] === undefined
       ? [UNSIGNED]
       : []),
+    ...(given['MIGRATION_DATABASE_URL'] !== undefined && given['DATABASE_URL'] === undefined ? [OF_NOTHING] : []),
     ...(production ? productionProblems(given) : []),
-  ];
+  ].filter(({ variable }) => !unread.some((each) => each.variable === fileVariable(variable)));
   if (problems.length > 0 || parsed.data === undefined) throw new ConfigError(problems);
 
   const { data } = parsed;
@@ -347,11 +372,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     host: data.HOST,
     port: data.PORT,
     drainSeconds: data.DRAIN_SECONDS ?? (production ? DRAIN_SECONDS : 0),
-    databaseUrl: secretOrNull(data.DATABASE_URL),
+    databaseUrl: replaceable('DATABASE_URL', given, data.DATABASE_URL),
+    migrationDatabaseUrl: secretOrNull(data.MIGRATION_DATABASE_URL),
     preparedStatements: data.DATABASE_PREPARED_STATEMENTS === 'on',
     databasePoolMax: data.DATABASE_POOL_MAX,
     databaseWaitSeconds: data.DATABASE_WAIT_SECONDS,
-    redisUrl: secretOrNull(data.REDIS_URL),
+    redisUrl: replaceable('REDIS_URL', given, data.REDIS_URL),
     dataDir: data.CASTELLAN_DIR,
     policiesDir: data.POLICIES_DIR,
     policiesWatched: !production,
@@ -433,4 +459,10 @@ function profilesAt(level: SessionLevel): Config['sessionProfiles'] {
 
 function secretOrNull(value: string | undefined): Secret | null {
   return value === undefined ? null : new Secret(value);
+}
+
+/** One that may be replaced while we run. */
+function replaceable(name: string, given: Environment, value: string | undefined): Secret | null {
+  const path = given[fileVariable(name)];
+  return value === undefined || path === undefined ? secretOrNull(value) : new FileSecret(path, value);
 }

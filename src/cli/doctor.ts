@@ -11,10 +11,12 @@ import { openRedis } from '../drivers/redis/redis.ts';
 import { systemClock } from '../kit/clock.ts';
 import { createLog } from '../kit/log.ts';
 import type { SettingProblem } from '../kit/production-settings.ts';
+import { readsFile, settingOf } from '../kit/secret-files.ts';
 import type { Environment } from './environment.ts';
 import { explain } from './failure.ts';
 import { policyForEverybody } from './policy-for-everybody.ts';
 import type { Report } from './report.ts';
+import { secretWarnings } from './secret-warnings.ts';
 import { SETTINGS } from './settings.ts';
 
 const REDIS_WAIT_MS = 3_000;
@@ -23,10 +25,10 @@ const REDIS_POLL_MS = 50;
 /** `castellan doctor`: what every setting is, where it comes from, and what is wrong with it. */
 export async function examine(env: Environment): Promise<Report> {
   const wrong = problemsOf(env);
-  const named = new Set(wrong.map(({ variable }) => variable));
+  const named = new Set(wrong.map(({ variable }) => settingOf(variable)));
   // What is wrong shows no value: it may be a secret that went into the wrong variable.
   const config = readConfig({
-    ...Object.fromEntries(Object.entries(env).filter(([name]) => !named.has(name))),
+    ...Object.fromEntries(Object.entries(env).filter(([name]) => !named.has(settingOf(name)))),
     ...DEVELOPMENT,
   });
   const production = modeOf(env) === 'production';
@@ -34,18 +36,26 @@ export async function examine(env: Environment): Promise<Report> {
     variable,
     purpose,
     value: variable === 'NODE_ENV' ? modeOf(env) : named.has(variable) ? null : show(config),
-    given: isGiven(env, variable),
+    given: isGiven(env, variable) || readsFile(env, variable),
+    file: readsFile(env, variable),
   }));
   const problems = [...wrong, ...(await Promise.all(checksOf({ ...config, production }, named))).flat()];
-  const lines = settings.flatMap(({ variable, purpose, value, given }) => [
-    `${variable.padEnd(20)} ${value ?? '(see below)'}${given ? '' : ' (default)'}`,
+  // What is good enough for a trial is nothing to warn of there.
+  const warnings = production ? secretWarnings(env) : [];
+  const lines = settings.flatMap(({ variable, purpose, value, given, file }) => [
+    `${variable.padEnd(20)} ${value ?? '(see below)'}${file ? ' (from a file)' : given ? '' : ' (default)'}`,
     `${' '.repeat(21)}${purpose}`,
   ]);
   const verdict = problems.map(({ variable, message }) => `${variable} ${message}`);
   return {
     ok: problems.length === 0,
-    lines: [...lines, '', ...(verdict.length === 0 ? ['Nothing is wrong with these settings.'] : verdict)],
-    facts: { settings, problems },
+    lines: [
+      ...lines,
+      '',
+      ...(verdict.length === 0 ? ['Nothing is wrong with these settings.'] : verdict),
+      ...warnings.map(({ variable, message }) => `Warning: ${variable} ${message}`),
+    ],
+    facts: { settings, problems, warnings },
   };
 }
 

@@ -31,6 +31,11 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ databaseUrl }) => place(databaseUrl) ?? 'the embedded server',
   },
   {
+    variable: 'MIGRATION_DATABASE_URL',
+    purpose: 'the same database as its owner, who makes and changes tables; without it DATABASE_URL is that as well',
+    show: ({ migrationDatabaseUrl }) => place(migrationDatabaseUrl) ?? 'none',
+  },
+  {
     variable: 'DATABASE_PREPARED_STATEMENTS',
     purpose: 'off behind a pooler that gives connections for a transaction only, such as PgBouncer',
     show: ({ preparedStatements }) => (preparedStatements ? 'on' : 'off'),

@@ -27,6 +27,11 @@ export class Secret {
     return this.#value;
   }
 
+  /** What it is by now: those that are kept where somebody may replace them are looked up there. Never rejects. */
+  renewed(): Promise<string> {
+    return Promise.resolve(this.reveal());
+  }
+
   toString(): string {
     return '[secret]';
   }
