@@ -28,6 +28,7 @@ import { createInstanceReports } from '../drivers/postgres/instance-reports.ts';
 import { patiently } from '../drivers/postgres/late-server.ts';
 import { migrate } from '../drivers/postgres/migrate.ts';
 import { observePool } from '../drivers/postgres/pool-gauges.ts';
+import { lackingRights } from '../drivers/postgres/rights.ts';
 import { serverProblems } from '../drivers/postgres/server-settings.ts';
 import { createStore } from '../drivers/postgres/store.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
@@ -100,7 +101,8 @@ export async function openFoundation(
   cleanup.add('PostgreSQL', () => database.close());
   const patient = patiently({ clock, logger, waitMs: config.databaseWaitSeconds * 1_000 });
   await patient(() => demandUsable(database, config, folder));
-  await patient(() => migrate(databaseUrl.reveal()));
+  await patient(() => migrate((config.migrationDatabaseUrl ?? databaseUrl).reveal()));
+  await patient(() => demandRights(database));
   const store = createStore(database);
   const rollups = new Rollups({ store, clock, logger });
   rollups.start();
@@ -160,6 +162,13 @@ async function demandUsable({ query }: Database, config: Config, { files }: Poli
     ...(await serverProblems(query, config)).map((message) => ({ variable: 'DATABASE_URL', message })),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
+}
+
+async function demandRights({ query }: Database): Promise<void> {
+  const lacking = await lackingRights(query);
+  if (lacking.length === 0) return;
+  const message = `names a user who may not use ${lacking.join(', ')} as an instance does: castellan migrate --grant-to`;
+  throw new ConfigError([{ variable: 'DATABASE_URL', message }]);
 }
 
 async function openGeoDatabase(path: string): Promise<Locate> {

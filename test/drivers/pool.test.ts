@@ -36,7 +36,7 @@ afterAll(async () => {
 
 /** How many connections there are at most, beside those of the other instance, until it is stopped. */
 async function watch() {
-  const client = new Client({ connectionString: castellans.config.databaseUrl?.reveal() });
+  const client = new Client({ connectionString: castellans.databaseUrl });
   await client.connect();
   const count = async () => {
     const { rows } = await client.query<{ count: number }>(

@@ -136,6 +136,8 @@ const DEADLOCK_DETECTED = '40P01';
 /** Somebody else took what is unique between the look for it and the write: whoever looks again finds it taken. */
 const UNIQUE_VIOLATION = '23505';
 const LOCK_NOT_AVAILABLE = '55P03';
+const INSUFFICIENT_PRIVILEGE = '42501';
+const INVALID_SCHEMA_NAME = '3F000';
 const QUERY_CANCELED = '57014';
 /** The transaction did nothing for too long, on a busy or frozen instance, and was rolled back. */
 const IDLE_IN_TRANSACTION = '25P03';
@@ -165,6 +167,11 @@ function databaseError(error: unknown): DatabaseError | null {
 /** Whether a wait for a lock was given up. */
 export function isLockNotAvailable(error: unknown): boolean {
   return databaseError(error)?.code === LOCK_NOT_AVAILABLE;
+}
+
+/** Whether the user may not do it, or has no schema to do it in. */
+export function isNotAllowed(error: unknown): boolean {
+  return [INSUFFICIENT_PRIVILEGE, INVALID_SCHEMA_NAME].includes(databaseError(error)?.code ?? '');
 }
 
 /**
