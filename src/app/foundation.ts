@@ -28,7 +28,7 @@ import { createInstanceReports } from '../drivers/postgres/instance-reports.ts';
 import { patiently } from '../drivers/postgres/late-server.ts';
 import { migrate } from '../drivers/postgres/migrate.ts';
 import { observePool } from '../drivers/postgres/pool-gauges.ts';
-import { lackingRights } from '../drivers/postgres/rights.ts';
+import { rightsProblems } from '../drivers/postgres/rights.ts';
 import { serverProblems } from '../drivers/postgres/server-settings.ts';
 import { createStore } from '../drivers/postgres/store.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
@@ -165,10 +165,8 @@ async function demandUsable({ query }: Database, config: Config, { files }: Poli
 }
 
 async function demandRights({ query }: Database): Promise<void> {
-  const lacking = await lackingRights(query);
-  if (lacking.length === 0) return;
-  const message = `names a user who may not use ${lacking.join(', ')} as an instance does: castellan migrate --grant-to`;
-  throw new ConfigError([{ variable: 'DATABASE_URL', message }]);
+  const problems = await rightsProblems(query);
+  if (problems.length > 0) throw new ConfigError(problems.map((message) => ({ variable: 'DATABASE_URL', message })));
 }
 
 async function openGeoDatabase(path: string): Promise<Locate> {

@@ -6,6 +6,7 @@ import { openLocations } from '../drivers/mmdb/locations.ts';
 import { openDatabase } from '../drivers/postgres/database.ts';
 import type { Query } from '../drivers/postgres/query.ts';
 import { missingMigrations } from '../drivers/postgres/migrate.ts';
+import { excessRights, rightsProblems } from '../drivers/postgres/rights.ts';
 import { serverProblems } from '../drivers/postgres/server-settings.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
 import { systemClock } from '../kit/clock.ts';
@@ -41,7 +42,7 @@ export async function examine(env: Environment): Promise<Report> {
   }));
   const problems = [...wrong, ...(await Promise.all(checksOf({ ...config, production }, named))).flat()];
   // What is good enough for a trial is nothing to warn of there.
-  const warnings = production ? secretWarnings(env) : [];
+  const warnings = production ? [...secretWarnings(env), ...(await roleWarnings(config, named))] : [];
   const lines = settings.flatMap(({ variable, purpose, value, given, file }) => [
     `${variable.padEnd(20)} ${value ?? '(see below)'}${file ? ' (from a file)' : given ? '' : ' (default)'}`,
     `${' '.repeat(21)}${purpose}`,
@@ -116,19 +117,35 @@ async function checkTrusted({ trustedDocuments, limits, production }: Config): P
   }
 }
 
-async function checkDatabase({ databaseUrl, production, preparedStatements }: Config): Promise<readonly string[]> {
+async function checkDatabase(config: Config): Promise<readonly string[]> {
+  return askDatabase(config, async (query) => [
+    ...(await serverProblems(query, config)),
+    ...(await checkMigrations(query)),
+  ]).catch((error: unknown) => [explain(error).replace(/^DATABASE_URL /, '')]);
+}
+
+/** Of a role that may do more than it needs to. A database that cannot be asked is a problem already. */
+async function roleWarnings(config: Config, wrong: ReadonlySet<string>): Promise<readonly SettingProblem[]> {
+  if (wrong.has('DATABASE_URL')) return [];
+  const messages = await askDatabase(config, excessRights).catch(() => []);
+  return messages.map((message) => ({ variable: 'DATABASE_URL', message }));
+}
+
+async function askDatabase(
+  { databaseUrl, preparedStatements }: Config,
+  ask: (query: Query) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
   if (databaseUrl === null) return [];
-  const logger = createLog('silent');
+  const database = await openDatabase({
+    url: databaseUrl,
+    poolMax: 1,
+    preparedStatements,
+    logger: createLog('silent'),
+  });
   try {
-    const database = await openDatabase({ url: databaseUrl, poolMax: 1, preparedStatements, logger });
-    try {
-      const problems = await serverProblems(database.query, { production, preparedStatements });
-      return [...problems, ...(await checkMigrations(database.query))];
-    } finally {
-      await database.close();
-    }
-  } catch (error) {
-    return [explain(error).replace(/^DATABASE_URL /, '')];
+    return await ask(database.query);
+  } finally {
+    await database.close();
   }
 }
 
@@ -142,7 +159,7 @@ async function checkMigrations(query: Query): Promise<readonly string[]> {
   if (table?.there !== true) return [];
   const done = await query<{ name: string }>('doctor-migrations', 'select name from migrations', []);
   const missing = missingMigrations(done.map(({ name }) => name));
-  if (missing.length === 0) return [];
+  if (missing.length === 0) return rightsProblems(query);
   return [
     `names a database that is older than this code, and lacks ${missing.join(', ')}: castellan migrate brings it up to date`,
   ];

@@ -9,6 +9,7 @@ import { TransactionConflict } from '../../domain/store.ts';
 import { cancellable } from './cancellation.ts';
 import { ConnectionQueue, openReserve, QUEUE_FULL } from './connections.ts';
 import { type Query, queryOn, traced } from './query.ts';
+import { renewedClient } from './renewed-client.ts';
 import { ROWS } from './rows.ts';
 import { createTransactions, type Transactions } from './transactions.ts';
 
@@ -71,6 +72,7 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
     driverOptions: {
       // MikroORM reads of the URL where the server is, and leaves its query aside: TLS among it.
       connectionString: parts.url.reveal(),
+      Client: renewedClient(parts.url),
       application_name: 'castellan',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       ...(preparedStatements && BOUNDS),

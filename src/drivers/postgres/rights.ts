@@ -122,8 +122,8 @@ function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
-/** Tables and functions that the role of this connection may not use as an instance does. */
-export async function lackingRights(query: Query): Promise<readonly string[]> {
+/** What keeps the role of this connection from being used by an instance; the message goes on after the name of the variable. */
+export async function rightsProblems(query: Query): Promise<readonly string[]> {
   const rows = await query<{ name: string }>(
     'rights-lacking',
     `select r.name from unnest($1::text[], $2::text[]) as r (name, may)
@@ -134,7 +134,9 @@ export async function lackingRights(query: Query): Promise<readonly string[]> {
      order by name`,
     [...pairsOf(/select|insert|update|delete/g), FUNCTIONS],
   );
-  return rows.map(({ name }) => name);
+  if (rows.length === 0) return [];
+  const lacking = rows.map(({ name }) => name).join(', ');
+  return [`names a user who may not use ${lacking} as an instance does: castellan migrate --grant-to lets it`];
 }
 
 /** Each table with each of its rights that matches. */
