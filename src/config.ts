@@ -5,7 +5,7 @@ import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
 import { productionProblems, type SettingProblem } from './kit/production-settings.ts';
 import { changedThresholds, type Thresholds } from './kit/thresholds.ts';
 import { parseRedisUrl } from './kit/redis-url.ts';
-import { Secret } from './kit/secret.ts';
+import { Secret, SEALING, type Sealing } from './kit/secret.ts';
 import { FileSecret, fileVariable, type SECRET_SETTINGS, withSecretFiles } from './kit/secret-files.ts';
 
 /** What the environment decided, frozen. */
@@ -34,6 +34,8 @@ export interface Config {
   readonly policiesWatched: boolean;
   /** The current secret first; null generates one under {@link dataDir}. */
   readonly keyEncryptionKeys: readonly Secret[] | null;
+  /** What is sealed under them is sealed with this from now on. */
+  readonly sealing: Sealing;
   readonly issuer: string;
   readonly audience: string;
   readonly adminEmail: string;
@@ -269,6 +271,7 @@ const environment = z.object({
       error: 'must be one secret of at least 32 characters, or two as current,previous',
     })
     .optional(),
+  SEALING_ALGORITHM: z.enum(SEALING, { error: `must be one of ${SEALING.join(', ')}` }).default(SEALING[0]),
   ISSUER: url(['http:', 'https:']).optional(),
   AUDIENCE: z.string().min(1, { error: 'must not be empty' }).optional(),
   ADMIN_EMAIL: z.email({ error: 'must be an e-mail address' }).default('admin@castellan.local'),
@@ -382,6 +385,7 @@ export function readConfig(env: Environment): Config {
     policiesDir: data.POLICIES_DIR,
     policiesWatched: !production,
     keyEncryptionKeys: data.KEY_ENCRYPTION_KEY?.map((key) => new Secret(key)) ?? null,
+    sealing: data.SEALING_ALGORITHM,
     issuer: data.ISSUER ?? `http://localhost:${data.PORT}`,
     audience: data.AUDIENCE ?? 'castellan',
     adminEmail: data.ADMIN_EMAIL,

@@ -92,7 +92,8 @@ export async function openFoundation(
   // First, since nothing can be done without them.
   const folder = await readPolicies(config, overrides);
   const locate = config.geoDatabase === null ? null : await openGeoDatabase(config.geoDatabase);
-  const keys = new Keys(config.keyEncryptionKeys ?? [await secretFromFile(join(config.dataDir, 'key-encryption-key'))]);
+  const secrets = config.keyEncryptionKeys ?? [await secretFromFile(join(config.dataDir, 'key-encryption-key'))];
+  const keys = new Keys(secrets, config.sealing);
 
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, cleanup));
   const { preparedStatements } = config;
