@@ -198,7 +198,8 @@ export function translated(error: unknown): unknown {
     case CHARACTER_NOT_IN_REPERTOIRE:
       return unstorable();
     default:
-      if (isUnreachable(error)) return unreachable();
+      // A login that is being replaced is refused for a moment.
+      if (isUnreachable(error) || isLoginRefused(error)) return unreachable();
       return WAITED.test(wordsOf(error)) ? BUSY : error;
   }
 }
@@ -206,6 +207,10 @@ export function translated(error: unknown): unknown {
 function isUnreachable(error: unknown): boolean {
   if (error instanceof Refusal) return false;
   return UNREACHABLE.test(databaseError(error)?.code ?? '') || LOST.test(wordsOf(error));
+}
+
+function isLoginRefused(error: unknown): boolean {
+  return /^28/.test(databaseError(error)?.code ?? '');
 }
 
 /** Whether it failed since the server is not there, or not yet. */

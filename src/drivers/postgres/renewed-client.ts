@@ -15,11 +15,18 @@ type Introduced = Credentials & { readonly connectionParameters: Credentials };
  * are good for a while only are replaced while we run. Where else it leads to than at the start is of no account.
  */
 export function renewedClient(url: Secret): typeof Client {
+  let latest = url.reveal();
+  async function current(): Promise<string> {
+    const found = await url.renewed();
+    // What it had before is as good as anything.
+    if (/^postgres(ql)?:/i.test(found) && URL.canParse(found)) latest = found;
+    return latest;
+  }
   return class RenewedClient extends Client {
     override connect(): Promise<this>;
     override connect(callback: Callback): void;
     override connect(callback?: Callback): Promise<this> | undefined {
-      const introduced = url.renewed().then((text) => introduce(this as unknown as Introduced, text));
+      const introduced = current().then((text) => introduce(this as unknown as Introduced, text));
       if (callback === undefined) return introduced.then(() => super.connect()) as Promise<this>;
       void introduced.then(() => super.connect(callback));
       return undefined;
@@ -28,15 +35,7 @@ export function renewedClient(url: Secret): typeof Client {
 }
 
 function introduce(client: Introduced, url: string): void {
-  let read: Credentials;
-  try {
-    // As pg itself reads it: in some URLs the query names the user.
-    read = new Client({ connectionString: url }) as unknown as Credentials;
-  } catch {
-    return; // What it had before is as good as anything.
-  }
-  for (const each of [client, client.connectionParameters]) {
-    each.user = read.user;
-    each.password = read.password;
-  }
+  // As pg itself reads it: in some URLs the query names the user.
+  const { user, password } = new Client({ connectionString: url }) as unknown as Credentials;
+  for (const each of [client, client.connectionParameters]) Object.assign(each, { user, password });
 }
