@@ -435,7 +435,10 @@ export function readConfig(env: Environment): Config {
     auditSink:
       data.AUDIT_SINK_URL === undefined
         ? null
-        : { url: new Secret(data.AUDIT_SINK_URL), token: secretOrNull(data.AUDIT_SINK_TOKEN) },
+        : {
+            url: new Secret(data.AUDIT_SINK_URL),
+            token: replaceable('AUDIT_SINK_TOKEN', given, data.AUDIT_SINK_TOKEN),
+          },
   });
 }
 

@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { rename, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
+import { readConfig } from '../../src/config.ts';
+import { openHttpSink } from '../../src/drivers/http/audit-sink.ts';
 import { migrate } from '../../src/drivers/postgres/migrate.ts';
 import { openRedis, type RedisConnection } from '../../src/drivers/redis/redis.ts';
 import { systemClock } from '../../src/kit/clock.ts';
@@ -18,7 +23,9 @@ import { startRedisServer } from '../support/redis-server.ts';
 
 /** That users and passwords of PostgreSQL and Redis may be replaced while instances run: whoever connects uses what the file has then. */
 
-const ROLES = ['first', 'second'].map((name) => `${name}_${randomBytes(4).toString('hex')}`);
+/** What the others are members of, as leases of a vault are. */
+const GROUP = `group_${randomBytes(4).toString('hex')}`;
+const ROLES = ['first', 'second'].map((name) => `${name}_of_${GROUP}`);
 const [FIRST = '', SECOND = ''] = ROLES;
 const SERVER = process.env['TEST_POSTGRES_URL'] ?? '';
 const USERS = '{ users(first: 2) { edges { node { id name } } } }';
@@ -66,9 +73,10 @@ describe('PostgreSQL', () => {
   };
 
   beforeAll(async () => {
-    await runOn(SERVER, ...ROLES.map((role) => `create role ${role} login password 'one'`));
+    const members = ROLES.map((role) => `create role ${role} login password 'one' in role ${GROUP}`);
+    await runOn(SERVER, `create role ${GROUP}`, ...members);
     database = await createDatabase();
-    for (const role of ROLES) await migrate(database.url, { grantTo: role });
+    await migrate(database.url, { grantTo: GROUP });
     const url = as(FIRST, 'one');
     castellans = await startCastellans(2, {
       settings: { databaseUrl: new FileSecret(await put('database', url), url) },
@@ -79,7 +87,7 @@ describe('PostgreSQL', () => {
   afterAll(async () => {
     await castellans?.close();
     await database?.drop();
-    await runOn(SERVER, ...ROLES.map((role) => `drop role ${role}`));
+    await runOn(SERVER, ...[...ROLES, GROUP].map((role) => `drop role ${role}`));
   });
 
   test('another password: both instances go on with it, and take changes', async () => {
@@ -150,6 +158,28 @@ describe.each([
       await stop();
     }
   });
+});
+
+test('the sink of the audit log is sent the token that the file has then', async () => {
+  const tokens: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    tokens.push(request.headers.authorization);
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const env = {
+    AUDIT_SINK_URL: `http://127.0.0.1:${port}`,
+    AUDIT_SINK_TOKEN_FILE: await put('sink', 'the first of the tokens'),
+  };
+  const { auditSink } = readConfig(env);
+  if (auditSink === null) throw new TypeError('there is a sink');
+  const sink = openHttpSink(auditSink);
+  await sink.send(['{}']);
+  await put('sink', 'the second of the tokens');
+  await sink.send(['{}']);
+  server.close();
+  expect(tokens).toEqual(['Bearer the first of the tokens', 'Bearer the second of the tokens']);
 });
 
 interface Place {
