@@ -138,10 +138,10 @@ describe.each([
       await onAll(...given('first'));
       const secret = new FileSecret(await put('redis', as('first')), as('first'));
       redis = openRedis({ url: secret, clock: systemClock, logger: createLog('silent') });
-      const { cache, check } = redis;
+      const opened = redis;
       const works = async (): Promise<boolean> => {
-        await cache.write('castellan:x', 'x', 60);
-        return (await check()) && (await cache.read(['castellan:x']))[0] === 'x';
+        await opened.cache.write('castellan:x', 'x', 60);
+        return (await opened.check()) && (await opened.cache.read(['castellan:x']))[0] === 'x';
       };
       await until(works);
       await onAll(...given('second'));
@@ -190,16 +190,16 @@ interface Place {
 }
 
 async function startServer(): Promise<Place> {
-  const { url, stop } = await startRedisServer();
-  return { nodes: [new Redis(url)], url, stop };
+  const server = await startRedisServer();
+  return { nodes: [new Redis(server.url)], url: server.url, stop: () => server.stop() };
 }
 
 async function startSentinel(): Promise<Place> {
-  const { servers, url, stop } = await startRedisSentinel();
-  return { nodes: servers.map((server) => new Redis(server.url)), url, stop };
+  const sentinel = await startRedisSentinel();
+  return { nodes: sentinel.servers.map(({ url }) => new Redis(url)), url: sentinel.url, stop: () => sentinel.stop() };
 }
 
 async function startCluster(): Promise<Place> {
-  const { nodes, url, stop } = await startRedisCluster();
-  return { nodes: nodes.map((node) => new Redis(node.url)), url, stop };
+  const cluster = await startRedisCluster();
+  return { nodes: cluster.nodes.map(({ url }) => new Redis(url)), url: cluster.url, stop: () => cluster.stop() };
 }

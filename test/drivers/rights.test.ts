@@ -15,7 +15,9 @@ import { ROOT } from '../support/source-files.ts';
 
 /** That a role has what an instance does, and no more. All other tests of the database run with that role. */
 
-const OTHER_ROLE = `other_${randomBytes(4).toString('hex')}`;
+/** A name that must be quoted wherever it stands. */
+const OTHER_ROLE = `o'ther 100% ${randomBytes(4).toString('hex')}`;
+const QUOTED = `"${OTHER_ROLE}"`;
 const [, THIS_MONTH = '', LATER = ''] =
   /^(\d{4}-\d\d)-\d\d.*?(\d{4}-\d\d-\d\d)$/.exec(
     `${new Date().toISOString().slice(0, 10)} ${new Date(Date.now() + 400 * 86_400_000).toISOString().slice(0, 10)}`,
@@ -30,13 +32,13 @@ beforeAll(async () => {
   owner = new Client({ connectionString: database.url });
   instance = new Client({ connectionString: database.instanceUrl });
   await Promise.all([owner.connect(), instance.connect()]);
-  await owner.query(`create role ${OTHER_ROLE} login password 'of another'`);
+  await owner.query(`create role ${QUOTED} login password 'of another'`);
 });
 
 afterAll(async () => {
   await Promise.allSettled([owner?.end(), instance?.end()]);
   await database?.drop();
-  await runOn(process.env['TEST_POSTGRES_URL'] ?? '', `drop role if exists ${OTHER_ROLE}`);
+  await runOn(process.env['TEST_POSTGRES_URL'] ?? '', `drop role if exists ${QUOTED}`);
 });
 
 const rows = async (client: Client, text: string): Promise<readonly Record<string, unknown>[]> =>
@@ -137,9 +139,9 @@ test('what is done in another’s name is done to the tables of that one, whatev
 });
 
 test('a role gets it by castellan migrate, loses what else it had, and is kept up to date', async () => {
-  await owner.query(`grant all on all tables in schema public to ${OTHER_ROLE}`);
+  await owner.query(`grant all on all tables in schema public to ${QUOTED}`);
   const granted = await migrate(database.url, { grantTo: OTHER_ROLE });
-  expect(granted).toContain(`grant select, insert, update (seq) on table audit_entries to ${OTHER_ROLE}`);
+  expect(granted).toContain(`grant select, insert, update (seq) on table audit_entries to ${QUOTED}`);
   const other = new URL(database.url);
   Object.assign(other, { username: OTHER_ROLE, password: 'of another' });
   await expect(runOn(other.href, 'truncate audit_entries')).rejects.toMatchObject({ code: '42501' });
@@ -147,7 +149,7 @@ test('a role gets it by castellan migrate, loses what else it had, and is kept u
   await runOn(other.href, 'select * from audit_entries');
 
   // As a table that a migration makes: whoever had rights before gets those to it.
-  await owner.query(`revoke all on users from ${INSTANCE_ROLE}, ${OTHER_ROLE}`);
+  await owner.query(`revoke all on users from ${INSTANCE_ROLE}, ${QUOTED}`);
   await migrate(database.url, { grantTo: OTHER_ROLE });
   for (const url of [other.href, database.instanceUrl]) await runOn(url, 'select * from users');
 });

@@ -138,6 +138,8 @@ const DEADLOCK_DETECTED = '40P01';
 /** Somebody else took what is unique between the look for it and the write: whoever looks again finds it taken. */
 const UNIQUE_VIOLATION = '23505';
 const LOCK_NOT_AVAILABLE = '55P03';
+/** A class of SQLSTATE. */
+const INVALID_AUTHORIZATION = '28';
 const INSUFFICIENT_PRIVILEGE = '42501';
 const INVALID_SCHEMA_NAME = '3F000';
 const QUERY_CANCELED = '57014';
@@ -210,7 +212,7 @@ function isUnreachable(error: unknown): boolean {
 }
 
 function isLoginRefused(error: unknown): boolean {
-  return /^28/.test(databaseError(error)?.code ?? '');
+  return databaseError(error)?.code?.startsWith(INVALID_AUTHORIZATION) ?? false;
 }
 
 /** Whether it failed since the server is not there, or not yet. */

@@ -120,7 +120,7 @@ async function runAll(orm: MikroORM, grantTo: string | undefined): Promise<reado
     await em.execute('select pg_advisory_xact_lock(?)', [LOCKS.migrations]);
     await em.execute(`set local lock_timeout = '${LOCK_WAIT}'`);
     if ((await missingIn(em)).length > 0) await orm.migrator.up({ transaction: em.getTransactionContext() });
-    const execute = async <Row>(text: string) => (await em.execute(text)) as Row[]; // the statement names its columns
+    const execute = <Row>(text: string) => em.execute<Row[]>(text);
     const roles = new Set([...(await rolesWithRights(execute)), ...(grantTo === undefined ? [] : [grantTo])]);
     const granted: string[] = [];
     for (const role of roles) granted.push(...(await grantRights(execute, role)));

@@ -28,7 +28,9 @@ export function renewedClient(url: Secret): typeof Client {
     override connect(callback?: Callback): Promise<this> | undefined {
       const introduced = current().then((text) => introduce(this as unknown as Introduced, text));
       if (callback === undefined) return introduced.then(() => super.connect()) as Promise<this>;
-      void introduced.then(() => super.connect(callback));
+      // Nothing of it rejects, and whoever connects is told by pg.
+      const connect = (): void => super.connect(callback);
+      void introduced.then(connect);
       return undefined;
     }
   };

@@ -64,7 +64,7 @@ type Execute = <Row>(text: string) => Promise<readonly Row[]>;
 
 const TABLES = `select c.oid, c.relname, c.relowner from pg_class c
   where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')
-    and (c.relname = any(array[${Object.keys(RIGHTS).map((name) => `'${name}'`)}])
+    and (c.relname = any(array[${literals(Object.keys(RIGHTS))}])
       or exists (select from pg_inherits i where i.inhrelid = c.oid and i.inhparent = to_regclass('audit_entries')))`;
 
 /** A role that cannot be granted what an instance may do. */
@@ -77,8 +77,8 @@ export class RoleUnfit extends Error {
  * is no such role, or where it owns tables, since nothing can be taken from an owner.
  */
 export async function grantRights(execute: Execute, role: string): Promise<readonly string[]> {
-  const [found] = await execute<{ name: string; owns: boolean }>(
-    `select quote_ident(rolname) as name, exists (select from (${TABLES}) t where pg_has_role(r.oid, t.relowner, 'usage')) as owns
+  const [found] = await execute<{ owns: boolean }>(
+    `select exists (select from (${TABLES}) t where pg_has_role(r.oid, t.relowner, 'usage')) as owns
      from pg_roles r where rolname = ${literal(role)}`,
   );
   if (found === undefined) {
@@ -86,7 +86,7 @@ export async function grantRights(execute: Execute, role: string): Promise<reado
   }
   if (found.owns)
     throw new RoleUnfit('that role owns the tables, and may do with them what it wants: take another one');
-  const statements = (await execute<{ text: string }>(grantsTo(found.name))).map(({ text }) => text);
+  const statements = (await execute<{ text: string }>(grantsTo(role))).map(({ text }) => text);
   for (const statement of statements) await execute(statement);
   return statements;
 }
@@ -103,19 +103,23 @@ export async function rolesWithRights(execute: Execute): Promise<readonly string
 /** As text, in the order in which it is done. */
 function grantsTo(role: string): string {
   const rights = Object.entries(RIGHTS).map(([table, granted]) => `('${table}', '${granted}')`);
-  return `with t as (${TABLES})
-    select text from (
-      select 1 as n, format('grant connect on database %I to ${role}', current_database()) as text
-      union all select 2, format('grant usage on schema %I to ${role}', current_schema())
-      union all select 3, format('revoke all on table %I from ${role}', relname) from t
-      union all select 4, format('grant %s on table %I to ${role}', r.granted, t.relname)
-        from (values ${rights}) as r (relname, granted) join t using (relname)
-      union all select 5, format('grant usage on sequence %I to ${role}', s.relname)
+  return `with t as (${TABLES}), grantee as (select ${literal(role)} as name)
+    select text from grantee, lateral (
+      select 1 as n, format('grant connect on database %I to %I', current_database(), name) as text
+      union all select 2, format('grant usage on schema %I to %I', current_schema(), name)
+      union all select 3, format('revoke all on table %I from %I', relname, name) from t
+      union all select 4, format('grant %s on table %I to %I', r.granted, t.relname, name)
+        from (values ${rights.join(', ')}) as r (relname, granted) join t using (relname)
+      union all select 5, format('grant usage on sequence %I to %I', s.relname, name)
         from pg_class s join pg_depend d on d.objid = s.oid and d.deptype in ('a', 'i') join t on t.oid = d.refobjid
         where s.relkind = 'S'
-      union all select 6, format('grant execute on function %s to ${role}', f)
-        from unnest(array[${FUNCTIONS.map((each) => `'${each}'`)}]) as f where to_regprocedure(f) is not null
+      union all select 6, format('grant execute on function %s to %I', f, name)
+        from unnest(array[${literals(FUNCTIONS)}]) as f where to_regprocedure(f) is not null
     ) as each order by n, text`;
+}
+
+function literals(texts: readonly string[]): string {
+  return texts.map(literal).join(', ');
 }
 
 function literal(text: string): string {
