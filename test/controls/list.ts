@@ -3,5 +3,6 @@ import { CREDENTIALS } from './credentials.ts';
 import { DOORS } from './doors.ts';
 import { FORCE } from './force.ts';
 import { RIGHTS } from './rights.ts';
+import { SECRETS } from './secrets.ts';
 
-export const CONTROLS: readonly Control[] = [...FORCE, ...CREDENTIALS, ...RIGHTS, ...DOORS];
+export const CONTROLS: readonly Control[] = [...FORCE, ...CREDENTIALS, ...RIGHTS, ...DOORS, ...SECRETS];

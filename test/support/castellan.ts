@@ -103,7 +103,7 @@ export async function startCastellans(
   const closeAll = async (): Promise<void> => {
     for (const client of clients) await client.dispose();
     await Promise.all(apps.map((app) => app.close()));
-    await beside.end();
+    if (!beside.ended) await beside.end();
     await database.drop();
   };
   try {
