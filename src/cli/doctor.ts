@@ -6,7 +6,7 @@ import { openLocations } from '../drivers/mmdb/locations.ts';
 import { openDatabase } from '../drivers/postgres/database.ts';
 import type { Query } from '../drivers/postgres/query.ts';
 import { missingMigrations } from '../drivers/postgres/migrate.ts';
-import { excessRights, rightsProblems } from '../drivers/postgres/rights.ts';
+import { excessRights, ownerProblems, rightsProblems } from '../drivers/postgres/rights.ts';
 import { serverProblems } from '../drivers/postgres/server-settings.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
 import { systemClock } from '../kit/clock.ts';
@@ -81,6 +81,7 @@ function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<
   const checks = {
     POLICIES_DIR: checkPolicies,
     DATABASE_URL: checkDatabase,
+    MIGRATION_DATABASE_URL: checkOwner,
     REDIS_URL: checkRedis,
     TRUSTED_DOCUMENTS: checkTrusted,
     GEO_DATABASE: checkGeoDatabase,
@@ -124,6 +125,12 @@ async function checkDatabase(config: Config): Promise<readonly string[]> {
   ]).catch((error: unknown) => [explain(error).replace(/^DATABASE_URL /, '')]);
 }
 
+async function checkOwner({ migrationDatabaseUrl, preparedStatements }: Config): Promise<readonly string[]> {
+  return askDatabase({ databaseUrl: migrationDatabaseUrl, preparedStatements }, ownerProblems).catch(
+    (error: unknown) => [explain(error).replace(/^DATABASE_URL /, '')],
+  );
+}
+
 /** Of a role that may do more than it needs to. A database that cannot be asked is a problem already. */
 async function roleWarnings(config: Config, wrong: ReadonlySet<string>): Promise<readonly SettingProblem[]> {
   if (wrong.has('DATABASE_URL')) return [];
@@ -132,7 +139,7 @@ async function roleWarnings(config: Config, wrong: ReadonlySet<string>): Promise
 }
 
 async function askDatabase(
-  { databaseUrl, preparedStatements }: Config,
+  { databaseUrl, preparedStatements }: Pick<Config, 'databaseUrl' | 'preparedStatements'>,
   ask: (query: Query) => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
   if (databaseUrl === null) return [];

@@ -4,6 +4,7 @@ import { startEmbedded } from '../drivers/postgres/embedded.ts';
 import { migrate } from '../drivers/postgres/migrate.ts';
 import { RoleUnfit } from '../drivers/postgres/rights.ts';
 import type { Environment } from './environment.ts';
+import { explain } from './failure.ts';
 import { Misuse, type Report } from './report.ts';
 
 export interface MigrateOptions {
@@ -17,11 +18,12 @@ export interface MigrateOptions {
 export async function migrateDatabase({ grantTo }: MigrateOptions, env: Environment): Promise<Report> {
   const { databaseUrl, migrationDatabaseUrl, dataDir } = readConfig(env);
   if (databaseUrl !== null) {
-    const granted = await migrate((migrationDatabaseUrl ?? databaseUrl).reveal(), { grantTo }).catch(
-      (error: unknown) => {
-        throw error instanceof RoleUnfit ? new Misuse(`--grant-to ${grantTo}: ${error.message}`) : error;
-      },
-    );
+    const owner = migrationDatabaseUrl ?? databaseUrl;
+    const granted = await migrate(owner.reveal(), { grantTo }).catch((error: unknown) => {
+      if (error instanceof RoleUnfit) throw new Misuse(`--grant-to ${grantTo}: ${error.message}`);
+      if (migrationDatabaseUrl === null) throw error;
+      throw new Error(explain(error).replace(/^DATABASE_URL/, 'MIGRATION_DATABASE_URL'));
+    });
     return upToDate('the database of DATABASE_URL', granted);
   }
   if (grantTo !== undefined)

@@ -5,10 +5,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client } from 'pg';
 import { createApp } from '../../src/app.ts';
 import { examine } from '../../src/cli/doctor.ts';
+import { migrateDatabase } from '../../src/cli/migrate.ts';
 import { migrate } from '../../src/drivers/postgres/migrate.ts';
 import { RIGHTS } from '../../src/drivers/postgres/rights.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
+import { castellan } from '../cli/running.ts';
 import { testConfig } from '../support/castellan.ts';
 import { createDatabase, INSTANCE_ROLE, runOn, type TestDatabase } from '../support/database.ts';
 import { ROOT } from '../support/source-files.ts';
@@ -200,6 +202,25 @@ describe('a start', () => {
       await older.drop();
     }
   });
+});
+
+test('castellan migrate and castellan doctor name the owner who is none, or cannot be asked', async () => {
+  const problems = async (env: Record<string, string>): Promise<unknown> => (await examine(env)).facts;
+  const { instanceUrl: DATABASE_URL } = database;
+  expect(await problems({ DATABASE_URL, MIGRATION_DATABASE_URL: DATABASE_URL })).toMatchObject({
+    problems: [{ variable: 'MIGRATION_DATABASE_URL', message: expect.stringContaining('does not own the table') }],
+  });
+  const MIGRATION_DATABASE_URL = 'postgres://owner:secret@127.0.0.1:1/castellan';
+  expect(await problems({ DATABASE_URL, MIGRATION_DATABASE_URL })).toMatchObject({
+    problems: [{ variable: 'MIGRATION_DATABASE_URL', message: expect.stringContaining('ECONNREFUSED') }],
+  });
+  expect(await castellan(['migrate'], { DATABASE_URL, MIGRATION_DATABASE_URL })).toMatchObject({
+    code: 1,
+    stderr: 'MIGRATION_DATABASE_URL cannot be used: nothing listens there (ECONNREFUSED).\n',
+  });
+  await expect(migrateDatabase({ grantTo: 'nobody' }, { DATABASE_URL: database.url })).rejects.toThrow(
+    '--grant-to nobody: there is no role of that name',
+  );
 });
 
 test('castellan doctor warns in production of a role that may do more, and not of one that may do just this', async () => {

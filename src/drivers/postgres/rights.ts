@@ -143,6 +143,16 @@ export async function rightsProblems(query: Query): Promise<readonly string[]> {
   return [`names a user who may not use ${lacking} as an instance does: castellan migrate --grant-to lets it`];
 }
 
+/** What keeps the role of this connection from changing the tables; the message goes on after the name of the variable. */
+export async function ownerProblems(query: Query): Promise<readonly string[]> {
+  const rows = await query<{ name: string }>(
+    'rights-owner',
+    `select t.relname as name from (${TABLES}) t where not pg_has_role(t.relowner, 'usage') order by 1 limit 1`,
+    [],
+  );
+  return rows.map(({ name }) => `names a user who does not own the table ${name}, and others`);
+}
+
 /** Each table with each of its rights that matches. */
 function pairsOf(rights: RegExp): readonly [readonly string[], readonly string[]] {
   const all = Object.entries(RIGHTS).flatMap(([table, granted]) =>
