@@ -152,8 +152,13 @@ test('a role gets it by castellan migrate, loses what else it had, and is kept u
 
   // As a table that a migration makes: whoever had rights before gets those to it.
   await owner.query(`revoke all on users from ${INSTANCE_ROLE}, ${QUOTED}`);
+  await owner.query(`grant delete on users to ${INSTANCE_ROLE}`);
   await migrate(database.url, { grantTo: OTHER_ROLE });
   for (const url of [other.href, database.instanceUrl]) await runOn(url, 'select * from users');
+  // Who is not named keeps what it has: instances of the version before may need it.
+  await runOn(database.instanceUrl, 'delete from users');
+  await migrate(database.url, { grantTo: INSTANCE_ROLE });
+  await expect(runOn(database.instanceUrl, 'delete from users')).rejects.toMatchObject({ code: '42501' });
 });
 
 test('only a role that is there, and owns nothing, gets it', async () => {

@@ -123,7 +123,7 @@ async function runAll(orm: MikroORM, grantTo: string | undefined): Promise<reado
     const execute = <Row>(text: string) => em.execute<Row[]>(text);
     const roles = new Set([...(await rolesWithRights(execute)), ...(grantTo === undefined ? [] : [grantTo])]);
     const granted: string[] = [];
-    for (const role of roles) granted.push(...(await grantRights(execute, role)));
+    for (const role of roles) granted.push(...(await grantRights(execute, role, { narrowing: role === grantTo })));
     return granted;
   });
 }

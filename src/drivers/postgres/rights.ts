@@ -73,10 +73,15 @@ export class RoleUnfit extends Error {
 }
 
 /**
- * Grants a role what an instance does, and takes from it what else it may do with the tables. Throws {@link RoleUnfit} where there
- * is no such role, or where it owns tables, since nothing can be taken from an owner.
+ * Grants a role what an instance does. `narrowing` takes from it what else it may do with the tables: not while instances of the version
+ * before run as it, which may have needed that. Throws {@link RoleUnfit} where there is no such role, or where it owns tables, since
+ * nothing can be taken from an owner.
  */
-export async function grantRights(execute: Execute, role: string): Promise<readonly string[]> {
+export async function grantRights(
+  execute: Execute,
+  role: string,
+  { narrowing }: { readonly narrowing: boolean },
+): Promise<readonly string[]> {
   const [found] = await execute<{ owns: boolean }>(
     `select exists (select from (${TABLES}) t where pg_has_role(r.oid, t.relowner, 'usage')) as owns
      from pg_roles r where rolname = ${literal(role)}`,
@@ -86,7 +91,7 @@ export async function grantRights(execute: Execute, role: string): Promise<reado
   }
   if (found.owns)
     throw new RoleUnfit('that role owns the tables, and may do with them what it wants: take another one');
-  const statements = (await execute<{ text: string }>(grantsTo(role))).map(({ text }) => text);
+  const statements = (await execute<{ text: string }>(grantsTo(role, narrowing))).map(({ text }) => text);
   for (const statement of statements) await execute(statement);
   return statements;
 }
@@ -101,13 +106,13 @@ export async function rolesWithRights(execute: Execute): Promise<readonly string
 }
 
 /** As text, in the order in which it is done. */
-function grantsTo(role: string): string {
+function grantsTo(role: string, narrowing: boolean): string {
   const rights = Object.entries(RIGHTS).map(([table, granted]) => `('${table}', '${granted}')`);
   return `with t as (${TABLES}), grantee as (select ${literal(role)} as name)
     select text from grantee, lateral (
       select 1 as n, format('grant connect on database %I to %I', current_database(), name) as text
       union all select 2, format('grant usage on schema %I to %I', current_schema(), name)
-      union all select 3, format('revoke all on table %I from %I', relname, name) from t
+      union all select 3, format('revoke all on table %I from %I', relname, name) from t where ${narrowing}
       union all select 4, format('grant %s on table %I to %I', r.granted, t.relname, name)
         from (values ${rights.join(', ')}) as r (relname, granted) join t using (relname)
       union all select 5, format('grant usage on sequence %I to %I', s.relname, name)
