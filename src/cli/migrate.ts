@@ -41,6 +41,6 @@ function upToDate(database: string, granted: readonly string[] = []): Report {
   return {
     ok: true,
     lines: [`Up to date: ${database}.`, ...granted.map((each) => `  ${each}`)],
-    facts: { database, granted },
+    facts: { database, ...(granted.length > 0 && { granted }) },
   };
 }
