@@ -1,6 +1,5 @@
-import { isIP } from 'node:net';
 import { z } from 'zod';
-import { changedLimits, LIMITS, type DocumentLimits, type Limits } from './kit/limits.ts';
+import { LIMITS, type Limits } from './kit/limits.ts';
 import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
 import {
   isThisMachine,
@@ -9,8 +8,26 @@ import {
   type SettingProblem,
 } from './kit/production-settings.ts';
 import { changedThresholds, type Thresholds } from './kit/thresholds.ts';
-import { parseRedisUrl } from './kit/redis-url.ts';
-import { Secret } from './kit/secret.ts';
+import { Secret, SEALING, type Sealing } from './kit/secret.ts';
+import { FileSecret, fileVariable, type SECRET_SETTINGS, withSecretFiles } from './kit/secret-files.ts';
+import {
+  between,
+  callbackOrigin,
+  changes,
+  DAY,
+  documentLimits,
+  HOUR,
+  list,
+  origin,
+  PWNED_PASSWORDS,
+  range,
+  type Rate,
+  rangesUrl,
+  rates,
+  redis,
+  url,
+  webhookSecrets,
+} from './setting-values.ts';
 
 /** What the environment decided, frozen. */
 export interface Config {
@@ -25,6 +42,8 @@ export interface Config {
   readonly drainSeconds: number;
   /** Null starts the embedded PostgreSQL server under {@link dataDir}. */
   readonly databaseUrl: Secret | null;
+  /** By whom the tables are made and changed, where that is another user of the same database; null where it is the same. */
+  readonly migrationDatabaseUrl: Secret | null;
   /** Off behind a pooler that gives connections for a transaction only. */
   readonly preparedStatements: boolean;
   /** How many connections to PostgreSQL this instance opens at most. */
@@ -40,6 +59,8 @@ export interface Config {
   readonly policiesWatched: boolean;
   /** The current secret first; null generates one under {@link dataDir}. */
   readonly keyEncryptionKeys: readonly Secret[] | null;
+  /** What is sealed under them is sealed with this from now on. */
+  readonly sealing: Sealing;
   readonly issuer: string;
   readonly audience: string;
   /** Null creates no first administrator. */
@@ -112,16 +133,8 @@ export interface Config {
   readonly securityWebhook: { readonly url: Secret; readonly secrets: readonly Secret[] } | null;
 }
 
-/** At most so many within so many seconds. */
-interface Rate {
-  readonly max: number;
-  readonly seconds: number;
-}
-
 /** In production: a balancer that asks every second or two has noticed by then. */
 const DRAIN_SECONDS = 5;
-const HOUR = 3_600;
-const DAY = 24 * HOUR;
 
 /**
  * NIST SP 800-63B-4, 2.x.3: thirty days at the first level; a day, and an hour without use, at the second; twelve hours, and
@@ -153,124 +166,6 @@ export class ConfigError extends Error {
   }
 }
 
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== ''),
-);
-
-const url = (schemes: readonly string[]) =>
-  z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol), {
-    error: `must be a URL that starts with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`,
-  });
-
-const redis = z.string().superRefine((text, context) => {
-  try {
-    parseRedisUrl(text);
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: (error as TypeError).message });
-  }
-});
-
-/** Of Have I Been Pwned. */
-const PWNED_PASSWORDS = 'https://api.pwnedpasswords.com/range/';
-
-const rangesUrl = z.string().refine((text) => text === 'off' || isRangesUrl(text), {
-  error: 'must be off, or an https URL that ranges such as 21BD1 are below, without a user or a query',
-});
-
-/** Without TLS to this machine alone. */
-function isRangesUrl(text: string): boolean {
-  const url = URL.parse(text);
-  if (url === null || /[?#@]/.test(text)) return false;
-  return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname));
-}
-
-const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost']);
-
-/** Standard Webhooks: a key of 24 to 64 bytes. */
-const webhookSecrets = list.refine(
-  (secrets) => secrets.length > 0 && secrets.length <= 2 && secrets.every((secret) => isWebhookSecret(secret)),
-  { error: 'must be whsec_ and 24 to 64 bytes in base64, or two of these as current,previous' },
-);
-
-function isWebhookSecret(text: string): boolean {
-  const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
-  const { length } = Buffer.from(base64, 'base64');
-  return length >= 24 && length <= 64;
-}
-
-const origin = z.string().refine((text) => !text.includes('*') && URL.canParse(text) && new URL(text).origin === text, {
-  error: 'must list origins such as https://app.example.com, without a path',
-});
-
-/** As it is, or with `*.` for all that is below a domain of at least two labels. */
-const callbackOrigin = z.string().refine((text) => isCallbackOrigin(text), {
-  error: 'must list origins of gateways such as https://router.example.com or https://*.example.com, without a path',
-});
-
-function isCallbackOrigin(text: string): boolean {
-  const plain = text.replace(/^(https?:\/\/)\*\.(?=[^/.]+\.)/, '$1');
-  return /^https?:\/\/[^*]+$/.test(plain) && URL.canParse(plain) && new URL(plain).origin === plain;
-}
-
-const range = z.string().refine(isRange, {
-  error: 'must list addresses of proxies, or ranges such as 10.0.0.0/8; trusting everybody is trusting nobody',
-});
-
-/** An address, or one with the length of a prefix that leaves somebody out. */
-function isRange(text: string): boolean {
-  const [address = '', prefix, ...more] = text.split('/');
-  const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
-  if (bits === 0 || more.length > 0) return false;
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) >= 1 && Number(prefix) <= bits);
-}
-
-const between = (min: number, max: number) =>
-  z
-    .string()
-    .refine((text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max, {
-      error: `must be a number from ${min} to ${max}`,
-    })
-    .transform(Number);
-
-/** Changes of defaults, as `read` understands them; it throws a TypeError that says what is wrong. */
-const changes = <T>(read: (text: string) => T) =>
-  z
-    .string()
-    .default('')
-    .transform((text, context) => {
-      try {
-        return read(text);
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: (error as TypeError).message });
-        return z.NEVER;
-      }
-    });
-
-const documentLimits = (defaults: DocumentLimits) => changes((text) => changedLimits(defaults, text));
-const SECONDS_IN = { s: 1, m: 60, h: HOUR, d: DAY } as const;
-const RATE = /^([1-9]\d{0,8})\/([1-9]\d{0,4})([smhd])$/;
-const RATES_MAX = 4;
-
-/** `off`, or rates such as `100/10s,10000/1h`. */
-const rates = z
-  .string()
-  .refine((text) => text === 'off' || text.split(',').every((part) => RATE.test(part.trim())), {
-    error: 'must be off, or list rates such as 100/10s,10000/1h',
-  })
-  .transform((text) => (text === 'off' ? [] : text.split(',').map((part) => rateOf(part.trim()))))
-  .refine((all) => all.length <= RATES_MAX && new Set(all.map(({ seconds }) => seconds)).size === all.length, {
-    error: `must list at most ${RATES_MAX} rates, each over another time`,
-  })
-  .refine((all) => all.every(({ seconds }) => seconds <= DAY), { error: 'must list rates over a day at most' });
-
-function rateOf(text: string): Rate {
-  const [, max, times, unit] = RATE.exec(text) ?? [];
-  return { max: Number(max), seconds: Number(times) * SECONDS_IN[unit as keyof typeof SECONDS_IN] };
-}
-
 /** What a hash of a password costs at least: OWASP's floor for argon2id. */
 const STRENGTH_MIN = { memoryKib: 19_456, passes: 2 };
 
@@ -288,6 +183,7 @@ const environment = z.object({
   TLS_KEY_FILE: z.string().optional(),
   DRAIN_SECONDS: between(0, 600).optional(),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  MIGRATION_DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
   DATABASE_PREPARED_STATEMENTS: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   DATABASE_POOL_MAX: between(2, 1_000).default(10),
   DATABASE_WAIT_SECONDS: between(0, 600).default(15),
@@ -299,6 +195,7 @@ const environment = z.object({
       error: 'must be one secret of at least 32 characters, or two as current,previous',
     })
     .optional(),
+  SEALING_ALGORITHM: z.enum(SEALING, { error: `must be one of ${SEALING.join(', ')}` }).default(SEALING[0]),
   ISSUER: url(['http:', 'https:']).optional(),
   AUDIENCE: z.string().min(1, { error: 'must not be empty' }).optional(),
   ADMIN_EMAIL: z.email({ error: 'must be an e-mail address' }).optional(),
@@ -357,13 +254,18 @@ const environment = z.object({
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
 
+const OF_NOTHING: SettingProblem = {
+  variable: 'MIGRATION_DATABASE_URL',
+  message: 'is for the database of DATABASE_URL, which is not set: the embedded server has one user',
+};
+
 const UNSIGNED: SettingProblem = {
   variable: 'SECURITY_WEBHOOK_SECRET',
   message: 'is required where SECURITY_WEBHOOK_URL is set: `echo whsec_$(openssl rand -base64 32)` makes one',
 };
 
 /** One without the other; null where both are given, or neither. */
-function halfPair(given: Readonly<Record<string, unknown>>): SettingProblem | null {
+function halfPair(given: Environment): SettingProblem | null {
   const [certificate, key] = ['TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE'].map((variable) => given[variable] !== undefined);
   if (certificate === key) return null;
   const [variable, lacking] =
@@ -371,27 +273,40 @@ function halfPair(given: Readonly<Record<string, unknown>>): SettingProblem | nu
   return { variable, message: `must come with ${lacking}: TLS is spoken with both` };
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A variable that is set to nothing is not set. */
+function givenOf(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+}
+
+/** One setting alone, from the environment or its file, as it is; undefined where it is not set. For what needs no other. */
+export function readSetting(env: Environment, name: (typeof SECRET_SETTINGS)[number]): string | undefined {
+  const { given, problems } = withSecretFiles(givenOf(env));
+  const own = problems.filter(({ variable }) => variable === fileVariable(name));
+  if (own.length > 0) throw new ConfigError(own);
+  return given[name];
+}
+
 /**
  * Reads the environment, or throws a {@link ConfigError} with everything that is wrong with it.
  *
  * @param options `demanding` is false for whoever only shows it: what production must have may then be missing
  */
-export function readConfig(
-  env: Readonly<Record<string, string | undefined>>,
-  { demanding = true }: { readonly demanding?: boolean } = {},
-): Config {
-  // A variable that is set to nothing is not set.
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+export function readConfig(env: Environment, { demanding = true }: { readonly demanding?: boolean } = {}): Config {
+  const { given, problems: unread } = withSecretFiles(givenOf(env));
   const production = given['NODE_ENV'] === 'production';
   const parsed = environment.safeParse(given);
   const problems = [
+    ...unread,
     ...(parsed.error?.issues ?? []).map(({ path, message }) => ({ variable: String(path[0]), message })),
     ...(given['SECURITY_WEBHOOK_URL'] !== undefined && given['SECURITY_WEBHOOK_SECRET'] === undefined
       ? [UNSIGNED]
       : []),
     ...[halfPair(given)].filter((problem) => problem !== null),
+    ...(given['MIGRATION_DATABASE_URL'] !== undefined && given['DATABASE_URL'] === undefined ? [OF_NOTHING] : []),
     ...(production && demanding ? productionProblems(given) : []),
-  ];
+  ].filter(({ variable }) => !unread.some((each) => each.variable === fileVariable(variable)));
   if (problems.length > 0 || parsed.data === undefined) throw new ConfigError(problems);
 
   const { data } = parsed;
@@ -405,15 +320,17 @@ export function readConfig(
         : { certificateFile: data.TLS_CERTIFICATE_FILE, keyFile: data.TLS_KEY_FILE },
     tlsOnly: production,
     drainSeconds: data.DRAIN_SECONDS ?? (production ? DRAIN_SECONDS : 0),
-    databaseUrl: secretOrNull(data.DATABASE_URL),
+    databaseUrl: replaceable('DATABASE_URL', given, data.DATABASE_URL),
+    migrationDatabaseUrl: secretOrNull(data.MIGRATION_DATABASE_URL),
     preparedStatements: data.DATABASE_PREPARED_STATEMENTS === 'on',
     databasePoolMax: data.DATABASE_POOL_MAX,
     databaseWaitSeconds: data.DATABASE_WAIT_SECONDS,
-    redisUrl: secretOrNull(data.REDIS_URL),
+    redisUrl: replaceable('REDIS_URL', given, data.REDIS_URL),
     dataDir: data.CASTELLAN_DIR,
     policiesDir: data.POLICIES_DIR,
     policiesWatched: !production,
     keyEncryptionKeys: data.KEY_ENCRYPTION_KEY?.map((key) => new Secret(key)) ?? null,
+    sealing: data.SEALING_ALGORITHM,
     issuer: data.ISSUER ?? `http://localhost:${data.PORT}`,
     audience: data.AUDIENCE ?? 'castellan',
     adminEmail: data.ADMIN_EMAIL ?? (production ? null : KNOWN_ADMIN_EMAIL),
@@ -466,7 +383,10 @@ export function readConfig(
     auditSink:
       data.AUDIT_SINK_URL === undefined
         ? null
-        : { url: new Secret(data.AUDIT_SINK_URL), token: secretOrNull(data.AUDIT_SINK_TOKEN) },
+        : {
+            url: new Secret(data.AUDIT_SINK_URL),
+            token: replaceable('AUDIT_SINK_TOKEN', given, data.AUDIT_SINK_TOKEN),
+          },
   });
 }
 
@@ -499,4 +419,10 @@ function profilesAt(level: SessionLevel): Config['sessionProfiles'] {
 
 function secretOrNull(value: string | undefined): Secret | null {
   return value === undefined ? null : new Secret(value);
+}
+
+/** One that may be replaced while we run. */
+function replaceable(name: string, given: Environment, value: string | undefined): Secret | null {
+  const path = given[fileVariable(name)];
+  return value === undefined || path === undefined ? secretOrNull(value) : new FileSecret(path, value);
 }

@@ -38,7 +38,8 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   api: ['domain', 'kit'],
   cli: ['domain', 'kit', 'drivers', 'app', 'config'],
   sdk: [],
-  config: ['kit'],
+  config: ['kit', 'setting-values'],
+  'setting-values': ['kit'],
   app: ['kit', 'domain', 'drivers', 'api', 'config'],
   main: ['kit', 'domain', 'drivers', 'api', 'cli', 'config', 'app'],
 };
@@ -85,7 +86,8 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   // The demonstration listens as clients do.
   cli: ['node:*', 'commander', 'graphql-ws', 'ws'],
   sdk: ['@casl/ability', '@casl/ability/*', 'graphql-ws/client', 'jose'],
-  config: ['node:*', 'zod'],
+  config: ['zod'],
+  'setting-values': ['node:*', 'zod'],
   app: ['node:*'],
   main: ['node:*'],
 };

@@ -246,6 +246,7 @@ test('the commands about maintenance do what the page says', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'castellan-docs-'));
   const database = await createDatabase();
   const restored = `restored_${database.url.slice(-16)}`;
+  const restoredUrl = new URL(`/${restored}`, database.url).href;
   await symlink(join(import.meta.dirname, '../bin/castellan.js'), join(folder, 'castellan'));
   await provideTools(folder, database.url);
   try {
@@ -277,13 +278,55 @@ test('the commands about maintenance do what the page says', async () => {
     expect(having('admin@castellan.local can sign in again.')).toHaveLength(1);
     expect(having('ada@example.com is an administrator.')).toHaveLength(1);
     expect(having('shown this once')).toHaveLength(3);
-    expect(having('1 signing keys')).toHaveLength(1);
+    expect(having('1 signing keys')).toHaveLength(2);
+    const { rows } = await asking(restoredUrl, 'select sealed_private_jwk as sealed from signing_keys');
+    expect(rows).toEqual([{ sealed: expect.stringMatching(/^[\w-]{8}\.chacha20-poly1305\./) }]);
   } finally {
     await runOn(database.url, `drop database if exists ${restored} with (force)`);
     await database.drop();
     await rm(folder, { recursive: true });
   }
 }, 150_000);
+
+test('the commands about rights in PostgreSQL make a role that an instance can be, and that may do no more', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'castellan-docs-'));
+  const database = await createDatabase();
+  const role = `app_${database.url.slice(-16)}`;
+  await symlink(join(import.meta.dirname, '../bin/castellan.js'), join(folder, 'castellan'));
+  const instance = Object.assign(new URL(database.url), { username: role, password: 'another secret' }).href;
+  try {
+    const [block = '', ...more] = commandsOf('docs/operating.md').filter((each) => each.includes('--grant-to'));
+    expect(more).toEqual([]);
+    const env = {
+      PATH: `${folder}:${process.env['PATH']}`,
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+      MIGRATION_DATABASE_URL: database.url,
+      DATABASE_URL: instance,
+      REDIS_URL: redisUrl(),
+    };
+    const script = block.replaceAll('castellan_app', role);
+    const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 60_000, env });
+    expect(stdout).toContain('CREATE ROLE');
+    expect(stdout).toContain(`  grant select, insert, update (seq) on table audit_entries to ${role}`);
+    expect(stdout).toContain('Nothing is wrong with these settings.');
+    await asking(instance, 'select * from users');
+    await expect(asking(instance, 'truncate users')).rejects.toThrow('permission denied');
+  } finally {
+    await database.drop();
+    await runOn(process.env['TEST_POSTGRES_URL'] ?? '', `drop role if exists ${role}`);
+    await rm(folder, { recursive: true });
+  }
+}, 90_000);
+
+async function asking(url: string, text: string): Promise<{ readonly rows: readonly unknown[] }> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await client.query(text);
+  } finally {
+    await client.end();
+  }
+}
 
 /** PostgreSQL's own programs where they are new enough for the server, and stand-ins for them where they are not. */
 async function provideTools(folder: string, url: string): Promise<void> {

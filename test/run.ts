@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { startEmbedded } from '../src/drivers/postgres/embedded.ts';
 import { migrate } from '../src/drivers/postgres/migrate.ts';
-import { runOn } from './support/database.ts';
+import { INSTANCE_ROLE, MAKE_INSTANCE_ROLE, runOn } from './support/database.ts';
 import { installRedis } from './support/install-redis.ts';
 import { startRedisServer } from './support/redis-server.ts';
 import { noResult, type Verdict, verdictOf } from './support/verdict.ts';
@@ -110,7 +110,8 @@ async function preparePostgres(folder: string): Promise<Variables> {
 
   say(`test: migrations, into the database ${TEMPLATE}`);
   await runOn(server.href, `drop database if exists ${TEMPLATE} with (force)`, `create database ${TEMPLATE}`);
-  await migrate(template.href);
+  await runOn(server.href, MAKE_INSTANCE_ROLE);
+  await migrate(template.href, { grantTo: INSTANCE_ROLE });
   // While anybody is connected to it, it cannot be copied.
   await runOn(server.href, `alter database ${TEMPLATE} with allow_connections false`);
   return { TEST_POSTGRES_URL: server.href };

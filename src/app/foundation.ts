@@ -29,6 +29,7 @@ import { createInstanceReports } from '../drivers/postgres/instance-reports.ts';
 import { patiently } from '../drivers/postgres/late-server.ts';
 import { migrate } from '../drivers/postgres/migrate.ts';
 import { observePool } from '../drivers/postgres/pool-gauges.ts';
+import { rightsProblems } from '../drivers/postgres/rights.ts';
 import { serverProblems } from '../drivers/postgres/server-settings.ts';
 import { createStore } from '../drivers/postgres/store.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
@@ -94,7 +95,8 @@ export async function openFoundation(
   // First, since nothing can be done without them.
   const folder = await readPolicies(config, overrides);
   const locate = config.geoDatabase === null ? null : await openGeoDatabase(config.geoDatabase);
-  const keys = new Keys(config.keyEncryptionKeys ?? [await secretFromFile(join(config.dataDir, 'key-encryption-key'))]);
+  const secrets = config.keyEncryptionKeys ?? [await secretFromFile(join(config.dataDir, 'key-encryption-key'))];
+  const keys = new Keys(secrets, config.sealing);
 
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, cleanup));
   const { preparedStatements } = config;
@@ -103,7 +105,8 @@ export async function openFoundation(
   cleanup.add('PostgreSQL', () => database.close());
   const patient = patiently({ clock, logger, waitMs: config.databaseWaitSeconds * 1_000 });
   await patient(() => demandUsable(database, config, folder));
-  await patient(() => migrate(databaseUrl.reveal()));
+  await patient(() => migrate((config.migrationDatabaseUrl ?? databaseUrl).reveal()));
+  await patient(() => demandRights(database));
   const auditWitness = new AuditWitness({ clock, logger });
   const store = createStore(database, (ids) => auditWitness.committed(ids));
   const rollups = new Rollups({ store, clock, logger });
@@ -165,6 +168,11 @@ async function demandUsable({ query }: Database, config: Config, { files }: Poli
     ...(await serverProblems(query, config)).map((message) => ({ variable: 'DATABASE_URL', message })),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
+}
+
+async function demandRights({ query }: Database): Promise<void> {
+  const problems = await rightsProblems(query);
+  if (problems.length > 0) throw new ConfigError(problems.map((message) => ({ variable: 'DATABASE_URL', message })));
 }
 
 async function openGeoDatabase(path: string): Promise<Locate> {

@@ -43,7 +43,10 @@ program
 program
   .command('migrate')
   .description('bring the database of DATABASE_URL, or the embedded one, up to date')
-  .action(() => report(async () => (await import('./migrate.ts')).migrateDatabase(env)));
+  .option('--grant-to <role>', 'grant this role of PostgreSQL what an instance does with the tables, and nothing else')
+  .action((options: { readonly grantTo?: string }) =>
+    report(async () => (await import('./migrate.ts')).migrateDatabase(options, env)),
+  );
 
 program
   .command('sdl')

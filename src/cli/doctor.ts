@@ -9,15 +9,18 @@ import { openLocations } from '../drivers/mmdb/locations.ts';
 import { openDatabase } from '../drivers/postgres/database.ts';
 import type { Query } from '../drivers/postgres/query.ts';
 import { missingMigrations } from '../drivers/postgres/migrate.ts';
+import { excessRights, ownerProblems, rightsProblems } from '../drivers/postgres/rights.ts';
 import { serverProblems } from '../drivers/postgres/server-settings.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
 import { systemClock } from '../kit/clock.ts';
 import { createLog } from '../kit/log.ts';
 import type { SettingProblem } from '../kit/production-settings.ts';
+import { readsFile, settingOf } from '../kit/secret-files.ts';
 import type { Environment } from './environment.ts';
 import { explain } from './failure.ts';
 import { policyForEverybody } from './policy-for-everybody.ts';
 import type { Report } from './report.ts';
+import { secretWarnings } from './secret-warnings.ts';
 import { SETTINGS } from './settings.ts';
 
 const REDIS_WAIT_MS = 3_000;
@@ -26,21 +29,22 @@ const REDIS_POLL_MS = 50;
 /** `castellan doctor`: what every setting is, where it comes from, and what is wrong with it. */
 export async function examine(env: Environment): Promise<Report> {
   const wrong = problemsOf(env);
-  const named = new Set(wrong.map(({ variable }) => variable));
+  const named = new Set(wrong.map(({ variable }) => settingOf(variable)));
   // What is wrong shows no value: it may be a secret that went into the wrong variable.
-  const right = Object.entries(env).filter(([name]) => !named.has(name));
+  const right = Object.entries(env).filter(([name]) => !named.has(settingOf(name)));
   // What only production must have is told as a problem; the rest of the settings can be shown all the same.
   const config = readConfig(Object.fromEntries(right), { demanding: false });
   const settings = SETTINGS.map(({ variable, purpose, show }) => ({
     variable,
     purpose,
     value: named.has(variable) ? null : show(config),
-    given: isGiven(env, variable),
+    given: isGiven(env, variable) || readsFile(env, variable),
+    file: readsFile(env, variable),
   }));
   const problems = [...wrong, ...(await Promise.all(checksOf(config, named))).flat()];
-  const warnings = await warningsOf(config);
-  const lines = settings.flatMap(({ variable, purpose, value, given }) => [
-    `${variable.padEnd(20)} ${value ?? '(see below)'}${given ? '' : ' (default)'}`,
+  const warnings = await warningsOf(config, env, named);
+  const lines = settings.flatMap(({ variable, purpose, value, given, file }) => [
+    `${variable.padEnd(20)} ${value ?? '(see below)'}${file ? ' (from a file)' : given ? '' : ' (default)'}`,
     `${' '.repeat(21)}${purpose}`,
   ]);
   const verdict = problems.map(({ variable, message }) => `${variable} ${message}`);
@@ -68,6 +72,7 @@ function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<
   const checks = {
     POLICIES_DIR: checkPolicies,
     DATABASE_URL: checkDatabase,
+    MIGRATION_DATABASE_URL: checkOwner,
     REDIS_URL: checkRedis,
     TRUSTED_DOCUMENTS: checkTrusted,
     GEO_DATABASE: checkGeoDatabase,
@@ -92,9 +97,15 @@ async function checkPolicies({ policiesDir, production }: Config): Promise<reado
   }
 }
 
-/** What Castellan starts with, and somebody should have meant. */
-async function warningsOf(config: Config): Promise<readonly SettingProblem[]> {
-  return (await Promise.all([doubtPolicies(config), doubtRanges(config)])).flat();
+/** What Castellan starts with, and somebody should have meant. What is good enough for a trial is nothing to warn of there. */
+async function warningsOf(
+  config: Config,
+  env: Environment,
+  wrong: ReadonlySet<string>,
+): Promise<readonly SettingProblem[]> {
+  const doubts = await Promise.all([doubtPolicies(config), doubtRanges(config)]);
+  const ofSecrets = config.production ? [...secretWarnings(env), ...(await roleWarnings(config, wrong))] : [];
+  return [...ofSecrets, ...doubts.flat()];
 }
 
 async function doubtPolicies({ policiesDir, production }: Config): Promise<readonly SettingProblem[]> {
@@ -139,19 +150,41 @@ async function checkTrusted({ trustedDocuments, limits }: Config): Promise<reado
   }
 }
 
-async function checkDatabase({ databaseUrl, production, preparedStatements }: Config): Promise<readonly string[]> {
+async function checkDatabase(config: Config): Promise<readonly string[]> {
+  return askDatabase(config, async (query) => [
+    ...(await serverProblems(query, config)),
+    ...(await checkMigrations(query)),
+  ]).catch((error: unknown) => [explain(error).replace(/^DATABASE_URL /, '')]);
+}
+
+async function checkOwner({ migrationDatabaseUrl, preparedStatements }: Config): Promise<readonly string[]> {
+  return askDatabase({ databaseUrl: migrationDatabaseUrl, preparedStatements }, ownerProblems).catch(
+    (error: unknown) => [explain(error).replace(/^DATABASE_URL /, '')],
+  );
+}
+
+/** Of a role that may do more than it needs to. A database that cannot be asked is a problem already. */
+async function roleWarnings(config: Config, wrong: ReadonlySet<string>): Promise<readonly SettingProblem[]> {
+  if (wrong.has('DATABASE_URL')) return [];
+  const messages = await askDatabase(config, excessRights).catch(() => []);
+  return messages.map((message) => ({ variable: 'DATABASE_URL', message }));
+}
+
+async function askDatabase(
+  { databaseUrl, preparedStatements }: Pick<Config, 'databaseUrl' | 'preparedStatements'>,
+  ask: (query: Query) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
   if (databaseUrl === null) return [];
-  const logger = createLog('silent');
+  const database = await openDatabase({
+    url: databaseUrl,
+    poolMax: 1,
+    preparedStatements,
+    logger: createLog('silent'),
+  });
   try {
-    const database = await openDatabase({ url: databaseUrl, poolMax: 1, preparedStatements, logger });
-    try {
-      const problems = await serverProblems(database.query, { production, preparedStatements });
-      return [...problems, ...(await checkMigrations(database.query))];
-    } finally {
-      await database.close();
-    }
-  } catch (error) {
-    return [explain(error).replace(/^DATABASE_URL /, '')];
+    return await ask(database.query);
+  } finally {
+    await database.close();
   }
 }
 
@@ -165,7 +198,7 @@ async function checkMigrations(query: Query): Promise<readonly string[]> {
   if (table?.there !== true) return [];
   const done = await query<{ name: string }>('doctor-migrations', 'select name from migrations', []);
   const missing = missingMigrations(done.map(({ name }) => name));
-  if (missing.length === 0) return [];
+  if (missing.length === 0) return rightsProblems(query);
   return [
     `names a database that is older than this code, and lacks ${missing.join(', ')}: castellan migrate brings it up to date`,
   ];

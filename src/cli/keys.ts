@@ -41,13 +41,13 @@ export async function revokeKey(
   return told(await asking(endpoint, env).ask<Changed>(REVOKE, { kid }));
 }
 
-/** `castellan keys reseal`: what was sealed under the previous secret of KEY_ENCRYPTION_KEY is sealed under the current one. */
+/** `castellan keys reseal`: what was sealed under a previous KEY_ENCRYPTION_KEY or algorithm is sealed under the current ones. */
 export async function resealKeys(env: Environment): Promise<Report> {
-  const { databaseUrl, preparedStatements, keyEncryptionKeys } = readConfig(env);
+  const { databaseUrl, preparedStatements, keyEncryptionKeys, sealing } = readConfig(env);
   if (databaseUrl === null) throw new Misuse('DATABASE_URL must name the database that has the keys');
   if (keyEncryptionKeys === null)
     throw new Misuse('KEY_ENCRYPTION_KEY must be the new secret and the previous one: new,previous');
-  const keys = new Keys(keyEncryptionKeys);
+  const keys = new Keys(keyEncryptionKeys, sealing);
   return withDatabase({ url: databaseUrl, poolMax: 1, preparedStatements }, async (database) => {
     const store = createStore(database);
     const circumstances = { protocol: 'cli', address: null, operation: () => 'keys reseal' };

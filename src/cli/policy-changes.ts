@@ -1,3 +1,4 @@
+import { readSetting } from '../config.ts';
 import { HISTORY_MAX, type PastPolicy } from '../domain/policy/policies.ts';
 import { readCaseFiles } from '../drivers/files/policies.ts';
 import type { Environment } from './environment.ts';
@@ -30,7 +31,7 @@ export async function policyHistory(
   if (database !== undefined && endpoint !== undefined) {
     throw new Misuse('--database and --endpoint are two ways to the same: give one of them');
   }
-  const url = database ?? env['DATABASE_URL'];
+  const url = database ?? readSetting(env, 'DATABASE_URL');
   if (endpoint === undefined && (url === undefined || url === '')) {
     throw new Misuse('there is nothing to ask: give --database (or DATABASE_URL) or --endpoint');
   }

@@ -1,3 +1,4 @@
+import { readSetting } from '../config.ts';
 import type { Bundle } from '../domain/policy/bundle.ts';
 import { mfaChanges } from '../domain/policy/second-factors.ts';
 import { stepUpChanges } from '../domain/policy/step-ups.ts';
@@ -78,7 +79,7 @@ async function compare(folder: string, options: DiffOptions, env: Environment): 
   }
   const after = await bundleOf(folder);
   // Another folder is compared with as it is, whatever the environment says of a database.
-  const url = database ?? (against === undefined ? env['DATABASE_URL'] || undefined : undefined);
+  const url = database ?? (against === undefined ? readSetting(env, 'DATABASE_URL') : undefined);
   if (url !== undefined) return compareIn(url, folder, after, against);
   if (against !== undefined) return compareFolders(folder, after, against);
   throw new Misuse('there is nothing to compare with: give --database (or DATABASE_URL), --endpoint or --against');

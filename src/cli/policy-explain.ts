@@ -1,3 +1,4 @@
+import { readSetting } from '../config.ts';
 import { Engine, type Explanation } from '../domain/policy/engine.ts';
 import type { ExplainedRule } from '../domain/policy/explain.ts';
 import { describeNeed } from '../domain/policy/needs.ts';
@@ -73,7 +74,7 @@ function answer(folder: string | undefined, options: ExplainOptions, env: Enviro
     }
     return explainOver(endpoint, { ...options, principal: options.principal }, env);
   }
-  const url = database ?? (env['DATABASE_URL'] || undefined);
+  const url = database ?? readSetting(env, 'DATABASE_URL');
   if (url !== undefined) return explainIn(url, folder, { ...options, principal: options.principal });
   throw new Misuse('there is nobody to ask: give --database (or DATABASE_URL), --endpoint, or --role to ask the files');
 }

@@ -2,7 +2,7 @@ import type { Config } from '../config.ts';
 import { parseRedisUrl, type Endpoint } from '../kit/redis-url.ts';
 import { LIMIT_NAMES, type DocumentLimits } from '../kit/limits.ts';
 import { THRESHOLD_KINDS, type Threshold } from '../kit/thresholds.ts';
-import type { Secret } from '../kit/secret.ts';
+import { SEALING, type Secret } from '../kit/secret.ts';
 
 /** One environment variable, as `castellan doctor` explains it. */
 export interface Setting {
@@ -41,6 +41,11 @@ export const SETTINGS: readonly Setting[] = [
     show: ({ databaseUrl }) => place(databaseUrl) ?? 'the embedded server',
   },
   {
+    variable: 'MIGRATION_DATABASE_URL',
+    purpose: 'the same database as its owner, who makes and changes tables; without it DATABASE_URL is that as well',
+    show: ({ migrationDatabaseUrl }) => place(migrationDatabaseUrl) ?? 'none',
+  },
+  {
     variable: 'DATABASE_PREPARED_STATEMENTS',
     purpose: 'off behind a pooler that gives connections for a transaction only, such as PgBouncer',
     show: ({ preparedStatements }) => (preparedStatements ? 'on' : 'off'),
@@ -71,6 +76,11 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'KEY_ENCRYPTION_KEY',
     purpose: 'protects signing keys; two as current,previous while it is replaced',
     show: ({ keyEncryptionKeys }) => keyEncryptionKeys?.join(',') ?? 'generated under CASTELLAN_DIR',
+  },
+  {
+    variable: 'SEALING_ALGORITHM',
+    purpose: `what is sealed under it is sealed with from now on: ${SEALING.join(' or ')}; what was sealed before is opened`,
+    show: ({ sealing }) => sealing,
   },
   { variable: 'ISSUER', purpose: 'the public URL of this Castellan, in every token', show: ({ issuer }) => issuer },
   { variable: 'AUDIENCE', purpose: 'who the access tokens are for', show: ({ audience }) => audience },

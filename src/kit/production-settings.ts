@@ -43,14 +43,8 @@ const REFUSED: Readonly<Record<string, (value: string, given: Given) => string |
   },
   TRUSTED_PROXIES: (value) =>
     partsOf(value).some(isWide) ? 'must list your own proxies: a range this wide holds the networks of others' : null,
-  DATABASE_URL(value) {
-    const url = URL.parse(value);
-    if (url === null || isThisMachine(url.searchParams.get('host') ?? url.hostname)) return null;
-    const isEncrypted = ENCRYPTED.has(url.searchParams.get('sslmode') ?? '');
-    return isEncrypted
-      ? null
-      : 'must end with ?sslmode=verify-full in production, unless the server is on this machine';
-  },
+  DATABASE_URL: refusePlainDatabase,
+  MIGRATION_DATABASE_URL: refusePlainDatabase,
   REDIS_URL(value) {
     const place = redisPlaceOf(value);
     if (place === null || hostsOf(place).every(isThisMachine)) return null;
@@ -116,6 +110,13 @@ function isWide(range: string): boolean {
 export function isThisMachine(host: string): boolean {
   if (isIP(host) === 4) return host.startsWith('127.');
   return ['', 'localhost', '[::1]', '::1'].includes(host) || host.startsWith('/');
+}
+
+function refusePlainDatabase(value: string): string | null {
+  const url = URL.parse(value);
+  if (url === null || isThisMachine(url.searchParams.get('host') ?? url.hostname)) return null;
+  const isEncrypted = ENCRYPTED.has(url.searchParams.get('sslmode') ?? '');
+  return isEncrypted ? null : 'must end with ?sslmode=verify-full in production, unless the server is on this machine';
 }
 
 function redisPlaceOf(value: string): RedisPlace | null {

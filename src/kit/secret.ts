@@ -27,6 +27,11 @@ export class Secret {
     return this.#value;
   }
 
+  /** What it is by now: those that are kept where somebody may replace them are looked up there. Never rejects. */
+  renewed(): Promise<string> {
+    return Promise.resolve(this.reveal());
+  }
+
   toString(): string {
     return '[secret]';
   }
@@ -63,6 +68,16 @@ export interface Attestation {
   readonly signature: string;
 }
 
+/**
+ * What seals, as Node calls it. What is sealed names its algorithm, and the first of them by naming none: so it was before there was
+ * another. One that must not be used any more stays here until nothing is sealed with it; a new one comes to all instances before
+ * any of them seals with it.
+ */
+export const SEALING = ['aes-256-gcm', 'chacha20-poly1305'] as const;
+
+export type Sealing = (typeof SEALING)[number];
+
+const [FIRST] = SEALING;
 const ED25519_SEED = Buffer.from('302e020100300506032b657004220420', 'hex');
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -73,12 +88,17 @@ const TAG_BYTES = 16;
  */
 export class Keys {
   readonly #roots: readonly { readonly id: string; readonly root: Buffer }[];
+  readonly #sealing: Sealing;
   /** As key objects: from raw bytes Node makes one for every call, which takes five times as long as the HMAC. */
   readonly #derived = new Map<string, KeyObject>();
 
-  /** @param secrets at least one, the current one first. */
-  constructor(secrets: readonly Secret[]) {
+  /**
+   * @param secrets at least one, the current one first
+   * @param sealing what is sealed with from now on; whatever was sealed before is opened
+   */
+  constructor(secrets: readonly Secret[], sealing: Sealing = FIRST) {
     if (secrets.length === 0) throw new TypeError('Keys needs at least one secret, and got none');
+    this.#sealing = sealing;
     this.#roots = secrets.map((secret) => {
       const root = Buffer.from(hkdfSync('sha256', secret.reveal(), '', 'castellan:root', 32));
       return { id: derive(root, 'id').toString('base64url').slice(0, 8), root };
@@ -101,18 +121,23 @@ export class Keys {
     return expected.length === given.length && timingSafeEqual(expected, given);
   }
 
-  /** AES-256-GCM under the current key of that purpose, bound to `context` (an id, so that a row cannot be moved). */
+  /** Encrypts and authenticates under the current key of that purpose, bound to `context` (an id, so that a row cannot be moved). */
   seal(purpose: KeyPurpose, plain: string, context: string): string {
     const { id, root } = this.#current();
-    return `${id}.${encrypt(this.#key(id, root, purpose), plain, context)}`;
+    const sealing = this.#sealing;
+    return `${id}.${named(sealing, encrypt(sealing, this.#sealingKey(id, root, purpose, sealing), plain, context))}`;
   }
 
-  /** What {@link seal} was given, or null when the key, the context or the content does not fit. */
+  /**
+   * What {@link seal} was given, or null when the key, the context or the content does not fit. Throws for an algorithm that this
+   * version does not know, by its name.
+   */
   open(purpose: KeyPurpose, sealed: string, context: string): string | null {
-    const [keyId, value] = sealed.split('.');
+    const [keyId, ...rest] = sealed.split('.');
     const found = this.#roots.find(({ id }) => id === keyId);
-    if (found === undefined || value === undefined) return null;
-    return decrypt(this.#key(found.id, found.root, purpose), value, context);
+    if (found === undefined) return null;
+    const { sealing, value } = namesOf(rest.join('.'));
+    return decrypt(sealing, this.#sealingKey(found.id, found.root, purpose, sealing), value, context);
   }
 
   /** Signs the parts, each with its length, with the Ed25519 key of that purpose: others can check it who cannot make one. */
@@ -148,7 +173,12 @@ export class Keys {
     return current;
   }
 
-  #key(id: string, root: Buffer, purpose: KeyPurpose): KeyObject {
+  /** A key is for one algorithm. */
+  #sealingKey(id: string, root: Buffer, purpose: KeyPurpose, sealing: Sealing): KeyObject {
+    return this.#key(id, root, sealing === FIRST ? purpose : `${purpose}:${sealing}`);
+  }
+
+  #key(id: string, root: Buffer, purpose: string): KeyObject {
     const name = `${id}:${purpose}`;
     let key = this.#derived.get(name);
     if (key === undefined) {
@@ -161,12 +191,31 @@ export class Keys {
 
 /** Encrypts under a key derived from a token that only its holder has. See {@link openWithToken}. */
 export function sealWithToken(token: string, plain: string, context: string): string {
-  return encrypt(Buffer.from(hkdfSync('sha256', token, '', 'castellan:successor', 32)), plain, context);
+  return named(FIRST, encrypt(FIRST, tokenKey(token), plain, context));
 }
 
 /** What {@link sealWithToken} was given, or null for another token or context. */
 export function openWithToken(token: string, sealed: string, context: string): string | null {
-  return decrypt(Buffer.from(hkdfSync('sha256', token, '', 'castellan:successor', 32)), sealed, context);
+  const { sealing, value } = namesOf(sealed);
+  return decrypt(sealing, tokenKey(token), value, context);
+}
+
+function tokenKey(token: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', token, '', 'castellan:successor', 32));
+}
+
+function named(sealing: Sealing, value: string): string {
+  return sealing === FIRST ? value : `${sealing}.${value}`;
+}
+
+/** With what something was sealed, and what came of it. */
+function namesOf(sealed: string): { readonly sealing: Sealing; readonly value: string } {
+  const at = sealed.indexOf('.');
+  if (at < 0) return { sealing: FIRST, value: sealed };
+  const name = sealed.slice(0, at);
+  const sealing = SEALING.find((each) => each === name);
+  if (sealing === undefined) throw new Error(`this was sealed with ${JSON.stringify(name)}, which is not known here`);
+  return { sealing, value: sealed.slice(at + 1) };
 }
 
 function derive(root: Buffer, purpose: string): Buffer {
@@ -184,18 +233,23 @@ function message(parts: readonly string[]): Buffer {
   return Buffer.from(parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(''));
 }
 
-function encrypt(key: CipherKey, plain: string, context: string): string {
+/** Both are used alike, which the types of Node say of each apart. */
+function asGcm(sealing: Sealing): 'aes-256-gcm' {
+  return sealing as 'aes-256-gcm';
+}
+
+function encrypt(sealing: Sealing, key: CipherKey, plain: string, context: string): string {
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context));
+  const cipher = createCipheriv(asGcm(sealing), key, nonce, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(context));
   return Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString(
     'base64url',
   );
 }
 
-function decrypt(key: CipherKey, sealed: string, context: string): string | null {
+function decrypt(sealing: Sealing, key: CipherKey, sealed: string, context: string): string | null {
   const bytes = Buffer.from(sealed, 'base64url');
   if (bytes.length < NONCE_BYTES + TAG_BYTES) return null;
-  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES));
+  const decipher = createDecipheriv(asGcm(sealing), key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
   decipher.setAAD(Buffer.from(context)).setAuthTag(bytes.subarray(-TAG_BYTES));
   try {
     return decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');

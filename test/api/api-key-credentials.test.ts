@@ -365,7 +365,7 @@ describe('the effect fence: a change by a key', () => {
     const victim = await castellans.signUp('vic');
     const { apiKey, secret } = await createKey(ada);
     expect(await onEvery(secret)).toEqual(IN);
-    const client = new Client({ connectionString: castellans.config.databaseUrl?.reveal() });
+    const client = new Client({ connectionString: castellans.databaseUrl });
     await client.connect();
     await client.query('begin');
     await client.query('select id from users where id = $1 for update', [victim.id]);

@@ -66,7 +66,7 @@ describe('the effect fence: a change authorised before a revocation', () => {
 
   /** Holds the rows that the statement locks until it is released. */
   async function hold(lock: string, ...values: readonly unknown[]) {
-    const client = new Client({ connectionString: castellans.config.databaseUrl?.reveal() });
+    const client = new Client({ connectionString: castellans.databaseUrl });
     await client.connect();
     await client.query('begin');
     await client.query(lock, [...values]);

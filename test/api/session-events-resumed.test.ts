@@ -203,7 +203,7 @@ describe('when something fails', () => {
     const bob = await castellans.signUp('bob');
     const streams = await Promise.all(INSTANCES.map((instance) => following(bob, instance)));
     // As of an instance that is killed on the way: its connection ends within the transaction that numbers.
-    const killed = new Client({ connectionString: castellans.config.databaseUrl?.reveal() });
+    const killed = new Client({ connectionString: castellans.databaseUrl });
     killed.on('error', () => {});
     await killed.connect();
     await killed.query('begin');

@@ -58,7 +58,7 @@ async function outcome(castellans: Castellans, email: string, instance: number):
 /** So many sign-ins at once on each of so many instances, how each of them ended, and how many were live meanwhile at most. */
 async function signInAtOnce(castellans: Castellans, { id, email }: SignedInUser, instances: number, each: number) {
   // Apart from the instances, whose own connections are all in use.
-  const watcher = new Client({ connectionString: castellans.config.databaseUrl?.reveal() });
+  const watcher = new Client({ connectionString: castellans.databaseUrl });
   await watcher.connect();
   const text = 'select count(*)::int as live from sessions where user_id = $1 and revoked_at is null';
   const over = new AbortController();
@@ -180,7 +180,7 @@ describe('one session more than a user may have', () => {
     const [victim, ada] = both.toSorted((a, b) => (a.id < b.id ? -1 : 1));
     if (victim === undefined || ada === undefined) throw new TypeError('not two');
     for (let n = 1; n < LIMIT; n += 1) await ending.signIn(ada.email);
-    const holder = new Client({ connectionString: ending.config.databaseUrl?.reveal() });
+    const holder = new Client({ connectionString: ending.databaseUrl });
     await holder.connect();
     await holder.query('begin');
     await holder.query('select id from users where id = $1 for update', [victim.id]);

@@ -8,6 +8,7 @@ import {
   type Castellans,
   type SignedInUser,
 } from '../support/castellan.ts';
+import { INSTANCE_ROLE } from '../support/database.ts';
 import type { WebSocket } from 'ws';
 import { OperationContext } from '../../src/api/graphql/context.ts';
 import { Connection } from '../../src/api/ws/connection.ts';
@@ -38,6 +39,7 @@ const SLOW = '{ users(first: 5) { edges { node { email } } } }';
 async function slowDown(): Promise<void> {
   await castellans.rows('alter table users rename to users_at_once');
   await castellans.rows('create view users as select * from users_at_once where pg_sleep(60) is not null');
+  await castellans.rows(`grant select on users to ${INSTANCE_ROLE}`);
 }
 
 async function speedUp(): Promise<void> {

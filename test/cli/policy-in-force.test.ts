@@ -259,11 +259,11 @@ describe('what cannot be asked', () => {
       async () => {
         const other = new URL(database);
         other.pathname = '/other_database';
-        await runOn(database, 'drop database if exists other_database', 'create database other_database');
+        await runOn(castellans.databaseUrl, 'drop database if exists other_database', 'create database other_database');
         try {
           return await diff({ database: other.href });
         } finally {
-          await runOn(database, 'drop database other_database with (force)');
+          await runOn(castellans.databaseUrl, 'drop database other_database with (force)');
         }
       },
       /^This database is not one of Castellan, or not up to date: run `castellan migrate`, or check its URL\.$/,

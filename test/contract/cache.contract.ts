@@ -31,7 +31,7 @@ export function describeCacheContract({ name, except = {}, open }: CacheDriver):
       opened = await open();
     });
     beforeEach(() => {
-      key = `{test}:${randomUUID()}`;
+      key = `castellan:{test}:${randomUUID()}`;
     });
     afterAll(() => opened?.release());
 

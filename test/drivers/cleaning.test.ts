@@ -15,7 +15,7 @@ const clock = createTestClock();
 
 beforeAll(async () => {
   castellans = await startCastellans(3, { clock });
-  const url = castellans.config.databaseUrl?.reveal();
+  const url = castellans.databaseUrl;
   // The pools of the instances give a statement a few seconds.
   client = new Client({ connectionString: url });
   await client.connect();

@@ -62,7 +62,7 @@ const clock = createTestClock();
 beforeAll(async () => {
   castellans = await startCastellans(1, { clock, redis: true });
   alice = await castellans.signUp('alice', ['administrator', 'member']);
-  client = new Client({ connectionString: castellans.config.databaseUrl?.reveal() });
+  client = new Client({ connectionString: castellans.databaseUrl });
   await client.connect();
   // No trigger tells of them.
   await client.query('set session_replication_role = replica');

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type App, createApp } from '../../src/app.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/drivers/postgres/embedded.ts';
+import { migrate } from '../../src/drivers/postgres/migrate.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { castellan, makeFolder, node, STARTS_MS } from '../cli/running.ts';
 import { PASSWORD, post, redisUrl, testConfig } from '../support/castellan.ts';
-import { createCertificate } from '../support/certificate.ts';
+import { type Certificate, createCertificate } from '../support/certificate.ts';
 import { runOn } from '../support/database.ts';
 import { dataOf } from '../support/second-factors.ts';
 import { untilSo } from '../support/until.ts';
@@ -15,6 +16,10 @@ jest.setTimeout(STARTS_MS);
 
 /** PostgreSQL's account, where we are root. */
 const NOBODY = 65_534;
+
+/** Whom certificates of tests are for, by their subject: a role of that name has no password. */
+const CERTIFIED = 'castellan tests';
+const clients = [createCertificate(), createCertificate()] as const;
 
 let folder: Awaited<ReturnType<typeof makeFolder>>;
 let server: EmbeddedServer;
@@ -25,7 +30,16 @@ beforeAll(async () => {
   folder = await makeFolder();
   const files = await certify('localhost');
   await writeFile(join(folder.path, 'another.pem'), createCertificate().certificate);
-  const settings = { ssl: 'on', ssl_cert_file: files.cert, ssl_key_file: files.key };
+  await trustClients(clients[0]);
+  const hba = join(folder.path, 'hba.conf');
+  await writeFile(hba, `hostssl all "${CERTIFIED}" 127.0.0.1/32 cert\nhost all all 127.0.0.1/32 scram-sha-256\n`);
+  const settings = {
+    ssl: 'on',
+    ssl_cert_file: files.cert,
+    ssl_key_file: files.key,
+    ssl_ca_file: join(folder.path, 'clients.pem'),
+    hba_file: hba,
+  };
   server = await startEmbedded({ dataDir: join(folder.path, 'data/postgres'), settings });
   url = new URL(server.url);
   url.hostname = 'localhost';
@@ -45,6 +59,23 @@ async function certify(host: string): Promise<{ readonly cert: string; readonly 
   await writeFile(files.key, key, { mode: 0o600 });
   if (process.getuid?.() === 0) await chown(files.key, NOBODY, NOBODY);
   return files;
+}
+
+/** From when the server reads it next. */
+async function trustClients({ certificate }: Certificate): Promise<void> {
+  await writeFile(join(folder.path, 'clients.pem'), certificate);
+}
+
+/** Where {@link CERTIFIED} proves who it is with what these files have. */
+async function certified({ certificate, key }: Certificate, name = 'client'): Promise<string> {
+  const [cert, keyFile] = [join(folder.path, `${name}.pem`), join(folder.path, `${name}.key`)];
+  await writeFile(cert, certificate);
+  await writeFile(keyFile, key, { mode: 0o600 });
+  const own = new URL(trusting('server.pem'));
+  Object.assign(own, { username: CERTIFIED, password: '' });
+  own.searchParams.set('sslcert', cert);
+  own.searchParams.set('sslkey', keyFile);
+  return own.href;
 }
 
 function trusting(file: string): string {
@@ -96,6 +127,45 @@ test.each([
   expect(start.stderr.trim().split('\n')).toHaveLength(1);
   for (const said of [start.stderr, migrate.stderr, doctor.stdout]) expect(said).toMatch(line);
 });
+
+test('a certificate is as good as a password, and one that takes its place is used by the next connections', async () => {
+  await runOn(server.url, `create role "${CERTIFIED}" login`);
+  await migrate(server.url, { grantTo: CERTIFIED });
+  const end = (): Promise<void> =>
+    runOn(server.url, `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${CERTIFIED}'`);
+  const [first, second] = clients;
+  const app = await createApp(testConfig(await certified(first), undefined), {
+    logger: createLog('silent'),
+    poolMax: 3,
+  });
+  const answers = async (): Promise<boolean> => {
+    const input = { email: app.firstAdministrator?.email ?? 'admin@castellan.local', password: PASSWORD };
+    const signIn = 'mutation ($input: SignInInput!) { signIn(input: $input) { __typename } }';
+    return (await post(app.url, signIn, { input })).errors.length === 0;
+  };
+  try {
+    expect(await answers()).toBe(true);
+    await trustClients(second);
+    await certified(second);
+    await runOn(server.url, 'select pg_reload_conf()');
+    await untilSo('the second certificate is good', async () => {
+      await end();
+      return answers();
+    });
+    const refused = await Promise.all([certified(first, 'old'), certified(createCertificate(), 'another')]);
+    for (const each of [...refused, withoutCertificate(refused[0])])
+      await expect(runOn(each, 'select 1')).rejects.toThrow();
+  } finally {
+    await app.close();
+  }
+});
+
+function withoutCertificate(url: string): string {
+  const bare = new URL(url);
+  bare.searchParams.delete('sslcert');
+  bare.searchParams.delete('sslkey');
+  return bare.href;
+}
 
 test('a server without TLS, and one whose certificate is for another name, are refused', async () => {
   const plain = new URL(process.env['TEST_POSTGRES_URL'] ?? '');

@@ -37,7 +37,7 @@ beforeAll(async () => {
   try {
     people = await arrange(castellans);
     keys = await makeKeys(castellans, people.bob);
-    snapshot = await takeSnapshot(config.databaseUrl?.reveal() ?? '');
+    snapshot = await takeSnapshot(castellans.databaseUrl);
     later = await goOn(castellans, people);
   } finally {
     await castellans.close();

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { startRedisCluster } from './redis-cluster.ts';
 import { startRedisSentinel } from './redis-sentinel.ts';
@@ -24,7 +25,7 @@ export const REDIS_PLACES: readonly (readonly [name: string, start: () => Promis
     async () => {
       const server = await startRedisServer();
       return {
-        url: server.url,
+        url: await asDocumented(server.url),
         pass: passBy(server.url),
         lose: () => server.flush(),
         hang: () => server.pause(),
@@ -38,7 +39,7 @@ export const REDIS_PLACES: readonly (readonly [name: string, start: () => Promis
     async () => {
       const cluster = await startRedisCluster();
       return {
-        url: cluster.url,
+        url: (await Promise.all(cluster.nodes.slice(0, 3).map(({ url }) => asDocumented(url)))).join(),
         pass: passBy(cluster.url.split(',')[0]),
         async lose() {
           for (const node of cluster.nodes.slice(0, 3)) await node.flush();
@@ -64,6 +65,17 @@ export const REDIS_PLACES: readonly (readonly [name: string, start: () => Promis
     },
   ],
 ];
+
+/** The same server for a user who has the rights that docs/operating.md says, and no others. */
+export async function asDocumented(url: string): Promise<string> {
+  const page = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8');
+  const [, command = ''] = /^```redis\n(.*?)^```$/ms.exec(page) ?? [];
+  const [name = '', ...words] = command.trim().split(/\s+/);
+  const administrator = new Redis(url);
+  await administrator.call(name, ...words);
+  administrator.disconnect();
+  return url.replace('://', '://castellan:secret@');
+}
 
 function passBy(url = ''): StartedPlace['pass'] {
   return async (seconds) => {

@@ -9,7 +9,7 @@ import { Secret } from '../../src/kit/secret.ts';
 import { until } from './castellan.ts';
 import { createDatabase, runOn } from './database.ts';
 
-/** The PostgreSQL driver on a database of its own, and a connection beside it. */
+/** The PostgreSQL driver on a database of its own, with the rights of an instance, and a connection beside it with all. */
 export interface TestStore {
   readonly url: string;
   readonly database: Database;
@@ -30,7 +30,7 @@ export async function openTestStore(poolMax = 12): Promise<TestStore> {
   // Deadlocks are meant here, and need no patience.
   await runOn(url, `alter database ${new URL(url).pathname.slice(1)} set deadlock_timeout = '50ms'`);
   const database = await openDatabase({
-    url: new Secret(url),
+    url: new Secret(created.instanceUrl),
     poolMax,
     preparedStatements: true,
     logger: createLog('silent'),

@@ -15,7 +15,10 @@ import type { Statements } from './transactions.ts';
 
 const MOVED = 'id, at, by, session_id, action, subject_id, before, after';
 
-/** How entries come into the chain and leave it: see {@link AuditChainWriter}. */
+/**
+ * How entries come into the chain and leave it: see {@link AuditChainWriter}. What an instance need not be allowed to do with the log is
+ * done by functions of whoever made the tables: `migrations/0023-rights.ts`.
+ */
 export function createAuditChainWriter({ query, send }: Statements): AuditChainWriter {
   return {
     async begin(how) {
@@ -99,25 +102,7 @@ export function createAuditChainWriter({ query, send }: Statements): AuditChainW
           [table],
         );
         if (found?.there === true) continue;
-        // Made beside and attached, which readers and writers of the other months do not wait for.
-        await send('audit-partition-make', `create table ${table} (like audit_entries including defaults)`, []);
-        // Entries of a month that came before its partition: none more may come until it is there.
-        const [from, to] = [startOf(month), startOf(after(month))];
-        const early = `from audit_entries_other where at >= '${from}' and at < '${to}'`;
-        const [left] = await query<{ some: boolean }>('audit-early', `select exists (select ${early}) as some`, []);
-        if (left?.some === true) {
-          await send('audit-other-lock', 'lock table audit_entries_other in share row exclusive mode', []);
-          await send(
-            'audit-early-move',
-            `with moved as (delete ${early} returning *) insert into ${table} select * from moved`,
-            [],
-          );
-        }
-        await send(
-          'audit-partition-attach',
-          `alter table audit_entries attach partition ${table} for values from ('${from}') to ('${to}')`,
-          [],
-        );
+        await send('audit-partition-make', 'select audit_month_prepare($1::date)', [dayOf(month)]);
       }
     },
 
@@ -151,12 +136,7 @@ export function createAuditChainWriter({ query, send }: Statements): AuditChainW
     },
 
     async drop({ month, number, lastSeq, hash, at, key, signature }) {
-      const table = tableOf(month);
-      await send('audit-partition-drop', `drop table if exists ${table}`, []);
-      // Of a month without a partition of its own.
-      await send('audit-other-drop', 'delete from audit_entries where at < $1::timestamptz', [startOf(after(month))]);
-      await send('audit-batches-drop', 'delete from audit_batches where number <= $1', [number]);
-      await send('audit-anchors-drop', 'delete from audit_anchors', []);
+      await send('audit-month-drop', 'select audit_month_drop($1::date, $2)', [dayOf(month), number]);
       await send(
         'audit-anchor-add',
         `insert into audit_anchors (month, number, last_seq, hash, at, key, signature) values ($1, $2, $3, $4, $5, $6, $7)`,
@@ -166,17 +146,14 @@ export function createAuditChainWriter({ query, send }: Statements): AuditChainW
   };
 }
 
-const startOf = (month: string): string => `${checked(month)}-01T00:00:00.000Z`;
+const startOf = (month: string): string => `${dayOf(month)}T00:00:00.000Z`;
+
+const dayOf = (month: string): string => `${checked(month)}-01`;
 
 const tableOf = (month: string): string => `audit_entries_${checked(month).replace('-', '_')}`;
 
-/** What becomes part of a statement's text is a month and nothing else. */
+/** What becomes part of a name is a month and nothing else. */
 function checked(month: string): string {
   if (/^\d{4}-(0[1-9]|1[0-2])$/.test(month)) return month;
   throw new TypeError(`${month} is no month`);
-}
-
-function after(month: string): string {
-  const [year = 0, number = 0] = month.split('-').map(Number);
-  return number === 12 ? `${year + 1}-01` : `${year}-${String(number + 1).padStart(2, '0')}`;
 }

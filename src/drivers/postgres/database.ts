@@ -9,6 +9,7 @@ import { TransactionConflict } from '../../domain/store.ts';
 import { cancellable } from './cancellation.ts';
 import { ConnectionQueue, openReserve, QUEUE_FULL } from './connections.ts';
 import { type Query, queryOn, traced } from './query.ts';
+import { renewedClient } from './renewed-client.ts';
 import { ROWS } from './rows.ts';
 import { createTransactions, type Transactions } from './transactions.ts';
 
@@ -71,6 +72,7 @@ export async function openDatabase(parts: DatabaseOptions): Promise<Database> {
     driverOptions: {
       // MikroORM reads of the URL where the server is, and leaves its query aside: TLS among it.
       connectionString: parts.url.reveal(),
+      Client: renewedClient(parts.url),
       application_name: 'castellan',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       ...(preparedStatements && BOUNDS),
@@ -136,6 +138,10 @@ const DEADLOCK_DETECTED = '40P01';
 /** Somebody else took what is unique between the look for it and the write: whoever looks again finds it taken. */
 const UNIQUE_VIOLATION = '23505';
 const LOCK_NOT_AVAILABLE = '55P03';
+/** A class of SQLSTATE. */
+const INVALID_AUTHORIZATION = '28';
+const INSUFFICIENT_PRIVILEGE = '42501';
+const INVALID_SCHEMA_NAME = '3F000';
 const QUERY_CANCELED = '57014';
 /** The transaction did nothing for too long, on a busy or frozen instance, and was rolled back. */
 const IDLE_IN_TRANSACTION = '25P03';
@@ -167,6 +173,11 @@ export function isLockNotAvailable(error: unknown): boolean {
   return databaseError(error)?.code === LOCK_NOT_AVAILABLE;
 }
 
+/** Whether the user may not do it, or has no schema to do it in. */
+export function isNotAllowed(error: unknown): boolean {
+  return [INSUFFICIENT_PRIVILEGE, INVALID_SCHEMA_NAME].includes(databaseError(error)?.code ?? '');
+}
+
 /**
  * What an error of PostgreSQL means to us, or the same error: a {@link TransactionConflict} when the work may simply be
  * tried again, and a refusal when the server is away, a wait was cut short, or no row could hold what was asked for.
@@ -189,7 +200,8 @@ export function translated(error: unknown): unknown {
     case CHARACTER_NOT_IN_REPERTOIRE:
       return unstorable();
     default:
-      if (isUnreachable(error)) return unreachable();
+      // A login that is being replaced is refused for a moment.
+      if (isUnreachable(error) || isLoginRefused(error)) return unreachable();
       return WAITED.test(wordsOf(error)) ? BUSY : error;
   }
 }
@@ -197,6 +209,10 @@ export function translated(error: unknown): unknown {
 function isUnreachable(error: unknown): boolean {
   if (error instanceof Refusal) return false;
   return UNREACHABLE.test(databaseError(error)?.code ?? '') || LOST.test(wordsOf(error));
+}
+
+function isLoginRefused(error: unknown): boolean {
+  return databaseError(error)?.code?.startsWith(INVALID_AUTHORIZATION) ?? false;
 }
 
 /** Whether it failed since the server is not there, or not yet. */

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Migrator } from '@mikro-orm/migrations';
-import { MikroORM } from '@mikro-orm/postgresql';
+import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { Migration0001 } from '../../../migrations/0001-first-tables.ts';
 import { Migration0002 } from '../../../migrations/0002-scopes-and-custom-roles.ts';
 import { Migration0003 } from '../../../migrations/0003-rollups.ts';
@@ -22,8 +22,10 @@ import { Migration0019 } from '../../../migrations/0019-key-and-security-events.
 import { Migration0020 } from '../../../migrations/0020-monitoring.ts';
 import { Migration0021 } from '../../../migrations/0021-where-users-were.ts';
 import { Migration0022 } from '../../../migrations/0022-initial-passwords.ts';
-import { CONNECT_TIMEOUT_MS, isLockNotAvailable } from './database.ts';
+import { Migration0023 } from '../../../migrations/0023-rights.ts';
+import { CONNECT_TIMEOUT_MS, isLockNotAvailable, isNotAllowed } from './database.ts';
 import { LOCKS } from './locks.ts';
+import { grantRights, rolesWithRights } from './rights.ts';
 import { ROWS } from './rows.ts';
 
 /** In the order in which they run. Append only: what has landed is never edited. */
@@ -49,6 +51,7 @@ export const MIGRATIONS = [
   Migration0020,
   Migration0021,
   Migration0022,
+  Migration0023,
 ];
 
 /** Those of this code that are not among `done`, by their names and in their order. */
@@ -64,8 +67,16 @@ const LOCK_WAIT = '1s';
 const TRIES_MAX = 20;
 const PAUSE_MS = 200;
 
-/** Brings the database up to date; what is done already is left alone. Safe to call from many instances at once. */
-export async function migrate(databaseUrl: string): Promise<void> {
+export interface MigrateOptions {
+  /** A role that is granted what an instance does: see `rights.ts`. */
+  readonly grantTo?: string | undefined;
+}
+
+/**
+ * Brings the database up to date; what is done already is left alone. Safe to call from many instances at once. What is new is
+ * granted to roles that were granted rights before. The answer is what was granted, as statements.
+ */
+export async function migrate(databaseUrl: string, { grantTo }: MigrateOptions = {}): Promise<readonly string[]> {
   const orm = new MikroORM({
     entities: ROWS,
     clientUrl: databaseUrl,
@@ -80,29 +91,48 @@ export async function migrate(databaseUrl: string): Promise<void> {
     migrations: { migrationsList: MIGRATIONS, tableName: 'migrations', snapshot: false, silent: true },
   });
   try {
+    // Whoever may only use the tables asks for no more than that.
+    if (grantTo === undefined && (await missingIn(orm.em)).length === 0) return [];
     for (let tries = 1; ; tries += 1) {
-      const done = await runAll(orm).catch((error: unknown) => {
+      const done = await runAll(orm, grantTo).catch((error: unknown) => {
         if (!isLockNotAvailable(error) || tries === TRIES_MAX) throw error;
-        return false;
+        return null;
       });
-      if (done) return;
+      if (done !== null) return done;
       await pause(PAUSE_MS);
     }
+  } catch (error) {
+    if (!isNotAllowed(error)) throw error;
+    throw new Error(
+      'The database is older than this code, and its user may not change it: castellan migrate does, with MIGRATION_DATABASE_URL.',
+      { cause: error },
+    );
   } finally {
     await orm.close(true);
   }
 }
 
 /** All that are missing, or none of them. */
-async function runAll(orm: MikroORM): Promise<true> {
-  await orm.em.transactional(async (em) => {
+async function runAll(orm: MikroORM, grantTo: string | undefined): Promise<readonly string[]> {
+  return orm.em.transactional(async (em) => {
     // The migrator itself takes no lock. Whoever is at it may take long.
     for (const bound of ['lock', 'statement', 'idle_in_transaction_session']) {
       await em.execute(`set local ${bound}_timeout = 0`);
     }
     await em.execute('select pg_advisory_xact_lock(?)', [LOCKS.migrations]);
     await em.execute(`set local lock_timeout = '${LOCK_WAIT}'`);
-    await orm.migrator.up({ transaction: em.getTransactionContext() });
+    if ((await missingIn(em)).length > 0) await orm.migrator.up({ transaction: em.getTransactionContext() });
+    const execute = <Row>(text: string) => em.execute<Row[]>(text);
+    const roles = new Set([...(await rolesWithRights(execute)), ...(grantTo === undefined ? [] : [grantTo])]);
+    const granted: string[] = [];
+    for (const role of roles) granted.push(...(await grantRights(execute, role, { narrowing: role === grantTo })));
+    return granted;
   });
-  return true;
+}
+
+async function missingIn(em: EntityManager): Promise<readonly string[]> {
+  const [found] = await em.execute<{ there: boolean }[]>(`select to_regclass('migrations') is not null as there`);
+  if (found?.there !== true) return MIGRATION_NAMES;
+  const done = await em.execute<{ name: string }[]>('select name from migrations');
+  return missingMigrations(done.map(({ name }) => name));
 }

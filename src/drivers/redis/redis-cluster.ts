@@ -2,7 +2,7 @@ import { Cluster, Command, type Redis } from 'ioredis';
 import type { Clock } from '../../kit/clock.ts';
 import type { RedisPlace } from '../../kit/redis-url.ts';
 import { connectToAnyNode, nameOf } from './redis-any-node.ts';
-import { type Connections, watch } from './redis-connection.ts';
+import { type Connecting, type Connections, watch } from './redis-connection.ts';
 import { optionsOf, retryMs } from './redis-options.ts';
 import type { Outage } from './redis-outage.ts';
 
@@ -25,8 +25,7 @@ const SLOTS_EVERY_MS = 2_000;
  */
 export function connectCluster(
   place: Extract<RedisPlace, { kind: 'cluster' }>,
-  outage: Outage,
-  clock: Clock,
+  { login, outage, clock }: Connecting,
 ): Connections {
   const options = optionsOf(place, clock);
   const names = place.nodes.map(nameOf).join(', ');
@@ -45,9 +44,12 @@ export function connectCluster(
     // Certificates are for names: an address looked up here would not fit them.
     dnsLookup: (address, callback) => callback(null, address),
   });
+  // Before they are connected to.
+  commands.on('+node', (node: Redis) => login.follow(node));
   watchCluster(commands, outage, names);
   refresh(commands, clock);
   const subscriber = connectToAnyNode(options, commands, place.nodes);
+  login.follow(subscriber);
   watch(subscriber, outage, names);
 
   return {

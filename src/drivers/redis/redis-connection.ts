@@ -3,6 +3,7 @@ import { type Cluster, Redis } from 'ioredis';
 import type { Clock } from '../../kit/clock.ts';
 import { withDeadline } from '../../kit/deadline.ts';
 import type { RedisPlace } from '../../kit/redis-url.ts';
+import type { RedisLogin } from './redis-login.ts';
 import { COMMAND_MS, CONNECT_MS, type Options, optionsOf, retryMs } from './redis-options.ts';
 import type { Outage } from './redis-outage.ts';
 
@@ -22,12 +23,22 @@ export interface Connections {
   readonly ping: () => Promise<unknown>;
 }
 
+/** What every connection needs. */
+export interface Connecting {
+  readonly login: RedisLogin;
+  readonly outage: Outage;
+  readonly clock: Clock;
+}
+
 /** Connections to one server: the one of that name, or the one that the sentinels call the master. */
-export function connectServer(place: ServerPlace, outage: Outage, clock: Clock): Connections {
+export function connectServer(place: ServerPlace, { login, outage, clock }: Connecting): Connections {
   const options = { ...optionsOf(place, clock), ...whereabouts(place) };
   const commands = new Redis({ ...options, enableAutoPipelining: true });
   const subscriber = new Redis(options);
-  for (const redis of [commands, subscriber]) watch(redis, outage, nameOf(place));
+  for (const redis of [commands, subscriber]) {
+    login.follow(redis);
+    watch(redis, outage, nameOf(place));
+  }
   return {
     commands,
     subscriber,

@@ -5,12 +5,12 @@ import type { UsageCounts } from '../../domain/usage/usage.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { withDeadline } from '../../kit/deadline.ts';
 import type { Log } from '../../kit/log.ts';
-import { parseRedisUrl } from '../../kit/redis-url.ts';
 import type { Secret } from '../../kit/secret.ts';
 import { RedisCache } from './redis-cache.ts';
 import { connectCluster } from './redis-cluster.ts';
 import { connectServer, disconnect } from './redis-connection.ts';
 import { RedisHints } from './redis-hints.ts';
+import { RedisLogin } from './redis-login.ts';
 import { RedisQuestions } from './redis-questions.ts';
 import { RedisRateLimits } from './redis-rate-limits.ts';
 import { RedisUsage } from './redis-usage.ts';
@@ -44,10 +44,13 @@ export interface RedisConnection {
  */
 export function openRedis(parts: { url: Secret; clock: Clock; logger: Log }): RedisConnection {
   const { clock } = parts;
-  const place = parseRedisUrl(parts.url.reveal());
+  const login = new RedisLogin(parts.url);
+  const { place } = login;
   const outage = new Outage(parts.logger);
   const { commands, subscriber, nodeOf, ping } =
-    place.kind === 'cluster' ? connectCluster(place, outage, clock) : connectServer(place, outage, clock);
+    place.kind === 'cluster'
+      ? connectCluster(place, { login, outage, clock })
+      : connectServer(place, { login, outage, clock });
   const asking = { redis: commands, nodeOf, clock };
   const cached = new RedisQuestions({ ...asking, answerMs: CACHE_ANSWER_MS });
   const counted = new RedisQuestions({ ...asking, answerMs: LIMITS_ANSWER_MS });

@@ -95,7 +95,7 @@ async function written(id: string): Promise<Readonly<Record<string, number>>> {
 async function countWrites(): Promise<() => Promise<number>> {
   await opened.rows(`create table if not exists usage_writes (n bigserial)`);
   await opened.rows(`truncate usage_writes`);
-  await opened.rows(`create or replace function usage_written() returns trigger language plpgsql as
+  await opened.rows(`create or replace function usage_written() returns trigger language plpgsql security definer as
     $$ begin insert into usage_writes default values; return null; end $$`);
   await opened.rows(`create or replace trigger usage_written after insert or update on usage_counts
     for each row execute function usage_written()`);
