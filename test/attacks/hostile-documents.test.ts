@@ -22,6 +22,7 @@ const OF_THE_DOORS = new Set([
   'operationLimits',
   'operationCounts',
   'detectors',
+  'attempts',
   'travels',
   'authenticationAnalytics',
   'takeovers',

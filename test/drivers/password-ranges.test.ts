@@ -110,5 +110,6 @@ const PRODUCTION = {
   KEY_ENCRYPTION_KEY: 'a secret for tests that is long enough',
   ISSUER: 'https://castellan.example.com',
   AUDIENCE: 'example',
+  TRUSTED_PROXIES: '10.0.0.1',
   METRICS_TOKEN: 'a token for whoever collects',
 };

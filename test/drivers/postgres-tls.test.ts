@@ -19,7 +19,7 @@ const NOBODY = 65_534;
 
 /** Whom certificates of tests are for, by their subject: a role of that name has no password. */
 const CERTIFIED = 'castellan tests';
-const clients = [createCertificate(), createCertificate()] as const;
+const clients = [ofUser(), ofUser()] as const;
 
 let folder: Awaited<ReturnType<typeof makeFolder>>;
 let server: EmbeddedServer;
@@ -64,6 +64,10 @@ async function certify(host: string): Promise<{ readonly cert: string; readonly 
 /** From when the server reads it next. */
 async function trustClients({ certificate }: Certificate): Promise<void> {
   await writeFile(join(folder.path, 'clients.pem'), certificate);
+}
+
+function ofUser() {
+  return createCertificate('localhost', { called: CERTIFIED });
 }
 
 /** Where {@link CERTIFIED} proves who it is with what these files have. */
@@ -152,7 +156,7 @@ test('a certificate is as good as a password, and one that takes its place is us
       await end();
       return answers();
     });
-    const refused = await Promise.all([certified(first, 'old'), certified(createCertificate(), 'another')]);
+    const refused = await Promise.all([certified(first, 'old'), certified(ofUser(), 'another')]);
     for (const each of [...refused, withoutCertificate(refused[0])])
       await expect(runOn(each, 'select 1')).rejects.toThrow();
   } finally {

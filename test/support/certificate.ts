@@ -12,13 +12,16 @@ export interface Certificate {
 /** A new certificate for 127.0.0.1 and this host (X.509 version 3, ECDSA with SHA-256), valid from a day ago and for a year. */
 export function createCertificate(
   host = 'localhost',
-  { fromMs = -YEAR_MS / 365, untilMs = YEAR_MS }: { readonly fromMs?: number; readonly untilMs?: number } = {},
+  {
+    fromMs = -YEAR_MS / 365,
+    untilMs = YEAR_MS,
+    called = `castellan tests ${randomBytes(8).toString('hex')}`,
+  }: { readonly fromMs?: number; readonly untilMs?: number; readonly called?: string } = {},
 ): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const algorithm = sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02));
   // Whoever trusts several looks for an issuer by its name.
-  const called = Buffer.from(`castellan tests ${randomBytes(8).toString('hex')}`);
-  const name = sequence(tagged(0x31, sequence(oid(0x55, 0x04, 0x03), tagged(0x0c, called))));
+  const name = sequence(tagged(0x31, sequence(oid(0x55, 0x04, 0x03), tagged(0x0c, Buffer.from(called)))));
   const validity = sequence(...[fromMs, untilMs].map((ms) => tagged(0x18, time(Date.now() + ms))));
   const isAuthority = sequence(oid(0x55, 0x1d, 0x13), tagged(0x04, sequence(tagged(0x01, Buffer.from([0xff])))));
   const address = tagged(0x87, Buffer.from([127, 0, 0, 1]));
