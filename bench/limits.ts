@@ -6,25 +6,20 @@ import type { Bench, Cell, Table } from './support/bench.ts';
 import { type Child, cpuMicrosOf } from './support/child.ts';
 import { graphqlRequest } from './support/load.ts';
 import { LoopDelay } from './support/loop-delay.ts';
-import { compareOverHttp, type Contender, type Result } from './support/over-http.ts';
+import { type Contender, measure, type Round } from './support/over-http.ts';
 import { MAIN, type Platform, startPlatform } from './support/platform.ts';
 import { Population } from './support/population.ts';
 import { median, quantile, rotated } from './support/statistics.ts';
 import { issueTokens } from './support/tokens.ts';
-import { without } from './support/without.ts';
+import { UNLIMITED, without } from './support/without.ts';
 import { OVER_TLS } from './support/over-tls.ts';
 
 const CONNECTIONS = 16;
 const USERS = 8;
 const ME = '{ me { id email name status createdAt } }';
 const NOTHING = '{ __typename }';
-const NONE = 'Castellan without limits';
-/** The control is the same as Castellan: as far as these two differ, nothing can be told. Neither refuses what is too much, or a busy machine would end this. */
-const CANDIDATES = [
-  { name: NONE, parts: ['limits'] },
-  { name: 'Castellan', parts: ['refusing'] },
-  { name: 'Castellan again, as a control', parts: ['refusing'] },
-] as const;
+/** What is asked of one process in turns: as far as the first two differ, nothing can be told. */
+const TURNS = ['with limits', 'with limits again, as a control', 'without limits'] as const;
 const WORST = 8;
 const HOSTILE_PER_SECOND = 20;
 const OTHERS_PER_SECOND = 400;
@@ -50,16 +45,10 @@ export const limits: Bench = {
   async run({ quick }): Promise<Table> {
     await using stack = new AsyncDisposableStack();
     const platform = stack.use(await startPlatform());
-    // Two equal processes differ by more than limits cost, in what the compiler made of them: there are several of each.
+    // Two equal processes differ by more than limits cost, in what the compiler made of them: each is asked with them and without.
     const processes = quick ? 2 : 4;
-    const started: { readonly name: string; readonly child: Child }[] = [];
-    for (let n = 0; n < processes; n += 1) {
-      for (const { name, parts } of rotated(CANDIDATES, n)) {
-        const child = await platform.startCastellan(MAIN, without(...parts));
-        if (name === NONE) await demandUnlimited(child);
-        started.push({ name, child });
-      }
-    }
+    const switched: Child[] = [];
+    for (let n = 0; n < processes; n += 1) switched.push(await platform.startCastellan(MAIN, without('limits')));
     const castellan = await platform.startCastellan(MAIN, without());
     const administrator = await platform.administrator(castellan);
     await using population = await Population.open(platform, castellan, administrator);
@@ -69,21 +58,16 @@ export const limits: Bench = {
       (await issueTokens(platform.env, users)).map((token) => graphqlRequest(query, token));
 
     const mine = await requests(ME);
-    const contender = (name: string, child: Child): Contender => ({
-      name,
+    const contender = (child: Child): Contender => ({
+      name: 'Castellan',
       child,
       requests: Array.from({ length: CONNECTIONS }, (_, n) => mine[n % mine.length] ?? Buffer.alloc(0)),
       check: (body) => {
-        if (!body.startsWith('{"data":{"me":{"id":')) throw new Error(`${name} answered ${body}`);
+        if (!body.startsWith('{"data":{"me":{"id":')) throw new Error(`Castellan answered ${body}`);
       },
     });
-    const [rounds, seconds] = quick ? [3, 0.4] : [7, 0.5];
-    const results = await compareOverHttp(
-      started.map(({ name, child }) => contender(name, child)),
-      { rounds, seconds, warmUpSeconds: quick ? 1 : 2 },
-    );
-    const candidates = CANDIDATES.map(({ name }) => pooled(results, name));
-    const [yardstick] = candidates;
+    const [rounds, seconds] = quick ? [3, 0.4] : [12, 0.5];
+    const taken = await inTurns(switched.map(contender), { rounds, seconds });
 
     const hostile = await costsOf(castellan, platform, quick ? 5 : 40);
     const worst = hostile.slice(0, WORST);
@@ -111,25 +95,14 @@ export const limits: Bench = {
         'loop max ms',
       ],
       rows: [
-        ...candidates.map(({ name, perSecond, cpuMicros, least, most, p50, p99 }): readonly Cell[] => [
-          `me: ${name}`,
-          Math.round(perSecond),
-          cpuMicros,
-          cpuMicros / (yardstick?.cpuMicros ?? NaN),
-          least / cpuMicros,
-          most / cpuMicros,
-          p50,
-          p99,
-          null,
-          null,
-        ]),
+        ...TURNS.map((turn) => rowOf(turn, taken)),
         ...worst.map(({ name, cpuMicros }) => [name, null, cpuMicros, null, null, null, null, null, null, null]),
         ['others, alone', ...cellsOf(alone)],
         [`others, while ${HOSTILE_PER_SECOND} of these come in a second`, ...cellsOf(beside)],
       ],
       notes: [
-        `me: of ${processes} processes of each, ${rounds} rounds of ${seconds} s over ${CONNECTIONS} connections, all taking turns: medians of the rounds, and of the processes of these; without limits are the same sources, with these taken out as they are loaded`,
-        `processor time of the process that answers, with all its threads, for each request; least and most: of the medians of its processes, to the median of these. What limits cost is known as exactly as Castellan and its control are alike`,
+        `me: medians of ${processes} processes, each with limits and without by turns, ${rounds} rounds of ${seconds} s over ${CONNECTIONS} connections; ratio: of the processor time in the same round, median, and of the medians of the processes the least and the most`,
+        `processor time of the process that answers, with all its threads, for each request. Limits of the server of Node, on bodies and idle connections, are there at all times`,
         `of ${hostile.length} hostile documents, each grown to ${LIMITS.bodyBytes.toLocaleString('en-US')} bytes of body, the ${WORST} that cost most; processor time of the process with all its threads, ${quick ? 5 : 40} times one after the other, beyond what it takes idle`,
         `others: me and ${NOTHING}, ${OTHERS_PER_SECOND} a second, from when each was to be sent; the delay of the event loop is what the house tells of itself (nodejs_eventloop_lag_*_seconds, which has a tick of 10 ms in it)`,
       ],
@@ -137,34 +110,80 @@ export const limits: Bench = {
   },
 };
 
-/** Medians over all processes of one name, and how far they are apart in what a request costs. */
-function pooled(results: readonly Result[], name: string) {
-  const own = results.filter((result) => result.name === name);
-  const of = (read: (result: Result) => number) => median(own.map(read));
-  const cpu = own.map(({ cpuMicros }) => cpuMicros);
-  return {
-    name,
-    perSecond: of(({ perSecond }) => perSecond),
-    cpuMicros: median(cpu),
-    least: Math.min(...cpu),
-    most: Math.max(...cpu),
-    p50: of(({ p50 }) => p50),
-    p99: of(({ p99 }) => p99),
-  };
+interface Taken {
+  readonly turn: (typeof TURNS)[number];
+  readonly process: number;
+  readonly round: number;
+  readonly figures: Round;
 }
 
-/** A document with too many aliases is answered here, and nowhere else. */
-async function demandUnlimited({ url }: Child): Promise<void> {
-  const query = `{ ${Array.from({ length: 40 }, (_, n) => `a${n}: __typename`).join(' ')} }`;
-  const response = await fetch(`${url}/graphql`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...OVER_TLS },
-    body: JSON.stringify({ query }),
-    signal: AbortSignal.timeout(10_000),
-  });
-  if (!response.ok || response.headers.get('ratelimit') !== null) {
-    throw new Error(`there are limits left: ${await response.text()}`);
+/** Asks each process with limits, again, and without, in another order each time. */
+async function inTurns(
+  contenders: readonly Contender[],
+  { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
+): Promise<readonly Taken[]> {
+  const taken: Taken[] = [];
+  for (let round = -1; round < rounds; round += 1) {
+    for (const [index, contender] of contenders.entries()) {
+      for (const turn of rotated(TURNS, Math.max(0, round))) {
+        const { child } = contender;
+        const isUnlimited = turn === 'without limits';
+        if (isUnlimited) await turnLimits(child, 'off');
+        // Before the first, all that is measured was compiled.
+        const figures = await measure(contender, round < 0 ? 2 : seconds);
+        if (isUnlimited) await turnLimits(child, 'on');
+        if (round >= 0) taken.push({ turn, process: index, round, figures });
+      }
+    }
   }
+  return taken;
+}
+
+function rowOf(turn: (typeof TURNS)[number], taken: readonly Taken[]): readonly Cell[] {
+  const own = taken.filter((each) => each.turn === turn);
+  const of = (read: (figures: Round) => number) => median(own.map(({ figures }) => read(figures)));
+  const ratios = own.map(({ process, round, figures }) => {
+    const yardstick = taken.find(
+      (each) => each.turn === 'without limits' && each.process === process && each.round === round,
+    );
+    return { process, ratio: figures.cpuMicros / (yardstick?.figures.cpuMicros ?? NaN) };
+  });
+  const medians = [...Map.groupBy(ratios, ({ process }) => process).values()].map((each) =>
+    median(each.map(({ ratio }) => ratio)),
+  );
+  return [
+    `me, ${turn}`,
+    Math.round(of(({ perSecond }) => perSecond)),
+    of(({ cpuMicros }) => cpuMicros),
+    median(ratios.map(({ ratio }) => ratio)),
+    Math.min(...medians),
+    Math.max(...medians),
+    of(({ p50 }) => p50),
+    of(({ p99 }) => p99),
+    null,
+    null,
+  ];
+}
+
+let asked = 0;
+
+/** A document with too many aliases is answered without limits, and nowhere else. */
+async function turnLimits({ pid, url }: Child, to: 'on' | 'off'): Promise<void> {
+  process.kill(pid, UNLIMITED);
+  for (const until = performance.now() + 10_000; performance.now() < until;) {
+    asked += 1;
+    const query = `{ ${Array.from({ length: 40 }, (_, n) => `a${asked}_${n}: __typename`).join(' ')} }`;
+    const response = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...OVER_TLS },
+      body: JSON.stringify({ query }),
+      signal: AbortSignal.timeout(10_000),
+    });
+    await response.arrayBuffer();
+    const isOff = response.ok && response.headers.get('ratelimit') === null;
+    if (isOff === (to === 'off')) return;
+  }
+  throw new Error(`limits could not be turned ${to}`);
 }
 
 /** Each hostile document with commas behind it, which mean nothing, up to the limit of a body; the costliest first. */

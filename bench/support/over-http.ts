@@ -11,7 +11,7 @@ export interface Contender {
   readonly check: (body: string) => void;
 }
 
-interface Round {
+export interface Round {
   readonly perSecond: number;
   readonly cpuMicros: number;
   readonly p50: number;
@@ -39,7 +39,8 @@ export async function compareOverHttp(
   return all.map(({ contender, rounds }) => resultOf(contender.name, rounds));
 }
 
-async function measure({ child, requests, check }: Contender, seconds: number): Promise<Round> {
+/** One round of this one. */
+export async function measure({ child, requests, check }: Contender, seconds: number): Promise<Round> {
   // New ones each time: servers close what was idle while others had their turn.
   using connections = await Connections.open(child.url, requests);
   check(await connections.first());

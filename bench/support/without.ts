@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+/** The signal that turns limits off, and on again, in a Castellan that was started `without('limits')`. */
+export const UNLIMITED = 'SIGUSR2';
+
 /** What Castellan can be started without, to see what it costs. */
 export type Part = 'shedding' | 'refusing' | 'limits' | 'records' | 'tracing';
 
@@ -30,45 +33,60 @@ const refusing: readonly Edit[] = [
   { file: 'src/kit/load-shedder.ts', find: 'if (!this.#shedding) return false;', replace: 'return false;' },
 ];
 
-/** Requests, documents and operations of any size, number and length. A text that is new is still weighed, once. */
+/**
+ * Limits that {@link UNLIMITED} turns off and on again while it runs, for documents and operations of any size, number and length, with
+ * nothing counted and nothing told of it. A text that is new is still weighed, once. Those of the server of Node, of bodies and of idle
+ * connections, stay.
+ */
 const limits: readonly Edit[] = [
-  ...shedding,
-  { file: 'src/api/http/server.ts', find: 'bodyLimit: limits.bodyBytes,', replace: 'bodyLimit: 2 ** 30,' },
-  { file: 'src/api/http/listener.ts', find: 'headersTimeout: headersMs,', replace: 'headersTimeout: 0,' },
-  { file: 'src/api/http/listener.ts', find: 'requestTimeout: requestMs,', replace: 'requestTimeout: 0,' },
-  { file: 'src/api/http/listener.ts', find: '.setTimeout(idleMs)', replace: '.setTimeout(0)' },
+  ...refusing,
+  {
+    file: 'src/api/http/shedding.ts',
+    find: 'if (!isPlain(request) || !shedder.refuses()) return false;',
+    replace: 'if (globalThis.unlimited || !isPlain(request) || !shedder.refuses()) return false;',
+  },
   {
     file: 'src/api/graphql/admission.ts',
     find: 'if (key === null) return services.operationLimits.admit(by, from.address);',
-    replace: 'if (key === null) return null;',
+    replace: 'if (key === null) return globalThis.unlimited ? null : services.operationLimits.admit(by, from.address);',
   },
   {
     file: 'src/api/graphql/deadlines.ts',
     find: 'return result instanceof Promise ? raced(context, result) : result;',
-    replace: 'return result;',
+    replace: 'return !globalThis.unlimited && result instanceof Promise ? raced(context, result) : result;',
   },
   {
     file: 'src/api/http/known-queries.ts',
     find: 'if (learned === undefined || learned.limits !== limitsFor(context)) return null;',
-    replace: 'if (learned === undefined) return null;',
+    replace:
+      'if (learned === undefined || (!globalThis.unlimited && learned.limits !== limitsFor(context))) return null;',
   },
   {
     file: 'src/api/http/known-queries.ts',
     find: 'if (!operation.cost.isFixed && tooCostly(operation.cost, plain.variables, limits) !== null) return null;',
-    replace: '',
+    replace:
+      'if (!globalThis.unlimited && !operation.cost.isFixed && tooCostly(operation.cost, plain.variables, limits) !== null) return null;',
   },
   {
     file: 'src/api/graphql/documents.ts',
     find: 'const scanned = scan(query, limits);',
-    replace: 'const scanned: number | GraphQLError = 0;',
+    replace: 'const scanned: number | GraphQLError = globalThis.unlimited ? 0 : scan(query, limits);',
   },
-  { file: 'src/api/graphql/documents.ts', find: 'if (over !== null) return [over];', replace: '' },
+  {
+    file: 'src/api/graphql/documents.ts',
+    find: 'if (over !== null) return [over];',
+    replace: 'if (!globalThis.unlimited && over !== null) return [over];',
+  },
   {
     file: 'src/api/graphql/documents.ts',
     find: 'return error === null ? known : [error];',
-    replace: 'return known;',
+    replace: 'return globalThis.unlimited || error === null ? known : [error];',
   },
-  { file: 'src/api/graphql/documents.ts', find: 'if (error !== null) return [error];', replace: '' },
+  {
+    file: 'src/api/graphql/documents.ts',
+    find: 'if (error !== null) return [error];',
+    replace: 'if (!globalThis.unlimited && error !== null) return [error];',
+  },
 ];
 
 /** Audit entries, metrics, and what is counted or noted of use. Events are told by a trigger, which is not in the source. */
