@@ -14,7 +14,7 @@ import {
 } from '../support/castellan.ts';
 import { dataOf, secondFactors } from '../support/second-factors.ts';
 import { listening } from '../support/session-events.ts';
-import { threads } from '../support/threads.ts';
+import { untilNoneHashes } from '../support/threads.ts';
 
 const NEW = 'another few unrelated words';
 const WRONG = 'not the one of this user';
@@ -146,5 +146,5 @@ test('a hash of another strength is made anew when its user signs in', async () 
     await own.close();
   }
   // A process that ends would have to wait for threads that rest.
-  expect((await threads()).filter(({ name }) => name === 'argon2')).toEqual([]);
+  await untilNoneHashes();
 });

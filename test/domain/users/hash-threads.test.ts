@@ -1,7 +1,7 @@
 import { argon2Sync } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { argon2id, endIdleThreads } from '../../../src/kit/argon2.ts';
-import { threads } from '../../support/threads.ts';
+import { threads, untilNoneHashes } from '../../support/threads.ts';
 
 const parameters = (message: string) => ({
   message: Buffer.from(message),
@@ -38,6 +38,6 @@ test('those that nobody needs end when they are told to, one that hashes does no
   await endIdleThreads();
   expect(await hashing).toEqual(argon2Sync('argon2id', parameters('three')));
   await endIdleThreads();
-  expect((await threads()).filter(({ name }) => name === 'argon2')).toEqual([]);
+  await untilNoneHashes();
   expect(await argon2id(parameters('four'))).toEqual(argon2Sync('argon2id', parameters('four')));
 });
