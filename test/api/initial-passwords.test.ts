@@ -46,6 +46,9 @@ async function invited(): Promise<string> {
 const tokenOf = async (email: string, password = GIVEN): Promise<string> =>
   dataOf(await signIn({ email, password })).signIn.accessToken;
 
+const ofSignIn = (statements: readonly string[]) =>
+  statements.filter((text) => /password_guesses|from users/.test(text));
+
 test('a password that somebody else has chosen is good for 24 hours, and then answered as a wrong one, at the same cost, on every instance', async () => {
   const email = await invited();
   clock.advance(DAY_MS - 60_000);
@@ -59,7 +62,10 @@ test('a password that somebody else has chosen is good for 24 hours, and then an
     ];
     expect(answers[0]).toEqual(answers[1]);
     expect(answers[0]?.errors).toMatchObject([{ extensions: { code: 'UNAUTHENTICATED' } }]);
-    expect(ended).toEqual(wrong);
+    // A day has passed: much is done in the background that is no part of it.
+    expect(ofSignIn(ended.statements)).toEqual(ofSignIn(wrong.statements));
+    expect(ofSignIn(ended.statements)).not.toEqual([]);
+    expect(ended.hashes).toBe(wrong.hashes);
     expect(ended.hashes).toBe(1);
   }
   // Both count as guesses.
