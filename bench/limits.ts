@@ -5,21 +5,25 @@ import { Arrivals, type Came } from './support/arrivals.ts';
 import type { Bench, Cell, Table } from './support/bench.ts';
 import { type Child, cpuMicrosOf } from './support/child.ts';
 import { graphqlRequest } from './support/load.ts';
+import { inTurns, ratiosOf, type Taken, type Turn, TURNS } from './support/in-turns.ts';
 import { LoopDelay } from './support/loop-delay.ts';
-import { type Contender, measure, type Round } from './support/over-http.ts';
+import { type Contender, measure, mediansOf, type Round } from './support/over-http.ts';
 import { MAIN, type Platform, startPlatform } from './support/platform.ts';
 import { Population } from './support/population.ts';
 import { median, quantile, rotated } from './support/statistics.ts';
 import { issueTokens } from './support/tokens.ts';
-import { UNLIMITED, without } from './support/without.ts';
+import { without } from './support/without.ts';
 import { OVER_TLS } from './support/over-tls.ts';
 
 const CONNECTIONS = 16;
 const USERS = 8;
 const ME = '{ me { id email name status createdAt } }';
 const NOTHING = '{ __typename }';
-/** What is asked of one process in turns: as far as the first two differ, nothing can be told. */
-const TURNS = ['with limits', 'with limits again, as a control', 'without limits'] as const;
+const NAMES: Readonly<Record<Turn, string>> = {
+  with: 'with limits',
+  again: 'with limits again, as a control',
+  without: 'without limits',
+};
 const WORST = 8;
 const HOSTILE_PER_SECOND = 20;
 const OTHERS_PER_SECOND = 400;
@@ -67,7 +71,11 @@ export const limits: Bench = {
       },
     });
     const [rounds, seconds] = quick ? [3, 0.4] : [12, 0.5];
-    const taken = await inTurns(switched.map(contender), { rounds, seconds });
+    const taken: Taken[] = [];
+    for (const [process, child] of switched.entries()) {
+      const work = (turn: Turn, round: number) => inTurn(turn, contender(child), round < 0 ? 2 : seconds);
+      taken.push(...(await inTurns(process, rounds, work)));
+    }
 
     const hostile = await costsOf(castellan, platform, quick ? 5 : 40);
     const worst = hostile.slice(0, WORST);
@@ -110,79 +118,42 @@ export const limits: Bench = {
   },
 };
 
-interface Taken {
-  readonly turn: (typeof TURNS)[number];
-  readonly process: number;
-  readonly round: number;
-  readonly figures: Round;
+/** One turn; before the first, all that is measured is compiled. */
+async function inTurn(turn: Turn, contender: Contender, seconds: number): Promise<Round> {
+  if (turn === 'without') await turnLimits(contender.child, 'off');
+  const figures = await measure(contender, seconds);
+  if (turn === 'without') await turnLimits(contender.child, 'on');
+  return figures;
 }
 
-/** Asks each process with limits, again, and without, in another order each time. */
-async function inTurns(
-  contenders: readonly Contender[],
-  { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
-): Promise<readonly Taken[]> {
-  const taken: Taken[] = [];
-  for (let round = -1; round < rounds; round += 1) {
-    for (const [index, contender] of contenders.entries()) {
-      for (const turn of rotated(TURNS, Math.max(0, round))) {
-        const { child } = contender;
-        const isUnlimited = turn === 'without limits';
-        if (isUnlimited) await turnLimits(child, 'off');
-        // Before the first, all that is measured was compiled.
-        const figures = await measure(contender, round < 0 ? 2 : seconds);
-        if (isUnlimited) await turnLimits(child, 'on');
-        if (round >= 0) taken.push({ turn, process: index, round, figures });
-      }
-    }
-  }
-  return taken;
-}
-
-function rowOf(turn: (typeof TURNS)[number], taken: readonly Taken[]): readonly Cell[] {
-  const own = taken.filter((each) => each.turn === turn);
-  const of = (read: (figures: Round) => number) => median(own.map(({ figures }) => read(figures)));
-  const ratios = own.map(({ process, round, figures }) => {
-    const yardstick = taken.find(
-      (each) => each.turn === 'without limits' && each.process === process && each.round === round,
-    );
-    return { process, ratio: figures.cpuMicros / (yardstick?.figures.cpuMicros ?? NaN) };
-  });
-  const medians = [...Map.groupBy(ratios, ({ process }) => process).values()].map((each) =>
-    median(each.map(({ ratio }) => ratio)),
-  );
+function rowOf(turn: Turn, taken: readonly Taken[]): readonly Cell[] {
+  const own = mediansOf(taken.filter((each) => each.turn === turn).map(({ figures }) => figures));
+  const { median: ratio, least, most } = ratiosOf(turn, taken, ({ cpuMicros }) => cpuMicros);
   return [
-    `me, ${turn}`,
-    Math.round(of(({ perSecond }) => perSecond)),
-    of(({ cpuMicros }) => cpuMicros),
-    median(ratios.map(({ ratio }) => ratio)),
-    Math.min(...medians),
-    Math.max(...medians),
-    of(({ p50 }) => p50),
-    of(({ p99 }) => p99),
+    `me, ${NAMES[turn]}`,
+    Math.round(own.perSecond),
+    own.cpuMicros,
+    ratio,
+    least,
+    most,
+    own.p50,
+    own.p99,
     null,
     null,
   ];
 }
 
-let asked = 0;
-
-/** A document with too many aliases is answered without limits, and nowhere else. */
-async function turnLimits({ pid, url }: Child, to: 'on' | 'off'): Promise<void> {
-  process.kill(pid, UNLIMITED);
-  for (const until = performance.now() + 10_000; performance.now() < until;) {
-    asked += 1;
-    const query = `{ ${Array.from({ length: 40 }, (_, n) => `a${asked}_${n}: __typename`).join(' ')} }`;
-    const response = await fetch(`${url}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...OVER_TLS },
-      body: JSON.stringify({ query }),
-      signal: AbortSignal.timeout(10_000),
-    });
-    await response.arrayBuffer();
-    const isOff = response.ok && response.headers.get('ratelimit') === null;
-    if (isOff === (to === 'off')) return;
-  }
+/** Where nothing is counted nothing is told of it. */
+async function turnLimits(child: Child, to: 'on' | 'off'): Promise<void> {
+  await child.switch('limits', to);
+  const response = await fetch(`${child.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...OVER_TLS },
+    body: JSON.stringify({ query: NOTHING }),
+    signal: AbortSignal.timeout(10_000),
+  });
+  await response.arrayBuffer();
+  if (response.ok && response.headers.has('ratelimit') === (to === 'on')) return;
   throw new Error(`limits could not be turned ${to}`);
 }
 

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Arrivals, type Came } from './support/arrivals.ts';
 import type { Bench, Cell, Table } from './support/bench.ts';
+import { Bystander, type Report as Seen } from './support/bystander.ts';
 import { type Child, freePort } from './support/child.ts';
 import { graphqlRequest } from './support/load.ts';
 import { LoopDelay } from './support/loop-delay.ts';
@@ -19,6 +21,8 @@ const OVER = 3;
 /** Of what can be done, before and after. */
 const UNDER = 0.5;
 const USERS = 64;
+/** Asked by somebody who is not busy, while it is too much: so many a second, and not in its first and last moments. */
+const BYSTANDER = { perSecond: 50, startsMs: 1_700, lastsMs: 1_200 };
 const PROBE = pathToFileURL(join(import.meta.dirname, 'support', 'refusal-probe.ts')).href;
 const ME = '{ me { id email name status createdAt } }';
 const PAGE = '{ users(first: 100) { edges { node { id name roles { name } } } } }';
@@ -35,6 +39,8 @@ interface Round {
   readonly after: Came;
   /** Of those that were refused, and what was done for nothing. */
   readonly told: Told;
+  /** What a client sees that is not busy itself, while it is too much. */
+  readonly seen: Seen;
   /** The longest that the event loop was late. */
   readonly loopMs: number;
 }
@@ -53,6 +59,7 @@ export const overload: Bench = {
     const people = await population.copies(await population.create('acme', ['support']), 1_000);
     await population.settle();
 
+    await using bystander = new Bystander();
     const loop = new LoopDelay(castellan, platform);
     const [rounds, peakSeconds, overSeconds] = quick ? [1, 1, 2] : [3, 2, 4];
     const rows: (readonly Cell[])[] = [];
@@ -71,10 +78,16 @@ export const overload: Bench = {
         await loop.read();
         const under = { perSecond: peak * UNDER, seconds: 1 };
         const over = { perSecond: peak * OVER, seconds: overSeconds };
-        const came = await arrivals.run(request, [under, over, under]);
+        const seconds = overSeconds - BYSTANDER.lastsMs / 1_000;
+        const [came, seen] = await Promise.all([
+          arrivals.run(request, [under, over, under]),
+          sleep(BYSTANDER.startsMs).then(() =>
+            bystander.ask(castellan.url, samples(request), { perSecond: BYSTANDER.perSecond, seconds }),
+          ),
+        ]);
         const [, during, after] = came;
         if (during === undefined || after === undefined) throw new TypeError('there are three stretches');
-        found.push({ over: during, after, told: await toldBy(port), loopMs: (await loop.read()).maxMs });
+        found.push({ over: during, after, told: await toldBy(port), seen, loopMs: (await loop.read()).maxMs });
         if (arrivals.failure !== null) failures.push(`a failure of ${name}: ${arrivals.failure}`);
       }
       rows.push(rowOf(name, peak, found));
@@ -88,7 +101,8 @@ export const overload: Bench = {
         'refused',
         'for nothing',
         'in the server, p50 ms',
-        'at the client, p50 ms',
+        'at a client that is not busy, p50 ms',
+        'at those that are, p50 ms',
         'answered, p50 ms',
         'p99 ms',
         'then: goodput',
@@ -109,6 +123,11 @@ export const overload: Bench = {
     };
   },
 };
+
+/** Of twenty that come one after the other each: what mixed is, mixed. */
+function samples(request: (n: number) => Buffer): readonly Buffer[] {
+  return Array.from({ length: 20 }, (_, n) => request(n));
+}
 
 /** The best of three, since whatever else runs takes from it. */
 async function peakOf(castellan: Child, request: (n: number) => Buffer, seconds: number): Promise<number> {
@@ -151,6 +170,7 @@ function rowOf(name: string, peak: number, rounds: readonly Round[]): readonly C
     of(({ over }) => over.outcomes.refused / sent(over)),
     of(({ told: { forNothing, statements } }) => forNothing / Math.max(1, statements)),
     orNull(of(({ told: { count, p50 } }) => (count === 0 ? NaN : p50))),
+    orNull(of(({ seen }) => quantile(seen.refusedMs, 0.5))),
     orNull(of(({ over }) => quantile(over.refusedMs, 0.5))),
     of(({ over }) => quantile(over.answeredMs, 0.5)),
     of(({ over }) => quantile(over.answeredMs, 0.99)),

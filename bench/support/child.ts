@@ -1,12 +1,14 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { openFilesMax } from '../../src/kit/open-files.ts';
+import type { Switched } from './without.ts';
 
 const READY_MS = 60_000;
 const STOP_MS = 10_000;
+const SWITCH_MS = 10_000;
 /** What Linux counts processor time in: USER_HZ, 100 on every platform Node runs on. */
 const TICKS_PER_SECOND = 100;
 
@@ -15,6 +17,8 @@ export interface Child extends AsyncDisposable {
   readonly pid: number;
   /** Where it listens, such as `http://127.0.0.1:4001`. */
   readonly url: string;
+  /** Takes out, or puts back, what it was started `without` and can be switched while it runs. */
+  switch(part: Switched, to: 'on' | 'off'): Promise<void>;
 }
 
 interface Launch {
@@ -27,9 +31,9 @@ interface Launch {
 
 /** Starts a script that prints its URL once it listens. */
 export async function startChild(launch: Launch): Promise<Child> {
-  const { child, output } = spawnScript(launch);
+  const { child, stdout, output } = spawnScript(launch);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  child.stdout.on('data', () => {
+  stdout.on('data', () => {
     const url = /http:\/\/[\w.]+:\d+/.exec(output())?.[0];
     if (url !== undefined) resolve(url);
   });
@@ -37,7 +41,7 @@ export async function startChild(launch: Launch): Promise<Child> {
   const timer = setTimeout(() => reject(new Error(`${launch.script} is not up:\n${output()}`)), READY_MS);
   try {
     const url = await promise;
-    return { pid: child.pid ?? 0, url, [Symbol.asyncDispose]: () => end(child) };
+    return childOf(child, url);
   } catch (error) {
     await end(child);
     throw error;
@@ -49,7 +53,22 @@ export async function startChild(launch: Launch): Promise<Child> {
 /** Starts a script without waiting for anything. */
 export function launchChild(launch: Launch & { readonly url: string }): Child {
   const { child } = spawnScript(launch);
-  return { pid: child.pid ?? 0, url: launch.url, [Symbol.asyncDispose]: () => end(child) };
+  return childOf(child, launch.url);
+}
+
+function childOf(child: ChildProcess, url: string): Child {
+  return {
+    pid: child.pid ?? 0,
+    url,
+    switch: (part, to) => switchPart(child, part, to),
+    [Symbol.asyncDispose]: () => end(child),
+  };
+}
+
+async function switchPart(child: ChildProcess, part: Switched, to: 'on' | 'off'): Promise<void> {
+  const switched = once(child, 'message', { signal: AbortSignal.timeout(SWITCH_MS) });
+  child.send({ [part]: to === 'off' });
+  await switched;
 }
 
 function spawnScript({ script, env = {}, execArgv = [], filesMax }: Launch) {
@@ -60,22 +79,24 @@ function spawnScript({ script, env = {}, execArgv = [], filesMax }: Launch) {
   const child = spawn(program, args, {
     cwd: join(dirname(script), '..'),
     env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const farewell = () => void child.kill();
   process.once('exit', farewell);
   child.once('exit', () => process.off('exit', farewell));
+  const { stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new TypeError('both are pipes');
   let output = '';
   // Goes on reading, or the server blocks when the pipe is full; what matters comes early.
-  for (const stream of [child.stdout, child.stderr]) {
+  for (const stream of [stdout, stderr]) {
     stream.on('data', (chunk: Buffer) => {
       if (output.length < 100_000) output += chunk.toString();
     });
   }
-  return { child, output: () => output };
+  return { child, stdout, output: () => output };
 }
 
-async function end(child: ReturnType<typeof spawn>): Promise<void> {
+async function end(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
   child.kill('SIGTERM');

@@ -55,14 +55,10 @@ export async function measure({ child, requests, check }: Contender, seconds: nu
 }
 
 function resultOf(name: string, rounds: readonly Round[]): Result {
-  const of = (read: (round: Round) => number) => median(rounds.map(read));
   return {
     name,
     rounds,
-    perSecond: of(({ perSecond }) => perSecond),
-    cpuMicros: of(({ cpuMicros }) => cpuMicros),
-    p50: of(({ p50 }) => p50),
-    p99: of(({ p99 }) => p99),
+    ...mediansOf(rounds),
     ratio: (read, yardstick) =>
       median(
         rounds.map((round, n) => {
@@ -70,6 +66,16 @@ function resultOf(name: string, rounds: readonly Round[]): Result {
           return read(round) / (other === undefined ? NaN : read(other));
         }),
       ),
+  };
+}
+
+export function mediansOf(rounds: readonly Round[]): Round {
+  const of = (read: (round: Round) => number) => median(rounds.map(read));
+  return {
+    perSecond: of(({ perSecond }) => perSecond),
+    cpuMicros: of(({ cpuMicros }) => cpuMicros),
+    p50: of(({ p50 }) => p50),
+    p99: of(({ p99 }) => p99),
   };
 }
 

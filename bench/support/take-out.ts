@@ -1,17 +1,25 @@
-/** Loaded into a Castellan with `--import`: takes out what its URL names (`?parts=`) while the sources are loaded, and from no file. */
+/**
+ * Loaded into a Castellan with `--import`: takes out what its URL names (`?parts=`) while the sources are loaded, and from no file.
+ * What can be switched is there until the process that started this one says otherwise.
+ */
 import { registerHooks } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { EDITS, edited, type Part, UNLIMITED } from './without.ts';
+import { EDITS, edited, type Part, type Switched } from './without.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
 const parts = new URL(import.meta.url).searchParams.get('parts') ?? '';
 const edits = parts === '' ? [] : parts.split(',').flatMap((part) => EDITS[part as Part]); // `without` wrote it
-if (parts.split(',').includes('limits')) {
-  let unlimited = false;
-  process.on(UNLIMITED, () => Object.assign(globalThis, { unlimited: (unlimited = !unlimited) }));
-}
+
+const isOut: Record<Switched, boolean> = { limits: false, records: false };
+Object.assign(globalThis, { isOut });
+process.on('message', (said: Partial<typeof isOut>) => {
+  Object.assign(isOut, said);
+  process.send?.('switched');
+});
+// Who listens would keep the process alive.
+process.channel?.unref();
 
 const byUrl = Map.groupBy(edits, ({ file }) => pathToFileURL(join(ROOT, file)).href);
 

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** The signal that turns limits off, and on again, in a Castellan that was started `without('limits')`. */
-export const UNLIMITED = 'SIGUSR2';
-
 /** What Castellan can be started without, to see what it costs. */
-export type Part = 'shedding' | 'refusing' | 'limits' | 'records' | 'tracing';
+export type Part = 'shedding' | 'refusing' | 'tracing' | Switched;
+
+/** What is there when it has started, and can be taken out and put back while it runs: see `switchOff` of its process. */
+export type Switched = 'limits' | 'records';
 
 /** What stands in the source once, and what stands there instead. */
 export interface Edit {
@@ -34,87 +34,102 @@ const refusing: readonly Edit[] = [
 ];
 
 /**
- * Limits that {@link UNLIMITED} turns off and on again while it runs, for documents and operations of any size, number and length, with
- * nothing counted and nothing told of it. A text that is new is still weighed, once. Those of the server of Node, of bodies and of idle
- * connections, stay.
+ * Limits of the size, number and length of documents and operations, what is counted for them and told of it. A text that is new is
+ * still weighed, once. Those of the server of Node, of bodies and of idle connections, stay.
  */
 const limits: readonly Edit[] = [
   ...refusing,
   {
     file: 'src/api/http/shedding.ts',
     find: 'if (!isPlain(request) || !shedder.refuses()) return false;',
-    replace: 'if (globalThis.unlimited || !isPlain(request) || !shedder.refuses()) return false;',
+    replace: 'if (globalThis.isOut.limits || !isPlain(request) || !shedder.refuses()) return false;',
   },
   {
     file: 'src/api/graphql/admission.ts',
     find: 'if (key === null) return services.operationLimits.admit(by, from.address);',
-    replace: 'if (key === null) return globalThis.unlimited ? null : services.operationLimits.admit(by, from.address);',
+    replace:
+      'if (key === null) return globalThis.isOut.limits ? null : services.operationLimits.admit(by, from.address);',
   },
   {
     file: 'src/api/graphql/deadlines.ts',
     find: 'return result instanceof Promise ? raced(context, result) : result;',
-    replace: 'return !globalThis.unlimited && result instanceof Promise ? raced(context, result) : result;',
+    replace: 'return !globalThis.isOut.limits && result instanceof Promise ? raced(context, result) : result;',
   },
   {
     file: 'src/api/http/known-queries.ts',
     find: 'if (learned === undefined || learned.limits !== limitsFor(context)) return null;',
     replace:
-      'if (learned === undefined || (!globalThis.unlimited && learned.limits !== limitsFor(context))) return null;',
+      'if (learned === undefined || (!globalThis.isOut.limits && learned.limits !== limitsFor(context))) return null;',
   },
   {
     file: 'src/api/http/known-queries.ts',
     find: 'if (!operation.cost.isFixed && tooCostly(operation.cost, plain.variables, limits) !== null) return null;',
     replace:
-      'if (!globalThis.unlimited && !operation.cost.isFixed && tooCostly(operation.cost, plain.variables, limits) !== null) return null;',
+      'if (!globalThis.isOut.limits && !operation.cost.isFixed && tooCostly(operation.cost, plain.variables, limits) !== null) return null;',
   },
   {
     file: 'src/api/graphql/documents.ts',
     find: 'const scanned = scan(query, limits);',
-    replace: 'const scanned: number | GraphQLError = globalThis.unlimited ? 0 : scan(query, limits);',
+    replace: 'const scanned: number | GraphQLError = globalThis.isOut.limits ? 0 : scan(query, limits);',
   },
   {
     file: 'src/api/graphql/documents.ts',
     find: 'if (over !== null) return [over];',
-    replace: 'if (!globalThis.unlimited && over !== null) return [over];',
+    replace: 'if (!globalThis.isOut.limits && over !== null) return [over];',
   },
   {
     file: 'src/api/graphql/documents.ts',
     find: 'return error === null ? known : [error];',
-    replace: 'return globalThis.unlimited || error === null ? known : [error];',
+    replace: 'return globalThis.isOut.limits || error === null ? known : [error];',
   },
   {
     file: 'src/api/graphql/documents.ts',
     find: 'if (error !== null) return [error];',
-    replace: 'if (!globalThis.unlimited && error !== null) return [error];',
+    replace: 'if (!globalThis.isOut.limits && error !== null) return [error];',
   },
 ];
 
-/** Audit entries, metrics, and what is counted or noted of use. Events are told by a trigger, which is not in the source. */
+/**
+ * Audit entries, metrics, and what is counted or noted of use. Events are told by a trigger, which is not in the source. What Node tells
+ * of itself (the delay of its event loop, its collections of garbage) is observed at all times.
+ */
 const records: readonly Edit[] = [
-  { file: 'src/drivers/postgres/audit-store.ts', find: 'if (entries.length === 0) return;', replace: 'return;' },
+  {
+    file: 'src/drivers/postgres/audit-store.ts',
+    find: 'if (entries.length === 0) return;',
+    replace: 'if (globalThis.isOut.records || entries.length === 0) return;',
+  },
   {
     file: 'src/domain/audit/chainer.ts',
     find: 'this.rounds.soon(REST_MS);',
-    replace: '',
+    replace: 'if (!globalThis.isOut.records) this.rounds.soon(REST_MS);',
   },
   {
     file: 'src/domain/outbox/drainer.ts',
     find: 'if (this.rounds.soon(at - now)) this.#restsUntilMs = at + REST_MS;',
-    replace: '',
+    replace: 'if (!globalThis.isOut.records && this.rounds.soon(at - now)) this.#restsUntilMs = at + REST_MS;',
   },
-  { file: 'src/kit/metrics.ts', find: 'collectDefaultMetrics({ register: this.#registry });', replace: '' },
   {
     file: 'src/app/authority.ts',
     find: 'metrics.receiptSeconds.observe({ enforced: String(enforced) }, waitedMs / 1_000),',
-    replace: 'void [enforced, waitedMs],',
+    replace:
+      'globalThis.isOut.records ? undefined : metrics.receiptSeconds.observe({ enforced: String(enforced) }, waitedMs / 1_000),',
   },
-  { file: 'src/api/graphql/context.ts', find: 'if (figure === null) return;', replace: 'return;' },
+  {
+    file: 'src/api/graphql/context.ts',
+    find: 'if (figure === null) return;',
+    replace: 'if (globalThis.isOut.records || figure === null) return;',
+  },
   {
     file: 'src/domain/policy/policy.ts',
     find: 'this.#counter.decided(engine, decision, action, subject.__typename);',
-    replace: '',
+    replace: 'if (!globalThis.isOut.records) this.#counter.decided(engine, decision, action, subject.__typename);',
   },
-  { file: 'src/api/graphql/uses.ts', find: "if (by.kind !== 'user') return;", replace: 'return;' },
+  {
+    file: 'src/api/graphql/uses.ts',
+    find: "if (by.kind !== 'user') return;",
+    replace: "if (globalThis.isOut.records || by.kind !== 'user') return;",
+  },
 ];
 
 const tracing: readonly Edit[] = [
