@@ -11,6 +11,15 @@ export const CREDENTIALS: readonly Control[] = [
     title: 'AC-22: with header parameters that change how it is to be read is refused',
   },
   {
+    name: 'signing-key-waits-for-changes',
+    file: 'src/domain/tokens/signing-keys.ts',
+    find: "return this.#authority.change(by, { policy: 'change' }, async (tx, actor) => {",
+    replace: 'return this.#authority.change(by, {}, async (tx, actor) => {',
+    test: 'test/api/effect-fence.test.ts',
+    title:
+      'AC-30: is over when the signing key of its token is revoked: the revocation waits for it, and none commits after that',
+  },
+  {
     name: 'token-signature',
     file: 'src/domain/tokens/access-tokens.ts',
     find: 'const { payload } = await jwtVerify(token, key, {',
