@@ -20,6 +20,14 @@ export const CREDENTIALS: readonly Control[] = [
       'AC-30: is over when the signing key of its token is revoked: the revocation waits for it, and none commits after that',
   },
   {
+    name: 'mails-of-an-address-before',
+    file: 'src/domain/users/user-changes.ts',
+    find: 'await tx.accountTokens.removeAllOf(id);',
+    replace: '',
+    test: 'test/api/sign-up.test.ts',
+    title: 'is over with the address that the mail went to, and with the right to be here: neither comes back with it',
+  },
+  {
     name: 'token-signature',
     file: 'src/domain/tokens/access-tokens.ts',
     find: 'const { payload } = await jwtVerify(token, key, {',
