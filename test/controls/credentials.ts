@@ -28,6 +28,14 @@ export const CREDENTIALS: readonly Control[] = [
     title: 'is over with the address that the mail went to, and with the right to be here: neither comes back with it',
   },
   {
+    name: 'no-rise-behind-a-step-up',
+    file: 'src/domain/policy/standings.ts',
+    find: 'if (session !== null && isSuperseded(credential.provenAtMs, session)) throw superseded();',
+    replace: '',
+    test: 'test/api/step-up.test.ts',
+    title: 'is no proof of who has a copy of an older access token, though it waits for its turn behind the step-up',
+  },
+  {
     name: 'token-signature',
     file: 'src/domain/tokens/access-tokens.ts',
     find: 'const { payload } = await jwtVerify(token, key, {',
