@@ -76,14 +76,14 @@ describe('the effect fence: a change authorised before a revocation', () => {
         await client.query('commit');
         await client.end();
       },
-      /** Resolves when somebody waits for what is held. */
-      awaited: () =>
+      /** Resolves when so many wait for what is held, or for each other. */
+      awaited: (count = 1) =>
         until(async () => {
-          const [row] = await castellans.rows<{ waiting: boolean }>(
-            `select exists (select from pg_locks l join pg_stat_activity a using (pid)
-               where not l.granted and a.datname = current_database()) as waiting`,
+          const [row] = await castellans.rows<{ waiting: number }>(
+            `select count(distinct pid)::int as waiting from pg_locks l join pg_stat_activity a using (pid)
+             where not l.granted and a.datname = current_database()`,
           );
-          return row?.waiting === true;
+          return (row?.waiting ?? 0) >= count;
         }),
     };
   }
@@ -164,6 +164,36 @@ describe('the effect fence: a change authorised before a revocation', () => {
     expect(codesOf(await pending)).toEqual(['SESSION_REVOKED']);
     expect(await castellans.rows('select id from users where email = $1', email)).toEqual([]);
     expect(await castellans.rows(`select id from audit_entries where by = $1`, ada.id)).toHaveLength(1);
+  });
+
+  test('AC-30: is over when the signing key of its token is revoked: the revocation waits for it, and none commits after that', async () => {
+    const ada = await castellans.signUp('ada', ['administrator', 'member']);
+    const revoker = await castellans.signUp('revoker', ['administrator']);
+    const held = await hold('select id from sessions where id = $1 for update', ada.sessionId);
+    // It is past the fence by then, and waits for the row it changes.
+    const renaming = castellans.ask('mutation ($id: ID!) { renameSession(id: $id, label: "x") { position } }', {
+      variables: { id: ada.sessionId },
+      token: ada.accessToken,
+      instance: 1,
+    });
+    await held.awaited();
+    const [key] = await castellans.rows<{ kid: string }>('select kid from signing_keys where revoked_at is null');
+    let revoked = false;
+    const revoking = castellans
+      .ask<object>('mutation ($kid: ID!) { revokeSigningKey(kid: $kid) { receipt { enforced } } }', {
+        variables: { kid: key?.kid },
+        token: revoker.accessToken,
+      })
+      .finally(() => {
+        revoked = true;
+      });
+    await held.awaited(2);
+    expect(revoked).toBe(false);
+    await held.release();
+
+    expect((await renaming).errors).toEqual([]);
+    expect((await revoking).data).toEqual({ revokeSigningKey: { receipt: { enforced: true } } });
+    alice = { ...alice, ...(await castellans.signIn(alice.email)) };
   });
 
   test('goes through when nothing was taken away meanwhile', async () => {

@@ -123,7 +123,15 @@ async function standing(id: string) {
 /** Somebody who acts as they are now. */
 async function principal(id: string): Promise<UserPrincipal> {
   const { epoch, seq } = services().tail.position;
-  const credential = { key: null, sessionId: 'sess', targets: [id], epoch, label: seq, expiresAtMs: Infinity };
+  const credential = {
+    key: null,
+    sessionId: 'sess',
+    targets: [id],
+    epoch,
+    label: seq,
+    expiresAtMs: Infinity,
+    provenAtMs: Infinity,
+  };
   return { kind: 'user', id, credential, session: null, standing: await standing(id) };
 }
 

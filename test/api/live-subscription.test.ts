@@ -40,7 +40,7 @@ test('what a check finds out about a token counts for nothing once the token has
   const { services } = castellans.apps[0] ?? {};
   if (services === undefined) throw new TypeError('there is no instance');
   const bob = await castellans.signUp('bob');
-  const identify = (token: string) => services.identification.identify({ kind: 'accessToken', token });
+  const identify = (token: string) => services.identification.identify({ kind: 'accessToken', token, held: true });
   const before = await identify(bob.accessToken);
   const { data } = await castellans.ask<{ refreshSession: { accessToken: string } }>(
     'mutation ($token: String!) { refreshSession(refreshToken: $token) { accessToken } }',

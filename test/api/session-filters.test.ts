@@ -150,7 +150,9 @@ describe('ending the sessions that match', () => {
     },
   );
 
-  test('is refused for a range that is none, and for nobody', async () => {
+  test('is refused for a range that is none, a year that compares with no other, and nobody', async () => {
+    // In UTC that is the year 10000, which as text comes before all others.
+    expect(codesOf(await revoke({ startedBefore: '9999-12-31T23:59:59-23:59' }))).toEqual(['BAD_USER_INPUT']);
     expect(extensionsOf(await revoke({ addressRange: '10.0.0.0/40' }))).toEqual([
       { code: 'BAD_USER_INPUT', field: 'addressRange' },
     ]);

@@ -1,5 +1,6 @@
 import { createPrivateKey, createSign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Client } from 'pg';
 import { isId } from '../../src/kit/ids.ts';
 import { Keys, Secret } from '../../src/kit/secret.ts';
 import {
@@ -172,6 +173,23 @@ describe('rotating the signing key', () => {
     }
     expect(await castellans.recorded()).toEqual(before);
   });
+});
+
+test('while an instance does not know the keys it publishes none, to be kept by nobody', async () => {
+  const holder = new Client({ connectionString: castellans.databaseUrl });
+  await holder.connect();
+  await holder.query('begin; lock table signing_keys in access exclusive mode');
+  // As after a restore: nothing that was known holds any more.
+  await castellans.rows('update authority_head set epoch = gen_random_uuid()');
+  await castellans.apps[2]?.services.tail.poll(true);
+  const asked = published(2);
+  await until(async () => {
+    const waiting = `select from pg_locks where not granted and relation = 'signing_keys'::regclass`;
+    return (await castellans.rows(waiting)).length > 0;
+  });
+  await holder.query('commit');
+  await holder.end();
+  expect(await asked).not.toEqual([]);
 });
 
 describe('revoking a signing key', () => {

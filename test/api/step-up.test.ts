@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Client } from 'pg';
 import { SYSTEM, type UserPrincipal } from '../../src/domain/principals/principal.ts';
 import { doorsOf, takesMutations } from '../attacks/doors.ts';
 import { tally } from '../support/accounts.ts';
@@ -13,6 +14,7 @@ import {
   type SignedInUser,
   startCastellans,
   type TestClock,
+  until,
 } from '../support/castellan.ts';
 import { dataOf, secondFactors } from '../support/second-factors.ts';
 import { ofType, openSocket } from '../support/socket.ts';
@@ -210,6 +212,32 @@ describe('stepping up', () => {
       expect(codesOf(await rename({ ...bob, ...stepped }, 'x', instance))).toEqual([]);
     }
     for (const socket of sockets) expect(codesOf(await askOver(socket, '{ me { id } }'))).toEqual([]);
+  });
+
+  test('is no proof of who has a copy of an older access token, though it waits for its turn behind the step-up', async () => {
+    const bob = await castellans.signUp('bob');
+    await age(bob);
+    clock.advance(1);
+    const holder = new Client({ connectionString: castellans.databaseUrl });
+    await holder.connect();
+    await holder.query('begin');
+    await holder.query('select from users where id = $1 for update', [bob.id]);
+    const waits = (count: number) =>
+      until(async () => {
+        const [row] = await castellans.rows<{ count: number }>(
+          `select count(distinct pid)::int as count from pg_locks l join pg_stat_activity a using (pid)
+           where not l.granted and a.datname = current_database()`,
+        );
+        return row?.count === count;
+      });
+    const stepping = stepUp(bob, { password: PASSWORD });
+    await waits(1);
+    const copied = rename(bob, 'mine', 1);
+    await waits(2);
+    await holder.query('commit');
+    await holder.end();
+    expect(codesOf(await stepping)).toEqual([]);
+    expect(codesOf(await copied)).toEqual(['TOKEN_EXPIRED']);
   });
 
   test('gives tokens that are good on every instance, and lasts no longer than a session of its level', async () => {

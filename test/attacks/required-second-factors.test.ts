@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Client } from 'pg';
 import type { PolicyFile } from '../../src/domain/policy/parse.ts';
 import { tally } from '../support/accounts.ts';
 import { apiKeysOn } from '../support/api-keys.ts';
@@ -9,6 +10,7 @@ import {
   PASSWORD,
   recordStatements,
   startCastellans,
+  until,
   type Answer,
   type Castellans,
   type SignedInUser,
@@ -246,6 +248,37 @@ describe('a sign-in', () => {
     expect(signIn).toMatchObject({ __typename: 'MfaRequired', methods: ['enrollTotp'] });
     return { user, token: signIn.challengeToken };
   }
+
+  test('that began when no role asked for one yet is good for nothing else in its own operation', async () => {
+    await apply(policies.required);
+    const bob = await castellans.signUp('bob');
+    const holder = new Client({ connectionString: castellans.databaseUrl });
+    await holder.connect();
+    await holder.query('begin');
+    await holder.query('select from users where id = $1 for no key update', [bob.id]);
+    const query = `mutation ($input: SignInInput!) {
+      signIn(input: $input) { __typename ... on SignedIn { accessToken } } revokeOtherSessions { position }
+    }`;
+    const variables = { input: { email: bob.email, password: PASSWORD } };
+    const asked = castellans.ask<{ signIn: { accessToken: string } }>(query, { variables, instance: 1 });
+    await until(async () => {
+      const waiting = `select pid from pg_locks l join pg_stat_activity a using (pid)
+        where not l.granted and a.datname = current_database()`;
+      return (await castellans.rows(waiting)).length > 0;
+    });
+    const given = `insert into grants (id, principal_id, role_id, granted_by, created_at)
+      select 'grant_' || substr($1, 6), $1, id, 'system', now() from roles where name = 'support'`;
+    await castellans.rows(given, bob.id);
+    const logged = `insert into authority_log (target, kind, user_id, reason) values ($1, 'changed', $1, 'role_granted')`;
+    await castellans.rows(logged, bob.id);
+    await castellans.apps[1]?.services.tail.poll(true);
+    await holder.query('commit');
+    await holder.end();
+    const { data, errors } = await asked;
+    expect(errors.map(({ path, extensions }) => [path?.[0], extensions['code']])).toEqual([['signIn', 'MFA_REQUIRED']]);
+    expect(data).toBeNull();
+    expect(await meOf(bob, 1)).toEqual([ENROLL]);
+  });
 
   test('gives a challenge that starts no session and is no credential, through any door', async () => {
     const { user, token } = await challenged('bob');

@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Client } from 'pg';
 import { WebSocket } from 'ws';
 import { LIMITS, type Limits } from '../../src/kit/limits.ts';
 import { startCastellans, until, type Castellans, type SignedInUser } from '../support/castellan.ts';
@@ -271,6 +272,47 @@ test('AC-68: event streams count with the sockets of their user, and end with th
   const again = await openStream(url(), SESSION_EVENTS, { headers });
   expect(again.status).toBe(200);
   again.leave();
+});
+
+test('AC-68: a client that leaves before it is known who it is leaves nothing behind that counts as open', async () => {
+  const dave = await castellans.signUp('dave');
+  await castellans.rows(
+    `insert into authority_log (target, kind, reason) values ($1, 'changed', 'test')`,
+    dave.sessionId,
+  );
+  await until(() => castellans.apps[0]?.services.sessionStates.warm(dave.sessionId) === null);
+  const holder = new Client({ connectionString: castellans.databaseUrl });
+  await holder.connect();
+  await holder.query('begin; lock table sessions in access exclusive mode');
+  const body = JSON.stringify({ query: SESSION_EVENTS });
+  const headers = { authorization: `Bearer ${dave.accessToken}`, accept: 'text/event-stream' };
+  const request = [
+    'POST /graphql HTTP/1.1',
+    'Host: x',
+    'Content-Type: application/json',
+    `Content-Length: ${body.length}`,
+  ];
+  for (const [name, value] of Object.entries(headers)) request.push(`${name}: ${value}`);
+  const leaving = [];
+  for (let n = 0; n < SHORT.sockets.perUser; n += 1) leaving.push(await raw(`${request.join('\r\n')}\r\n\r\n${body}`));
+  await until(async () => {
+    const [row] = await castellans.rows<{ waits: boolean }>(
+      `select exists (select from pg_locks where not granted and relation = 'sessions'::regclass) as waits`,
+    );
+    return row?.waits === true;
+  });
+  for (const { socket } of leaving) socket.destroy();
+  await Promise.all(leaving.map(({ text }) => text));
+  // Whoever answers has heard of what came before.
+  for (let n = 0; n < 3; n += 1) await (await fetch(`${url()}/health/live`)).text();
+  await holder.query('commit');
+  await holder.end();
+
+  expect((await castellans.ask(ME, { token: dave.accessToken })).data).toEqual({ me: { id: dave.id } });
+  await until(() => castellans.apps[0]?.services.live.size === 0);
+  const stream = await openStream(url(), SESSION_EVENTS, { headers });
+  expect(stream.status).toBe(200);
+  stream.leave();
 });
 
 test('AC-78: no answer may be stored by anybody but those that say for how long', async () => {

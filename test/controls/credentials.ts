@@ -11,6 +11,31 @@ export const CREDENTIALS: readonly Control[] = [
     title: 'AC-22: with header parameters that change how it is to be read is refused',
   },
   {
+    name: 'signing-key-waits-for-changes',
+    file: 'src/domain/tokens/signing-keys.ts',
+    find: "return this.#authority.change(by, { policy: 'change' }, async (tx, actor) => {",
+    replace: 'return this.#authority.change(by, {}, async (tx, actor) => {',
+    test: 'test/api/effect-fence.test.ts',
+    title:
+      'AC-30: is over when the signing key of its token is revoked: the revocation waits for it, and none commits after that',
+  },
+  {
+    name: 'mails-of-an-address-before',
+    file: 'src/domain/users/user-changes.ts',
+    find: 'await tx.accountTokens.removeAllOf(id);',
+    replace: '',
+    test: 'test/api/sign-up.test.ts',
+    title: 'is over with the address that the mail went to, and with the right to be here: neither comes back with it',
+  },
+  {
+    name: 'no-rise-behind-a-step-up',
+    file: 'src/domain/policy/standings.ts',
+    find: 'if (session !== null && isSuperseded(credential.provenAtMs, session)) throw superseded();',
+    replace: '',
+    test: 'test/api/step-up.test.ts',
+    title: 'is no proof of who has a copy of an older access token, though it waits for its turn behind the step-up',
+  },
+  {
     name: 'token-signature',
     file: 'src/domain/tokens/access-tokens.ts',
     find: 'const { payload } = await jwtVerify(token, key, {',

@@ -181,6 +181,26 @@ describe('a trusted gateway of a listed origin', () => {
     await until(async () => (await open()) === 0);
   });
 
+  test('AC-09: that fails is sent no event again that was withheld by a revocation since', async () => {
+    const { accessToken, sessionId } = await castellans.signIn(bob.email);
+    const phone = await castellans.signIn(bob.email);
+    const id = randomUUID();
+    await subscribe(id, { token: accessToken });
+    const isEvent = ({ payload }: CallbackMessage) => JSON.stringify(payload ?? {}).includes('SessionRevoked');
+    router.answerWith((message) => (isEvent(message) ? 503 : message.action === 'check' ? 204 : 200));
+    await revoke(phone.sessionId);
+    await router.received(id, 2);
+    await revoke(sessionId);
+    const events = () => router.messages.filter((message) => message.id === id && isEvent(message)).length;
+    const before = events();
+    await until(async () => (await open()) === 0);
+    expect(events()).toBe(before);
+    expect(sent(router.messages.filter((message) => message.id === id)).slice(-2)).toEqual([
+      next({ __typename: 'AccessEnded', code: 'SESSION_REVOKED' }),
+      ['complete'],
+    ]);
+  });
+
   test('is told of the end of a token', async () => {
     const { accessToken } = await castellans.signIn(bob.email);
     const id = randomUUID();

@@ -42,7 +42,7 @@ import type { Unlocking } from '../../domain/authentication/unlocking.ts';
 import type { Policies } from '../../domain/policy/policies.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { Standings } from '../../domain/policy/standings.ts';
-import type { Principal, UserPrincipal } from '../../domain/principals/principal.ts';
+import { held, type Principal, type UserPrincipal } from '../../domain/principals/principal.ts';
 import type { CustomRoles } from '../../domain/roles/custom-roles.ts';
 import type { EffectivePermissions } from '../../domain/roles/effective-permissions.ts';
 import type { Grants } from '../../domain/roles/grants.ts';
@@ -278,8 +278,9 @@ export class OperationContext {
 
   /** The subscription goes on with a fresh credential of the same session. */
   renew(by: UserPrincipal): void {
-    this.become(by);
-    this.running?.renew(by);
+    const going = held(by);
+    this.become(going);
+    this.running?.renew(going);
   }
 
   get users(): Users {

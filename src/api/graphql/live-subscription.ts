@@ -3,6 +3,7 @@ import { formatPosition } from '../../domain/authority/position.ts';
 import type { Vouch } from '../../domain/authority/vouching.ts';
 import {
   dependenciesOf,
+  held,
   type Principal,
   revocationTargets,
   type UserPrincipal,
@@ -84,7 +85,7 @@ export class LiveSubscription<E extends Placed>
   static async open<E extends Placed>(context: OperationContext, source: LiveSource<E>): Promise<LiveSubscription<E>> {
     const { by, services } = context;
     if (by.kind !== 'user') throw new Refusal('UNAUTHENTICATED', 'Sign in first.');
-    const subscription = new LiveSubscription<E>(context, by, source);
+    const subscription = new LiveSubscription<E>(context, held(by), source);
     // Registered first: a revocation that comes while the source opens must find it.
     services.live.add(subscription);
     if (context.figure !== null) context.figure.running += 1;

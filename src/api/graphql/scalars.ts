@@ -1,14 +1,17 @@
 import { GraphQLError, GraphQLScalarType, Kind, valueFromASTUntyped } from 'graphql';
 
 const ISO = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
+const INSTANT = /^\d{4}-/;
 
 function parseInstant(value: unknown): string {
   const [, day] = typeof value === 'string' ? (ISO.exec(value) ?? []) : [];
   const time = day === undefined || !isDay(day) ? NaN : Date.parse(String(value));
-  if (Number.isNaN(time)) {
+  const instant = Number.isNaN(time) ? '' : new Date(time).toISOString();
+  // By its zone it may lie in another year; one that is not written in four digits compares with no other as text.
+  if (!INSTANT.test(instant)) {
     throw new GraphQLError('DateTime takes ISO 8601 with a time zone, such as 2030-01-31T12:00:00Z.');
   }
-  return new Date(time).toISOString();
+  return instant;
 }
 
 /** JavaScript takes the 31st of February for the 3rd of March. */

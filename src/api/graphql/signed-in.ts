@@ -1,6 +1,8 @@
 import { GraphQLError } from 'graphql';
 import type { SignedIn } from '../../domain/authentication/signed-in.ts';
 import type { FreshTokens } from '../../domain/authentication/session-proofs.ts';
+import { mustEnroll, secondFactorMissing } from '../../domain/principals/enrollment.ts';
+import { ANONYMOUS } from '../../domain/principals/principal.ts';
 import { badInput, Refusal, REFUSALS } from '../../domain/refusals.ts';
 import { noCsrfToken } from '../../domain/tokens/csrf-tokens.ts';
 import type { OperationContext } from './context.ts';
@@ -15,7 +17,10 @@ export interface SignedInAnswer extends Omit<SignedIn, 'accessToken' | 'refreshT
 /** Who signs in goes on as who they are, and gets the tokens: in cookies, out of reach of scripts, where those were asked for. */
 export async function handOut(context: OperationContext, signedIn: SignedIn): Promise<SignedInAnswer> {
   const { cookies, services, from } = context;
-  context.become(await services.identification.identify({ kind: 'accessToken', token: signedIn.accessToken }));
+  const by = await services.identification.identify({ kind: 'accessToken', token: signedIn.accessToken });
+  // A role has asked for it since they began. No door has looked at what else is in the operation, so it is not theirs.
+  if (mustEnroll(by)) throw secondFactorMissing();
+  context.become(by);
   services.travels.seen(signedIn.user.id, signedIn.session.id, from.address);
   if (cookies === null || !cookies.keeping) return { ...signedIn, csrfToken: null };
   cookies.keep(signedIn);
@@ -28,8 +33,10 @@ export async function handOn(
   context: OperationContext,
   tokens: FreshTokens,
 ): Promise<Omit<FreshTokens, 'accessToken' | 'refreshToken'> & Pick<SignedInAnswer, 'accessToken' | 'refreshToken'>> {
-  const { cookies, services } = context;
-  context.become(await services.identification.identify({ kind: 'accessToken', token: tokens.accessToken }));
+  const { cookies, services, unproven } = context;
+  const by = await services.identification.identify({ kind: 'accessToken', token: tokens.accessToken });
+  // The same; but what they had is dead by now, so they get what takes its place.
+  context.become(unproven === null && mustEnroll(by) ? ANONYMOUS : by);
   if (cookies === null || !cookies.holding) return tokens;
   cookies.keep(tokens);
   return { ...tokens, accessToken: null, refreshToken: null };

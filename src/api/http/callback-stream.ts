@@ -48,9 +48,12 @@ export class CallbackStream {
     this.#schedule();
   }
 
-  /** Whether the gateway took it and wants more. */
-  async next(payload: FormattedExecutionResult): Promise<boolean> {
-    if (!(await this.#deliver({ action: 'next', payload }))) this.#stop();
+  /**
+   * Whether the gateway took it and wants more.
+   * @param payload what may be told now: asked for again each time it is sent
+   */
+  async next(payload: () => Promise<FormattedExecutionResult>): Promise<boolean> {
+    if (!(await this.#deliver(async () => ({ action: 'next', payload: await payload() })))) this.#stop();
     return !this.#end.signal.aborted;
   }
 
@@ -58,7 +61,7 @@ export class CallbackStream {
   async complete(errors?: readonly GraphQLFormattedError[]): Promise<void> {
     if (this.#end.signal.aborted) return;
     this.#stop();
-    await this.#deliver({ action: 'complete', ...(errors !== undefined && { errors }) });
+    await this.#deliver(() => ({ action: 'complete', ...(errors !== undefined && { errors }) }));
   }
 
   /** We are going away, and the client may ask another instance. */
@@ -72,9 +75,9 @@ export class CallbackStream {
     this.#end.abort();
   }
 
-  async #deliver(message: Message): Promise<boolean> {
+  async #deliver(message: () => Message | Promise<Message>): Promise<boolean> {
     for (let attempt = 1; ; attempt += 1) {
-      const status = await this.#send(message);
+      const status = await this.#send(await message());
       if (status !== null && status < 300) return true;
       // A mistake stays one, and a redirect leads nowhere.
       if ((status !== null && status < 500) || attempt >= ATTEMPTS_MAX) return false;

@@ -141,9 +141,12 @@ export class Callbacks {
     if (this.#closing) void stream.leave();
     try {
       for await (const event of events) {
-        // Trust in the gateway can end as well.
-        await byGateway(request, services);
-        if (!(await stream.next(await delivered(event, context)))) break;
+        const told = async (): Promise<FormattedExecutionResult> => {
+          // Trust in the gateway can end as well.
+          await byGateway(request, services);
+          return delivered(event, context);
+        };
+        if (!(await stream.next(told))) break;
       }
       await stream.complete();
     } catch (error) {

@@ -8,7 +8,7 @@ import { toPublicError } from '../graphql/errors.ts';
 import { begun, delivered, EXECUTION } from '../graphql/execution.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { PROTECTION } from './headers.ts';
-import { whileWaited } from './graphql-route.ts';
+import { whenGone, whileWaited } from './graphql-route.ts';
 import { type OperationRequest, requestOf } from './operation-request.ts';
 import type { OpenConnections } from './open-connections.ts';
 import type { Origins } from './origins.ts';
@@ -76,11 +76,11 @@ export class EventStreams {
       throw new Refusal('AUTHORITY_UNAVAILABLE', 'This instance is going away. Try again.', { retryAfterSeconds: 1 });
     }
     const { by, from, byGateway } = context;
-    reply.raw.once('close', this.#connections.any());
+    whenGone(reply.raw, this.#connections.any());
     // It opens one for each subscription of all its users.
     if (byGateway) return;
-    reply.raw.once('close', this.#connections.from(from.address));
-    if (by.kind === 'user') reply.raw.once('close', this.#connections.ofUser(by.id));
+    whenGone(reply.raw, this.#connections.from(from.address));
+    if (by.kind === 'user') whenGone(reply.raw, this.#connections.ofUser(by.id));
   }
 
   /** @param headers to be sent beside those of every stream */
@@ -162,8 +162,8 @@ export class EventStreams {
     context: OperationContext,
   ): Promise<void> {
     const left = (): void => void events.return();
-    raw.once('close', left);
-    if (raw.destroyed || this.#closing) left();
+    whenGone(raw, left);
+    if (this.#closing) left();
     this.#open.add(raw);
     raw.flushHeaders();
     const timer = setInterval(() => this.#write(raw, ':\n\n'), COMMENT_MS);

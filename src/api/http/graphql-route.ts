@@ -1,5 +1,5 @@
 import { type ApolloServer, HeaderMap } from '@apollo/server';
-import type { OutgoingHttpHeaders } from 'node:http';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../../domain/principals/principal.ts';
 import { REFUSALS, Refusal } from '../../domain/refusals.ts';
@@ -140,6 +140,12 @@ function askedBy({ method, query, body }: FastifyRequest): AskedOperation {
   return typeof said === 'object' && said !== null ? said : {};
 }
 
+/** Calls this when the client is gone, or now: it may have gone while it was looked at who it is, and no event says so again. */
+export function whenGone(raw: ServerResponse, leave: () => void): void {
+  if (raw.destroyed) leave();
+  else raw.once('close', leave);
+}
+
 /** Until its time is up, or the client is gone. */
 export function whileWaited<T>(
   { raw }: FastifyReply,
@@ -147,7 +153,7 @@ export function whileWaited<T>(
   work: () => T | Promise<T>,
 ): T | Promise<T> {
   const result = inTime(context, work);
-  if (result instanceof Promise) raw.once('close', () => context.undertaking.abandon());
+  if (result instanceof Promise) whenGone(raw, () => context.undertaking.abandon());
   return result;
 }
 

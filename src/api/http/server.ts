@@ -99,9 +99,11 @@ export function createServer({
     });
   });
 
-  server.get('/.well-known/jwks.json', (_request, reply) =>
-    reply.header('cache-control', `public, max-age=${JWKS_MAX_AGE_SECONDS}`).send(keyRing.jwks()),
-  );
+  server.get('/.well-known/jwks.json', async (_request, reply) => {
+    // Whoever kept an empty set would refuse everybody for as long.
+    await keyRing.ready();
+    return reply.header('cache-control', `public, max-age=${JWKS_MAX_AGE_SECONDS}`).send(keyRing.jwks());
+  });
 
   server.get('/metrics', async (request, reply) => {
     const expected = metricsToken === null ? null : `Bearer ${metricsToken.reveal()}`;

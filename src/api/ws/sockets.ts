@@ -91,6 +91,8 @@ export function serveSockets({
 
   /** @param leaveAddress says that a connection from its address is gone; more than once does no harm */
   function begin(request: IncomingMessage, socket: Duplex, head: Buffer, leaveAddress: () => void): void {
+    // It may have gone while its gateway was identified, and no event would say so again.
+    if (socket.destroyed) return leaveAddress();
     const leave = entered(() => open.any());
     if (leave === null) {
       leaveAddress();

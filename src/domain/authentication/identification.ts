@@ -3,6 +3,7 @@ import { sameEpoch } from '../authority/position.ts';
 import type { Tail } from '../authority/tail.ts';
 import type { Standings } from '../policy/standings.ts';
 import { ANONYMOUS, type Principal, type Standing, type UserPrincipal } from '../principals/principal.ts';
+import { isSuperseded } from '../principals/proof.ts';
 import { Refusal } from '../refusals.ts';
 import type { SessionState, SessionStates } from '../sessions/session-states.ts';
 import type { AccessClaims, AccessTokens } from '../tokens/access-tokens.ts';
@@ -100,9 +101,9 @@ export class Identification {
     if (standing === null || !standing.active) return null;
     const session = this.#sessions.warm(sessionId);
     if (session === null || session.ended || session.userId !== userId) return null;
-    if (!held && isSuperseded(claims, session)) return null;
+    if (!held && isSuperseded(claims.authenticatedAtMs, session)) return null;
     for (const target of standing.homeIds) if (tombstones.revokedSince(target, label)) return null;
-    return principalOf(claims, standing, session);
+    return principalOf(claims, standing, session, held);
   }
 
   async #identifyCold(token: string, held = false): Promise<Principal> {
@@ -111,9 +112,8 @@ export class Identification {
     const { userId, sessionId } = verified;
     const [standing, session] = await Promise.all([this.#standings.of(userId), this.#sessions.of(sessionId, userId)]);
     if (standing === null || session === null || session.userId !== userId) throw revoked();
-    if (!held && !session.ended && isSuperseded(verified, session)) throw superseded();
     const claims = this.#relabelled(token, verified, standing, session);
-    return this.#standings.recheck(principalOf(claims, standing, session));
+    return this.#standings.recheck(principalOf(claims, standing, session, held));
   }
 
   /**
@@ -133,7 +133,7 @@ export class Identification {
   }
 }
 
-function principalOf(claims: AccessClaims, standing: Standing, session: SessionState): UserPrincipal {
+function principalOf(claims: AccessClaims, standing: Standing, session: SessionState, isHeld: boolean): UserPrincipal {
   return {
     kind: 'user',
     id: claims.userId,
@@ -146,20 +146,9 @@ function principalOf(claims: AccessClaims, standing: Standing, session: SessionS
       epoch: claims.position.epoch,
       label: claims.position.seq,
       expiresAtMs: claims.expiresAtMs,
+      provenAtMs: isHeld ? Infinity : claims.authenticatedAtMs,
     },
   };
-}
-
-/** Whether its session has proven who acts again since, and was given other tokens for that. */
-function isSuperseded(claims: AccessClaims, session: SessionState): boolean {
-  return claims.authenticatedAtMs < session.authenticatedAtMs;
-}
-
-function superseded(): Refusal {
-  return new Refusal(
-    'TOKEN_EXPIRED',
-    'The session has proven more since then. Go on with the tokens it was given for that.',
-  );
 }
 
 function revoked(): Refusal {

@@ -117,6 +117,7 @@ export class KeyIdentification {
         epoch: state.epoch,
         label: state.asOf,
         expiresAtMs,
+        provenAtMs: Infinity,
       },
     };
   }

@@ -26,7 +26,7 @@ export interface Locks {
   readonly change?: readonly string[];
   /** Principals that must not change meanwhile. */
   readonly share?: readonly string[];
-  /** The policy in force changes. Without it, a user's work holds the policy as it is. */
+  /** The policy in force changes, or what any user's work may rest on. Without it, a user's work holds that as it is. */
   readonly policy?: 'change';
 }
 

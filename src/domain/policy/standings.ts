@@ -8,6 +8,7 @@ import { POLICY_TARGET } from '../authority/log.ts';
 import { sameEpoch } from '../authority/position.ts';
 import type { Tail } from '../authority/tail.ts';
 import { mustEnroll, secondFactorMissing } from '../principals/enrollment.ts';
+import { isSuperseded, superseded } from '../principals/proof.ts';
 import type {
   HeldGrant,
   Principal,
@@ -172,6 +173,8 @@ export class Standings {
     this.#refuseCredential(credential, standing);
     if (!this.isCurrent(standing) || (session !== null && !this.#sessions.isCurrent(session))) return false;
     if (!standing.active || session?.ended === true) throw revoked();
+    // Whoever waited for its turn behind a step-up must not rise by it, if what they came with is not what it was answered with.
+    if (session !== null && isSuperseded(credential.provenAtMs, session)) throw superseded();
     return true;
   }
 

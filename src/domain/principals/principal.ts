@@ -159,6 +159,11 @@ export interface ShownCredential {
   readonly label: number;
   /** Wall time in ms. */
   readonly expiresAtMs: number;
+  /**
+   * When its session had last proven who acts, wall time in ms: what the session proves later makes an end of it. Infinity for one
+   * that is not shown again, and for a key.
+   */
+  readonly provenAtMs: number;
 }
 
 /** A user, or a service account; which of them, says the record of its standing. */
@@ -189,6 +194,12 @@ export function revocationTargets({ credential, standing }: UserPrincipal): read
 /** Ids whose change may alter what this principal may do, or with what. */
 export function dependenciesOf({ credential: { key }, standing }: UserPrincipal): readonly string[] {
   return key === null ? standing.dependencies : [...standing.dependencies, key.id];
+}
+
+/** Who goes on with what a socket or a stream was opened with: that is not shown again, and what its session proves makes no end of it. */
+export function held(by: UserPrincipal): UserPrincipal {
+  if (by.credential.provenAtMs === Infinity) return by;
+  return { ...by, credential: { ...by.credential, provenAtMs: Infinity } };
 }
 
 /** Whether both came with the same session, or the same API key. */

@@ -23,6 +23,18 @@ export function lacksProof(by: Principal, { level, withinSeconds }: Proof, clock
   return aal < level || (withinSeconds !== null && clock.now() - authenticatedAtMs > withinSeconds * 1_000);
 }
 
+/** Whether a session has proven who acts in it since that time, and was given other tokens for that. */
+export function isSuperseded(provenAtMs: number, session: Pick<SessionState, 'authenticatedAtMs'>): boolean {
+  return provenAtMs < session.authenticatedAtMs;
+}
+
+export function superseded(): Refusal {
+  return new Refusal(
+    'TOKEN_EXPIRED',
+    'The session has proven more since then. Go on with the tokens it was given for that.',
+  );
+}
+
 /** Refuses with MFA_REQUIRED a session that must prove more, and with FORBIDDEN a credential that stands for no session. */
 export function demandProof(by: Principal, proof: Proof, clock: Clock): void {
   if (!lacksProof(by, proof, clock)) return;

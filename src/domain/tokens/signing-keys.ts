@@ -86,7 +86,8 @@ export class SigningKeys {
     this.#demand(by, 'revoke', kid);
     const at = toInstant(this.#clock.now());
     const replacement = await this.#keyRing.generate(Date.parse(at));
-    return this.#authority.change(by, {}, async (tx, actor) => {
+    // Whose change rests on a token of it, nobody can list: so what is under way is waited for, whoever's it is.
+    return this.#authority.change(by, { policy: 'change' }, async (tx, actor) => {
       this.#demand(actor, 'revoke', kid);
       const keys = await tx.signingKeys.lock();
       const found = keys.find((key) => key.kid === kid);

@@ -61,7 +61,11 @@ export class UserChanges {
 
       const updated: User = { ...user, ...wanted, ...(changed.includes('email') && { emailVerified: true }) };
       await tx.users.save(updated);
-      if (changed.includes('email')) await this.#notices.addressChanged(tx, user);
+      if (changed.includes('email')) {
+        // What was mailed to the address before may be in the hands of those for whom it was given up.
+        await tx.accountTokens.removeAllOf(id);
+        await this.#notices.addressChanged(tx, user);
+      }
       // Which fields, and never what is in them.
       await this.#record(tx, actor, 'user.update', { subjectId: id, after: { fields: changed } });
       await tx.authority.append({ target: id, kind: 'changed', userId: id, reason: 'user_updated' });

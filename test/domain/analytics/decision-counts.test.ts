@@ -71,7 +71,15 @@ function principal(text: string): UserPrincipal {
     dependencies: [],
     validUntilMs: Infinity,
   };
-  const credential = { key: null, sessionId: '', targets: [], epoch: '', label: 0, expiresAtMs: Infinity };
+  const credential = {
+    key: null,
+    sessionId: '',
+    targets: [],
+    epoch: '',
+    label: 0,
+    expiresAtMs: Infinity,
+    provenAtMs: Infinity,
+  };
   return { kind: 'user', id: 'user_1', standing, session: null, credential };
 }
 
