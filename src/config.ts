@@ -264,6 +264,17 @@ const UNSIGNED: SettingProblem = {
   message: 'is required where SECURITY_WEBHOOK_URL is set: `echo whsec_$(openssl rand -base64 32)` makes one',
 };
 
+/** What goes only with something that is not given. */
+function lackingProblems(given: Environment): readonly SettingProblem[] {
+  const lacks = (variable: string, other: string): boolean =>
+    given[variable] !== undefined && given[other] === undefined;
+  return [
+    lacks('SECURITY_WEBHOOK_URL', 'SECURITY_WEBHOOK_SECRET') ? UNSIGNED : null,
+    halfPair(given),
+    lacks('MIGRATION_DATABASE_URL', 'DATABASE_URL') ? OF_NOTHING : null,
+  ].filter((problem) => problem !== null);
+}
+
 /** One without the other; null where both are given, or neither. */
 function halfPair(given: Environment): SettingProblem | null {
   const [certificate, key] = ['TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE'].map((variable) => given[variable] !== undefined);
@@ -291,7 +302,8 @@ export function readSetting(env: Environment, name: (typeof SECRET_SETTINGS)[num
 /**
  * Reads the environment, or throws a {@link ConfigError} with everything that is wrong with it.
  *
- * @param options `demanding` is false for whoever only shows it: what production must have may then be missing
+ * @param options `demanding` is false for whoever only shows it: what production must have, or what goes with something else, may then
+ * be missing
  */
 export function readConfig(env: Environment, { demanding = true }: { readonly demanding?: boolean } = {}): Config {
   const { given, problems: unread } = withSecretFiles(givenOf(env));
@@ -300,11 +312,7 @@ export function readConfig(env: Environment, { demanding = true }: { readonly de
   const problems = [
     ...unread,
     ...(parsed.error?.issues ?? []).map(({ path, message }) => ({ variable: String(path[0]), message })),
-    ...(given['SECURITY_WEBHOOK_URL'] !== undefined && given['SECURITY_WEBHOOK_SECRET'] === undefined
-      ? [UNSIGNED]
-      : []),
-    ...[halfPair(given)].filter((problem) => problem !== null),
-    ...(given['MIGRATION_DATABASE_URL'] !== undefined && given['DATABASE_URL'] === undefined ? [OF_NOTHING] : []),
+    ...(demanding ? lackingProblems(given) : []),
     ...(production && demanding ? productionProblems(given) : []),
   ].filter(({ variable }) => !unread.some((each) => each.variable === fileVariable(variable)));
   if (problems.length > 0 || parsed.data === undefined) throw new ConfigError(problems);

@@ -82,7 +82,8 @@ function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<
   return Object.entries(checks)
     .filter(([variable]) => !wrong.has(variable))
     .map(async ([variable, check]) => {
-      const messages = await check(config);
+      // What one of them did not expect must not hide what the others found.
+      const messages = await check(config).catch((error: unknown) => [explain(error)]);
       return messages.map((message) => ({ variable, message }));
     });
 }
