@@ -1,8 +1,11 @@
 import { createHmac } from 'node:crypto';
-import type { Webhook } from '../../domain/security/webhook.ts';
+import { MessageRefused, type Webhook } from '../../domain/security/webhook-message.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Secret } from '../../kit/secret.ts';
-import { post } from './posting.ts';
+import { AnsweredOtherwise, post } from './posting.ts';
+
+/** Says nothing of what was sent, only that it was too much. */
+const TOO_MANY_REQUESTS = 429;
 
 /** POSTs messages that are signed as Standard Webhooks 1.0 says: with each of the secrets, so that one can be replaced. */
 export function openWebhook({
@@ -36,6 +39,9 @@ export function openWebhook({
         body,
         what: 'the webhook of security events',
         deadlineMs,
+      }).catch((error: unknown) => {
+        const isRefusal = error instanceof AnsweredOtherwise && error.status !== TOO_MANY_REQUESTS;
+        throw isRefusal ? new MessageRefused(error.message) : error;
       });
     },
   };
