@@ -65,7 +65,7 @@ beforeAll(async () => {
     });
   });
   await once(receiver.listen(0, '127.0.0.1'), 'listening');
-  const securityWebhook = { url: urlOf(receiver), secrets: [new Secret(SECRET), new Secret(BEFORE)] };
+  const securityWebhook = { url: urlOf(receiver), secret: new Secret(`${SECRET},${BEFORE}`) };
   const securityThresholds = changedThresholds('read.denied=3/5m');
   castellans = await startCastellans(3, { clock, settings: { securityWebhook, securityThresholds } });
   alice = await castellans.signUp('alice', ['administrator']);
@@ -96,7 +96,7 @@ function aShipper(shipment = aShipment()): Shipper {
 }
 
 function aShipment(): WebhookShipment {
-  const webhook = openWebhook({ url: urlOf(receiver), secrets: [new Secret(SECRET), new Secret(BEFORE)], clock });
+  const webhook = openWebhook({ url: urlOf(receiver), secret: new Secret(`${SECRET},${BEFORE}`), clock });
   return new WebhookShipment({ store: aStore(), webhook, clock, logger: log.logger });
 }
 
@@ -177,7 +177,7 @@ test('each is signed with the secret and the one before it, for its id and its t
 test('the signature is that of the standard’s own example', async () => {
   const example = { id: 'msg_p5jXN8AQM9LWM0D4loKWxJek', body: '{"test": 2432232314}' };
   const at = { ...systemClock, now: () => 1_614_265_330_000 };
-  await openWebhook({ url: urlOf(receiver), secrets: [new Secret(SECRET)], clock: at }).send(example);
+  await openWebhook({ url: urlOf(receiver), secret: new Secret(SECRET), clock: at }).send(example);
   expect(taken[0]?.headers['webhook-signature']).toBe('v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=');
 });
 
@@ -233,7 +233,7 @@ describe('what the receiver does not take', () => {
 
   test('within its time was not taken', async () => {
     answers = () => 'silence';
-    const webhook = openWebhook({ url: urlOf(receiver), secrets: [new Secret(SECRET)], clock, deadlineMs: 50 });
+    const webhook = openWebhook({ url: urlOf(receiver), secret: new Secret(SECRET), clock, deadlineMs: 50 });
     await expect(webhook.send({ id: 'sec_1', body: '{}' })).rejects.toThrow(/timeout/);
   });
 });
@@ -404,7 +404,7 @@ test('a receiver as in the examples believes what is signed, once, and nothing e
   await example.printed('listening');
   const url = new Secret(`http://127.0.0.1:${port}/`);
   const send = (secret: string, id: string, now = systemClock.now()) =>
-    openWebhook({ url, secrets: [new Secret(secret)], clock: { ...systemClock, now: () => now } }).send({
+    openWebhook({ url, secret: new Secret(secret), clock: { ...systemClock, now: () => now } }).send({
       id,
       body: JSON.stringify({ data: { id } }),
     });
@@ -434,6 +434,6 @@ describe('the settings', () => {
   test('take one secret, or two while one is replaced', () => {
     expect(readConfig({}).securityWebhook).toBeNull();
     const two = readConfig({ SECURITY_WEBHOOK_URL: URL, SECURITY_WEBHOOK_SECRET: `${SECRET},${BEFORE}` });
-    expect(two.securityWebhook?.secrets.map((secret) => secret.reveal())).toEqual([SECRET, BEFORE]);
+    expect(two.securityWebhook?.secret.reveal()).toBe(`${SECRET},${BEFORE}`);
   });
 });

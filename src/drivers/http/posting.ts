@@ -25,7 +25,7 @@ export async function post(
   },
 ): Promise<void> {
   const { headers, body, what, deadlineMs = DEADLINE_MS } = request;
-  const response = await fetch(url.reveal(), {
+  const response = await fetch(await url.renewed(), {
     method: 'POST',
     headers,
     body,
