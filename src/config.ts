@@ -129,8 +129,8 @@ export interface Config {
   readonly auditHeads: string | null;
   /** Where the audit log is streamed to; null where it is not. */
   readonly auditSink: { readonly url: Secret; readonly token: Secret | null } | null;
-  /** Who is told of security events, and the secrets they are signed with; null where nobody is. */
-  readonly securityWebhook: { readonly url: Secret; readonly secrets: readonly Secret[] } | null;
+  /** Who is told of security events, and the secrets they are signed with, separated by commas; null where nobody is. */
+  readonly securityWebhook: { readonly url: Secret; readonly secret: Secret } | null;
 }
 
 /** In production: a balancer that asks every second or two has noticed by then. */
@@ -264,6 +264,17 @@ const UNSIGNED: SettingProblem = {
   message: 'is required where SECURITY_WEBHOOK_URL is set: `echo whsec_$(openssl rand -base64 32)` makes one',
 };
 
+/** What goes only with something that is not given. */
+function lackingProblems(given: Environment): readonly SettingProblem[] {
+  const lacks = (variable: string, other: string): boolean =>
+    given[variable] !== undefined && given[other] === undefined;
+  return [
+    lacks('SECURITY_WEBHOOK_URL', 'SECURITY_WEBHOOK_SECRET') ? UNSIGNED : null,
+    halfPair(given),
+    lacks('MIGRATION_DATABASE_URL', 'DATABASE_URL') ? OF_NOTHING : null,
+  ].filter((problem) => problem !== null);
+}
+
 /** One without the other; null where both are given, or neither. */
 function halfPair(given: Environment): SettingProblem | null {
   const [certificate, key] = ['TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE'].map((variable) => given[variable] !== undefined);
@@ -291,7 +302,8 @@ export function readSetting(env: Environment, name: (typeof SECRET_SETTINGS)[num
 /**
  * Reads the environment, or throws a {@link ConfigError} with everything that is wrong with it.
  *
- * @param options `demanding` is false for whoever only shows it: what production must have may then be missing
+ * @param options `demanding` is false for whoever only shows it: what production must have, or what goes with something else, may then
+ * be missing
  */
 export function readConfig(env: Environment, { demanding = true }: { readonly demanding?: boolean } = {}): Config {
   const { given, problems: unread } = withSecretFiles(givenOf(env));
@@ -300,11 +312,7 @@ export function readConfig(env: Environment, { demanding = true }: { readonly de
   const problems = [
     ...unread,
     ...(parsed.error?.issues ?? []).map(({ path, message }) => ({ variable: String(path[0]), message })),
-    ...(given['SECURITY_WEBHOOK_URL'] !== undefined && given['SECURITY_WEBHOOK_SECRET'] === undefined
-      ? [UNSIGNED]
-      : []),
-    ...[halfPair(given)].filter((problem) => problem !== null),
-    ...(given['MIGRATION_DATABASE_URL'] !== undefined && given['DATABASE_URL'] === undefined ? [OF_NOTHING] : []),
+    ...(demanding ? lackingProblems(given) : []),
     ...(production && demanding ? productionProblems(given) : []),
   ].filter(({ variable }) => !unread.some((each) => each.variable === fileVariable(variable)));
   if (problems.length > 0 || parsed.data === undefined) throw new ConfigError(problems);
@@ -338,7 +346,7 @@ export function readConfig(env: Environment, { demanding = true }: { readonly de
     allowedOrigins: data.ALLOWED_ORIGINS,
     callbackOrigins: data.CALLBACK_ORIGINS,
     trustedProxies: data.TRUSTED_PROXIES,
-    smtpUrl: secretOrNull(data.SMTP_URL),
+    smtpUrl: replaceable('SMTP_URL', given, data.SMTP_URL),
     smtpTlsOnly: production && data.SMTP_URL !== undefined && !isThisMachine(new URL(data.SMTP_URL).hostname),
     mailFrom: data.MAIL_FROM,
     mailOn: data.SMTP_URL !== undefined || !production,
@@ -358,7 +366,7 @@ export function readConfig(env: Environment, { demanding = true }: { readonly de
     ownerRates: data.RATE_LIMIT_OWNERS,
     securityThresholds: data.SECURITY_THRESHOLDS,
     geoDatabase: data.GEO_DATABASE ?? null,
-    metricsToken: secretOrNull(data.METRICS_TOKEN),
+    metricsToken: replaceable('METRICS_TOKEN', given, data.METRICS_TOKEN),
     otlpEndpoint: secretOrNull(data.OTEL_EXPORTER_OTLP_ENDPOINT),
     logLevel: data.LOG_LEVEL,
     accessTokenSeconds: 300,
@@ -373,21 +381,21 @@ export function readConfig(env: Environment, { demanding = true }: { readonly de
     keyPublishSeconds: 300,
     auditDays: data.AUDIT_RETENTION_DAYS,
     auditHeads: data.AUDIT_HEADS ?? null,
-    securityWebhook:
-      data.SECURITY_WEBHOOK_URL === undefined
-        ? null
-        : {
-            url: new Secret(data.SECURITY_WEBHOOK_URL),
-            secrets: (data.SECURITY_WEBHOOK_SECRET ?? []).map((secret) => new Secret(secret)),
-          },
-    auditSink:
-      data.AUDIT_SINK_URL === undefined
-        ? null
-        : {
-            url: new Secret(data.AUDIT_SINK_URL),
-            token: replaceable('AUDIT_SINK_TOKEN', given, data.AUDIT_SINK_TOKEN),
-          },
+    securityWebhook: webhookOf(given),
+    auditSink: sinkOf(given),
   });
+}
+
+function webhookOf(given: Environment): Config['securityWebhook'] {
+  const url = replaceable('SECURITY_WEBHOOK_URL', given, given['SECURITY_WEBHOOK_URL']);
+  const secret = replaceable('SECURITY_WEBHOOK_SECRET', given, given['SECURITY_WEBHOOK_SECRET']);
+  // Who only shows settings does without the secret.
+  return url === null ? null : { url, secret: secret ?? new Secret('') };
+}
+
+function sinkOf(given: Environment): Config['auditSink'] {
+  const url = replaceable('AUDIT_SINK_URL', given, given['AUDIT_SINK_URL']);
+  return url === null ? null : { url, token: replaceable('AUDIT_SINK_TOKEN', given, given['AUDIT_SINK_TOKEN']) };
 }
 
 function rangesUrlOf(given: string | undefined, production: boolean): string | null {
@@ -421,8 +429,25 @@ function secretOrNull(value: string | undefined): Secret | null {
   return value === undefined ? null : new Secret(value);
 }
 
+type Replaceable = Exclude<(typeof SECRET_SETTINGS)[number], 'MIGRATION_DATABASE_URL' | 'KEY_ENCRYPTION_KEY'>;
+
 /** One that may be replaced while we run. */
-function replaceable(name: string, given: Environment, value: string | undefined): Secret | null {
+function replaceable(name: Replaceable, given: Environment, value: string | undefined): Secret | null {
   const path = given[fileVariable(name)];
-  return value === undefined || path === undefined ? secretOrNull(value) : new FileSecret(path, value);
+  if (value === undefined || path === undefined) return secretOrNull(value);
+  return new FileSecret(path, value, LOGINS.has(name) ? undefined : (text) => replaces(name, value, text));
+}
+
+/** Of these whoever connects takes what it can use. */
+const LOGINS: ReadonlySet<Replaceable> = new Set(['DATABASE_URL', 'REDIS_URL']);
+
+/** Whether a start would take it; of an address, whether it leads to the same server: what was asked of that was asked at the start. */
+function replaces(name: Replaceable, before: string, text: string): boolean {
+  if (!environment.shape[name].safeParse(text).success) return false;
+  return !name.endsWith('_URL') || serverOf(text) === serverOf(before);
+}
+
+function serverOf(text: string): string {
+  const { protocol, host } = new URL(text);
+  return `${protocol}//${host}`;
 }

@@ -6,6 +6,7 @@ import { addAuditCommands } from './audit-commands.ts';
 import { printFailure } from './failure.ts';
 import { addKeysCommands } from './keys-commands.ts';
 import { addPolicyCommands } from './policy-commands.ts';
+import { addWebhookCommands } from './webhook-commands.ts';
 import { Misuse, type OutputOptions, printReport, type Report } from './report.ts';
 
 // Each command brings in only what it needs: checking policies must not wait for a server to be loaded.
@@ -61,6 +62,7 @@ addPolicyCommands(program, { env, output, report });
 addKeysCommands(program, { env, report });
 addAdminCommands(program, { env, report });
 addAuditCommands(program, { env, report });
+addWebhookCommands(program, { env, report });
 
 program
   .command('doctor')

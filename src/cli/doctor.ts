@@ -10,6 +10,7 @@ import { openDatabase } from '../drivers/postgres/database.ts';
 import type { Query } from '../drivers/postgres/query.ts';
 import { missingMigrations } from '../drivers/postgres/migrate.ts';
 import { excessRights, ownerProblems, rightsProblems } from '../drivers/postgres/rights.ts';
+import { SET_ASIDE } from '../drivers/postgres/security-event-store.ts';
 import { serverProblems } from '../drivers/postgres/server-settings.ts';
 import { openRedis } from '../drivers/redis/redis.ts';
 import { systemClock } from '../kit/clock.ts';
@@ -82,7 +83,8 @@ function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<
   return Object.entries(checks)
     .filter(([variable]) => !wrong.has(variable))
     .map(async ([variable, check]) => {
-      const messages = await check(config);
+      // What one of them did not expect must not hide what the others found.
+      const messages = await check(config).catch((error: unknown) => [explain(error)]);
       return messages.map((message) => ({ variable, message }));
     });
 }
@@ -103,7 +105,7 @@ async function warningsOf(
   env: Environment,
   wrong: ReadonlySet<string>,
 ): Promise<readonly SettingProblem[]> {
-  const doubts = await Promise.all([doubtPolicies(config), doubtRanges(config)]);
+  const doubts = await Promise.all([doubtPolicies(config), doubtRanges(config), doubtWebhook(config, wrong)]);
   const ofSecrets = config.production ? [...secretWarnings(env), ...(await roleWarnings(config, wrong))] : [];
   return [...ofSecrets, ...doubts.flat()];
 }
@@ -132,6 +134,23 @@ async function doubtRanges({ breachedPasswordsUrl: url }: Config): Promise<reado
         },
       ],
     );
+}
+
+/** Of a database without tables there is nothing to tell. */
+async function doubtWebhook(config: Config, wrong: ReadonlySet<string>): Promise<readonly SettingProblem[]> {
+  if (config.securityWebhook === null || wrong.has('DATABASE_URL')) return [];
+  const messages = await askDatabase(config, setAsideWarnings).catch(() => []);
+  return messages.map((message) => ({ variable: 'SECURITY_WEBHOOK_URL', message }));
+}
+
+async function setAsideWarnings(query: Query): Promise<readonly string[]> {
+  const [row] = await query<{ events: number }>(
+    'doctor-set-aside',
+    `select count(*)::int as events from ${SET_ASIDE}`,
+    [],
+  );
+  if (row === undefined || row.events === 0) return [];
+  return [`refused ${row.events} security events, which were set aside: castellan webhook resend sends them once more`];
 }
 
 const withoutMfa = (roles: readonly string[]): string =>

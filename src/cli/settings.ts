@@ -256,7 +256,7 @@ export const SETTINGS: readonly Setting[] = [
   {
     variable: 'SECURITY_WEBHOOK_SECRET',
     purpose: 'what they are signed with; two as current,previous while it is replaced',
-    show: ({ securityWebhook }) => securityWebhook?.secrets.join(',') ?? 'none',
+    show: ({ securityWebhook }) => securityWebhook?.secret.toString() ?? 'none',
   },
   {
     variable: 'METRICS_TOKEN',

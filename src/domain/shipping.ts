@@ -25,8 +25,11 @@ export interface ShippingWriter {
 }
 
 const EVERY_MS = 1_000;
-const BACKOFF_MAX_MS = 60_000;
-/** Longer than a receiver may take: two never send at once, unless one of them hangs. */
+const BACKOFF_MAX_MS = 30_000;
+/**
+ * Longer than a receiver may take: two never send at once, unless one of them hangs. And longer than the longest rest with that:
+ * the one that fails goes on trying, and so knows for how long nothing was taken.
+ */
 const LEASE_SECONDS = 60;
 
 /**

@@ -13,6 +13,7 @@ import type { HeldGrant } from './principals/principal.ts';
 import type { GrantReader, GrantWriter, Role, RoleReader, RoleWriter } from './roles/role.ts';
 import type { SignInReader, SignInWriter } from './authentication/sign-in.ts';
 import type { SecurityEvent, SecurityEventReader, SecurityEventWriter } from './security/security-event.ts';
+import type { SetAsideReader, SetAsideWriter } from './security/set-aside.ts';
 import type { ShippingWriter } from './shipping.ts';
 import type { SignalWriter } from './security/signal.ts';
 import type { Scope, ScopeReader, ScopeWriter } from './scopes/scope.ts';
@@ -42,7 +43,7 @@ export interface Store {
   readonly roles: RoleReader & Pages<Role>;
   readonly grants: GrantReader;
   readonly sessions: SessionReader & Pages<Session>;
-  readonly securityEvents: SecurityEventReader & Pages<SecurityEvent>;
+  readonly securityEvents: SecurityEventReader & SetAsideReader & Pages<SecurityEvent>;
   readonly factors: FactorReader;
   readonly bundles: BundleReader;
   readonly signingKeys: SigningKeyReader;
@@ -105,7 +106,7 @@ export interface Transaction {
   readonly outbox: OutboxWriter;
   readonly usage: UsageWriter;
   readonly signIns: SignInWriter;
-  readonly securityEvents: SecurityEventWriter;
+  readonly securityEvents: SecurityEventWriter & SetAsideWriter;
   readonly signals: SignalWriter;
   readonly shipping: ShippingWriter;
   readonly fence: Fence;

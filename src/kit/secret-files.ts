@@ -71,14 +71,17 @@ function withoutEnd(text: string): string {
   return text.replace(/\r?\n$/, '');
 }
 
-/** A secret whose file may hold another one later: those who log in with it ask before each time. */
+/** A secret whose file may hold another one later: those who introduce themselves with it, or ask for it, look before each time. */
 export class FileSecret extends Secret {
   readonly #path: string;
+  readonly #isUsable: (text: string) => boolean;
   #latest: string;
 
-  constructor(path: string, value: string) {
+  /** @param isUsable whether what is found in place of `value` can be used; what cannot is as if it were not there */
+  constructor(path: string, value: string, isUsable: (text: string) => boolean = () => true) {
     super(value);
     this.#path = path;
+    this.#isUsable = isUsable;
     this.#latest = value;
   }
 
@@ -90,7 +93,7 @@ export class FileSecret extends Secret {
   override async renewed(): Promise<string> {
     const read = withDeadline(systemClock, readFile(this.#path, 'utf8'), READ_MS, 'a file with a secret');
     const found = withoutEnd(await read.catch(() => ''));
-    if (found !== '') this.#latest = found;
+    if (found !== '' && this.#isUsable(found)) this.#latest = found;
     return this.#latest;
   }
 }

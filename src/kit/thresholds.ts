@@ -17,8 +17,8 @@ const HOUR = 60 * MINUTE;
  * Each is counted by what it names, and by what tells two of it apart.
  */
 export const DETECTORS = {
-  /** Wrong passwords and codes for one account. */
-  'sign_in.failures': { severity: 'warning', threshold: { count: 10, seconds: 15 * MINUTE } },
+  /** Wrong passwords and codes for one account. Whoever waits as they must is let nine in a quarter of an hour. */
+  'sign_in.failures': { severity: 'warning', threshold: { count: 10, seconds: HOUR } },
   /** Sign-ins to one account that came too early or too often to be looked at. */
   'sign_in.blocked': { severity: 'warning', threshold: { count: 10, seconds: 15 * MINUTE } },
   /** One account that takes no password any more. */

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { freePort } from '../../examples/gateways/running.ts';
 import { ConfigError, readConfig } from '../../src/config.ts';
 import { RAISED } from '../../src/domain/security/security-event.ts';
@@ -15,8 +15,17 @@ import { newId } from '../../src/kit/ids.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
 import { changedThresholds } from '../../src/kit/thresholds.ts';
-import { node } from '../cli/running.ts';
-import { type Castellans, createTestClock, type SignedInUser, startCastellans, until } from '../support/castellan.ts';
+import { examine } from '../../src/cli/doctor.ts';
+import { castellan, node } from '../cli/running.ts';
+import {
+  type Castellans,
+  createTestClock,
+  instanceOf,
+  type SignedInUser,
+  startCastellans,
+  until,
+} from '../support/castellan.ts';
+import { recordedLog } from '../support/recorded-log.ts';
 
 /** That security events reach whoever is to be told of them: signed, in order, at least once, and by one instance at a time. */
 
@@ -38,25 +47,28 @@ interface Message {
 const clock = createTestClock();
 let castellans: Castellans;
 let receiver: Server;
+let alice: SignedInUser;
 let bob: SignedInUser;
+const log = recordedLog();
 let taken: Taken[] = [];
-let answers: (n: number) => number | 'silence' = () => 204;
+let answers: (n: number, message: Message) => number | 'silence' = () => 204;
 
 beforeAll(async () => {
   receiver = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8').on('data', (part: string) => (body += part));
     request.on('end', () => {
-      const status = answers(taken.length);
+      const status = answers(taken.length, JSON.parse(body) as Message);
       // What it answers wrongly it may have taken as well.
       taken.push({ headers: request.headers, body });
       if (status !== 'silence') response.writeHead(status, { location: '/elsewhere' }).end();
     });
   });
   await once(receiver.listen(0, '127.0.0.1'), 'listening');
-  const securityWebhook = { url: urlOf(receiver), secrets: [new Secret(SECRET), new Secret(BEFORE)] };
+  const securityWebhook = { url: urlOf(receiver), secret: new Secret(`${SECRET},${BEFORE}`) };
   const securityThresholds = changedThresholds('read.denied=3/5m');
   castellans = await startCastellans(3, { clock, settings: { securityWebhook, securityThresholds } });
+  alice = await castellans.signUp('alice', ['administrator']);
   bob = await castellans.signUp('bob');
 });
 
@@ -70,20 +82,25 @@ afterEach(async () => {
   answers = () => 204;
   await ship();
   taken = [];
-  // Whoever was the last to send would be so for a minute.
-  await castellans.rows(`update audit_sinks set held_until = now() - interval '1 second'`);
+  await free();
 });
+
+/** Whoever was the last to send would be so for a minute. */
+const free = () => castellans.rows(`update audit_sinks set held_until = now() - interval '1 second'`);
 
 const urlOf = (server: Server) => new Secret(`http://127.0.0.1:${(server.address() as AddressInfo).port}/events`);
 
 /** One more that sends, for an instance of its own. */
-function aShipper(): Shipper {
-  const [app] = castellans.apps;
-  if (app === undefined) throw new TypeError('nothing was started');
-  const [store, logger] = [createStore(app.database), createLog('silent')];
-  const webhook = openWebhook({ url: urlOf(receiver), secrets: [new Secret(SECRET), new Secret(BEFORE)], clock });
-  return new Shipper({ store, shipment: new WebhookShipment({ store, webhook, logger }), clock, logger });
+function aShipper(shipment = aShipment()): Shipper {
+  return new Shipper({ store: aStore(), shipment, clock, logger: createLog('silent') });
 }
+
+function aShipment(): WebhookShipment {
+  const webhook = openWebhook({ url: urlOf(receiver), secret: new Secret(`${SECRET},${BEFORE}`), clock });
+  return new WebhookShipment({ store: aStore(), webhook, clock, logger: log.logger });
+}
+
+const aStore = () => createStore(instanceOf(castellans, 0).database);
 
 const drain = () => castellans.apps[0]?.services.drainer.drain();
 const messages = (): readonly Message[] => taken.map(({ body }) => JSON.parse(body) as Message);
@@ -160,7 +177,7 @@ test('each is signed with the secret and the one before it, for its id and its t
 test('the signature is that of the standard’s own example', async () => {
   const example = { id: 'msg_p5jXN8AQM9LWM0D4loKWxJek', body: '{"test": 2432232314}' };
   const at = { ...systemClock, now: () => 1_614_265_330_000 };
-  await openWebhook({ url: urlOf(receiver), secrets: [new Secret(SECRET)], clock: at }).send(example);
+  await openWebhook({ url: urlOf(receiver), secret: new Secret(SECRET), clock: at }).send(example);
   expect(taken[0]?.headers['webhook-signature']).toBe('v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=');
 });
 
@@ -176,7 +193,7 @@ describe('what the receiver does not take', () => {
     expect(ids()).toEqual([one, two, two, two, three]);
   });
 
-  test('waits for twice as long each time, up to a minute, and says since when', async () => {
+  test('waits for twice as long each time, up to half a minute, and says since when', async () => {
     await raise(1);
     const ours = aShipper();
     const triedAt: number[] = [];
@@ -194,7 +211,7 @@ describe('what the receiver does not take', () => {
     };
     ours.rounds.start();
     await pass(183);
-    expect(triedAt).toEqual([1, 3, 7, 15, 31, 63, 123, 183]);
+    expect(triedAt).toEqual([1, 3, 7, 15, 31, 61, 91, 121, 151, 181]);
     expect(ours.failingSeconds).toBeGreaterThan(120);
     answers = () => 204;
     await pass(60);
@@ -216,8 +233,151 @@ describe('what the receiver does not take', () => {
 
   test('within its time was not taken', async () => {
     answers = () => 'silence';
-    const webhook = openWebhook({ url: urlOf(receiver), secrets: [new Secret(SECRET)], clock, deadlineMs: 50 });
+    const webhook = openWebhook({ url: urlOf(receiver), secret: new Secret(SECRET), clock, deadlineMs: 50 });
     await expect(webhook.send({ id: 'sec_1', body: '{}' })).rejects.toThrow(/timeout/);
+  });
+});
+
+describe('what the receiver refuses while it takes others', () => {
+  const MINUTE_MS = 60_000;
+  /** Of these ids. */
+  let refused: ReadonlySet<string> = new Set();
+  beforeEach(() => {
+    answers = (_, { data }) => (refused.has(data.id) ? 422 : 204);
+  });
+  afterEach(async () => {
+    refused = new Set();
+    await castellans.rows(`update security_events set facts = facts - 'refused'`);
+  });
+
+  /** As often as it takes, over so long. */
+  async function tries(ours: Shipper, times: number, overMs: number): Promise<void> {
+    for (let n = 0; n < times; n += 1) {
+      if (n > 0) clock.advance(overMs / (times - 1));
+      await ours.ship().catch(() => {});
+    }
+  }
+  const aside = async () =>
+    (
+      await castellans.rows<{ id: string }>(`select id from security_events where facts->'refused'->>'aside' = 'true'`)
+    ).map(({ id }) => id);
+  const problems = async () => {
+    await until(() => instanceOf(castellans, 0).services.tail.inForce());
+    const { accessToken: token } = await castellans.signIn(alice.email);
+    const { data } = await castellans.ask<{ systemHealth: { problems: readonly { name: string }[] } }>(
+      '{ systemHealth { problems { name instanceId } } }',
+      { token },
+    );
+    return data?.systemHealth.problems.filter(({ name }) => name === 'set_aside');
+  };
+
+  test('is set aside after five minutes and five times, told, and what comes after it goes on in order', async () => {
+    const [one = '', two = '', three = '', ...more] = await raise(5);
+    refused = new Set([two]);
+    const shipment = aShipment();
+    const ours = aShipper(shipment);
+    await tries(ours, 4, 10 * MINUTE_MS);
+    expect(ids()).toEqual([one, two, two, two, two]);
+    expect(await aside()).toEqual([]);
+    await ours.ship();
+    // The one after it is asked with, and then it once more.
+    expect(ids().slice(5)).toEqual([two, three, two, ...more]);
+    expect(await aside()).toEqual([two]);
+    expect(shipment.setAside).toBe(1);
+    expect(log.lines().filter((line) => line.includes('was set aside'))).toEqual([expect.stringContaining(two)]);
+    expect(await problems()).toEqual([{ name: 'set_aside', instanceId: null }]);
+    taken = [];
+    await free();
+    await aShipper().ship();
+    expect(ids()).toEqual([]);
+  });
+
+  test('is not before five minutes, however often it was refused', async () => {
+    const [one = '', two = ''] = await raise(2);
+    refused = new Set([one]);
+    const ours = aShipper();
+    await tries(ours, 12, 4.9 * MINUTE_MS);
+    expect(new Set(ids())).toEqual(new Set([one]));
+    expect(await aside()).toEqual([]);
+    refused = new Set();
+    await ours.ship();
+    expect(ids().slice(12)).toEqual([one, two]);
+  });
+
+  test.each([
+    ['refuses everything', 422],
+    ['fails with everything', 503],
+    ['has too much to do', 429],
+  ])('is waited for where the receiver %s', async (_, status) => {
+    const raised = await raise(4);
+    answers = () => status;
+    const ours = aShipper();
+    await tries(ours, 8, 20 * MINUTE_MS);
+    expect(await aside()).toEqual([]);
+    answers = () => 204;
+    taken = [];
+    await ours.ship();
+    expect(ids()).toEqual(raised);
+  });
+
+  test('is not set aside where it is taken once the others are', async () => {
+    const [one = '', two = '', three = ''] = await raise(3);
+    const ours = aShipper();
+    refused = new Set([one, two, three]);
+    await tries(ours, 8, 20 * MINUTE_MS);
+    taken = [];
+    // It recovers while it is asked.
+    answers = (n) => (n === 0 ? 503 : 204);
+    await ours.ship();
+    expect(ids()).toEqual([one, two, one, three]);
+    expect(await aside()).toEqual([]);
+  });
+
+  test('are many of one kind: none of the others waits for longer than for one of them', async () => {
+    const bad = await raise(15);
+    refused = new Set(bad);
+    const [good = ''] = await raise(1);
+    const ours = aShipper();
+    await tries(ours, 14, 24 * MINUTE_MS);
+    expect(await aside()).toEqual(bad.slice(0, 1));
+    const [another = ''] = await raise(1);
+    await tries(ours, 1, 0);
+    expect(await aside()).toEqual(expect.arrayContaining(bad.slice(0, 3)));
+    expect(ids().filter((id) => id === good || id === another)).toEqual([good, another]);
+  });
+
+  test('is sent once more by castellan webhook resend, and castellan doctor tells of it', async () => {
+    const [one = '', two = ''] = await raise(3);
+    refused = new Set([one, two]);
+    const ours = aShipper();
+    await tries(ours, 9, 20 * MINUTE_MS);
+    await raise(1);
+    await ours.ship();
+    expect(new Set(await aside())).toEqual(new Set([one, two]));
+    taken = [];
+    const env = {
+      DATABASE_URL: castellans.config.databaseUrl?.reveal() ?? '',
+      SECURITY_WEBHOOK_URL: urlOf(receiver).reveal(),
+      SECURITY_WEBHOOK_SECRET: SECRET,
+    };
+    const resent = async (...args: readonly string[]) => castellan(['webhook', 'resend', ...args], env);
+    const [doctor, health] = [await examine(env), await problems()];
+    expect(doctor.lines.join('\n')).toContain('SECURITY_WEBHOOK_URL refused 2 security events, which were set aside');
+    expect(health).toHaveLength(1);
+
+    refused = new Set([two]);
+    const some = await resent();
+    expect(some).toMatchObject({ code: 1 });
+    expect(some.stdout).toMatch(
+      new RegExp(`^taken +${one} .*\nrefused +${two} .*answered with 422\n1 events were taken`),
+    );
+    expect(await aside()).toEqual([two]);
+    const forgotten = await resent('--forget');
+    expect(forgotten).toMatchObject({ code: 0, stdout: expect.stringContaining('are forgotten; none is set aside') });
+    expect(ids()).toEqual([one, two, two]);
+    expect(await aside()).toEqual([]);
+    expect(await problems()).toEqual([]);
+    expect((await castellan(['webhook', 'resend'], { DATABASE_URL: env.DATABASE_URL })).code).toBe(2);
   });
 });
 
@@ -244,7 +404,7 @@ test('a receiver as in the examples believes what is signed, once, and nothing e
   await example.printed('listening');
   const url = new Secret(`http://127.0.0.1:${port}/`);
   const send = (secret: string, id: string, now = systemClock.now()) =>
-    openWebhook({ url, secrets: [new Secret(secret)], clock: { ...systemClock, now: () => now } }).send({
+    openWebhook({ url, secret: new Secret(secret), clock: { ...systemClock, now: () => now } }).send({
       id,
       body: JSON.stringify({ data: { id } }),
     });
@@ -274,6 +434,6 @@ describe('the settings', () => {
   test('take one secret, or two while one is replaced', () => {
     expect(readConfig({}).securityWebhook).toBeNull();
     const two = readConfig({ SECURITY_WEBHOOK_URL: URL, SECURITY_WEBHOOK_SECRET: `${SECRET},${BEFORE}` });
-    expect(two.securityWebhook?.secrets.map((secret) => secret.reveal())).toEqual([SECRET, BEFORE]);
+    expect(two.securityWebhook?.secret.reveal()).toBe(`${SECRET},${BEFORE}`);
   });
 });

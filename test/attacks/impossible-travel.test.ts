@@ -135,4 +135,18 @@ describe('users who are in two places', () => {
     seen(SEATTLE);
     expect(await travels()).toBe(before + 1);
   });
+
+  test.each([
+    ['one that is faster than 1,000 km an hour by a little', 7.7, 1],
+    ['none that is as fast as that', 7.71, 0],
+  ])('raise %s', async (_, hours, raised) => {
+    const before = await travels();
+    const user = await castellans.signUp('frida');
+    const seen = (address: string) => castellans.apps[next()]?.services.travels.seen(user.id, user.sessionId, address);
+    seen(LONDON);
+    await travels();
+    clock.advance(hours * HOUR_MS);
+    seen(SEATTLE);
+    expect(await travels()).toBe(before + raised);
+  });
 });

@@ -222,6 +222,23 @@ describe('whoever can write the database is found out', () => {
     });
   });
 
+  test('a change that somebody wrote by hand beside the log, as what it is, and with its row', async () => {
+    const [row] = await sql(
+      `insert into authority_log (kind, target, reason) values ('revoked', 'user_by_hand', 'disabled') returning id`,
+    );
+    const [told, ...others] = (await verify()).problems;
+    expect(others).toEqual([]);
+    expect(told).toMatchObject({
+      kind: 'unaudited',
+      entry: null,
+      message: expect.stringMatching(
+        new RegExp(
+          `^a change that has no entry: revoked \\(disabled\\) of user_by_hand at .*Z, which is in authority_log with the id ${row?.['id']}: its entry was taken away, or that row was written by hand$`,
+        ),
+      ),
+    });
+  });
+
   test('who cut off its end before a head of it was exported, by what was written beside them', async () => {
     const { batch } = await middle();
     await sql('delete from audit_entries where seq > $1', batch.last_seq);
@@ -230,12 +247,12 @@ describe('whoever can write the database is found out', () => {
     expect(problems.length).toBeGreaterThan(0);
     expect(problems).toContainEqual(
       expect.objectContaining({
-        kind: 'missing',
-        message: expect.stringMatching(/user_\w+ had revoked \(user_disabled\)/),
+        kind: 'unaudited',
+        message: expect.stringMatching(/has no entry: revoked \(user_disabled\) of user_\w+/),
       }),
     );
     expect(problems).toContainEqual(
-      expect.objectContaining({ message: expect.stringMatching(/sess_\w+ had session.started/) }),
+      expect.objectContaining({ message: expect.stringMatching(/has no entry: session.started of sess_\w+/) }),
     );
   });
 
@@ -393,7 +410,7 @@ describe('of a log that goes on', () => {
     await castellans.ask(DISABLE, { token: alice.accessToken, variables: { id } });
     await sql(`delete from audit_entries where seq is null and action = 'user.disable'`);
     const { problems } = await verify();
-    expect(problems).toMatchObject([{ kind: 'missing', message: expect.stringContaining(id) }]);
+    expect(problems).toMatchObject([{ kind: 'unaudited', message: expect.stringContaining(id) }]);
     // And then from what was written beside it as well.
     await sql('delete from authority_log where target = $1', id);
     expect((await verify()).problems).toMatchObject([

@@ -1,6 +1,9 @@
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { examine } from '../../src/cli/doctor.ts';
+import { SETTINGS } from '../../src/cli/settings.ts';
+import type { SettingProblem } from '../../src/kit/production-settings.ts';
 import { createDatabase } from '../support/database.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startRedisSentinel } from '../support/redis-sentinel.ts';
@@ -171,6 +174,49 @@ describe('castellan doctor', () => {
       expect(stdout).toContain(`\n${problem}`);
     }
     expect(stdout).not.toContain('hunter2');
+  });
+
+  describe('shows all settings, and all that is wrong with them, whichever it is', () => {
+    const WEBHOOK = 'https://alerts.example.com/';
+    test.each<[string, Record<string, string>, readonly string[]]>([
+      [
+        'a webhook without its secret',
+        { SECURITY_WEBHOOK_URL: WEBHOOK },
+        ['SECURITY_WEBHOOK_SECRET is required where SECURITY_WEBHOOK_URL is set'],
+      ],
+      [
+        'a webhook with a secret that is none',
+        { SECURITY_WEBHOOK_URL: WEBHOOK, SECURITY_WEBHOOK_SECRET: 'hunter2' },
+        ['SECURITY_WEBHOOK_SECRET must'],
+      ],
+      [
+        'a webhook whose secret is in a file that is not there',
+        { SECURITY_WEBHOOK_URL: WEBHOOK, SECURITY_WEBHOOK_SECRET_FILE: '/no/such/file' },
+        ['SECURITY_WEBHOOK_SECRET_FILE names a file that cannot be read'],
+      ],
+      ['a certificate without a key', { TLS_CERTIFICATE_FILE: '/no/such/file' }, ['TLS_CERTIFICATE_FILE must come']],
+      ['an owner of nothing', { MIGRATION_DATABASE_URL: 'postgres://a@b/c' }, ['MIGRATION_DATABASE_URL is for']],
+    ])('%s', async (_, wrong, told) => {
+      const { facts } = await examine({ ...wrong, PORT: 'hunter2', POLICIES_DIR: '/no/such/folder' });
+      const { settings, problems } = facts as { settings: readonly object[]; problems: readonly SettingProblem[] };
+      expect(settings).toHaveLength(SETTINGS.length);
+      const said = problems.map(({ variable, message }) => `${variable} ${message}`);
+      expect(said).toHaveLength(told.length + 2);
+      for (const problem of [...told, 'PORT must be a port number', 'POLICIES_DIR is a folder that cannot be read']) {
+        expect(said).toContainEqual(expect.stringContaining(problem));
+      }
+    });
+
+    test('each of them by itself, whatever it is set to', async () => {
+      for (const { variable } of SETTINGS) {
+        const { facts } = await examine({ POLICIES_DIR: '/no/such/folder', [variable]: '§', REDIS_URL: '§' });
+        const { settings, problems } = facts as { settings: readonly object[]; problems: readonly SettingProblem[] };
+        expect(settings).toHaveLength(SETTINGS.length);
+        expect(problems.map((problem) => problem.variable)).toEqual(
+          expect.arrayContaining(['POLICIES_DIR', 'REDIS_URL']),
+        );
+      }
+    });
   });
 
   test('shows which servers REDIS_URL names, and that they do not answer', async () => {

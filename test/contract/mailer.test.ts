@@ -132,6 +132,37 @@ test('in production no mail is handed over in the clear, nor to a server whose c
   }
 });
 
+test('who logs in does so with the user and the password that the file has then, and nowhere else', async () => {
+  const tls = createCertificate();
+  const known = getCACertificates('default');
+  const folder = await mkdtemp(join(tmpdir(), 'castellan-mail-'));
+  const [server, other] = [await startSmtpServer({ tls }), await startSmtpServer({ tls })];
+  const path = join(folder, 'smtp');
+  const as = (login: string, { url }: SmtpServer = server) =>
+    writeFile(path, `${url.replace('//', `//${login}@`)}\n`, { mode: 0o600 });
+  setDefaultCACertificates([...known, tls.certificate]);
+  await as('first:one');
+  const { smtpUrl } = readConfig({ SMTP_URL_FILE: path });
+  const mailer = openSmtp({ url: smtpUrl ?? new Secret(''), from, clock });
+  const send = () => mailer.send({ to: 'a@example.com', subject: 'Hello', text: 'Hello' });
+  try {
+    await send();
+    await as('second:two');
+    await send();
+    await as('second:two', other);
+    await send();
+    await writeFile(path, 'half of a');
+    await send();
+  } finally {
+    setDefaultCACertificates(known);
+    await mailer.close();
+    await Promise.all([server.close(), other.close()]);
+    await rm(folder, { recursive: true });
+  }
+  expect(server.logins).toEqual(['first:one', 'second:two']);
+  expect([server.mails.length, other.mails.length]).toEqual([4, 0]);
+});
+
 test.each([
   ['smtp://mail.example.com', 'production', true],
   ['smtps://mail.example.com', 'production', true],

@@ -41,6 +41,27 @@ export const SECURITY_EVENT_LAWS: Readonly<Record<string, Law>> = {
     ]);
   },
 
+  'refuse, setAside, settle: with the event, which says nothing of it': async (opened) => {
+    const { store } = opened;
+    const { id: userId } = await addUser(store, aUser());
+    const [event, other] = [aSecurityEvent({ userId }), aSecurityEvent({ userId })];
+    for (const each of [event, other]) await add(opened, each, each.id);
+    const refuse = async (id: string, at: string) =>
+      (await store.transaction(({ securityEvents }) => securityEvents.refuse(id, at))).value;
+    const [since, later] = ['2031-01-01T00:00:00.000Z', '2031-01-01T00:05:00.000Z'];
+    expect(await refuse('sec_none', since)).toBeNull();
+    expect(await refuse(event.id, since)).toEqual({ times: 1, since });
+    expect(await refuse(event.id, later)).toEqual({ times: 2, since });
+    const aside = async () => (await store.securityEvents.setAside(1_000)).filter((each) => each.userId === userId);
+    expect(await aside()).toEqual([]);
+    await store.transaction(({ securityEvents }) => securityEvents.setAside(event.id));
+    expect(await refuse(event.id, later)).toMatchObject({ times: 3, since });
+    expect(await aside()).toEqual([event]);
+    await store.transaction(({ securityEvents }) => securityEvents.settle(event.id));
+    expect(await aside()).toEqual([]);
+    expect(await refuse(event.id, later)).toEqual({ times: 1, since: later });
+  },
+
   'add: of two that come at once, one writes it': async (opened) => {
     const { id: userId } = await addUser(opened.store, aUser());
     const [one, other] = [aSecurityEvent({ userId }), aSecurityEvent({ userId })];

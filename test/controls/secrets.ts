@@ -75,4 +75,20 @@ export const SECRETS: readonly Control[] = [
     test: 'test/domain/keys.test.ts',
     title: 'with an algorithm that is not known is refused by its name',
   },
+  {
+    name: 'metrics-token-of-now',
+    file: 'src/api/http/server.ts',
+    find: 'await metricsToken.renewed()',
+    replace: 'metricsToken.reveal()',
+    test: 'test/drivers/changing-logins.test.ts',
+    title: 'whoever collects metrics shows the token that the file has then, and the one before is refused',
+  },
+  {
+    name: 'secrets-that-can-be-used',
+    file: 'src/kit/secret-files.ts',
+    find: "found !== '' && this.#isUsable(found)",
+    replace: "found !== ''",
+    test: 'test/drivers/changing-logins.test.ts',
+    title: 'the sink of the audit log is asked with the token and at the address that the files have then',
+  },
 ];

@@ -4,11 +4,12 @@ import { rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { readConfig } from '../../src/config.ts';
 import { openHttpSink } from '../../src/drivers/http/audit-sink.ts';
+import { openWebhook } from '../../src/drivers/http/webhook.ts';
 import { migrate } from '../../src/drivers/postgres/migrate.ts';
 import { openRedis, type RedisConnection } from '../../src/drivers/redis/redis.ts';
 import { systemClock } from '../../src/kit/clock.ts';
@@ -21,7 +22,7 @@ import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startRedisSentinel } from '../support/redis-sentinel.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 
-/** That users and passwords of PostgreSQL and Redis may be replaced while instances run: whoever connects uses what the file has then. */
+/** That secrets may be replaced while instances run: whoever connects, signs or compares uses what the file has then. */
 
 /** What the others are members of, as leases of a vault are. */
 const GROUP = `group_${randomBytes(4).toString('hex')}`;
@@ -160,26 +161,88 @@ describe.each([
   });
 });
 
-test('the sink of the audit log is sent the token that the file has then', async () => {
-  const tokens: (string | undefined)[] = [];
-  const server = createServer((request, response) => {
-    tokens.push(request.headers.authorization);
+describe('those who are told of something', () => {
+  interface Heard {
+    readonly path: string;
+    readonly authorization: string | undefined;
+    readonly signatures: string;
+  }
+  const heard: Heard[] = [];
+  const server = createServer(({ url = '', headers }, response) => {
+    const signatures = String(headers['webhook-signature']);
+    heard.push({ path: url, authorization: headers.authorization, signatures });
     response.end();
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const env = {
-    AUDIT_SINK_URL: `http://127.0.0.1:${port}`,
-    AUDIT_SINK_TOKEN_FILE: await put('sink', 'the first of the tokens'),
+  });
+  let origin: string;
+
+  beforeAll(async () => {
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  beforeEach(() => void heard.splice(0));
+  afterAll(() => void server.close());
+
+  test('the sink of the audit log is asked with the token and at the address that the files have then', async () => {
+    const { auditSink } = readConfig({
+      AUDIT_SINK_URL_FILE: await put('sink-url', `${origin}/first`),
+      AUDIT_SINK_TOKEN_FILE: await put('sink', 'the first of the tokens'),
+    });
+    if (auditSink === null) throw new TypeError('there is a sink');
+    const sink = openHttpSink(auditSink);
+    await sink.send(['{}']);
+    await put('sink', 'the second of the tokens');
+    await put('sink-url', `${origin}/second`);
+    await sink.send(['{}']);
+    // Too short, and of another server: a start would have to be asked.
+    await put('sink', 'short');
+    await put('sink-url', 'http://127.0.0.1:1/third');
+    await sink.send(['{}']);
+    expect(heard.map(({ path, authorization }) => `${path} ${authorization}`)).toEqual([
+      '/first Bearer the first of the tokens',
+      '/second Bearer the second of the tokens',
+      '/second Bearer the second of the tokens',
+    ]);
+  });
+
+  test('the webhook is signed with the secrets that the file has then', async () => {
+    const [first, second] = [7, 8].map((byte) => `whsec_${Buffer.alloc(32, byte).toString('base64')}`);
+    const { securityWebhook } = readConfig({
+      SECURITY_WEBHOOK_URL_FILE: await put('webhook-url', `${origin}/first`),
+      SECURITY_WEBHOOK_SECRET_FILE: await put('webhook', `${first}`),
+    });
+    if (securityWebhook === null) throw new TypeError('there is a webhook');
+    const webhook = openWebhook({ ...securityWebhook, clock: { ...systemClock, now: () => 0 } });
+    const send = () => webhook.send({ id: 'sec_1', body: '{}' });
+    await send();
+    await put('webhook', `${second}, ${first}`);
+    await put('webhook-url', `${origin}/second`);
+    await send();
+    await put('webhook', `${second}`);
+    await send();
+    await put('webhook', 'whsec_half');
+    await send();
+    const [one, both, other, same] = heard.map(({ signatures }) => signatures);
+    expect(both).toBe(`${other} ${one}`);
+    expect(other).not.toBe(one);
+    expect(same).toBe(other);
+    expect(heard.map(({ path }) => path)).toEqual(['/first', '/second', '/second', '/second']);
+  });
+});
+
+test('whoever collects metrics shows the token that the file has then, and the one before is refused', async () => {
+  const { metricsToken } = readConfig({ METRICS_TOKEN_FILE: await put('metrics', 'the first of the tokens') });
+  const castellans = await startCastellans(1, { settings: { metricsToken } });
+  const asked = async (token: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${token}` };
+    return (await fetch(`${castellans.apps[0]?.url}/metrics`, { headers })).status;
   };
-  const { auditSink } = readConfig(env);
-  if (auditSink === null) throw new TypeError('there is a sink');
-  const sink = openHttpSink(auditSink);
-  await sink.send(['{}']);
-  await put('sink', 'the second of the tokens');
-  await sink.send(['{}']);
-  server.close();
-  expect(tokens).toEqual(['Bearer the first of the tokens', 'Bearer the second of the tokens']);
+  const both = async () => [await asked('the first of the tokens'), await asked('the second of the tokens')];
+  expect(await both()).toEqual([200, 401]);
+  await put('metrics', 'the second of the tokens');
+  expect(await both()).toEqual([401, 200]);
+  await put('metrics', 'short');
+  expect([...(await both()), await asked('short')]).toEqual([401, 200, 401]);
+  await castellans.close();
 });
 
 interface Place {

@@ -6,6 +6,8 @@ export interface SmtpServer {
   readonly url: string;
   /** The mails it took, each with its envelope's addresses as a header in front. */
   readonly mails: readonly string[];
+  /** Who has logged in: `user:password`. */
+  readonly logins: readonly string[];
   /** What it was told in the clear, line by line. */
   readonly inTheClear: readonly string[];
   /** Takes connections and mails, and loses each before it says so. */
@@ -16,10 +18,11 @@ export interface SmtpServer {
 /** As much of an SMTP server as hands mails over. @param tls what it goes over to TLS with; without, it offers none */
 export async function startSmtpServer({ tls }: { readonly tls?: Certificate } = {}): Promise<SmtpServer> {
   const mails: string[] = [];
+  const logins: string[] = [];
   const inTheClear: string[] = [];
   const sockets = new Set<Socket>();
   const state = { deaf: false };
-  const offers = `250-mail.example\r\n250-8BITMIME\r\n${tls === undefined ? '' : '250-STARTTLS\r\n'}250 SMTPUTF8\r\n`;
+  const offers = `250-mail.example\r\n250-8BITMIME\r\n${tls === undefined ? '' : '250-STARTTLS\r\n'}250-AUTH PLAIN\r\n250 SMTPUTF8\r\n`;
 
   function converse(socket: Socket, secured: boolean): void {
     let [text, recipients, inData] = ['', [] as string[], false];
@@ -53,6 +56,10 @@ export async function startSmtpServer({ tls }: { readonly tls?: Certificate } = 
             true,
           );
           return;
+        } else if (/^AUTH PLAIN /i.test(line)) {
+          const [, user = '', password = ''] = Buffer.from(line.slice(11), 'base64').toString().split('\0');
+          logins.push(`${user}:${password}`);
+          say('235 come in');
         } else {
           const to = /^RCPT TO:<([^>]*)>/i.exec(line)?.[1];
           if (to !== undefined) recipients.push(to);
@@ -77,6 +84,7 @@ export async function startSmtpServer({ tls }: { readonly tls?: Certificate } = 
   return Object.assign(state, {
     url: `smtp://127.0.0.1:${port}`,
     mails,
+    logins,
     inTheClear,
     async close() {
       for (const socket of sockets) socket.destroy();

@@ -2579,7 +2579,8 @@ export type SystemStatus =
 export type HealthProblem = {
   __typename?: 'HealthProblem';
   /**
-   * Of all: migrations, events and errands (which have waited for more than a minute). Of one instance: silent (it has not said
+   * Of all: migrations, events and errands (which have waited for more than a minute), set_aside (security events that the webhook
+   * refuses while it takes others). Of one instance: silent (it has not said
    * how it is), authority (no lease), pool (no free connection to PostgreSQL), policy (the one in force cannot be loaded), policy_files,
    * policy_version (it decides by another one) and redis.
    */

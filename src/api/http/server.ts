@@ -106,7 +106,7 @@ export function createServer({
   });
 
   server.get('/metrics', async (request, reply) => {
-    const expected = metricsToken === null ? null : `Bearer ${metricsToken.reveal()}`;
+    const expected = metricsToken === null ? null : `Bearer ${await metricsToken.renewed()}`;
     if (expected !== null && request.headers.authorization !== expected) {
       return refuse(reply, new Refusal('UNAUTHENTICATED', 'Metrics need METRICS_TOKEN as a bearer token.'), refusing);
     }

@@ -8,6 +8,8 @@ export type Companion = (typeof COMPANIONS)[number];
 
 /** One that has no entry of its transaction. */
 export interface Unaccompanied {
+  /** Of its row. */
+  readonly id: string;
   readonly what: string;
   readonly subjectId: string;
   readonly at: string;
@@ -36,9 +38,10 @@ export async function* crossChecked(audit: AuditReader): AsyncGenerator<AuditPro
   for (const companion of COMPANIONS) {
     for (let after: string | null = '0'; after !== null;) {
       const { last, without }: CompanionPage = await audit.unaccompanied(companion, after, PAGE);
-      for (const { what, subjectId, at } of without) {
-        const message = `there is no entry of ${at}, when ${subjectId} had ${what} in ${companion}`;
-        yield { kind: 'missing', batch: null, seq: null, entry: null, month: monthOf(at), message };
+      for (const { id, what, subjectId, at } of without) {
+        // Which of both it was cannot be seen here: an entry that was never chained leaves no place.
+        const message = `a change that has no entry: ${what} of ${subjectId} at ${at}, which is in ${companion} with the id ${id}: its entry was taken away, or that row was written by hand`;
+        yield { kind: 'unaudited', batch: null, seq: null, entry: null, month: monthOf(at), message };
       }
       after = last;
     }

@@ -7,9 +7,17 @@ import type { AuditBatch, AuditHead, AuditReader } from './log.ts';
 /**
  * `changed`: an entry does not say what it said. `missing`: there is none where one was. `added`: there is one where none was.
  * `reordered`: entries have changed places. `truncated`: the log ends before a head that is known. `rewritten`: the chain is
- * not the one that was signed. `unsigned`: nothing that is known vouches for its end.
+ * not the one that was signed. `unsigned`: nothing that is known vouches for its end. `unaudited`: a change has no entry.
  */
-export type ProblemKind = 'changed' | 'missing' | 'added' | 'reordered' | 'truncated' | 'rewritten' | 'unsigned';
+export type ProblemKind =
+  | 'changed'
+  | 'missing'
+  | 'added'
+  | 'reordered'
+  | 'truncated'
+  | 'rewritten'
+  | 'unsigned'
+  | 'unaudited';
 
 export interface AuditProblem {
   readonly kind: ProblemKind;

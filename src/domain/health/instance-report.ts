@@ -64,6 +64,8 @@ export interface InstanceReports {
       /** Events without a number, and errands that are due. */
       readonly events: Waiting;
       readonly errands: Waiting;
+      /** Whether there are security events that the webhook refused, and that were set aside. */
+      readonly setAside: boolean;
     }
   >;
 }

@@ -64,7 +64,8 @@ export class SystemHealth {
     this.#policy.demandOpenly(by, 'read', system);
     this.#policy.demandOpenly(this.#policy.within(by, null), 'read', system);
 
-    const { epoch, head, policyVersion, missingMigrations, at, events, errands, ...read } = await this.#reports.read();
+    const { epoch, head, policyVersion, missingMigrations, at, events, errands, setAside, ...read } =
+      await this.#reports.read();
     const nowMs = Date.parse(at);
     const instances = read.instances.map((each) => this.#instance(each, { epoch, seq: head }));
     const backlog = {
@@ -77,6 +78,7 @@ export class SystemHealth {
       ...(missingMigrations.length > 0 ? [{ name: 'migrations', instanceId: null }] : []),
       ...(backlog.eventsSeconds > BEHIND_SECONDS ? [{ name: 'events', instanceId: null }] : []),
       ...(backlog.errandsSeconds > BEHIND_SECONDS ? [{ name: 'errands', instanceId: null }] : []),
+      ...(setAside ? [{ name: 'set_aside', instanceId: null }] : []),
       ...instances.flatMap((each) => problemsOf(each, policyVersion, nowMs)),
     ];
     return {

@@ -2,6 +2,17 @@ import type { Secret } from '../../kit/secret.ts';
 
 const DEADLINE_MS = 15_000;
 
+/** What came in place of success. */
+export class AnsweredOtherwise extends Error {
+  override readonly name = 'AnsweredOtherwise';
+  readonly status: number;
+
+  constructor(what: string, status: number) {
+    super(`${what} answered with ${status}`);
+    this.status = status;
+  }
+}
+
 /** POSTs this. Any answer but one of success is a failure, a redirection included: nobody else gets what it carries. */
 export async function post(
   url: Secret,
@@ -14,7 +25,7 @@ export async function post(
   },
 ): Promise<void> {
   const { headers, body, what, deadlineMs = DEADLINE_MS } = request;
-  const response = await fetch(url.reveal(), {
+  const response = await fetch(await url.renewed(), {
     method: 'POST',
     headers,
     body,
@@ -22,5 +33,5 @@ export async function post(
     signal: AbortSignal.timeout(deadlineMs),
   });
   await response.body?.cancel();
-  if (!response.ok) throw new Error(`${what} answered with ${response.status}`);
+  if (!response.ok) throw new AnsweredOtherwise(what, response.status);
 }

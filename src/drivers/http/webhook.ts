@@ -1,32 +1,38 @@
 import { createHmac } from 'node:crypto';
-import type { Webhook } from '../../domain/security/webhook.ts';
+import { MessageRefused, type Webhook } from '../../domain/security/webhook-message.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Secret } from '../../kit/secret.ts';
-import { post } from './posting.ts';
+import { AnsweredOtherwise, post } from './posting.ts';
 
-/** POSTs messages that are signed as Standard Webhooks 1.0 says: with each of the secrets, so that one can be replaced. */
+/** Says nothing of what was sent, only that it was too much. */
+const TOO_MANY_REQUESTS = 429;
+
+/**
+ * POSTs messages that are signed as Standard Webhooks 1.0 says: with each of the secrets that there are by then, so that one can be
+ * replaced.
+ */
 export function openWebhook({
   url,
-  secrets,
+  secret,
   clock,
   deadlineMs,
 }: {
   readonly url: Secret;
-  /** Each `whsec_` and the key in base64. */
-  readonly secrets: readonly Secret[];
+  /** One, or two with a comma between them: each `whsec_` and the key in base64. */
+  readonly secret: Secret;
   readonly clock: Clock;
   readonly deadlineMs?: number;
 }): Webhook {
-  const keys = secrets.map((secret) => Buffer.from(secret.reveal().replace('whsec_', ''), 'base64'));
   return {
-    send({ id, body }) {
+    async send({ id, body }) {
+      const keys = keysOf(await secret.renewed());
       // Of this attempt: a receiver refuses what was sent long ago.
       const timestamp = String(Math.floor(clock.now() / 1_000));
       const signatures = keys.map((key) => {
         const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
         return `v1,${signature}`;
       });
-      return post(url, {
+      await post(url, {
         headers: {
           'content-type': 'application/json',
           'webhook-id': id,
@@ -36,7 +42,14 @@ export function openWebhook({
         body,
         what: 'the webhook of security events',
         deadlineMs,
+      }).catch((error: unknown) => {
+        const isRefusal = error instanceof AnsweredOtherwise && error.status !== TOO_MANY_REQUESTS;
+        throw isRefusal ? new MessageRefused(error.message) : error;
       });
     },
   };
+}
+
+function keysOf(secrets: string): readonly Buffer[] {
+  return secrets.split(',').map((text) => Buffer.from(text.trim().replace('whsec_', ''), 'base64'));
 }

@@ -5,6 +5,7 @@ import type { Query } from './query.ts';
 
 interface CompanionSqlRow {
   readonly last: string | null;
+  readonly id: string;
   readonly what: string | null;
   readonly subject_id: string;
   readonly at: string | Date;
@@ -37,16 +38,16 @@ export function createCompanionReader(query: Query): Pick<AuditReader, 'present'
       const rows = await query<CompanionSqlRow>(
         `audit-beside-${companion}`,
         `with page as materialized (${PAGES[companion]}), alone as (
-           select what, subject_id, at from page p
+           select id, what, subject_id, at from page p
            where audited and to_char(at at time zone 'UTC', 'YYYY-MM') > coalesce((select max(month) from audit_anchors), '')
              and not exists (select from audit_entries e where e.at = p.at)
              and not exists (select from audit_entries_before e where e.at = p.at)
            order by id limit 100
-         ) select l.last, a.what, a.subject_id, a.at from (select max(id) as last from page) l left join alone a on true`,
+         ) select l.last, a.id, a.what, a.subject_id, a.at from (select max(id) as last from page) l left join alone a on true`,
         [after, limit],
       );
-      const without = rows.flatMap(({ what, subject_id, at }) =>
-        what === null ? [] : [{ what, subjectId: subject_id, at: instant(at) }],
+      const without = rows.flatMap(({ id, what, subject_id, at }) =>
+        what === null ? [] : [{ id, what, subjectId: subject_id, at: instant(at) }],
       );
       return { last: rows[0]?.last ?? null, without };
     },

@@ -7,6 +7,7 @@ import type {
 import { instant, instantOrNull } from './database.ts';
 import type { Query } from './query.ts';
 import { missingMigrations } from './migrate.ts';
+import { SET_ASIDE } from './security-event-store.ts';
 
 /** What waits is not counted beyond this. */
 const WAITING_MAX = 10_000;
@@ -32,6 +33,7 @@ interface ReadRow extends SharedRow {
   readonly events_since: string | Date | null;
   readonly errands: number;
   readonly errands_since: string | Date | null;
+  readonly set_aside: boolean;
 }
 
 const SHARED = `h.epoch, h.seq as head, (select version from policy_head where id = 1) as policy_version,
@@ -58,7 +60,8 @@ export function createInstanceReports(query: Query): InstanceReports {
            (select count(*)::int from (select from outbox where seq is null limit $1) waiting) as events,
            (select min(at) from (select at from outbox where seq is null order by id limit 1) first) as events_since,
            (select count(*)::int from (select from errands where due_at <= now() limit $1) due) as errands,
-           (select min(due_at) from errands where due_at <= now()) as errands_since
+           (select min(due_at) from errands where due_at <= now()) as errands_since,
+           exists (select from ${SET_ASIDE}) as set_aside
          from authority_head h where h.id = 1`,
         [WAITING_MAX],
       );
@@ -77,6 +80,7 @@ export function createInstanceReports(query: Query): InstanceReports {
         })),
         events: { count: row.events, since: instantOrNull(row.events_since) },
         errands: { count: row.errands, since: instantOrNull(row.errands_since) },
+        setAside: row.set_aside,
       };
     },
   };

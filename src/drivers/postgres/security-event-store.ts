@@ -1,5 +1,6 @@
 import type { Pages } from '../../domain/pages.ts';
 import type { SecurityEvent, SecurityEventReader, SecurityEventWriter } from '../../domain/security/security-event.ts';
+import type { Refusals, SetAsideReader, SetAsideWriter } from '../../domain/security/set-aside.ts';
 import { instant } from './database.ts';
 import type { Query } from './query.ts';
 import { createPages } from './pages.ts';
@@ -57,16 +58,24 @@ export function createSecurityEventPages(query: Query): Pages<SecurityEvent> {
   });
 }
 
-export function createSecurityEventReader(query: Query): SecurityEventReader {
+/** What was set aside, in a text that goes on with what is asked of it. */
+export const SET_ASIDE = `security_events e where e.facts->'refused'->>'aside' = 'true'`;
+
+export function createSecurityEventReader(query: Query): SecurityEventReader & SetAsideReader {
   return {
     async findMany(ids) {
       const text = `select ${COLUMNS} from ${TABLES} where e.id = any($1)`;
       return (await query<SecurityEventSqlRow>('security-event-find-many', text, [ids])).map(toSecurityEvent);
     },
+
+    async setAside(limit) {
+      const text = `select ${COLUMNS} from ${TABLES} where e.id in (select e.id from ${SET_ASIDE}) order by e.at, e.id limit $1`;
+      return (await query<SecurityEventSqlRow>('security-event-set-aside', text, [limit])).map(toSecurityEvent);
+    },
   };
 }
 
-export function createSecurityEventWriter({ query }: Statements): SecurityEventWriter {
+export function createSecurityEventWriter({ query, send }: Statements): SecurityEventWriter & SetAsideWriter {
   return {
     async add({ id, at, kind, severity, userId, sessionId = null, ...facts }, once) {
       const rows = await query(
@@ -76,6 +85,27 @@ export function createSecurityEventWriter({ query }: Statements): SecurityEventW
         [id, at, kind, severity, userId ?? '', sessionId ?? '', JSON.stringify(facts), once],
       );
       return rows.length === 1;
+    },
+
+    async refuse(id, at) {
+      const [row] = await query<{ refused: Refusals }>(
+        'security-event-refuse',
+        `update security_events set facts = jsonb_set(facts, '{refused}', coalesce(facts->'refused', '{}') || jsonb_build_object(
+           'times', coalesce((facts->'refused'->>'times')::int, 0) + 1,
+           'since', coalesce(facts->'refused'->>'since', $2)))
+         where id = $1 returning facts->'refused' as refused`,
+        [id, at],
+      );
+      return row?.refused ?? null;
+    },
+
+    async setAside(id) {
+      const text = `update security_events set facts = jsonb_set(facts, '{refused,aside}', 'true') where id = $1`;
+      await send('security-event-put-aside', text, [id]);
+    },
+
+    async settle(id) {
+      await send('security-event-settle', `update security_events set facts = facts - 'refused' where id = $1`, [id]);
     },
   };
 }

@@ -11,7 +11,7 @@ const SEND_MS = 20_000;
 /**
  * Hands mails to an SMTP server. `smtps://` speaks TLS from the start; `smtp://` goes over to it where the server offers that,
  * and must with `tlsOnly`, or where the URL has a user, whose password would be in the clear. Whose certificate is not trusted for that
- * host gets nothing.
+ * host gets nothing. Who logs in does so as the URL has it by then: connections of before end once what they carry is taken.
  */
 export function openSmtp({
   url,
@@ -24,9 +24,34 @@ export function openSmtp({
   readonly tlsOnly?: boolean;
   readonly clock: Clock;
 }): Mailer {
-  const { hostname, port, protocol, username, password } = new URL(url.reveal());
+  let used = { text: url.reveal(), transport: transportTo(url.reveal(), tlsOnly) };
+  async function current(): Promise<typeof used.transport> {
+    const text = await url.renewed();
+    if (text !== used.text) {
+      used.transport.close();
+      used = { text, transport: transportTo(text, tlsOnly) };
+    }
+    return used.transport;
+  }
+  return {
+    async send({ to, subject, text }) {
+      if (/[\r\n]/.test(to) || /[\r\n]/.test(subject)) throw new TypeError('a header of a mail has no line break');
+      const transport = await current();
+      // As an object: a text may be taken for a list of addresses.
+      const sent = transport.sendMail({ from, to: { name: '', address: to }, subject, text });
+      await withDeadline(clock, sent, SEND_MS, 'The mail server');
+    },
+    close() {
+      used.transport.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function transportTo(url: string, tlsOnly: boolean) {
+  const { hostname, port, protocol, username, password } = new URL(url);
   const secure = protocol === 'smtps:';
-  const transport = createTransport({
+  return createTransport({
     pool: true,
     maxConnections: CONNECTIONS_MAX,
     host: hostname.replaceAll(/^\[|\]$/g, ''),
@@ -41,16 +66,4 @@ export function openSmtp({
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  return {
-    async send({ to, subject, text }) {
-      if (/[\r\n]/.test(to) || /[\r\n]/.test(subject)) throw new TypeError('a header of a mail has no line break');
-      // As an object: a text may be taken for a list of addresses.
-      const sent = transport.sendMail({ from, to: { name: '', address: to }, subject, text });
-      await withDeadline(clock, sent, SEND_MS, 'The mail server');
-    },
-    close() {
-      transport.close();
-      return Promise.resolve();
-    },
-  };
 }
