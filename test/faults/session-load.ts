@@ -70,6 +70,11 @@ export class SessionLoad {
     this.#excuses = new Set([...ALWAYS_EXCUSED, ...excuses]);
   }
 
+  /** For what must be noticed by no client. */
+  excuseNothing(): void {
+    this.#excuses = new Set();
+  }
+
   /** Resolves when so many more operations were answered well. */
   async reached(more: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
