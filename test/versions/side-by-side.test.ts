@@ -159,7 +159,7 @@ test(
       const { secret: first, apiKey } = made.data?.['done'] as { secret: string; apiKey: { id: string } };
       expect(await keyAt(first)).toEqual(everywhere('found'));
       const { secret: second = '' } = await enforce(other, token, 'rotateApiKey', apiKey);
-      expect(await keyAt(first)).toEqual(everywhere('UNAUTHENTICATED'));
+      expect(await keyAt(first)).toEqual(everywhere('TOKEN_EXPIRED'));
       expect(await keyAt(second)).toEqual(everywhere('found'));
       await enforce(at(round), token, 'revokeApiKey', apiKey);
       expect(await keyAt(second)).toEqual(everywhere('UNAUTHENTICATED'));
