@@ -42,7 +42,9 @@ export async function enforce(
   const query = `${CHANGES[change]} fragment all on Receipt { enforced instances acknowledged }`;
   const reply = await ask(url, query, { token, variables });
   const done = doneOf(reply) as Done | null;
-  if (done?.receipt.enforced !== true) throw new Error(`${change} at instance ${index}: ${describe(reply)}`);
+  if (done?.receipt.enforced !== true) {
+    throw new Error(`${change} at instance ${index}: ${describe(reply)} ${reply.messages.join(' ')}`);
+  }
   return { ...done, atMs: reply.answeredAtMs };
 }
 

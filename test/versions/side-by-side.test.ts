@@ -162,7 +162,7 @@ test(
       expect(await keyAt(first)).toEqual(everywhere('TOKEN_EXPIRED'));
       expect(await keyAt(second)).toEqual(everywhere('found'));
       await enforce(at(round), token, 'revokeApiKey', apiKey);
-      expect(await keyAt(second)).toEqual(everywhere('UNAUTHENTICATED'));
+      expect(await keyAt(second)).toEqual(everywhere('SESSION_REVOKED'));
     }
   },
   TEST_MS,
