@@ -53,6 +53,20 @@ export async function adminAt({ url }: Instance): Promise<string> {
   return (await signIn(url, ADMIN)).token;
 }
 
+export interface ApiKey {
+  readonly id: string;
+  readonly secret: string;
+}
+
+/** Of whose token it is, with all that they may. */
+export async function createApiKey({ url }: Instance, token: string): Promise<ApiKey> {
+  const query = 'mutation { done: createApiKey(input: { name: "of both" }) { secret apiKey { id } } }';
+  const reply = await ask(url, query, { token });
+  const made = doneOf(reply) as { secret: string; apiKey: { id: string } } | null;
+  if (made === null) throw new Error(`createApiKey: ${describe(reply)}`);
+  return { id: made.apiKey.id, secret: made.secret };
+}
+
 /** What each instance answers, at once. */
 export function askAll(
   instances: readonly Instance[],

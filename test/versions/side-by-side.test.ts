@@ -7,7 +7,7 @@ import { RenameLoad } from '../faults/rename-load.ts';
 import { SessionLoad } from '../faults/session-load.ts';
 import { codesOfReplay, rotate } from '../faults/session-steps.ts';
 import { untilSo } from '../support/until.ts';
-import { adminAt, askAll, enforce, foundIn } from './asking.ts';
+import { adminAt, type ApiKey, askAll, createApiKey, enforce, foundIn } from './asking.ts';
 import { type Fleet, startFleet, type Version } from './fleet.ts';
 
 /**
@@ -26,6 +26,8 @@ let balancer: Balancer;
 let sessions: SessionLoad;
 let renames: RenameLoad;
 let carol: TestUser;
+/** What somebody had before there was anything of this version. */
+let old: { readonly victim: Victim; readonly listeners: readonly Listener[]; readonly key: ApiKey };
 
 beforeAll(async () => {
   fleet = await startFleet(process.env['PREVIOUS_FOLDER'] ?? '');
@@ -38,6 +40,11 @@ beforeAll(async () => {
   sessions.start(await addUsers(fleet, LANES));
   renames = new RenameLoad(balancer, await addUsers(fleet, LANES));
   await sessions.reached(WHILE);
+  const [{ id: userId, email } = carol] = await addUsers(fleet, 1);
+  const session = await signIn(at(0).url, email);
+  const victim = victimOf({ how: 'revokeSession', userId, ...session });
+  const listeners = await Promise.all(fleet.instances.map((instance) => Listener.open(instance, victim)));
+  old = { victim, listeners, key: await createApiKey(at(1), session.token) };
 }, 180_000);
 
 afterEach(() => {
@@ -70,6 +77,22 @@ test(
       await sessions.reached(WHILE);
     }
     expect(await Promise.all(fleet.instances.map(isReady))).toEqual([true, true, true, true]);
+  },
+  TEST_MS,
+);
+
+test(
+  'a session, a socket and an API key from before the migration are good at both versions, until this one ends them',
+  async () => {
+    const { victim, listeners, key } = old;
+    const [own] = fleet.of('this');
+    expect(await meAt(victim.token)).toEqual(everywhere('found'));
+    expect(await keyAt(key.secret)).toEqual(everywhere('found'));
+    await enforce(own ?? at(0), victim.token, 'revokeApiKey', { id: key.id });
+    expect(await keyAt(key.secret)).toEqual(everywhere('SESSION_REVOKED'));
+    await enforce(own ?? at(0), victim.token, 'revokeSession', { id: victim.sessionId });
+    expect(await meAt(victim.token)).toEqual(everywhere('SESSION_REVOKED'));
+    await expectEnded(listeners);
   },
   TEST_MS,
 );
@@ -154,14 +177,12 @@ test(
     for (const [round, { email }] of users.entries()) {
       const [one, other] = pairOf(round);
       const { token } = await signIn(one.url, email);
-      const query = 'mutation { done: createApiKey(input: { name: "of both" }) { secret apiKey { id } } }';
-      const made = await ask(one.url, query, { token });
-      const { secret: first, apiKey } = made.data?.['done'] as { secret: string; apiKey: { id: string } };
+      const { id, secret: first } = await createApiKey(one, token);
       expect(await keyAt(first)).toEqual(everywhere('found'));
-      const { secret: second = '' } = await enforce(other, token, 'rotateApiKey', apiKey);
+      const { secret: second = '' } = await enforce(other, token, 'rotateApiKey', { id });
       expect(await keyAt(first)).toEqual(everywhere('TOKEN_EXPIRED'));
       expect(await keyAt(second)).toEqual(everywhere('found'));
-      await enforce(at(round), token, 'revokeApiKey', apiKey);
+      await enforce(at(round), token, 'revokeApiKey', { id });
       expect(await keyAt(second)).toEqual(everywhere('SESSION_REVOKED'));
     }
   },
@@ -283,10 +304,7 @@ async function expectRevocations(rounds: number): Promise<void> {
     expect(receipt.instances).toBe(listeners.length);
     if (receipt.acknowledged === receipt.instances) full += 1;
     await probe(victim, listeners, record);
-    const ends = await Promise.all(
-      listeners.map(async ({ over, closed, events }) => [await over, events.at(-1), await closed].slice(1)),
-    );
-    expect(ends).toEqual(listeners.map(() => ['AccessEnded SESSION_REVOKED', 4401]));
+    await expectEnded(listeners);
   }
   expect(record.violations).toEqual([]);
   expect(record.unexpected).toEqual([]);
@@ -297,6 +315,13 @@ async function expectRevocations(rounds: number): Promise<void> {
   say(
     `${rounds} revocations at ${serving().length} instances: ${full} by all acknowledgements, ${honoured} honoured before, ${refused} refused after`,
   );
+}
+
+async function expectEnded(listeners: readonly Listener[]): Promise<void> {
+  for (const { over, closed, events } of listeners) {
+    await over;
+    expect([events.at(-1), await closed]).toEqual(['AccessEnded SESSION_REVOKED', 4401]);
+  }
 }
 
 /** Over HTTP and over its own sockets, at every instance at once. */
