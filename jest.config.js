@@ -5,6 +5,8 @@ export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/support/strip-types.js' },
+  // By its name alone: `npm run test:versions`.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/versions/side-by-side'],
   modulePathIgnorePatterns: ['<rootDir>/.castellan', '<rootDir>/dist', '<rootDir>/examples'],
   // Only for what hangs: a machine that is busy is slow, and no test is of how slow.
   testTimeout: 60_000,

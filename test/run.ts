@@ -1,9 +1,10 @@
 /**
- * What `npm test` runs: `node test/run.ts [--faults] [Jest's arguments and path patterns]`.
+ * What `npm test` runs: `node test/run.ts [--faults | --versions] [Jest's arguments and path patterns]`.
  *
  * Starts one PostgreSQL and one Redis for all tests, runs Jest, and ends what it started. The last line is
  * `N passed, N failed`. A test that was skipped or is only planned is no success either. TEST_DATABASE_URL (with a
- * superuser's name) and REDIS_URL choose servers to use instead of new ones.
+ * superuser's name) and REDIS_URL choose servers to use instead of new ones. With `--versions` the version before this one runs
+ * beside it: PREVIOUS says which one that is.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
@@ -15,6 +16,7 @@ import { INSTANCE_ROLE, MAKE_INSTANCE_ROLE, runOn } from './support/database.ts'
 import { installRedis } from './support/install-redis.ts';
 import { startRedisServer } from './support/redis-server.ts';
 import { noResult, type Verdict, verdictOf } from './support/verdict.ts';
+import { checkOutPrevious, NoPrevious } from './versions/previous.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const RUNS = join(ROOT, '.castellan', 'test');
@@ -40,11 +42,15 @@ process.exit(failed > 0 || complaints.length > 0 ? 1 : 0);
 async function run(args: readonly string[]): Promise<Verdict> {
   try {
     const folder = await step('a folder for this run', makeFolder);
+    const previous = args.includes('--versions')
+      ? await step('the version before this one', () => preparePrevious(folder))
+      : {};
     const postgres = await step('PostgreSQL', () => preparePostgres(folder));
     const redis = await step('Redis', () => prepareRedis(folder));
-    return await step('Jest', () => runJest(args, { ...postgres, ...redis }, join(folder, 'result.json')));
+    return await step('Jest', () => runJest(args, { ...previous, ...postgres, ...redis }, join(folder, 'result.json')));
   } catch (error) {
-    return noResult(interruption === undefined ? inspect(error) : `stopped by ${interruption}`);
+    if (interruption !== undefined) return noResult(`stopped by ${interruption}`);
+    return noResult(error instanceof NoPrevious ? error.message : inspect(error));
   } finally {
     for (const back of undo.toReversed()) await back().catch((error: unknown) => say(`not undone: ${String(error)}`));
   }
@@ -102,6 +108,14 @@ async function removeFolder(folder: string): Promise<void> {
   for (const path of [postgres, folder]) await rm(path, { recursive: true, force: true });
 }
 
+async function preparePrevious(folder: string): Promise<Variables> {
+  const ref = process.env['PREVIOUS'];
+  const previous = await checkOutPrevious(ROOT, join(folder, 'previous'), ref === '' ? undefined : ref);
+  undo.push(() => previous.remove());
+  say(`test: it is ${previous.commit}`);
+  return { PREVIOUS_FOLDER: previous.folder };
+}
+
 async function preparePostgres(folder: string): Promise<Variables> {
   const server = new URL(process.env['TEST_DATABASE_URL'] || (await startPostgres(folder)));
   server.pathname = '/postgres';
@@ -136,16 +150,18 @@ async function prepareRedis(folder: string): Promise<Variables> {
 }
 
 async function runJest(args: readonly string[], variables: Variables, outputFile: string): Promise<Verdict> {
-  const faults = args.includes('--faults');
+  const [faults, versions] = [args.includes('--faults'), args.includes('--versions')];
   const flags = [
     '--experimental-vm-modules',
     '--disable-warning=ExperimentalWarning',
     join(ROOT, 'node_modules/jest/bin/jest.js'),
     ...(faults ? ['--roots', join(ROOT, 'test/faults')] : []),
+    // Nothing is left out then, but for what Jest leaves out by itself.
+    ...(versions ? ['--roots', join(ROOT, 'test/versions'), '--testPathIgnorePatterns', '/node_modules/'] : []),
     // An array option takes what follows it, up to the next option.
     '--json',
     `--outputFile=${outputFile}`,
-    ...args.filter((arg) => arg !== '--faults'),
+    ...args.filter((arg) => arg !== '--faults' && arg !== '--versions'),
   ];
   const env = {
     ...process.env,

@@ -482,3 +482,23 @@ describe('of a log that goes on', () => {
     expect((await told()).lines).toEqual([]);
   });
 });
+
+test('a log that goes on while it is looked at is whole, with all that was chained meanwhile', async () => {
+  const reader = audit();
+  let more = 3;
+  const going: AuditReader = {
+    ...reader,
+    async batches(after, limit) {
+      const page = await reader.batches(after, limit);
+      if (more > 0) {
+        more -= 1;
+        await sql(`insert into audit_entries (at, by, action) values (now(), 'system', 'user.disable')`);
+        await services()?.auditChainer.chain();
+      }
+      return page;
+    },
+  };
+  const [before, found] = [await verify(), await new AuditVerifier(going, new Keys([new Secret(KEY)])).verify([])];
+  expect([more, found.problems]).toEqual([0, []]);
+  expect(found.entries).toBe(before.entries + 3);
+});

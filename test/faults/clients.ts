@@ -37,7 +37,7 @@ export function closeConnections(): void {
 export function ask(
   url: string,
   query: string,
-  options: { token?: string; variables?: object; once?: boolean } = {},
+  options: { token?: string; apiKey?: string; variables?: object; once?: boolean } = {},
 ): Promise<Reply> {
   const { promise, resolve, reject } = Promise.withResolvers<Reply>();
   const body = JSON.stringify({ query, variables: options.variables ?? {} });
@@ -45,6 +45,7 @@ export function ask(
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
     ...(options.token !== undefined && { authorization: `Bearer ${options.token}` }),
+    ...(options.apiKey !== undefined && { 'x-api-key': options.apiKey }),
   };
   const sent = request(`${url}/graphql`, { method: 'POST', agent, headers, timeout: ANSWER_MS }, (response) => {
     const chunks: Buffer[] = [];

@@ -80,7 +80,7 @@ export async function startClusterOver(redisUrl: string, size: number): Promise<
 }
 
 /** Named by this process, so that later test runs clear away what is left when this one is killed. */
-async function startPostgres(): Promise<Postgres> {
+export async function startPostgres(): Promise<Postgres> {
   const folder = join(ROOT, '.castellan/test', `run-${process.pid}`);
   const dataDir = join(folder, 'postgres');
   await mkdir(folder, { recursive: true });
@@ -121,14 +121,17 @@ export class Instance {
   readonly redisProxy: RedisProxy;
   readonly #databaseUrl: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #root: string;
   readonly #lines: string[] = [];
   #child: ChildProcess | null = null;
   #url = '';
   #paused = false;
 
-  constructor(index: number, databaseUrl: string, redisProxy: RedisProxy, env: NodeJS.ProcessEnv = {}) {
+  /** @param root the folder whose code it runs */
+  constructor(index: number, databaseUrl: string, redisProxy: RedisProxy, env: NodeJS.ProcessEnv = {}, root = ROOT) {
     this.index = index;
     this.#env = env;
+    this.#root = root;
     this.#databaseUrl = databaseUrl;
     this.redisProxy = redisProxy;
   }
@@ -153,7 +156,7 @@ export class Instance {
   /** Starts it, and resolves when it serves. */
   async start(): Promise<void> {
     const child = spawn(process.execPath, ['src/main.ts'], {
-      cwd: ROOT,
+      cwd: this.#root,
       env: {
         PATH: process.env['PATH'],
         NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],

@@ -23,6 +23,27 @@ export interface Victim {
   lastHonoured: { readonly startedAtMs: number; readonly where: string } | null;
 }
 
+/** @param sought whose record it may read as long as it has its right: its own, or that of another */
+export function victimOf(
+  { how, userId, sessionId, token }: Pick<Victim, 'how' | 'userId' | 'sessionId' | 'token'>,
+  sought = userId,
+): Victim {
+  const field = sought === userId ? 'me' : `user(id: "${sought}")`;
+  return {
+    how,
+    userId,
+    sessionId,
+    token,
+    query: `{ found: ${field} { id } }`,
+    isHonoured: ({ found }) => (found as { id: string } | null)?.id === sought,
+    askedAtMs: Infinity,
+    enforcedAtMs: Infinity,
+    unconfirmed: false,
+    honouredOn: new Set(),
+    lastHonoured: null,
+  };
+}
+
 /** `limited`: too many questions had piled up on one socket. `expired`: the token's own time was over, which proves nothing. */
 export type Outcome = 'honoured' | 'refused' | 'expired' | 'unavailable' | 'internal' | 'limited' | 'lost';
 

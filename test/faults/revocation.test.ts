@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ask, closeConnections, type Reply, signIn } from './clients.ts';
 import { addUsers, type Cluster, type Instance, startCluster, type TestUser } from './cluster.ts';
-import { type Counts, Listener, ProbeRecord, Prober, type Victim } from './probes.ts';
+import { type Counts, Listener, ProbeRecord, Prober, type Victim, victimOf } from './probes.ts';
 
 const FULL = process.env['CASTELLAN_FAULTS'] === 'full';
 /** Users of each kind in one window, of which a window has 20 sessions times this. */
@@ -187,21 +187,7 @@ let turn = 0;
 
 async function makeVictim(how: Victim['how'], user: TestUser, target: string, other?: TestUser): Promise<Victim> {
   const { sessionId, token } = await signIn(at((turn += 1)).url, user.email);
-  const field = other === undefined ? 'me' : `user(id: "${other.id}")`;
-  const sought = other?.id ?? user.id;
-  const victim: Victim = {
-    how,
-    userId: user.id,
-    sessionId,
-    token,
-    query: `{ found: ${field} { id } }`,
-    isHonoured: ({ found }) => (found as { id: string } | null)?.id === sought,
-    askedAtMs: Infinity,
-    enforcedAtMs: Infinity,
-    unconfirmed: false,
-    honouredOn: new Set(),
-    lastHonoured: null,
-  };
+  const victim = victimOf({ how, userId: user.id, sessionId, token }, other?.id);
   targets.set(victim, how === 'revokeSession' ? sessionId : target);
   return victim;
 }

@@ -24,6 +24,13 @@ const SESSIONS_MAX = 3;
 const GRACE_MS = 10_000;
 const REACHED_MS = 30_000;
 
+interface Asking {
+  readonly token?: string;
+  readonly variables?: object;
+}
+
+type Send = (query: string, options: Asking) => Promise<Reply>;
+
 /** Clients that sign in, refresh, ask and revoke without pause, each for a user of its own, on one instance after the other. */
 export class SessionLoad {
   /** Started by an answer, and never asked to end. */
@@ -35,6 +42,7 @@ export class SessionLoad {
   readonly counts = { signIn: 0, refresh: 0, repeated: 0, ask: 0, revoke: 0, refused: 0, excused: 0, afterGrace: 0 };
   #excuses: ReadonlySet<string> = ALWAYS_EXCUSED;
   readonly #instances: readonly Instance[];
+  readonly #send: Send;
   #lanes: readonly Promise<void>[] = [];
   #running = false;
   #turn = 0;
@@ -42,8 +50,10 @@ export class SessionLoad {
   #done = 0;
   #waiting: { readonly at: number; readonly resolve: () => void }[] = [];
 
-  constructor(instances: readonly Instance[]) {
+  /** @param send how a request finds an instance: without it, to one after the other */
+  constructor(instances: readonly Instance[], send?: Send) {
     this.#instances = instances;
+    this.#send = send ?? ((query, options) => this.#sendInTurn(query, options));
   }
 
   start(users: readonly TestUser[]): void {
@@ -58,6 +68,11 @@ export class SessionLoad {
 
   excuse(...excuses: readonly Excuse[]): void {
     this.#excuses = new Set([...ALWAYS_EXCUSED, ...excuses]);
+  }
+
+  /** For what must be noticed by no client. */
+  excuseNothing(): void {
+    this.#excuses = new Set();
   }
 
   /** Resolves when so many more operations were answered well. */
@@ -204,12 +219,10 @@ export class SessionLoad {
   }
 
   /** Null when there was no answer at all. */
-  async #ask(what: string, query: string, options: { token?: string; variables?: object }): Promise<Reply | null> {
+  async #ask(what: string, query: string, options: Asking): Promise<Reply | null> {
     this.#turn += 1;
-    const instance = this.#instances[this.#turn % this.#instances.length];
-    if (instance === undefined) throw new TypeError('there are no instances');
     try {
-      const reply = await ask(instance.url, query, options);
+      const reply = await this.#send(query, options);
       const unknown = reply.codes.filter((code) => !DOCUMENTED.has(code));
       if (unknown.length > 0) this.problems.push(`${what} was answered with ${unknown.join(', ')}`);
       return reply;
@@ -217,6 +230,12 @@ export class SessionLoad {
       if (!this.#excuses.has('connection')) this.problems.push(`${what} was not answered: ${String(error)}`);
       return null;
     }
+  }
+
+  #sendInTurn(query: string, options: Asking): Promise<Reply> {
+    const instance = this.#instances[this.#turn % this.#instances.length];
+    if (instance === undefined) throw new TypeError('there are no instances');
+    return ask(instance.url, query, options);
   }
 
   #refused(what: string, reply: Reply | null): Promise<void> {

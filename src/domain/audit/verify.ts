@@ -88,8 +88,12 @@ export class AuditVerifier {
     let previous = start;
     let [batches, entries, headsFound] = [0, 0, 0];
     let trusted = anchor === null || this.#problems.length === 0;
+    let beyond: readonly AuditRecord[];
     for (;;) {
+      // Looked for before the batches are: instances go on chaining, and what has a number by then has its batch as well.
+      beyond = await this.#audit.between(previous.lastSeq + 1, Number.MAX_SAFE_INTEGER, PROBLEMS_MAX);
       const page = await this.#audit.batches(previous.number, PAGE);
+      if (page.length === 0) break;
       for (const batch of page) {
         const isWhole = this.#checkLink(previous, batch);
         // Of months that are not kept any more nothing is left but what was signed of them.
@@ -110,14 +114,13 @@ export class AuditVerifier {
         batches += 1;
         previous = batch;
       }
-      if (page.length < PAGE) break;
     }
     this.#tellMismatches();
     if (batches > 0 && !trusted && this.#problems.length === 0) {
       const message = 'the last batch is signed by a key that is not listed in KEY_ENCRYPTION_KEY';
       this.#add({ kind: 'unsigned', batch: previous.number, seq: previous.lastSeq, message });
     }
-    await this.#checkBeyond(previous.lastSeq);
+    this.#tellBeyond(beyond);
     const headsRetired = this.#checkLeft(known, start.number, previous);
     for await (const problem of crossChecked(this.#audit)) this.#add(problem);
     return {
@@ -210,12 +213,7 @@ export class AuditVerifier {
   }
 
   /** Entries with a number that no batch has. */
-  async #checkBeyond(lastSeq: number): Promise<void> {
-    const beyond: readonly AuditRecord[] = await this.#audit.between(
-      lastSeq + 1,
-      Number.MAX_SAFE_INTEGER,
-      PROBLEMS_MAX,
-    );
+  #tellBeyond(beyond: readonly AuditRecord[]): void {
     for (const { id: entry, seq, at } of beyond) {
       const message = `${entry} has the place ${seq}, which no batch has`;
       this.#add({ kind: 'added', seq, entry, month: monthOf(at), message });
