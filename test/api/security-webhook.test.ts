@@ -219,6 +219,21 @@ describe('what the receiver does not take', () => {
     expect(ours.failingSeconds).toBe(0);
   });
 
+  test('goes on being tried by the one instance, which so knows for how long it has failed', async () => {
+    await raise(1);
+    answers = () => 503;
+    const both = [aShipper(), aShipper()];
+    for (let seconds = 0; seconds < 400; seconds += 5) {
+      clock.advance(5_000);
+      // The clock of the database, by which it is somebody's turn.
+      await castellans.rows(`update audit_sinks set held_until = held_until - interval '5 seconds'`);
+      for (const { rounds } of both) await rounds.next().catch(() => {});
+    }
+    const [less = 0, more = 0] = both.map(({ failingSeconds }) => failingSeconds).toSorted((a, b) => a - b);
+    expect([less, more > 300]).toEqual([0, true]);
+    await free();
+  });
+
   test('is left to another instance when the one that sent it has been gone for a minute', async () => {
     const raised = await raise(2);
     answers = (n) => (n === 1 ? 503 : 204);
