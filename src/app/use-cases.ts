@@ -175,9 +175,9 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   });
   const enrollments = new Enrollments({ authority, sessions, proofs, keys, notices, settings: config, clock });
   const deviceTokens = new DeviceTokens(keys, clock);
-  const guard = new SignInGuard({ store, keys, deviceTokens, settings: config, clock });
   const detectors = new Detectors({ store, thresholds: config.securityThresholds, clock, logger });
   cleanup.start('the detectors', detectors.rounds);
+  const guard = new SignInGuard({ store, keys, deviceTokens, detectors, settings: config, clock });
   const attempts = new Attempts({ clock, logger });
   cleanup.start('what was attempted', attempts.rounds);
   metrics.counter('attempts_folded_total', 'Attempts that are logged as one with others.', () => attempts.folded);

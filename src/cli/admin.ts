@@ -51,6 +51,8 @@ export function recoverAdministrator(email: string, env: Environment): Promise<R
       store,
       keys,
       deviceTokens: new DeviceTokens(keys, clock),
+      // Nobody guesses here: it only forgets.
+      detectors: { note: () => {} },
       settings: config,
       clock,
     });

@@ -59,6 +59,9 @@ const clock = createTestClock();
 const ACTOR = '2001:db8:cafe:beef::7a7a';
 let castellans: Castellans;
 let collector: Server;
+let receiver: Server;
+/** Where receivers were asked: each takes nothing. */
+const asked = new Set<string>();
 let alice: SignedInUser;
 let bob: SignedInUser;
 let found: Readonly<Record<string, readonly string[]>>;
@@ -110,6 +113,17 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
   const { port } = collector.address() as AddressInfo; // it listens on TCP
+  receiver = createServer(({ url = '', headers }, response) => {
+    asked.add(url.slice(1, 5));
+    const location = `/${String(headers.authorization)}`;
+    response.writeHead(url.startsWith('/sink') ? 307 : 422, { location }).end(String(headers['webhook-signature']));
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  const { port: toldAt } = receiver.address() as AddressInfo; // it listens on TCP
+  const addressOf = (what: string) =>
+    new Secret(
+      `http://127.0.0.1:${toldAt}/${what}/${canary(`the address of the ${what}`, 'word')}?token=${canary(`what is in the address of the ${what}`, 'word')}`,
+    );
   castellans = await startCastellans(1, {
     redis: true,
     clock,
@@ -119,6 +133,11 @@ beforeAll(async () => {
       trustedProxies: ['127.0.0.1'],
       accountRequestsPerAddress: 10_000,
       wrongPasswordsPerAddress: 10_000,
+      auditSink: { url: addressOf('sink'), token: new Secret(canary('the token of the sink', 'word')) },
+      securityWebhook: {
+        url: addressOf('webhook'),
+        secret: new Secret(`whsec_${Buffer.from(canary('the secret of the webhook', 'word')).toString('base64')}`),
+      },
       otlpEndpoint: new Secret(`http://127.0.0.1:${port}`),
     },
   });
@@ -135,12 +154,14 @@ beforeAll(async () => {
   await live();
   await sendWhileTablesAreAway();
   await sendWhatARowRefuses();
+  await untilReceiversRefuse();
   await collect();
 }, 120_000);
 
 afterAll(async () => {
   await castellans?.close();
   collector?.close();
+  receiver?.close();
 });
 
 /** Whatever the schema takes: as variables and written into documents, good and bad ones, over HTTP and over a socket. */
@@ -400,6 +421,19 @@ async function sendWhatARowRefuses(): Promise<void> {
   await castellans.rows('alter table users drop constraint no_canary');
 }
 
+/** Whoever cannot be told must not be told of with what they are shown. */
+async function untilReceiversRefuse(): Promise<void> {
+  await castellans.rows(
+    `insert into security_events (id, at, kind, severity, user_id, session_id, facts, once)
+     values ('sec_canary', now(), 'sign_in.failures', 'warning', '', '', '{}', 'sec_canary')`,
+  );
+  await until(() => {
+    clock.advance(1_000);
+    const told = ['a security event was not sent on', 'the audit log was not sent on'];
+    return told.every((text) => log.lines().some((line) => line.includes(text)));
+  });
+}
+
 async function collect(): Promise<void> {
   const [app] = castellans.apps;
   await app?.services.denials.rounds.stop();
@@ -440,5 +474,6 @@ describe('of secrets and addresses that were sent through every input, header an
     expect(log.lines().some((line) => line.includes('a fault'))).toBe(true);
     expect(spans.join('')).toContain('graphql mutation createUser');
     expect(errors.length).toBeGreaterThan(300);
+    expect(asked).toEqual(new Set(['sink', 'webh']));
   });
 });

@@ -16,6 +16,7 @@ import {
   until,
 } from '../support/castellan.ts';
 import { CITIES, mmdbOf } from '../support/mmdb.ts';
+import { secondFactors } from '../support/second-factors.ts';
 
 /**
  * What is nothing by itself and an attack when it adds up, with what it takes as it is shipped: spread over three instances it
@@ -292,6 +293,33 @@ describe.each(SCENARIOS)('$kind', ({ kind, threshold, begin, event }) => {
     await attempt(threshold);
     expect(await raised(kind)).toHaveLength(1);
   });
+});
+
+test('wrong passwords and codes for one account add up, at sign-in and in a session', async () => {
+  const before = (await raised('sign_in.failures')).length;
+  await pass(untilNextHour());
+  const phone = secondFactors(castellans, clock, PASSWORD);
+  const carla = await phone.enrolled('carla');
+  const dora = await castellans.signUp('dora');
+  const challenge = await phone.challengeOf(carla.email);
+  const tryCode = () => phone.verify(challenge, phone.wrongCode(carla.secret), next());
+  const STEP_UP = 'mutation ($p: String!) { stepUp(input: { password: $p }) { position } }';
+  const CHANGE = `mutation ($p: String!) { changePassword(currentPassword: $p, newPassword: "a staple for a battery of horses") { position } }`;
+  const inSession = async (query: string) => {
+    const variables = { p: anyPassword() };
+    const answer = await castellans.ask(query, { variables, token: dora.accessToken, instance: next() });
+    expect(codesOf(answer)).toEqual(['BAD_USER_INPUT']);
+  };
+  await times(5, () => trySignIn(carla.email, anyPassword()));
+  await times(4, tryCode);
+  await times(5, () => trySignIn(dora.email, anyPassword()));
+  await times(4, () => inSession(STEP_UP));
+  expect(await raised('sign_in.failures')).toHaveLength(before);
+  await tryCode();
+  await inSession(CHANGE);
+  const told = await raised('sign_in.failures');
+  expect(told.slice(0, -before).map(({ userId }) => userId)).toEqual(expect.arrayContaining([carla.id, dora.id]));
+  expect(told).toHaveLength(before + 2);
 });
 
 describe('what looks like an attack and is another thing', () => {

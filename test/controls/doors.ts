@@ -266,4 +266,28 @@ export const DOORS: readonly Control[] = [
     test: 'test/libraries.test.ts',
     title: 'is in breach as',
   },
+  {
+    name: 'guesses-by-who-waits',
+    file: 'src/kit/thresholds.ts',
+    find: "'sign_in.failures': { severity: 'warning', threshold: { count: 10, seconds: HOUR } }",
+    replace: "'sign_in.failures': { severity: 'warning', threshold: { count: 10, seconds: 15 * MINUTE } }",
+    test: 'test/attacks/detectors.test.ts',
+    title: 'as much as it takes, spread over three instances, raises one',
+  },
+  {
+    name: 'guesses-in-a-session',
+    file: 'src/domain/authentication/sign-in-guard.ts',
+    find: "this.#detectors.note({ kind: 'sign_in.failures', subject: userId, userId, address });",
+    replace: '',
+    test: 'test/attacks/detectors.test.ts',
+    title: 'wrong passwords and codes for one account add up, at sign-in and in a session',
+  },
+  {
+    name: 'set-aside-beside-others',
+    file: 'src/domain/security/webhook.ts',
+    find: 'if (!turn.takes) throw refused.error;',
+    replace: '',
+    test: 'test/api/security-webhook.test.ts',
+    title: 'is waited for where the receiver %s',
+  },
 ];

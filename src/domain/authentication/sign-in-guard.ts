@@ -1,8 +1,10 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import type { Keys } from '../../kit/secret.ts';
 import { Turns } from '../../kit/turns.ts';
+import { Undertaking } from '../../kit/undertaking.ts';
 import { Refusal } from '../refusals.ts';
 import type { Store, Transaction } from '../store.ts';
+import type { Detectors } from '../security/detectors.ts';
 import { foldEmail, type UserWithPassword } from '../users/user.ts';
 import { AddressLimit } from './address-limit.ts';
 import type { DeviceTokens } from './device-tokens.ts';
@@ -37,14 +39,23 @@ export class SignInGuard {
   readonly #keys: Keys;
   readonly #deviceTokens: DeviceTokens;
   readonly #addresses: AddressLimit;
+  readonly #detectors: Pick<Detectors, 'note'>;
   readonly #clock: Clock;
   readonly #turns = new Turns();
 
-  constructor(parts: { store: Store; keys: Keys; deviceTokens: DeviceTokens; settings: GuardSettings; clock: Clock }) {
+  constructor(parts: {
+    store: Store;
+    keys: Keys;
+    deviceTokens: DeviceTokens;
+    detectors: Pick<Detectors, 'note'>;
+    settings: GuardSettings;
+    clock: Clock;
+  }) {
     this.#store = parts.store;
     this.#keys = parts.keys;
     this.#deviceTokens = parts.deviceTokens;
     this.#addresses = new AddressLimit(parts.settings.wrongPasswordsPerAddress, parts.clock);
+    this.#detectors = parts.detectors;
     this.#clock = parts.clock;
   }
 
@@ -64,7 +75,13 @@ export class SignInGuard {
 
   /** The same for a user who shows the password again inside a session: counted apart, and refused with `wrong`. */
   again<T>(userId: string, wrong: () => Refusal, isRight: () => Promise<boolean>, goOn: GoOn<T>): Promise<T> {
-    return this.#checked(this.#key('session', userId), wrong, isRight, goOn);
+    const isNoted = async (): Promise<boolean> => {
+      if (await isRight()) return true;
+      const address = Undertaking.current()?.circumstances?.address ?? null;
+      this.#detectors.note({ kind: 'sign_in.failures', subject: userId, userId, address });
+      return false;
+    };
+    return this.#checked(this.#key('session', userId), wrong, isNoted, goOn);
   }
 
   /** Forgets the wrong passwords of an account, as a part of the transaction. */

@@ -25,7 +25,8 @@ export class SignInSignals {
 
   wrongPassword({ email, userId, address }: FailedSignIn, password: string): void {
     const account = this.#guard.accountKey(email);
-    this.#detectors.note({ kind: 'sign_in.failures', subject: account, userId, address });
+    // Of somebody's account, codes and passwords that are shown again in a session add up with these.
+    this.#detectors.note({ kind: 'sign_in.failures', subject: userId ?? account, userId, address });
     this.#detectors.note({ kind: 'sign_in.spraying', subject: this.#bucketOf(password), member: account, address });
     if (address === null) return;
     this.#detectors.note({ kind: 'sign_in.stuffing', subject: networkOf(address), member: account, address });

@@ -11,8 +11,6 @@ const TAKEOVERS = 'test/api/takeover.test.ts';
 
 /** Those that are no scenario of the table there, which has both: the titles of the two tests, or of the one that does both. */
 const BY_TITLE: Readonly<Partial<Record<SecurityEventKind, readonly [file: string, ...titles: string[]]>>> = {
-  'sign_in.blocked': [DETECTORS, 'that are kept waiting, and one that is locked, are told once'],
-  'account.locked': [DETECTORS, 'that are kept waiting, and one that is locked, are told once'],
   'api_key.new_network': [
     DETECTORS,
     'an API key that is used from another network than before, and not the first time it is used',
