@@ -44,6 +44,8 @@ const FILLED: Readonly<Record<string, string>> = {
     select 'user_' || n, 'x', now() from generate_series(1, ${ROWS}) n where n % 2 = 0`,
   account_tokens: `insert into account_tokens (hash, user_id, kind, created_at, expires_at)
     select md5(n::text), 'user_' || n, 'reset', now(), now() + interval '1 day' from generate_series(1, ${ROWS}) n`,
+  security_events: `insert into security_events (id, at, kind, severity, user_id, session_id, facts, once)
+    select 'event_' || n, now() - n * interval '1 second', 'sign_in.failures', 'warning', 'user_' || n, '', '{}', 'once ' || n from generate_series(1, ${ROWS}) n`,
   password_guesses: `insert into password_guesses (key, failures, at) select 'key ' || n, 1, now() from generate_series(1, ${ROWS}) n`,
 };
 
@@ -136,6 +138,8 @@ async function aDay(): Promise<void> {
   await done('query ($id: ID!) { viewerCan(action: "disable", subject: "User", id: $id) { allowed } }', {
     id: 'user_9',
   });
+  await done('{ securityEvents(first: 20) { edges { node { id kind } } } }');
+  await done('{ systemHealth { status problems { name } } }');
   await done('query ($id: ID!) { signIns(userId: $id, first: 10) { edges { node { id } } } }', { id: 'user_7' });
 
   const { createApiKey: key } = await done<{ createApiKey: { apiKey: { id: string }; secret: string } }>(

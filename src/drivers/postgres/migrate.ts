@@ -23,6 +23,7 @@ import { Migration0020 } from '../../../migrations/0020-monitoring.ts';
 import { Migration0021 } from '../../../migrations/0021-where-users-were.ts';
 import { Migration0022 } from '../../../migrations/0022-initial-passwords.ts';
 import { Migration0023 } from '../../../migrations/0023-rights.ts';
+import { Migration0024 } from '../../../migrations/0024-set-aside.ts';
 import { CONNECT_TIMEOUT_MS, isLockNotAvailable, isNotAllowed } from './database.ts';
 import { LOCKS } from './locks.ts';
 import { grantRights, rolesWithRights } from './rights.ts';
@@ -52,6 +53,7 @@ export const MIGRATIONS = [
   Migration0021,
   Migration0022,
   Migration0023,
+  Migration0024,
 ];
 
 /** Those of this code that are not among `done`, by their names and in their order. */
