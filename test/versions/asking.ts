@@ -43,7 +43,7 @@ export async function enforce(
   const reply = await ask(url, query, { token, variables });
   const done = doneOf(reply) as Done | null;
   if (done?.receipt.enforced !== true) {
-    throw new Error(`${change} at instance ${index}: ${describe(reply)} ${reply.messages.join(' ')}`);
+    throw new Error(`${change} at instance ${index}: ${describe(reply)}`);
   }
   return { ...done, atMs: reply.answeredAtMs };
 }
