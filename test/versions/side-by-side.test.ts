@@ -49,8 +49,10 @@ beforeAll(async () => {
 
 afterEach(() => {
   const failures = [...sessions.problems.splice(0), ...renames.failures.splice(0)];
-  if (failures.length > 0)
-    for (const { index, lines } of fleet.instances) say(`${index}: ${lines.slice(-5).join('\n')}`);
+  if (failures.length > 0) {
+    const logged = fleet.instances.flatMap(({ lines }) => lines.filter((line) => line.startsWith('{')).slice(-3));
+    say(`the instances said last:\n${logged.join('\n')}`);
+  }
   expect(failures).toEqual([]);
 });
 
