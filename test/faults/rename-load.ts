@@ -8,6 +8,9 @@ const RENAME = `mutation ($id: ID!, $name: String!) {
   updateUser(input: { id: $id, name: $name }) { user { name } receipt { enforced } }
 }`;
 
+/** Whoever is answered nothing but failures gives up. */
+const FAILURES_MAX = 20;
+
 /** Clients that ask without pause, and rename themselves with every tenth question. */
 export class RenameLoad {
   /** What was answered with anything but what was asked for. */
@@ -46,7 +49,7 @@ export class RenameLoad {
 
   async #ask({ id, email }: TestUser): Promise<void> {
     let token = await this.#signIn(email);
-    for (let turn = 0; !this.#over && this.failures.length === 0; turn += 1) {
+    for (let turn = 0; !this.#over && this.failures.length < FAILURES_MAX; turn += 1) {
       const isChange = turn % 10 === 0;
       const options = { token, ...(isChange && { variables: { id, name: `bob ${turn}` } }) };
       const reply = await this.#balancer.ask(isChange ? RENAME : ASK, options).catch(String);

@@ -21,5 +21,7 @@ export function doneOf(reply: Reply | null): unknown {
 }
 
 export function describe(reply: Reply | null): string {
-  return reply === null ? 'no answer' : `${reply.status} ${reply.codes.join(', ')} ${JSON.stringify(reply.data)}`;
+  if (reply === null) return 'no answer';
+  const { status, codes, messages, data } = reply;
+  return `${status} ${codes.join(', ')} ${JSON.stringify(data)} ${messages.join(' ')}`.trimEnd();
 }

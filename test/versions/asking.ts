@@ -8,6 +8,7 @@ export interface Receipt {
   readonly enforced: boolean;
   readonly instances: number;
   readonly acknowledged: number;
+  readonly waitedMs: number;
 }
 
 interface Done {
@@ -39,11 +40,11 @@ export async function enforce(
   change: keyof typeof CHANGES,
   variables: object,
 ): Promise<Done & { readonly atMs: number }> {
-  const query = `${CHANGES[change]} fragment all on Receipt { enforced instances acknowledged }`;
+  const query = `${CHANGES[change]} fragment all on Receipt { enforced instances acknowledged waitedMs }`;
   const reply = await ask(url, query, { token, variables });
   const done = doneOf(reply) as Done | null;
   if (done?.receipt.enforced !== true) {
-    throw new Error(`${change} at instance ${index}: ${describe(reply)} ${reply.messages.join(' ')}`);
+    throw new Error(`${change} at instance ${index}: ${describe(reply)}`);
   }
   return { ...done, atMs: reply.answeredAtMs };
 }

@@ -6,6 +6,7 @@ import { Listener, ProbeRecord, Prober, type Victim, victimOf } from '../faults/
 import { RenameLoad } from '../faults/rename-load.ts';
 import { SessionLoad } from '../faults/session-load.ts';
 import { codesOfReplay, rotate } from '../faults/session-steps.ts';
+import { TIMING } from '../../src/domain/authority/timing.ts';
 import { untilSo } from '../support/until.ts';
 import { adminAt, type ApiKey, askAll, createApiKey, enforce, foundIn } from './asking.ts';
 import { type Fleet, startFleet, type Version } from './fleet.ts';
@@ -16,7 +17,7 @@ import { type Fleet, startFleet, type Version } from './fleet.ts';
  */
 
 const ROUNDS = 40;
-const LANES = 3;
+const LANES = 2;
 /** What is done by clients before the next step is taken. */
 const WHILE = 60;
 const TEST_MS = 300_000;
@@ -48,7 +49,12 @@ beforeAll(async () => {
 }, 180_000);
 
 afterEach(() => {
-  expect([...sessions.problems, ...renames.failures]).toEqual([]);
+  const failures = [...sessions.problems.splice(0), ...renames.failures.splice(0)];
+  if (failures.length > 0) {
+    const logged = fleet.instances.flatMap(({ lines }) => lines.filter((line) => line.startsWith('{')).slice(-3));
+    say(`the instances said last:\n${logged.join('\n')}`);
+  }
+  expect(failures).toEqual([]);
 });
 
 afterAll(async () => {
@@ -287,13 +293,15 @@ async function policyAt({ url }: Instance, token: string) {
 async function expectRevocations(rounds: number): Promise<void> {
   const record = new ProbeRecord();
   const users = await addUsers(fleet, rounds);
-  let full = 0;
+  let soon = 0;
+  const waits: number[] = [];
   for (const [round, { id: userId, email }] of users.entries()) {
     const how = round % 3 === 2 ? 'disableUser' : 'revokeSession';
     const victim = victimOf({ how, userId, ...(await signIn(at(round + 1 + (round >> 2)).url, email)) });
     record.victims.push(victim);
     const listeners = await Promise.all(serving().map((instance) => Listener.open(instance, victim)));
     await probe(victim, listeners, record);
+    expect(record.unexpected).toEqual([]);
     expect(victim.honouredOn.size).toBe(2 * listeners.length);
 
     const admin = await adminAt(at(round));
@@ -302,19 +310,22 @@ async function expectRevocations(rounds: number): Promise<void> {
     const { receipt, atMs } = await enforce(at(round), admin, how, { id: target });
     victim.enforcedAtMs = atMs;
     expect(receipt.instances).toBe(listeners.length);
-    if (receipt.acknowledged === receipt.instances) full += 1;
+    if (receipt.acknowledged === receipt.instances && receipt.waitedMs < TIMING.pollMs) soon += 1;
+    waits.push(receipt.waitedMs);
     await probe(victim, listeners, record);
     await expectEnded(listeners);
   }
+  const { honoured, refused } = record.counts;
+  const median = waits.toSorted((a, b) => a - b)[rounds >> 1];
+  say(
+    `${rounds} revocations at ${serving().length} instances: ${soon} receipts by hints, half of them within ${median} ms; ` +
+      `${honoured} answers before, ${refused} refused after`,
+  );
   expect(record.violations).toEqual([]);
   expect(record.unexpected).toEqual([]);
   expect(record.counts.refused).toBeGreaterThanOrEqual(rounds * serving().length);
-  // The others were waited for until their leases were over.
-  expect(full).toBeGreaterThan(rounds / 2);
-  const { honoured, refused } = record.counts;
-  say(
-    `${rounds} revocations at ${serving().length} instances: ${full} by all acknowledgements, ${honoured} honoured before, ${refused} refused after`,
-  );
+  // Those of one version have understood what the other said through Redis: others come through rows, a second later.
+  expect(soon).toBeGreaterThanOrEqual(rounds * 0.75);
 }
 
 async function expectEnded(listeners: readonly Listener[]): Promise<void> {
