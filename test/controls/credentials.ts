@@ -36,6 +36,14 @@ export const CREDENTIALS: readonly Control[] = [
     title: 'is no proof of who has a copy of an older access token, though it waits for its turn behind the step-up',
   },
   {
+    name: 'retired-stays-retired',
+    file: 'src/domain/tokens/key-lives.ts',
+    find: 'revokedAt === null || revokedAt >= signsFrom',
+    replace: 'revokedAt === null',
+    test: 'test/api/signing-keys.test.ts',
+    title: 'AC-30: leaves the one before it retired, whoever has that by now: another takes its place',
+  },
+  {
     name: 'token-signature',
     file: 'src/domain/tokens/access-tokens.ts',
     find: 'const { payload } = await jwtVerify(token, key, {',
