@@ -318,11 +318,11 @@ export const CREDENTIALS: readonly Control[] = [
   },
   {
     name: 'tokens-from-before-a-step-up',
-    file: 'src/domain/authentication/identification.ts',
-    find: 'return claims.authenticatedAtMs < session.authenticatedAtMs;',
-    replace: 'return false && [claims, session];',
+    file: 'src/domain/principals/proof.ts',
+    find: 'return provenAtMs < session.authenticatedAtMs;',
+    replace: 'return false && [provenAtMs, session];',
     test: 'test/api/step-up.test.ts',
-    title: 'leaves no older access token good on any instance or door, and sockets that are open go on',
+    title: 'leaves no older access token good on any instance or door, and sockets and streams that are open go on',
   },
   {
     name: 'key-purposes',
