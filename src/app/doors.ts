@@ -20,6 +20,7 @@ import { Handshakes } from '../api/http/handshakes.ts';
 import { createServer } from '../api/http/server.ts';
 import { shedEarly } from '../api/http/shedding.ts';
 import { TlsOnly } from '../api/http/tls-only.ts';
+import { turnedAway } from '../api/http/turned-away.ts';
 import { serveSockets } from '../api/ws/sockets.ts';
 import type { AuthorityParts } from '../app/authority.ts';
 import type { Asking } from '../app/documents.ts';
@@ -58,7 +59,13 @@ export async function openDoors(
     refused:
       tlsOnly === null ? shed : (request, response) => tlsOnly.answers(request, response) || shed(request, response),
     sdl: readSchemaText(),
-    showsSdl: async (request) => (await byGateway(request, services)) || introspection,
+    showsSdl: (request) =>
+      byGateway(request, services).then(
+        (isTrusted) => isTrusted || introspection,
+        (error: unknown) => {
+          throw turnedAway(error, request, services);
+        },
+      ),
   });
   const apollo = createApollo({
     schema,

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { apiKeysOn, IN, type Issued, outWith } from '../support/api-keys.ts';
 import { extensionsOf, IN_FORCE, INSTANCES, onEveryInstance } from '../support/asking.ts';
-import { type Castellans, codesOf, createTestClock, type SignedInUser, startCastellans } from '../support/castellan.ts';
+import {
+  askOver,
+  type Castellans,
+  codesOf,
+  createTestClock,
+  type SignedInUser,
+  startCastellans,
+} from '../support/castellan.ts';
 import { addGrant } from '../support/people.ts';
 
 const KEY = `id name prefix lastFour permissions revokedAt revokedReason
@@ -99,6 +106,25 @@ describe('a key that is changed', () => {
     }
     expect(await done(READ, { id: apiKey.id }, { by: mallory })).toBeNull();
   });
+});
+
+test('a key that is good no more, or no more from there, leaves no socket open', async () => {
+  const by = await again(alice);
+  const opened = await Promise.all(
+    INSTANCES.map(async (instance) => {
+      const { apiKey, secret } = await createKey(by);
+      const closed = Promise.withResolvers<number>();
+      const socket = castellans.connect({ apiKey: secret, instance, onClosed: closed.resolve });
+      expect(codesOf(await askOver(socket, '{ me { id } }'))).toEqual([]);
+      return { id: apiKey.id, closed: closed.promise, socket };
+    }),
+  );
+  const [rotated, moved, widened] = opened;
+  await done(UPDATE, { id: widened?.id, input: { name: 'another name' } }, { by });
+  await done(ROTATE, { id: rotated?.id, overlapSeconds: 0 }, { by });
+  await done(UPDATE, { id: moved?.id, input: { addressRanges: ['203.0.113.0/24'] } }, { by });
+  expect(await Promise.all([rotated?.closed, moved?.closed])).toEqual([4403, 4401]);
+  expect(codesOf(await askOver(widened?.socket ?? fail(), '{ me { id } }'))).toEqual([]);
 });
 
 describe('a key that is rotated', () => {

@@ -190,6 +190,7 @@ test('while an instance does not know the keys it publishes none, to be kept by 
   await holder.query('commit');
   await holder.end();
   expect(await asked).not.toEqual([]);
+  await Promise.all(castellans.apps.map(({ services }) => services.tail.poll(true)));
 });
 
 describe('revoking a signing key', () => {
@@ -255,16 +256,7 @@ describe('revoking a signing key', () => {
   test('AC-30: a thief who has the key gains nothing by a label of the future', async () => {
     const bob = await castellans.signUp('bob');
     const kid = kidOf(bob.accessToken);
-    const [row] = await castellans.rows<{ sealed_private_jwk: string }>(
-      'select sealed_private_jwk from signing_keys where kid = $1',
-      kid,
-    );
-    const opened = new Keys([new Secret('a secret for tests that is long enough')]).open(
-      'signing-keys',
-      row?.sealed_private_jwk ?? '',
-      kid,
-    );
-    const forged = forge(bob.accessToken, JSON.parse(opened ?? '') as object);
+    const forged = forge(bob.accessToken, await privateJwkOf(kid));
     expect(await accepted(forged)).toEqual([true, true, true]);
     const subscription = await listening(castellans, 0, () =>
       collect(castellans.connect({ token: forged, instance: 0 }), 'subscription { sessionEvents { __typename } }'),
@@ -278,6 +270,45 @@ describe('revoking a signing key', () => {
     expect(await subscription.next()).toEqual({ sessionEvents: { __typename: 'AccessEnded' } });
   });
 
+  test('AC-30: leaves the one before it retired, whoever has that by now: another takes its place', async () => {
+    const bob: Mutable<SignedInUser> = await castellans.signUp('bob');
+    const old = kidOf(bob.accessToken);
+    const jwk = await privateJwkOf(old);
+    await keys();
+    const { id: current } = await rotate();
+    await untilPublished([old, current]);
+    await advance(PUBLISH_MS + 1);
+    Object.assign(bob, await refreshed(bob));
+    await advance(361_000);
+    Object.assign(bob, await refreshed(bob));
+    expect(kidOf(bob.accessToken)).toBe(current);
+    const forged = forge(bob.accessToken, jwk, old);
+    expect((await accepted(forged)).filter((each) => each === true)).toEqual([]);
+
+    const { accessToken: token } = await castellans.signIn(alice.email);
+    const { data } = await castellans.ask(REVOKE, { variables: { kid: current }, token });
+    expect(data).toMatchObject({ revokeSigningKey: { receipt: { enforced: true } } });
+    for (const instance of INSTANCES) {
+      Object.assign(bob, await refreshed(bob, instance));
+      expect([old, current]).not.toContain(kidOf(bob.accessToken));
+      expect(await accepted(bob.accessToken)).toEqual([true, true, true]);
+    }
+    expect((await accepted(forge(bob.accessToken, jwk, old))).filter((each) => each === true)).toEqual([]);
+    expect((await keys()).filter(({ id }) => id === old).map(({ state }) => state)).toEqual(['retired']);
+  });
+
+  test('of which no other signs, though it was another version that revoked it, keeps nobody from signing in', async () => {
+    await castellans.rows(
+      'update signing_keys set revoked_at = now() where revoked_at is null and signs_from <= now()',
+    );
+    await castellans.rows(`insert into authority_log (target, kind, reason)
+      select kid, 'revoked', 'test' from signing_keys where revoked_at is not null`);
+    await Promise.all(castellans.apps.map(({ services }) => services.tail.poll(true)));
+    const signedIn = await Promise.all(INSTANCES.map((instance) => castellans.signIn(alice.email, instance)));
+    for (const { accessToken } of signedIn) expect(await accepted(accessToken)).toEqual([true, true, true]);
+    expect(new Set(signedIn.map(({ accessToken }) => kidOf(accessToken))).size).toBe(1);
+  });
+
   test('one that there is not: says so', async () => {
     await keys();
     const answer = await castellans.ask(REVOKE, { variables: { kid: 'sk_none' }, token: alice.accessToken });
@@ -285,9 +316,21 @@ describe('revoking a signing key', () => {
   });
 });
 
-/** The token with a position that no log has reached. */
-function forge(token: string, privateJwk: object): string {
-  const [header = '', payload = ''] = token.split('.');
+/** What a thief of the database and its secret has. */
+async function privateJwkOf(kid: string): Promise<object> {
+  const [row] = await castellans.rows<{ sealed_private_jwk: string }>(
+    'select sealed_private_jwk from signing_keys where kid = $1',
+    kid,
+  );
+  const keys = new Keys([new Secret('a secret for tests that is long enough')]);
+  return JSON.parse(keys.open('signing-keys', row?.sealed_private_jwk ?? '', kid) ?? '') as object;
+}
+
+/** The token with a position that no log has reached, as if this key had signed it. */
+function forge(token: string, privateJwk: object, kid = kidOf(token)): string {
+  const [head = '', payload = ''] = token.split('.');
+  const said = JSON.parse(Buffer.from(head, 'base64url').toString()) as object;
+  const header = Buffer.from(JSON.stringify({ ...said, kid })).toString('base64url');
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { pos: string };
   const pos = `${claims.pos.split('-')[0]}-999999999`;
   const body = `${header}.${Buffer.from(JSON.stringify({ ...claims, pos })).toString('base64url')}`;

@@ -391,3 +391,26 @@ describe('queries and mutations over a WebSocket', () => {
     expect(codesOf(await askOver(client, CREATE, { variables: { input } }))).toEqual(['CONFLICT']);
   });
 });
+
+test('a socket whose session ended while its instance had lost the thread of the log closes, and others go on', async () => {
+  const [bob, carol] = [await castellans.signUp('bob'), await castellans.signUp('carol')];
+  const [gone, stays] = [await open(1), await open(1)];
+  for (const [socket, { accessToken }] of [
+    [gone, bob],
+    [stays, carol],
+  ] as const) {
+    socket.init({ authorization: `Bearer ${accessToken}` });
+    await socket.next(ofType('connection_ack'));
+  }
+  // As in a history that the instance knows nothing of: no entry of the log tells of it.
+  const ended = `update sessions set revoked_at = now(), revoked_reason = 'revoked' where id = $1`;
+  await castellans.rows(ended, bob.sessionId);
+  await castellans.rows('update authority_head set epoch = gen_random_uuid()');
+  await Promise.all(castellans.apps.map(({ services }) => services.tail.poll(true)));
+  expect(await gone.closed).toBe(4401);
+  stays.subscribe('one', ME);
+  expect(await stays.next((frame) => frame.id === 'one')).toMatchObject({
+    payload: { data: { me: { id: carol.id } } },
+  });
+  stays.close();
+});

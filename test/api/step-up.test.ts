@@ -16,6 +16,7 @@ import {
   type TestClock,
   until,
 } from '../support/castellan.ts';
+import { openStream } from '../support/event-stream.ts';
 import { dataOf, secondFactors } from '../support/second-factors.ts';
 import { ofType, openSocket } from '../support/socket.ts';
 import { letProofsAge, RENAME, STEP_UP, steppingPolicy, steppingUp } from '../support/step-ups.ts';
@@ -194,10 +195,14 @@ describe('stepping up', () => {
     }
   });
 
-  test('leaves no older access token good on any instance or door, and sockets that are open go on', async () => {
+  test('leaves no older access token good on any instance or door, and sockets and streams that are open go on', async () => {
     const [bob, carol] = [await castellans.signUp('bob'), await castellans.signUp('carol')];
     const sockets = INSTANCES.map((instance) => castellans.connect({ token: bob.accessToken, instance }));
     for (const socket of sockets) expect(codesOf(await askOver(socket, '{ me { id } }'))).toEqual([]);
+    const headers = { authorization: `Bearer ${bob.accessToken}` };
+    const stream = await openStream(castellans.apps[2]?.url ?? '', 'subscription { sessionEvents { __typename } }', {
+      headers,
+    });
     clock.advance(1);
     const stepped = dataOf(await stepUp(bob, { password: PASSWORD })).stepUp;
     for (const door of doorsOf(castellans)) {
@@ -212,6 +217,11 @@ describe('stepping up', () => {
       expect(codesOf(await rename({ ...bob, ...stepped }, 'x', instance))).toEqual([]);
     }
     for (const socket of sockets) expect(codesOf(await askOver(socket, '{ me { id } }'))).toEqual([]);
+    await castellans.signIn(bob.email);
+    for (const __typename of ['SessionRefreshed', 'SessionStarted']) {
+      expect((await stream.next())?.data).toEqual({ data: { sessionEvents: { __typename } } });
+    }
+    stream.leave();
   });
 
   test('is no proof of who has a copy of an older access token, though it waits for its turn behind the step-up', async () => {

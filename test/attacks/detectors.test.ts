@@ -87,6 +87,14 @@ async function pass(ms: number): Promise<void> {
   alice = { ...alice, ...(await castellans.signIn(alice.email)) };
 }
 
+/** A form, or a GET without one. */
+async function knock(path: string, headers: Record<string, string>, form?: string): Promise<void> {
+  const type = { 'content-type': 'application/x-www-form-urlencoded' };
+  const url = `${castellans.apps[next()]?.url}${path}`;
+  const init = form === undefined ? { headers } : { method: 'POST', headers: { ...type, ...headers }, body: form };
+  await (await fetch(url, init)).text();
+}
+
 async function times(count: number, work: (n: number) => Promise<unknown>): Promise<void> {
   for (let n = 0; n < count; n += 1) await work(n);
 }
@@ -181,8 +189,15 @@ const SCENARIOS: readonly Scenario[] = [
     threshold: 50,
     begin: async () => {
       const address = network();
-      return (n) =>
-        castellans.ask('{ me { id } }', { token: `no token ${n}`, instance: next(), headers: from(address) });
+      // At another door each time.
+      const doors = [
+        (n: number) =>
+          castellans.ask('{ me { id } }', { token: `no token ${n}`, instance: next(), headers: from(address) }),
+        (n: number) => knock('/oauth/introspect', { 'x-api-key': `ck_${n}`, ...from(address) }, 'token=x'),
+        (n: number) => knock('/oauth/revoke', from(address), `token=no.token.${n}`),
+        (n: number) => knock('/sdl', { 'x-castellan-gateway': `ck_${n}`, ...from(address) }),
+      ];
+      return (n) => doors[n % doors.length]?.(n) ?? Promise.resolve();
     },
     event: { severity: 'warning', userId: null },
   },

@@ -36,6 +36,14 @@ export const CREDENTIALS: readonly Control[] = [
     title: 'is no proof of who has a copy of an older access token, though it waits for its turn behind the step-up',
   },
   {
+    name: 'retired-stays-retired',
+    file: 'src/domain/tokens/key-lives.ts',
+    find: 'revokedAt === null || revokedAt >= signsFrom',
+    replace: 'revokedAt === null',
+    test: 'test/api/signing-keys.test.ts',
+    title: 'AC-30: leaves the one before it retired, whoever has that by now: another takes its place',
+  },
+  {
     name: 'token-signature',
     file: 'src/domain/tokens/access-tokens.ts',
     find: 'const { payload } = await jwtVerify(token, key, {',
@@ -310,11 +318,11 @@ export const CREDENTIALS: readonly Control[] = [
   },
   {
     name: 'tokens-from-before-a-step-up',
-    file: 'src/domain/authentication/identification.ts',
-    find: 'return claims.authenticatedAtMs < session.authenticatedAtMs;',
-    replace: 'return false && [claims, session];',
+    file: 'src/domain/principals/proof.ts',
+    find: 'return provenAtMs < session.authenticatedAtMs;',
+    replace: 'return false && [provenAtMs, session];',
     test: 'test/api/step-up.test.ts',
-    title: 'leaves no older access token good on any instance or door, and sockets that are open go on',
+    title: 'leaves no older access token good on any instance or door, and sockets and streams that are open go on',
   },
   {
     name: 'key-purposes',

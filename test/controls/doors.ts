@@ -3,6 +3,46 @@ import type { Control } from './control.ts';
 /** Controls of what is let in and out. */
 export const DOORS: readonly Control[] = [
   {
+    name: 'sockets-of-dead-keys',
+    file: 'src/api/ws/connection.ts',
+    find: 'if (this.#owner !== null && this.#owner.credential.key !== null) this.#checkAgain();',
+    replace: '',
+    test: 'test/api/api-key-changes.test.ts',
+    title: 'a key that is good no more, or no more from there, leaves no socket open',
+  },
+  {
+    name: 'sockets-after-a-lost-thread',
+    file: 'src/api/ws/connection.ts',
+    find: 'reset(): void {\n    this.#checkAgain();',
+    replace: 'reset(): void {',
+    test: 'test/api/sockets.test.ts',
+    title: 'a socket whose session ended while its instance had lost the thread of the log closes, and others go on',
+  },
+  {
+    name: 'callbacks-that-are-sent-again',
+    file: 'src/api/http/callback-stream.ts',
+    find: 'const status = await this.#send(await message());',
+    replace: 'const status = await this.#send((this.first ??= await message()));',
+    test: 'test/supergraph/callbacks.test.ts',
+    title: 'AC-09: that fails is sent no event again that was withheld by a revocation since',
+  },
+  {
+    name: 'counts-of-who-left-early',
+    file: 'src/api/http/graphql-route.ts',
+    find: 'if (raw.destroyed) leave();\n  else raw',
+    replace: 'raw',
+    test: 'test/attacks/transports.test.ts',
+    title: 'AC-68: a client that leaves before it is known who it is leaves nothing behind that counts as open',
+  },
+  {
+    name: 'enrolled-before-it-goes-on',
+    file: 'src/api/graphql/signed-in.ts',
+    find: 'if (mustEnroll(by)) throw secondFactorMissing();',
+    replace: '',
+    test: 'test/attacks/required-second-factors.test.ts',
+    title: 'that began when no role asked for one yet is good for nothing else in its own operation',
+  },
+  {
     name: 'socket-origin',
     file: 'src/api/ws/sockets.ts',
     find: 'if (!origins.allow(request.headers)) {',

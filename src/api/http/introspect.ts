@@ -1,11 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LiveToken } from '../../domain/authentication/introspection.ts';
+import type { Principal } from '../../domain/principals/principal.ts';
 import type { Services } from '../graphql/context.ts';
 import { atItsPlace } from '../graphql/places.ts';
 import { noteUse } from '../graphql/uses.ts';
 import { credentialOf } from './credentials.ts';
 import { refuse } from './graphql-route.ts';
 import { keyOriginOf, originOf } from './identity.ts';
+import { turnedAway } from './turned-away.ts';
 
 /** Who a token of ours is from, and for whom. */
 export interface Issuing {
@@ -20,9 +22,7 @@ export async function answerIntrospection(
   { token, services, issuing }: { readonly token: string; readonly services: Services; readonly issuing: Issuing },
 ): Promise<FastifyReply> {
   try {
-    const shown = await services.identification.identify(
-      credentialOf(request.headers, () => keyOriginOf(request, services)),
-    );
+    const shown = await identified(request, services);
     const from = originOf(request, services);
     const { by, unproven } = await atItsPlace(shown, from, services);
     if (unproven !== null) throw unproven.refusal;
@@ -31,6 +31,15 @@ export async function answerIntrospection(
     return await reply.send(found === null ? { active: false } : described(found, issuing));
   } catch (error) {
     return refuse(reply, error, services);
+  }
+}
+
+/** Who asks. */
+async function identified(request: FastifyRequest, services: Services): Promise<Principal> {
+  try {
+    return await services.identification.identify(credentialOf(request.headers, () => keyOriginOf(request, services)));
+  } catch (error) {
+    throw turnedAway(error, request, services);
   }
 }
 

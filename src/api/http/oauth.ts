@@ -4,6 +4,7 @@ import type { Services } from '../graphql/context.ts';
 import { noteAttempt } from '../graphql/attempts.ts';
 import { refuse, type RefusingParts } from './graphql-route.ts';
 import { answerIntrospection, type Issuing } from './introspect.ts';
+import { turnedAway } from './turned-away.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
 const FORM_BYTES_MAX = 16_384;
@@ -46,6 +47,9 @@ export function addOauthRoutes(
         // A token that is not good is as good as revoked. That it could not be revoked is all there is to say.
         const isKnown = error instanceof Refusal && REFUSALS[error.code].status < 500;
         if (!isKnown) return refuse(reply, error, services);
+        // One that was revoked before is shown again by whoever signs out twice; one that was never ours is a guess.
+        const told = error.code === 'UNAUTHENTICATED' ? turnedAway(error, request, services) : error;
+        if (told !== error) return refuse(reply, told, services);
         noteAttempt(error, 'http', services.proxies.clientOf(request.headers, request.ip), null, services);
       }
       return reply.code(200).send();

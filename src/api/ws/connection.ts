@@ -158,7 +158,7 @@ export class Connection implements LiveOperation, Renewable {
   }
 
   async renew(by: Principal, token: string): Promise<UserPrincipal> {
-    const { identification, live } = this.#services;
+    const { identification } = this.#services;
     const credential: Credential = { kind: 'accessToken', token };
     const shown = await identification.identify(credential);
     const { unproven } = await atItsPlace(shown, this.from, this.#services);
@@ -176,9 +176,7 @@ export class Connection implements LiveOperation, Renewable {
       if (running.kind === 'subscription' && isOfSameSession(running.context.by, fresh)) running.context.renew(fresh);
     }
     if (this.#owner === null || !isOfSameSession(this.#owner, fresh)) return fresh;
-    live.remove(this);
-    this.#owner = fresh;
-    live.add(this);
+    this.#goOnAs(fresh);
     this.hold(credential);
     return fresh;
   }
@@ -200,14 +198,44 @@ export class Connection implements LiveOperation, Renewable {
     await left;
   }
 
-  changed(): void {}
+  /** Of an API key: it may be good no more, or no more from there. A token says all of itself that could be new about it. */
+  changed(): void {
+    if (this.#owner !== null && this.#owner.credential.key !== null) this.#checkAgain();
+  }
 
-  reset(): void {}
+  /** What was revoked meanwhile is told of by nobody. */
+  reset(): void {
+    this.#checkAgain();
+  }
 
   /** Its credential expires. */
   due(): void {
     if (this.#shared) return;
     this.#leave(CLOSE.EXPIRED, 'TOKEN_EXPIRED').catch(() => this.#socket.terminate());
+  }
+
+  /** It goes on as whoever opened it is now, or closes. */
+  #checkAgain(): void {
+    const owner = this.#owner;
+    if (owner === null || this.#shared || this.closing) return;
+    const isStill = (): boolean => this.#owner === owner && !this.closing;
+    this.#services.identification.identify(this.#credential).then(
+      (now) => {
+        if (isStill() && now.kind === 'user') this.#goOnAs(now);
+      },
+      (error: unknown) => {
+        // What cannot be confirmed right now is refused to each operation.
+        if (!isStill() || !(error instanceof Refusal) || error.code === 'AUTHORITY_UNAVAILABLE') return;
+        this.#leave(codeOf(error), error.code).catch(() => this.#socket.terminate());
+      },
+    );
+  }
+
+  #goOnAs(owner: UserPrincipal): void {
+    const { live } = this.#services;
+    live.remove(this);
+    this.#owner = owner;
+    live.add(this);
   }
 
   /**
@@ -255,6 +283,11 @@ export class Connection implements LiveOperation, Renewable {
     // The frame that says `complete` is sent right after the operation is known to be over.
     await new Promise<void>((done) => setImmediate(done));
   }
+}
+
+/** With what a socket closes whose credential is refused so: a token that has run out can be replaced. */
+export function codeOf({ code }: Pick<Refusal, 'code'>): number {
+  return code === 'TOKEN_EXPIRED' || code === 'AUTHORITY_UNAVAILABLE' ? CLOSE.EXPIRED : CLOSE.REVOKED;
 }
 
 function isOfSameSession(one: Principal, other: UserPrincipal): boolean {

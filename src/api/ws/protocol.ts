@@ -27,7 +27,7 @@ import { admitted, overloaded } from '../graphql/admission.ts';
 import { noteTurnedAway } from '../graphql/signals.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { noteAttempt } from './attempts.ts';
-import { CLOSE, type Connection } from './connection.ts';
+import { CLOSE, codeOf, type Connection } from './connection.ts';
 import { connectionCredential, connectionGateway, operationCredential } from './identity.ts';
 
 /** So long at a time events go out one after the other: enough for twenty thousand, and less than from one heartbeat to the next. */
@@ -211,8 +211,7 @@ export function protocolOptions(
           connection.close(CLOSE.TOO_MANY, code);
           return false;
         }
-        const expired = code === 'TOKEN_EXPIRED' || code === 'AUTHORITY_UNAVAILABLE';
-        connection.close(expired ? CLOSE.EXPIRED : CLOSE.REVOKED, code);
+        connection.close(codeOf(error), code);
         return false;
       }
     },

@@ -19,6 +19,7 @@ interface LoadedKey {
   readonly key: SigningKey;
   readonly publicKey: CryptoKey;
   readonly signsFromMs: number;
+  readonly signsUntilMs: number;
   readonly verifiesUntilMs: number;
 }
 
@@ -63,6 +64,20 @@ export class KeyRing {
     await this.signing();
   }
 
+  /** Makes one where there are keys and none of them signs any more, unless another instance has. */
+  async #addNext(): Promise<void> {
+    const now = this.#clock.now();
+    const next = await this.generate(now);
+    await this.#store.transaction(async (tx) => {
+      const keys = await tx.signingKeys.lock();
+      if (signingAt(lives(keys, this.#accessTokenSeconds), now) !== undefined) return;
+      await tx.signingKeys.add(next);
+      await tx.audit.append({ by: 'system', sessionId: null, action: 'signing_key.create', subjectId: next.kid });
+      await tx.authority.append({ target: next.kid, kind: 'changed', userId: null, reason: 'signing_key_created' });
+    });
+    await this.#load();
+  }
+
   close(): void {
     this.#retry?.cancel();
   }
@@ -96,6 +111,13 @@ export class KeyRing {
     const isAway = this.#loading !== null && signing !== undefined && signing.signsFromMs > this.#clock.now();
     if (signing === undefined || isAway) {
       await (this.#loading ?? this.#load()).catch(() => {});
+      signing = this.#signing();
+    }
+    if (signing === undefined) {
+      // An instance that keeps retired keys good for longer has revoked the last of those that are not.
+      await this.#addNext().catch((error: unknown) =>
+        this.#logger.warn({ err: error }, 'no signing key could be made'),
+      );
       signing = this.#signing();
     }
     if (signing === undefined) throw unavailable();
@@ -186,10 +208,10 @@ export class KeyRing {
       const stored = await this.#store.signingKeys.all();
       const usable = lives(stored, this.#accessTokenSeconds);
       const loaded = await Promise.all(
-        usable.map(async ({ key, signsFromMs, verifiesUntilMs }): Promise<[string, LoadedKey]> => {
+        usable.map(async ({ key, ...times }): Promise<[string, LoadedKey]> => {
           // ES256 keys are never raw bytes.
           const publicKey = (await importJWK({ ...key.publicJwk }, ALGORITHM)) as CryptoKey;
-          return [key.kid, { key, publicKey, signsFromMs, verifiesUntilMs }];
+          return [key.kid, { key, publicKey, ...times }];
         }),
       );
       this.#loaded = new Map(loaded);

@@ -105,8 +105,8 @@ export class SigningKeys {
       });
       await tx.authority.append({ target: kid, kind: 'revoked', userId: null, reason: 'signing_key_revoked' });
       await this.#tell(tx, actor, 'signing_key.revoked', kid);
-      const left = keys.filter((key) => key.kid !== kid && key.revokedAt === null && key.signsFrom <= at);
-      if (left.length === 0) await this.#add(tx, actor, replacement);
+      const signing = signingAt(lives(keys, this.#settings.accessTokenSeconds), Date.parse(at));
+      if (signing === undefined || signing.key.kid === kid) await this.#add(tx, actor, replacement);
       return this.#record(
         keys.map((key) => (key.kid === kid ? { ...key, revokedAt: at } : key)),
         kid,
