@@ -122,4 +122,12 @@ export const RIGHTS: readonly Control[] = [
     test: 'test/cli/audit.test.ts',
     title: 'who changed an entry, with its place, its id and its month',
   },
+  {
+    name: 'policy-for-everybody',
+    file: 'src/domain/roles/policy-changes.ts',
+    find: 'if (this.#production) refuseForEverybody(change);',
+    replace: '',
+    test: 'test/attacks/anonymous-policy.test.ts',
+    title: 'is put in force by no change of the policy',
+  },
 ];
