@@ -61,7 +61,11 @@ export class UserChanges {
 
       const updated: User = { ...user, ...wanted, ...(changed.includes('email') && { emailVerified: true }) };
       await tx.users.save(updated);
-      if (changed.includes('email')) await this.#notices.addressChanged(tx, user);
+      if (changed.includes('email')) {
+        // Whoever reads the mails of the address that was theirs must not come in by one.
+        await tx.accountTokens.removeAllOf(id);
+        await this.#notices.addressChanged(tx, user);
+      }
       // Which fields, and never what is in them.
       await this.#record(tx, actor, 'user.update', { subjectId: id, after: { fields: changed } });
       await tx.authority.append({ target: id, kind: 'changed', userId: id, reason: 'user_updated' });
@@ -69,7 +73,10 @@ export class UserChanges {
     });
   }
 
-  /** Lets a disabled user in again: to sign in anew, since nothing that was revoked comes back. Changes nothing about another. */
+  /**
+   * Lets a disabled user in again: to sign in anew, since nothing that was revoked comes back, nor a mail of before. Changes nothing
+   * about another.
+   */
   enable(by: Principal, id: string): Promise<Enforced<User>> {
     return this.#authority.change(by, { change: [id] }, async (tx, actor) => {
       const user = await tx.users.find(id);
@@ -79,6 +86,7 @@ export class UserChanges {
 
       const enabled: User = { ...user, status: 'active' };
       await tx.users.save(enabled);
+      await tx.accountTokens.removeAllOf(id);
       const states = { before: { status: user.status }, after: { status: enabled.status } };
       await this.#record(tx, actor, 'user.enable', { subjectId: id, ...states });
       await tx.authority.append({ target: id, kind: 'changed', userId: id, reason: 'user_enabled' });
