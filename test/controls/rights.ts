@@ -130,4 +130,28 @@ export const RIGHTS: readonly Control[] = [
     test: 'test/attacks/anonymous-policy.test.ts',
     title: 'is put in force by no change of the policy',
   },
+  {
+    name: 'suspended-denials',
+    file: 'src/domain/policy/compiler.ts',
+    find: "[...this.#rulesOf(awake, 'allow'), ...this.#rulesOf(grants, 'deny')]",
+    replace: 'this.#rulesOf(awake)',
+    test: 'test/attacks/suspended-scopes.test.ts',
+    title: 'what is denied to somebody there stays denied',
+  },
+  {
+    name: 'suspended-rights-of-a-key',
+    file: 'src/domain/api-keys/api-keys.ts',
+    find: '(await tx.grants.heldBy(ownerId)).map(({ role, scope }) => ({ role, scope }))',
+    replace: 'await tx.grants.heldBy(ownerId)',
+    test: 'test/attacks/suspended-scopes.test.ts',
+    title: 'nobody has a key made that is good for more than they may once it is resumed',
+  },
+  {
+    name: 'deleted-denials',
+    file: 'src/domain/scopes/scopes.ts',
+    find: 'await this.#demandLifted(tx, actor, scope);',
+    replace: '',
+    test: 'test/attacks/suspended-scopes.test.ts',
+    title: 'nobody deletes a scope to take away what denies somebody what they may not do themselves',
+  },
 ];

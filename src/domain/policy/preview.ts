@@ -52,7 +52,8 @@ export function previewOf(before: Bundle, after: Bundle, everybody: readonly Pop
 function mfaOf(before: Bundle, after: Bundle, everybody: readonly PopulationMember[]): readonly MfaPreview[] {
   const required = [mfaRoles(before), mfaRoles(after)];
   const users = everybody.filter(({ record, grants }) => {
-    const [old, now] = required.map((roles) => grants.some(({ role }) => roles.has(role)));
+    const awake = grants.filter(({ dormant }) => dormant !== true);
+    const [old, now] = required.map((roles) => awake.some(({ role }) => roles.has(role)));
     return record.__typename === 'User' && old !== now;
   });
   const holders = (role: string) => users.filter(({ grants }) => grants.some((grant) => grant.role === role));
