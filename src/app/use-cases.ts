@@ -42,6 +42,7 @@ import type { Bundle } from '../domain/policy/bundle.ts';
 import { powerfulWithoutMfa } from '../domain/policy/second-factors.ts';
 import { Policies } from '../domain/policy/policies.ts';
 import { Policy } from '../domain/policy/policy.ts';
+import { previews } from '../domain/policy/preview.ts';
 import { CustomRoles } from '../domain/roles/custom-roles.ts';
 import { refusedForEverybody } from '../domain/roles/everybody.ts';
 import { EffectivePermissions } from '../domain/roles/effective-permissions.ts';
@@ -106,6 +107,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const { authority, tail, engines, sessionStates, standings, live, vouching, drainer, eventFeeds, keyRing } = parts;
   const { keyStates, accessTokens, identification, keyIdentification, auditChainer, revocationFeed } = parts;
   cleanup.add('the threads that hash', endIdleThreads);
+  cleanup.add('the thread of previews', () => previews.rest());
   const policy = new Policy(new DecisionCounts(rollups), clock);
   const policies = new Policies({
     bundles: store.bundles,

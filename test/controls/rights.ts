@@ -154,4 +154,21 @@ export const RIGHTS: readonly Control[] = [
     test: 'test/attacks/suspended-scopes.test.ts',
     title: 'nobody deletes a scope to take away what denies somebody what they may not do themselves',
   },
+  {
+    name: 'preview-of-hidden-fields',
+    file: 'src/domain/policy/policies.ts',
+    find: 'return [undefined, ...fields].every(',
+    replace: 'return [undefined].every(',
+    test: 'test/api/policy-questions.test.ts',
+    title: 'tells of nobody what whoever asks may not read of them, by whatever files',
+  },
+  {
+    name: 'preview-apart',
+    file: 'src/domain/policy/policies.ts',
+    find: 'return await previews.ask({ before, after: files, everybody: everybody.filter(mayKnow) });',
+    replace:
+      "const { previewOf } = await import('./preview.ts');\nreturn previewOf(engine.bundle, bundle, everybody.filter(mayKnow));",
+    test: 'test/api/policy-questions.test.ts',
+    title: 'of many rules keeps nobody waiting who asks something else',
+  },
 ];
