@@ -262,6 +262,11 @@ roles:
       expect(await told(rita.accessToken, guess)).not.toContain('@');
     }
     expect(await told(alice.accessToken, guesses[0] ?? '')).toContain(bob.id);
+    const question = { principalId: sam.id, action: 'disable', subject: 'User', id: bob.id };
+    const explained = await castellans.ask(EXPLAIN, { variables: question, token: rita.accessToken });
+    expect(explained).toMatchObject({ data: null, errors: [{ extensions: { code: 'FORBIDDEN', id: sam.id } }] });
+    const own = { ...question, principalId: rita.id };
+    expect((await castellans.ask(EXPLAIN, { variables: own, token: rita.accessToken })).errors).toEqual([]);
     await apply(before);
   });
 

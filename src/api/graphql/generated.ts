@@ -122,7 +122,10 @@ export type Query = {
   viewerAbility: AbilityRules;
   /** The policy in force. */
   policy: Policy;
-  /** Why a principal may or may not do something. About a principal or subject you may not read: NOT_FOUND. */
+  /**
+   * Why a principal may or may not do something. About a principal or subject you may not read: NOT_FOUND; about another principal
+   * whose roles you may not read: FORBIDDEN.
+   */
   explain: Explanation;
   /** Who would gain and lose what if these files were the policy. Changes nothing. */
   previewPolicy: PolicyDiff;

@@ -69,7 +69,8 @@ export class Policies {
 
   /**
    * Why a principal may or may not do it. Everyone may ask about themselves; about others, who may read the policy, and
-   * then the answer about somebody one may not read is the same as about nobody. Whoever asks has read the record.
+   * then the answer about somebody one may not read is the same as about nobody, and FORBIDDEN about one whose roles one may not
+   * read. Whoever asks has read the record.
    */
   async explain(
     by: Principal,
@@ -82,6 +83,10 @@ export class Policies {
     const { engine } = principalId === by.id ? await this.#inForce() : await this.#readable(by);
     if (standing === null || !this.#policy.decide(by, 'read', standing.record).allowed) {
       throw notFound('principal', principalId);
+    }
+    // Why somebody may do it tells by which roles.
+    if (!this.#policy.decide(by, 'read', standing.record, 'roles').allowed && principalId !== by.id) {
+      throw new Refusal('FORBIDDEN', 'You may not read the roles of this principal.', { id: principalId });
     }
     const { action, subject, field } = question;
     const explanation = engine.explain(standing.ability, action, subject, field);
