@@ -13,7 +13,7 @@ import type { UsageCounts } from '../domain/usage/usage.ts';
 import { TIMING, type Timing } from '../domain/authority/timing.ts';
 import type { PolicyFile } from '../domain/policy/parse.ts';
 import type { Locate } from '../domain/security/travel.ts';
-import { refusedForEverybody } from '../domain/roles/everybody.ts';
+import { filesRefusedForEverybody } from '../domain/roles/everybody.ts';
 import type { PolicyFolder } from '../domain/roles/policy-files.ts';
 import type { Store } from '../domain/store.ts';
 import type { Mailer } from '../domain/users/mail.ts';
@@ -164,7 +164,10 @@ async function startDatabase({ dataDir }: Config, cleanup: Cleanup): Promise<Sec
 /** What the settings cannot tell: only the server knows, and the policy files. */
 async function demandUsable({ query }: Database, config: Config, { files }: PolicyFolder): Promise<void> {
   const problems = [
-    ...(config.production ? refusedForEverybody(files) : []).map((message) => ({ variable: 'POLICIES_DIR', message })),
+    ...(config.production ? filesRefusedForEverybody(files) : []).map((message) => ({
+      variable: 'POLICIES_DIR',
+      message,
+    })),
     ...(await serverProblems(query, config)).map((message) => ({ variable: 'DATABASE_URL', message })),
   ];
   if (problems.length > 0) throw new ConfigError(problems);

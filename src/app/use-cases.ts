@@ -6,6 +6,7 @@ import type { Foundation } from '../app/foundation.ts';
 import { AuditLog } from '../domain/audit-log/audit-log.ts';
 import { Denials } from '../domain/audit/denials.ts';
 import { VERSION } from '../app/version.ts';
+import { ConfigError } from '../config.ts';
 import { DecisionCounts } from '../domain/analytics/decision-counts.ts';
 import { AuthenticationAnalytics } from '../domain/analytics/authentication-analytics.ts';
 import { OperationCounts } from '../domain/analytics/operation-counts.ts';
@@ -37,10 +38,13 @@ import { LimitsWithFallback } from '../domain/limits/limits-with-fallback.ts';
 import { UncountedUses } from '../domain/usage/uncounted-uses.ts';
 import { UsageFlusher } from '../domain/usage/usage-flusher.ts';
 import { OperationLimits } from '../domain/limits/operation-limits.ts';
+import type { Bundle } from '../domain/policy/bundle.ts';
 import { powerfulWithoutMfa } from '../domain/policy/second-factors.ts';
 import { Policies } from '../domain/policy/policies.ts';
 import { Policy } from '../domain/policy/policy.ts';
+import { previews } from '../domain/policy/preview.ts';
 import { CustomRoles } from '../domain/roles/custom-roles.ts';
+import { refusedForEverybody } from '../domain/roles/everybody.ts';
 import { EffectivePermissions } from '../domain/roles/effective-permissions.ts';
 import { Grants } from '../domain/roles/grants.ts';
 import { PolicyChanges } from '../domain/roles/policy-changes.ts';
@@ -103,6 +107,7 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const { authority, tail, engines, sessionStates, standings, live, vouching, drainer, eventFeeds, keyRing } = parts;
   const { keyStates, accessTokens, identification, keyIdentification, auditChainer, revocationFeed } = parts;
   cleanup.add('the threads that hash', endIdleThreads);
+  cleanup.add('the thread of previews', () => previews.rest());
   const policy = new Policy(new DecisionCounts(rollups), clock);
   const policies = new Policies({
     bundles: store.bundles,
@@ -220,18 +225,19 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
   const eraser = new SuccessorEraser({ store, settings: config, clock, logger });
   cleanup.start('the eraser of successors', eraser.rounds);
 
-  const policyChanges = new PolicyChanges({ bundles: store.bundles, authority, engines, policy, clock });
+  const changing = { bundles: store.bundles, authority, engines, clock };
+  const policyChanges = new PolicyChanges({ ...changing, policy, settings: config });
   const policyFiles = new PolicyFiles({
+    ...changing,
     source: readPolicies,
-    bundles: store.bundles,
-    authority,
-    engines,
     changes: policyChanges,
-    clock,
     logger,
   });
   const { bundle } = await engines.load(await policyFiles.adopt(folder));
-  if (config.production) warnOfRoles(powerfulWithoutMfa(bundle), logger);
+  if (config.production) {
+    demandNotForEverybody(bundle);
+    warnOfRoles(powerfulWithoutMfa(bundle), logger);
+  }
 
   const permissionAnalytics = new PermissionAnalytics({ rollups, store, engines, policy });
   const sessionAnalytics = new SessionAnalytics({ store, drainer, policy, clock });
@@ -349,6 +355,14 @@ export async function createUseCases(foundation: Foundation, parts: AuthorityPar
     clock,
     logger,
   };
+}
+
+/** Files that were in force before do not replace the policy in force, which may come from a trial. */
+function demandNotForEverybody(bundle: Bundle): void {
+  const messages = refusedForEverybody(bundle).map(
+    (message) => `does not replace the policy in force, since it was in force before, and that ${message}`,
+  );
+  if (messages.length > 0) throw new ConfigError(messages.map((message) => ({ variable: 'POLICIES_DIR', message })));
 }
 
 /** Not refused: whom a second factor is asked of is for those to say who run it. */

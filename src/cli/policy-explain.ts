@@ -135,7 +135,8 @@ async function memberOf({ users, serviceAccounts, snapshots }: Store, name: stri
   if (found === null || held === undefined) {
     throw new NotThere(`There is no user or service account ${name} in this database. Check --principal.`);
   }
-  return { record: found, grants: held.grants };
+  const dormant = held.dormant.map((grant) => ({ ...grant, dormant: true }));
+  return { record: found, grants: [...held.grants, ...dormant] };
 }
 
 /** The record of this id, unless it is described; null for what Castellan keeps no records of. */

@@ -1,7 +1,7 @@
-import { refusedForEverybody } from '../domain/roles/everybody.ts';
+import { filesRefusedForEverybody } from '../domain/roles/everybody.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
 
 /** What production refuses of the policy files in this folder; of one that cannot be read, nothing. */
 export async function policyForEverybody(folder: string): Promise<readonly string[]> {
-  return refusedForEverybody(await readPolicyFiles(folder).catch(() => []));
+  return filesRefusedForEverybody(await readPolicyFiles(folder).catch(() => []));
 }

@@ -256,7 +256,7 @@ describe('AC-58: nobody gives what they lack', () => {
     await granted(by, 'barred', { scope: 'barred-in' });
     const [scope] = await castellans.rows<{ id: string }>(`select scope_id_at('barred-in') as id`);
     await unchanged(async () => {
-      expect(extensionsOf(await ask(DELETE_SCOPE, { id: scope?.id }, { by }))).toEqual(WIDENS);
+      expect(extensionsOf(await ask(DELETE_SCOPE, { id: scope?.id }, { by }))).toEqual(EXCEEDS);
     });
   });
 });

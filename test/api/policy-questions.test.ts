@@ -132,6 +132,14 @@ describe('an explanation', () => {
   });
 });
 
+/** May look at policies, and knows everybody by name. */
+const REVIEWER = `roles:
+  reviewer:
+    allow:
+      - { action: read, subject: Policy }
+      - { action: read, subject: User, fields: [id, name] }
+`;
+
 describe('a preview', () => {
   test('of the policy in force changes nothing', async () => {
     const { data, errors } = await castellans.ask<{ previewPolicy: { before: string; after: string; changes: [] } }>(
@@ -218,6 +226,73 @@ roles:
       principal: bob.id,
       record: `a Document with ownerId ${bob.id}`,
     });
+  });
+
+  test('tells of nobody what whoever asks may not read of them, by whatever files', async () => {
+    const rules = (where: string) => `roles:
+  member:
+    allow:
+      - { action: disable, subject: User, where: ${where} }
+`;
+    const before = await filesInForce();
+    const reviewer = { path: 'policies/reviewer.yaml', text: REVIEWER };
+    const apply = async (files: readonly object[]) => {
+      const query = `mutation ($files: [PolicyFileInput!]!, $version: String!) {
+        applyPolicy(files: $files, expectedVersion: $version) { version }
+      }`;
+      const { data } = await castellans.ask<{ policy: { version: string } }>('{ policy { version } }', {
+        token: alice.accessToken,
+      });
+      const variables = { files, version: data?.policy.version };
+      expect((await castellans.ask(query, { variables, token: alice.accessToken })).errors).toEqual([]);
+    };
+    await apply([...before, reviewer]);
+    const rita = await castellans.signUp('rita', ['reviewer']);
+    const told = async (token: string, where: string) => {
+      const files = [...before, reviewer, { path: 'policies/guess.yaml', text: rules(where) }];
+      const { data, errors } = await castellans.ask<{
+        previewPolicy: { affected: { id: string }[]; changes: { records: string[]; pairs: { record: string }[] }[] };
+      }>(PREVIEW, { variables: { files }, token });
+      expect(errors).toEqual([]);
+      return JSON.stringify(data?.previewPolicy);
+    };
+    const guesses = [`{ email: ${bob.email} }`, '{ status: active }', "{ name: '${principal.email}' }", '{ id: x }'];
+    for (const guess of guesses) {
+      expect(await told(rita.accessToken, guess)).not.toContain(bob.id);
+      expect(await told(rita.accessToken, guess)).not.toContain('@');
+    }
+    expect(await told(alice.accessToken, guesses[0] ?? '')).toContain(bob.id);
+    const question = { principalId: sam.id, action: 'disable', subject: 'User', id: bob.id };
+    const explained = await castellans.ask(EXPLAIN, { variables: question, token: rita.accessToken });
+    expect(explained).toMatchObject({ data: null, errors: [{ extensions: { code: 'FORBIDDEN', id: sam.id } }] });
+    const own = { ...question, principalId: rita.id };
+    expect((await castellans.ask(EXPLAIN, { variables: own, token: rita.accessToken })).errors).toEqual([]);
+    await apply(before);
+  });
+
+  test('of many rules keeps nobody waiting who asks something else', async () => {
+    const rules = Array.from(
+      { length: 300 },
+      (_, n) => `      - { action: read, subject: Paper, where: { ownerId: '\${principal.id}', kind: k${n} } }`,
+    );
+    const text = `subjects:
+  Paper: { actions: [read], attributes: { id: id, ownerId: id, kind: string } }
+roles:
+  member:
+    allow:
+${rules.join('\n')}
+`;
+    const files = [...(await filesInForce()), { path: 'policies/papers.yaml', text }];
+    let answered = false;
+    const preview = castellans
+      .ask<{ previewPolicy: { changes: object[] } }>(PREVIEW, { variables: { files }, token: alice.accessToken })
+      .finally(() => (answered = true));
+    for (let n = 0; n < 20; n += 1) {
+      const { data } = await castellans.ask('{ me { id } }', { token: bob.accessToken });
+      expect(data).toEqual({ me: { id: bob.id } });
+    }
+    expect(answered).toBe(false);
+    expect((await preview).data?.previewPolicy.changes.length).toBeGreaterThan(0);
   });
 
   test('of a broken policy answers with every problem and its place', async () => {

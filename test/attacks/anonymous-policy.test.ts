@@ -1,7 +1,14 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type App, createApp } from '../../src/app.ts';
+import { ConfigError } from '../../src/config.ts';
 import { ANONYMOUS } from '../../src/domain/principals/principal.ts';
+import type { PolicyFile } from '../../src/domain/policy/parse.ts';
 import { readPolicyFiles } from '../../src/drivers/files/policies.ts';
-import { startCastellans, type Castellans } from '../support/castellan.ts';
+import { type Answer, type Castellans, PASSWORD, post, SIGN_IN, startCastellans } from '../support/castellan.ts';
+import { createLog } from '../../src/kit/log.ts';
 import { doorsOf, takesMutations } from './doors.ts';
 
 /** A policy that means to give everything to whoever is not signed in. */
@@ -10,10 +17,14 @@ ${['anonymous', 'everybody', 'guest', 'public'].map((role) => `  ${role}:\n    i
 `;
 
 let castellans: Castellans;
+/** As they come with Castellan, and with what gives everything away. */
+let closed: readonly PolicyFile[];
+let open: readonly PolicyFile[];
 
 beforeAll(async () => {
-  const policyFiles = [...(await readPolicyFiles('policies')), { path: 'policies/open.yaml', text: OPEN }];
-  castellans = await startCastellans(1, { policyFiles });
+  closed = await readPolicyFiles('policies');
+  open = [...closed, { path: 'policies/open.yaml', text: OPEN }];
+  castellans = await startCastellans(1, { policyFiles: open });
 });
 
 afterAll(() => castellans?.close());
@@ -39,4 +50,78 @@ test('AC-79: no policy gives anything to whoever is not signed in, whatever its 
       expect(policy?.filter(ANONYMOUS, action, type)).toEqual({ kind: 'none' });
     }
   }
+});
+
+const APPLY = `mutation ($files: [PolicyFileInput!]!, $expectedVersion: String!) {
+  applyPolicy(files: $files, expectedVersion: $expectedVersion) { version }
+}`;
+const ROLLBACK = `mutation ($version: String!, $expectedVersion: String!) {
+  rollbackPolicy(version: $version, expectedVersion: $expectedVersion) { version }
+}`;
+
+describe('AC-79: in production, a policy that gives everything to everybody', () => {
+  let dataDir: string;
+  let files: PolicyFile[];
+  let trial: string;
+  let app: App;
+
+  /** Over a server of its own: that of the tests is too hasty for production. */
+  const start = async (production: boolean): Promise<void> => {
+    const config = { ...castellans.config, production, databaseUrl: null, redisUrl: null, dataDir, mailOn: false };
+    app = await createApp(config, { policyFiles: files, logger: createLog('silent') });
+  };
+
+  async function ask<T>(text: string, variables: object = {}): Promise<Answer<T>> {
+    const input = { email: castellans.config.adminEmail, password: PASSWORD };
+    const { data } = await post<{ signIn: { accessToken: string } }>(app.url, SIGN_IN, { input });
+    return post<T>(app.url, text, variables, { authorization: `Bearer ${data?.signIn.accessToken}` });
+  }
+
+  async function inForce(): Promise<string | undefined> {
+    const { data } = await ask<{ policy: { version: string } }>('{ policy { version } }');
+    return data?.policy.version;
+  }
+
+  const apply = async (given: readonly PolicyFile[]) => ask(APPLY, { files: given, expectedVersion: await inForce() });
+  const rollback = async (version: string) => ask(ROLLBACK, { version, expectedVersion: await inForce() });
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'castellan-trial-'));
+    // A trial, where it may be: its files are not the policy in force.
+    files = [...closed];
+    await start(false);
+    await apply(open);
+    trial = (await inForce()) ?? '';
+    await app.close();
+  });
+
+  afterAll(async () => {
+    await app?.close();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  test('is not what it starts with, where files that were in force before do not replace it', async () => {
+    const started = start(true);
+    await expect(started).rejects.toThrow(ConfigError);
+    await expect(started).rejects.toThrow(/POLICIES_DIR does not replace the policy in force, .* the role "anonymous"/);
+  });
+
+  test('is put in force by no change of the policy', async () => {
+    files = [...closed, { path: 'policies/more.yaml', text: 'roles: { guest: { inherits: [member] } }' }];
+    await start(true);
+    const before = await inForce();
+    expect(before).not.toBe(trial);
+    files.push({ path: 'policies/open.yaml', text: 'roles: { member: { inherits: [administrator] } }' });
+    for (const [field, change] of [
+      ['files', () => apply(open)],
+      ['version', () => rollback(trial)],
+      ['files', () => ask('mutation { reloadPolicy { version } }')],
+    ] as const) {
+      const { errors } = await change();
+      const extensions = { code: 'BAD_USER_INPUT', field, reason: 'everything_to_everybody' };
+      expect(errors).toMatchObject([{ extensions }]);
+      expect(errors[0]?.message).toMatch(/^This policy must not give everything to everybody in production: the role /);
+    }
+    expect(await inForce()).toBe(before);
+  });
 });

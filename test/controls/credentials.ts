@@ -340,4 +340,20 @@ export const CREDENTIALS: readonly Control[] = [
     test: 'test/domain/keys.test.ts',
     title: 'is bound to where its parts begin and end',
   },
+  {
+    name: 'mails-of-before',
+    file: 'src/domain/users/user-changes.ts',
+    find: '        await tx.accountTokens.removeAllOf(id);\n        await this.#notices',
+    replace: '        await this.#notices',
+    test: 'test/attacks/account-mails.test.ts',
+    title: 'that an account has no more resets no password with a mail of before',
+  },
+  {
+    name: 'look-alike-addresses',
+    file: 'src/domain/users/user.ts',
+    find: "if (foldEmail(composed).normalize('NFC') === composed.toLowerCase()) return composed;",
+    replace: 'if (composed) return composed;',
+    test: 'test/attacks/account-mails.test.ts',
+    title: 'signs nobody up with it',
+  },
 ];

@@ -122,7 +122,10 @@ export type Query = {
   viewerAbility: AbilityRules;
   /** The policy in force. */
   policy: Policy;
-  /** Why a principal may or may not do something. About a principal or subject you may not read: NOT_FOUND. */
+  /**
+   * Why a principal may or may not do something. About a principal or subject you may not read: NOT_FOUND; about another principal
+   * whose roles you may not read: FORBIDDEN.
+   */
   explain: Explanation;
   /** Who would gain and lose what if these files were the policy. Changes nothing. */
   previewPolicy: PolicyDiff;
@@ -385,13 +388,16 @@ export type Mutation = {
   /** Gives it another path, and everything below one that begins so. Grants and homes go along. */
   moveScope: MoveScopePayload;
   /**
-   * Shuts out everybody whose home is there or below, and takes back what is granted there, until it is resumed. CONFLICT when
-   * nobody would be administrator any more.
+   * Shuts out everybody whose home is there or below, and takes back what is allowed by what is granted there, until it is resumed;
+   * what that denies stays denied. CONFLICT when nobody would be administrator any more.
    */
   suspendScope: SuspendScopePayload;
   /** Lets them in again. Access tokens of before stay refused; refreshing the session gives new ones. */
   resumeScope: ResumeScopePayload;
-  /** Removes an empty scope and revokes what is granted there. CONFLICT while users have their home in it or scopes are below. */
+  /**
+   * Removes an empty scope and revokes what is granted there. CONFLICT while users have their home in it or scopes are below;
+   * FORBIDDEN where that denies somebody what you may not do.
+   */
   deleteScope: DeleteScopePayload;
   /**
    * Finishes a sign-in, and starts its session. From the fifth wrong code of the app in a row each takes longer to wait for

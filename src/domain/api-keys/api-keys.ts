@@ -211,7 +211,9 @@ export class ApiKeys {
     if ((await tx.serviceAccounts.find(ownerId)) === null) {
       throw new Refusal('FORBIDDEN', 'The key of a user is for that user alone to change.', { reason: 'not_owner' });
     }
-    this.#policy.demandHolds(actor, await tx.grants.heldBy(ownerId), limits.permissions);
+    // Those that a suspension has put to sleep as well: the key is there when they wake up.
+    const held = (await tx.grants.heldBy(ownerId)).map(({ role, scope }) => ({ role, scope }));
+    this.#policy.demandHolds(actor, held, limits.permissions);
   }
 
   #secret(id: string, number: number): { readonly secret: string; readonly version: NewVersion } {

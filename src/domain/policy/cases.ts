@@ -2,7 +2,7 @@ import type { Bundle } from './bundle.ts';
 import { parseCases, type PolicyCase } from './case-files.ts';
 import type { PolicyFile } from './document.ts';
 import { Engine } from './engine.ts';
-import { label, PolicyError, type PolicyProblem, Problems } from './problems.ts';
+import { label, PolicyError, type PolicyProblem, Problems, PROBLEMS_MAX } from './problems.ts';
 import type { Rule } from './rules.ts';
 
 export interface CaseReport {
@@ -20,7 +20,7 @@ export interface CaseReport {
  * @throws {PolicyError} when a table cannot be used, with every problem of every table
  */
 export function runCases(bundle: Bundle, files: readonly PolicyFile[]): CaseReport {
-  const problems = new Problems();
+  const problems = new Problems(PROBLEMS_MAX);
   const cases = files.flatMap((file) => parseCases(file, bundle, problems));
   problems.raise();
 

@@ -2,13 +2,15 @@ import type { Decision } from '../principals/principal.ts';
 import { type Bundle, roleClosure } from './bundle.ts';
 import { templatesIn } from './conditions.ts';
 import { type Attributes, type Check, compile, matchesInCasl, type RuleConditions } from './matching.ts';
-import type { Rule } from './rules.ts';
+import type { Effect, Rule } from './rules.ts';
 import type { TemplateValues } from './templates.ts';
 
 export interface GrantFacts {
   readonly role: string;
   /** A path, `acme/platform`: holds there and below. Null is everywhere. */
   readonly scope: string | null;
+  /** Only what the role denies holds. */
+  readonly dormant?: boolean;
 }
 
 /** One CASL rule, templates still in it. */
@@ -70,9 +72,20 @@ export class Compiler {
 
   /** Later ones go first. Denies are last, so that none is overruled by an allow. */
   compile(grants: readonly GrantFacts[]): readonly CompiledRule[] {
-    return [...this.#reaches(grants)]
-      .flatMap(([name, reach]) => (this.bundle.roles.get(name)?.rules ?? []).flatMap((rule) => this.#rule(rule, reach)))
-      .toSorted(byPrecedence);
+    const awake = grants.filter(({ dormant }) => dormant !== true);
+    const rules =
+      awake.length === grants.length
+        ? this.#rulesOf(grants)
+        : [...this.#rulesOf(awake, 'allow'), ...this.#rulesOf(grants, 'deny')];
+    return rules.toSorted(byPrecedence);
+  }
+
+  #rulesOf(grants: readonly GrantFacts[], effect?: Effect): readonly CompiledRule[] {
+    return [...this.#reaches(grants)].flatMap(([name, reach]) =>
+      (this.bundle.roles.get(name)?.rules ?? [])
+        .filter((rule) => effect === undefined || rule.effect === effect)
+        .flatMap((rule) => this.#rule(rule, reach)),
+    );
   }
 
   /** Where each role holds: the scopes of all grants that bring it, or null as soon as one of them is for everywhere. */

@@ -234,13 +234,13 @@ export class Engine {
   #roleSet(grants: readonly GrantFacts[], permissions: readonly string[] | null = null): RoleSet {
     // A scope that is neither a path nor null is a mistake, and must not come to mean everywhere.
     const sound = grants.filter(({ scope }) => scope === null || typeof scope === 'string');
-    const held = [...new Set(sound.map(({ role, scope }) => JSON.stringify([role, scope])))].toSorted().join();
+    const held = [...new Set(sound.map(keyOf))].toSorted().join();
     // A text that is no grant's begins the list, so that a set of grants alone never has the same key.
     const key = permissions === null ? held : `only ${JSON.stringify([...new Set(permissions)].toSorted())},${held}`;
     const known = this.#roleSets.get(key);
     if (known !== undefined) return known;
 
-    const copies = sound.map(({ role, scope }) => ({ role, scope }));
+    const copies = sound.map(({ role, scope, dormant = false }) => ({ role, scope, dormant }));
     const roleSet = new RoleSet(key, copies, this.#compiler, permissions);
     this.#roleSets.set(key, roleSet);
     for (const oldest of this.#roleSets.keys()) {
@@ -285,6 +285,9 @@ export class Engine {
     return Object.freeze({ allowed, reason, rule, policyVersion: this.bundle.version });
   }
 }
+
+const keyOf = ({ role, scope, dormant }: GrantFacts): string =>
+  JSON.stringify(dormant === true ? [role, scope, 'dormant'] : [role, scope]);
 
 function toLackingRule({ action, subject, rule: { rule } }: Lacking): LackingRule {
   return { action, subject, rule: label(rule.place) };

@@ -34,7 +34,7 @@ function widensOwnRights({ action, subject, rule }: LackingRule): Refusal {
 export function demandNoOwnGain(actor: Principal, after: readonly Held[]): void {
   if (actor.kind !== 'user') return;
   const { engine, facts, grants } = actor.standing;
-  const [gained] = engine.lacking(engine.ability(facts, grants), engine.ability(facts, after));
+  const [gained] = engine.lacking(engine.ability(facts, awake(grants)), engine.ability(facts, awake(after)));
   if (gained !== undefined) throw widensOwnRights(gained);
 }
 
@@ -46,8 +46,8 @@ export function demandNoGift(actor: Principal, before: readonly Held[], held: re
   if (actor.kind !== 'user') return;
   const { engine, facts, ability } = actor.standing;
   // Rules are compared as they are written: whose facts they are bound to does not matter.
-  const after = engine.ability(facts, held);
-  const gained = engine.lacking(engine.ability(facts, before), after);
+  const after = engine.ability(facts, awake(held));
+  const gained = engine.lacking(engine.ability(facts, awake(before)), after);
   if (gained.length === 0) return;
   const beyond = engine
     .lacking(ability, after)
@@ -61,15 +61,19 @@ export function demandNoGift(actor: Principal, before: readonly Held[], held: re
   });
 }
 
-type Held = Pick<HeldGrant, 'role' | 'scope'>;
+type Held = Pick<HeldGrant, 'role' | 'scope' | 'dormant'>;
+
+/** As it is once nothing is suspended: what is taken away while a grant sleeps is missing when it wakes up. */
+const awake = (grants: readonly Held[]): readonly Held[] => grants.map(({ role, scope }) => ({ role, scope }));
 
 /** What these grants come to in the scope at `path` and below, as if it were at `as`. */
 function inside(path: string, grants: readonly Held[], as = path): readonly Held[] {
-  return grants.flatMap(({ role, scope }) => {
+  return grants.flatMap((grant) => {
+    const { role, scope } = grant;
     // No scope has this path: what the role allows or denies in any scope is left of it.
-    const anywhere = { role, scope: `-${role}` };
-    if (covers(scope, path)) return [anywhere, { role, scope: as }];
+    const anywhere = { ...grant, scope: `-${role}` };
+    if (covers(scope, path)) return [anywhere, { ...grant, scope: as }];
     const isBelow = scope !== null && covers(path, scope);
-    return isBelow ? [anywhere, { role, scope: `${as}${scope.slice(path.length)}` }] : [anywhere];
+    return isBelow ? [anywhere, { ...grant, scope: `${as}${scope.slice(path.length)}` }] : [anywhere];
   });
 }

@@ -1,7 +1,7 @@
 import { type Bundle, type Role, versionOf, vocabularyText } from './bundle.ts';
 import { type Entry, type Node, type PolicyFile, readDocument } from './document.ts';
 import { inheritanceCycles } from './inheritance.ts';
-import { label, type Place, Problems } from './problems.ts';
+import { label, type Place, Problems, PROBLEMS_MAX } from './problems.ts';
 import { type KnownRules, ParseCache } from './parse-cache.ts';
 import { parseRule, type Effect, type Rule } from './rules.ts';
 import { knownWords, listOf, mapOf, recordOf, type Word, wordsOf } from './shape.ts';
@@ -21,13 +21,17 @@ interface Draft {
   readonly rules: { readonly effect: Effect; readonly node: Node }[];
 }
 
+/** A rule is as many things as it has actions on subjects. It takes a moment to say what a policy means. */
+const saidMax = 100_000;
+const sizeOf = ({ targets }: Rule): number => targets.reduce((sum, { actions }) => sum + actions.length, 0);
+
 /**
  * A whole bundle, or nothing.
  * @param cache what earlier bundles were made of: files and rules that did not change are not read again
  * @throws {PolicyError} with every problem of every file
  */
 export function parseBundle(files: readonly PolicyFile[], cache = new ParseCache()): Bundle {
-  const problems = new Problems();
+  const problems = new Problems(PROBLEMS_MAX);
   const sections = readSections(files, cache, problems);
   const subjects = collectSubjects(sections, problems);
   const drafts = collectRoles(sections, problems);
@@ -39,6 +43,16 @@ export function parseBundle(files: readonly PolicyFile[], cache = new ParseCache
     [...drafts.values()].map((draft) => [draft.name, toRole(draft, drafts, subjects, known, problems)]),
   );
   if (roles.size === 0) problems.add(startOf(files), 'no file declares a role', 'without roles nobody may do anything');
+  const said = [...roles.values()].reduce(
+    (sum, { rules }) => sum + rules.reduce((more, rule) => more + sizeOf(rule), 0),
+    0,
+  );
+  if (said > saidMax)
+    problems.add(
+      startOf(files),
+      `the rules say more than ${saidMax} things`,
+      'each is about one action on one subject',
+    );
   problems.raise();
   return { version: versionOf(subjects, roles, known.meanings), subjects, roles, warnings: warningsOf(roles) };
 }

@@ -1,13 +1,16 @@
+import { TooMuchMemory } from '../../kit/apart.ts';
 import type { HeldGrant, Principal, SubjectRecord } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
 import type { PopulationMember, PopulationReader } from '../store.ts';
+import type { Bundle } from './bundle.ts';
 import type { BundleReader, PolicyVersion } from './bundle-store.ts';
+import { templatesIn } from './conditions.ts';
 import type { Engine, Explanation } from './engine.ts';
 import type { ExplainedRule } from './explain.ts';
 import type { Engines } from './engines.ts';
 import type { PolicyFile } from './parse.ts';
 import type { Policy } from './policy.ts';
-import { previewOf, type PolicyPreview } from './preview.ts';
+import { previews, type PolicyPreview } from './preview.ts';
 import { proposed } from './proposed.ts';
 import type { Standings } from './standings.ts';
 
@@ -66,7 +69,8 @@ export class Policies {
 
   /**
    * Why a principal may or may not do it. Everyone may ask about themselves; about others, who may read the policy, and
-   * then the answer about somebody one may not read is the same as about nobody. Whoever asks has read the record.
+   * then the answer about somebody one may not read is the same as about nobody, and FORBIDDEN about one whose roles one may not
+   * read. Whoever asks has read the record.
    */
   async explain(
     by: Principal,
@@ -79,6 +83,10 @@ export class Policies {
     const { engine } = principalId === by.id ? await this.#inForce() : await this.#readable(by);
     if (standing === null || !this.#policy.decide(by, 'read', standing.record).allowed) {
       throw notFound('principal', principalId);
+    }
+    // Why somebody may do it tells by which roles.
+    if (!this.#policy.decide(by, 'read', standing.record, 'roles').allowed && principalId !== by.id) {
+      throw new Refusal('FORBIDDEN', 'You may not read the roles of this principal.', { id: principalId });
     }
     const { action, subject, field } = question;
     const explanation = engine.explain(standing.ability, action, subject, field);
@@ -99,15 +107,27 @@ export class Policies {
   }
 
   /**
-   * Who would gain and lose what if these files were the policy, among those that `by` may read. Changes nothing.
+   * Who would gain and lose what if these files were the policy, among those that `by` may read with all that it would tell of them.
+   * Changes nothing.
    * Refuses with every problem of the files.
    */
   async preview(by: Principal, files: readonly PolicyFile[]): Promise<PolicyPreview> {
-    const { engine } = await this.#readable(by);
-    const after = proposed('files', files, () => this.#engines.parse(files));
+    const { version, engine } = await this.#readable(by);
+    const bundle = proposed('files', files, () => this.#engines.parse(files));
+    const before = (await this.#bundles.files(version)) ?? [];
     const everybody = await this.#everybody();
-    const readable = everybody.filter(({ record }) => this.#policy.decide(by, 'read', record).allowed);
-    return previewOf(engine.bundle, after, readable);
+    const told = toldBy(engine.bundle, bundle);
+    const mayKnow = ({ record }: PopulationMember) => {
+      const fields = told.filter((field) => Object.hasOwn(record, field));
+      return [undefined, ...fields].every((field) => this.#policy.decide(by, 'read', record, field).allowed);
+    };
+    try {
+      return await previews.ask({ before, after: files, everybody: everybody.filter(mayKnow) });
+    } catch (error) {
+      if (error instanceof TooMuchMemory)
+        throw tooMuch('This says too much about too many users and service accounts.');
+      throw error;
+    }
   }
 
   async #inForce(): Promise<{ readonly version: string; readonly engine: Engine }> {
@@ -129,13 +149,31 @@ export class Policies {
       everybody.push(...page);
       if (page.length < PAGE) return everybody;
       if (everybody.length >= PREVIEW_PRINCIPALS_MAX) {
-        throw new Refusal(
-          'BAD_USER_INPUT',
-          `There are more than ${PREVIEW_PRINCIPALS_MAX} users and service accounts. Compare with \`castellan policy diff --database\`.`,
-        );
+        throw tooMuch(`There are more than ${PREVIEW_PRINCIPALS_MAX} users and service accounts.`);
       }
     }
   }
+}
+
+/** Attributes that are read with the right to another one. */
+const READ_AS: ReadonlyMap<string, string> = new Map([
+  ['scopes', 'scope'],
+  ['suspended', 'status'],
+]);
+
+/** What a preview would tell of users and service accounts: their roles, and whatever either policy compares. */
+function toldBy(...bundles: readonly Bundle[]): readonly string[] {
+  const told = new Set(['roles']);
+  for (const { where, targets } of bundles.flatMap(({ roles }) => [...roles.values()].flatMap(({ rules }) => rules))) {
+    for (const { name } of templatesIn(where)) if (name === 'email' || name === 'scope') told.add(name);
+    if (!targets.some(({ subject }) => subject === 'User' || subject === 'ServiceAccount')) continue;
+    for (const { attribute } of where) told.add(READ_AS.get(attribute) ?? attribute);
+  }
+  return [...told];
+}
+
+function tooMuch(message: string): Refusal {
+  return new Refusal('BAD_USER_INPUT', `${message} Compare with \`castellan policy diff --database\`.`);
 }
 
 /** With the custom role that brought the role of the rule, where that was not granted itself. */

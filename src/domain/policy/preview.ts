@@ -1,7 +1,9 @@
+import { Apart } from '../../kit/apart.ts';
 import type { SubjectRecord } from '../principals/principal.ts';
 import type { PopulationMember } from '../store.ts';
 import type { Bundle } from './bundle.ts';
 import { diffPolicies, type PolicyChange, type PolicyDiff } from './diff.ts';
+import type { PolicyFile } from './document.ts';
 import { factsOf } from './principal-facts.ts';
 import { sampleRecords } from './sample-records.ts';
 import { mfaChanges, mfaRoles } from './second-factors.ts';
@@ -26,6 +28,18 @@ export interface PolicyPreview extends PolicyDiff {
   readonly mfa: readonly MfaPreview[];
   readonly affected: readonly AffectedPrincipal[];
 }
+
+/** What a preview is made of: the files of both policies, and for whom. */
+export interface Preview {
+  readonly before: readonly PolicyFile[];
+  readonly after: readonly PolicyFile[];
+  readonly everybody: readonly PopulationMember[];
+}
+
+const THREAD = new URL(`./preview-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+/** {@link previewOf} beside everything else: it takes seconds where there are many people or rules. The one of this process. */
+export const previews = new Apart<Preview, PolicyPreview>(THREAD, { memoryMib: 512 });
 
 /** What changes for these users and service accounts, about themselves, their sessions, roles and the policy, and records of other subgraphs. */
 export function previewOf(before: Bundle, after: Bundle, everybody: readonly PopulationMember[]): PolicyPreview {
@@ -52,7 +66,8 @@ export function previewOf(before: Bundle, after: Bundle, everybody: readonly Pop
 function mfaOf(before: Bundle, after: Bundle, everybody: readonly PopulationMember[]): readonly MfaPreview[] {
   const required = [mfaRoles(before), mfaRoles(after)];
   const users = everybody.filter(({ record, grants }) => {
-    const [old, now] = required.map((roles) => grants.some(({ role }) => roles.has(role)));
+    const awake = grants.filter(({ dormant }) => dormant !== true);
+    const [old, now] = required.map((roles) => awake.some(({ role }) => roles.has(role)));
     return record.__typename === 'User' && old !== now;
   });
   const holders = (role: string) => users.filter(({ grants }) => grants.some((grant) => grant.role === role));

@@ -27,12 +27,27 @@ export class PolicyError extends Error {
   }
 }
 
+/** Nobody reads on, and whoever writes files of nothing but problems must not keep everybody else waiting. */
+export const PROBLEMS_MAX = 200;
+const textLengthMax = 500;
+
 /** Collects, so that an author sees every problem at once instead of one per attempt. */
 export class Problems {
   readonly #found: PolicyProblem[] = [];
+  readonly #max: number;
 
+  constructor(max = Infinity) {
+    this.#max = max;
+  }
+
+  /** @throws {PolicyError} with those that were found, when there are more than there may be */
   add({ file, line, column }: Place, message: string, hint?: string): void {
-    this.#found.push({ file, line, column, message, ...(hint !== undefined && { hint }) });
+    if (this.#found.length >= this.#max) this.raise();
+    const told = {
+      message: message.slice(0, textLengthMax),
+      ...(hint !== undefined && { hint: hint.slice(0, textLengthMax) }),
+    };
+    this.#found.push({ file, line, column, ...told });
   }
 
   get count(): number {

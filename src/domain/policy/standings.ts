@@ -205,19 +205,20 @@ export class Standings {
     // The database has a clock of its own: what has ended by ours would otherwise be read again until it has by both.
     const now = toInstant(this.#clock.now());
     const isOver = ({ expiresAt }: HeldGrant) => expiresAt !== null && expiresAt <= now;
-    const grants = read.some(isOver) ? read.filter((grant) => !isOver(grant)) : read;
-    const named = [...grants, ...dormant.filter((grant) => !isOver(grant))];
-    const record = withRolesOf(inputs.record, named);
+    const awake = read.some(isOver) ? read.filter((grant) => !isOver(grant)) : read;
+    const asleep = dormant.filter((grant) => !isOver(grant)).map((grant) => ({ ...grant, dormant: true }));
+    const grants = asleep.length === 0 ? awake : this.#shared([...awake, ...asleep]);
+    const record = withRolesOf(inputs.record, grants);
     const engine = await this.#engines.load(policyVersion);
     const facts = factsOf(record);
-    const expiries = named.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
+    const expiries = grants.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
     return {
       record,
       facts,
       grants,
       engine,
       ability: engine.ability(facts, grants),
-      mfaRequired: engine.requiresMfa(grants),
+      mfaRequired: engine.requiresMfa(awake),
       active: record.status === 'active' && !record.suspended,
       homeIds,
       epoch: this.#tail.position.epoch === epoch ? this.#tail.position.epoch : epoch,

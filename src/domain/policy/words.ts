@@ -41,28 +41,41 @@ const article = (kind: WordKind) => (kind === 'action' || kind === 'attribute' ?
 /** Quotes only so much of what somebody else wrote. */
 export const clip = (text: string): string => (text.length > 64 ? `${text.slice(0, 61)}...` : text);
 
+/** More than that is no slip. */
+const slipMax = 5;
+/** Looking through more would cost more than it helps. */
+const candidatesMax = 500;
+
 /** `did you mean "update"?`, when one of the known words is close enough to be meant. */
 export function didYouMean(word: string, known: Iterable<string>): string | undefined {
   if (word.length > 64) return undefined;
   let best: string | undefined;
-  let least = Math.max(2, Math.floor(word.length / 3)) + 1;
+  let least = Math.min(slipMax, Math.max(2, Math.floor(word.length / 3))) + 1;
+  let looked = 0;
   for (const candidate of known) {
+    if ((looked += 1) > candidatesMax) break;
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), least);
     if (distance < least) [best, least] = [candidate, distance];
   }
   return best === undefined ? undefined : `did you mean "${best}"?`;
 }
 
-/** Levenshtein distance; `limit` or more when it is not below the limit. */
+/** Levenshtein distance; `limit` when it is not below the limit. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  let row = Uint8Array.from({ length: b.length + 1 }, (_, index) => Math.min(index, limit));
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    const next = new Uint8Array(b.length + 1).fill(limit);
+    let nearest = Math.min(i, limit);
+    next[0] = nearest;
+    // Further from the diagonal nothing is below the limit.
+    for (let j = Math.max(1, i - limit); j <= Math.min(b.length, i + limit); j++) {
+      const change = (row[j - 1] ?? limit) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const distance = Math.min(change, (row[j] ?? limit) + 1, (next[j - 1] ?? limit) + 1, limit);
+      next[j] = distance;
+      nearest = Math.min(nearest, distance);
     }
+    if (nearest >= limit) return limit;
     row = next;
   }
   return row[b.length] ?? limit;

@@ -20,6 +20,8 @@ export interface HeldGrant {
   /** The path of the scope it holds in, and below; null is everywhere. */
   readonly scope: string | null;
   readonly expiresAt: Instant | null;
+  /** Granted in a suspended scope: what it allows does not count until that is resumed, and what it denies does. */
+  readonly dormant?: boolean;
 }
 
 /** The answer to "may X do Y on Z?", with what decided it. */
@@ -68,7 +70,7 @@ export interface DecisionEngine {
    */
   ability(
     principal: PrincipalFacts,
-    grants: readonly { readonly role: string; readonly scope: string | null }[],
+    grants: readonly { readonly role: string; readonly scope: string | null; readonly dormant?: boolean }[],
     permissions?: readonly string[] | null,
   ): Ability;
   decide(ability: Ability, action: string, subject: SubjectRecord, field?: string): Decision;

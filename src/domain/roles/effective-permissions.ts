@@ -20,7 +20,7 @@ export interface Permission extends RulePermission {
   readonly sources: readonly PermissionSource[];
 }
 
-type Way = Omit<PermissionSource, 'scope'>;
+type Way = Omit<PermissionSource, 'scope'> & Pick<HeldGrant, 'dormant'>;
 
 /** What users may do by the grants that count now, and where each of it comes from. */
 export class EffectivePermissions {
@@ -58,15 +58,18 @@ export class EffectivePermissions {
         const key = `${engine.version} ${role}`;
         const written = rules.get(key) ?? permissionsOfRole(engine.bundle, role);
         rules.set(key, written);
-        return written.map((permission) => ({ ...permission, sources: sourcesOf(permission, ways) }));
+        return written
+          .map((permission) => ({ ...permission, sources: sourcesOf(permission, ways) }))
+          .filter(({ sources }) => sources.length > 0);
       });
       return permissions.toSorted(bySubject);
     });
   }
 }
 
-function sourcesOf({ bounded }: RulePermission, ways: readonly Way[]): readonly PermissionSource[] {
-  return ways.map(({ grant, path }) => ({ grant, path, scope: bounded ? grant.scope : null }));
+function sourcesOf({ bounded, effect }: RulePermission, ways: readonly Way[]): readonly PermissionSource[] {
+  const counting = effect === 'deny' ? ways : ways.filter(({ dormant }) => dormant !== true);
+  return counting.map(({ grant, path }) => ({ grant, path, scope: bounded ? grant.scope : null }));
 }
 
 /** How each role with rules is reached: by every grant that brings it. */
@@ -78,7 +81,7 @@ function waysTo(
 ): ReadonlyMap<string, readonly Way[]> {
   const ways = new Map<string, Map<string, Way>>();
   for (const grant of grants) {
-    for (const { role, through } of held.filter((each) => isOf(each, grant))) {
+    for (const { role, through, dormant = false } of held.filter((each) => isOf(each, grant))) {
       const composed = through === null ? [role] : compositions(through, role);
       const closure = roleClosure(bundle, [role]);
       for (const name of closure.keys()) {
@@ -86,7 +89,7 @@ function waysTo(
         const known = ways.get(name) ?? new Map<string, Way>();
         ways.set(name, known);
         const before = known.get(grant.id);
-        if (before === undefined || before.path.length > path.length) known.set(grant.id, { grant, path });
+        if (before === undefined || before.path.length > path.length) known.set(grant.id, { grant, path, dormant });
       }
     }
   }

@@ -9,12 +9,16 @@ const NAMES = ['anonymous', 'anyone', 'everybody', 'everyone', 'guest', 'public'
 
 /**
  * What production refuses of a policy: that everybody, signed in or not, may do everything. Each is a message that goes on after what
- * the policy was read from. Of files with other problems it says nothing.
+ * the policy was read from.
  */
-export function refusedForEverybody(files: readonly PolicyFile[]): readonly string[] {
-  const bundle = parsed(files);
-  if (bundle === null) return [];
+export function refusedForEverybody(bundle: Bundle): readonly string[] {
   return [...NAMES, DEFAULT_ROLE].filter((name) => allowsEverything(bundle, name)).map((name) => told(bundle, name));
+}
+
+/** The same of files. Of those with other problems it says nothing. */
+export function filesRefusedForEverybody(files: readonly PolicyFile[]): readonly string[] {
+  const bundle = parsed(files);
+  return bundle === null ? [] : refusedForEverybody(bundle);
 }
 
 function parsed(files: readonly PolicyFile[]): Bundle | null {

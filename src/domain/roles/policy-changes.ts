@@ -1,7 +1,6 @@
 import { type Clock, toInstant } from '../../kit/clock.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import { ADMINISTRATOR } from '../policy/administrators.ts';
-import type { Bundle } from '../policy/bundle.ts';
 import type { BundleReader } from '../policy/bundle-store.ts';
 import { demandCases } from '../policy/cases.ts';
 import { Engine } from '../policy/engine.ts';
@@ -11,6 +10,7 @@ import type { Policy } from '../policy/policy.ts';
 import { proposed } from '../policy/proposed.ts';
 import type { Principal } from '../principals/principal.ts';
 import { notFound, Refusal } from '../refusals.ts';
+import { refusedForEverybody } from './everybody.ts';
 import { type PolicyChange, putPolicy } from './put-policy.ts';
 
 export interface NewPolicy {
@@ -19,26 +19,37 @@ export interface NewPolicy {
   readonly cases?: readonly PolicyFile[];
 }
 
+type Proposal = Omit<PolicyChange, 'at'>;
+
 /** Changes of the policy in force, by somebody who may make them. The version that is in force then, with its receipt. */
 export class PolicyChanges {
   readonly #bundles: BundleReader;
   readonly #authority: Authority;
   readonly #engines: Engines;
   readonly #policy: Policy;
+  readonly #production: boolean;
   readonly #clock: Clock;
 
-  constructor(parts: { bundles: BundleReader; authority: Authority; engines: Engines; policy: Policy; clock: Clock }) {
+  constructor(parts: {
+    bundles: BundleReader;
+    authority: Authority;
+    engines: Engines;
+    policy: Policy;
+    settings: { readonly production: boolean };
+    clock: Clock;
+  }) {
     this.#bundles = parts.bundles;
     this.#authority = parts.authority;
     this.#engines = parts.engines;
     this.#policy = parts.policy;
+    this.#production = parts.settings.production;
     this.#clock = parts.clock;
   }
 
   /**
    * Puts these files in force in place of `expectedVersion`. Refuses with BAD_USER_INPUT and every problem of files that
-   * cannot be used, cases that they answer otherwise, and a policy that nobody could replace; with CONFLICT when another
-   * version is in force. Then nothing has changed.
+   * cannot be used, cases that they answer otherwise, a policy that nobody could replace and, in production, one that gives
+   * everything to everybody; with CONFLICT when another version is in force. Then nothing has changed.
    */
   async apply(by: Principal, policy: NewPolicy, expectedVersion: string): Promise<Enforced<string>> {
     return this.#apply(by, 'policy.apply', policy, expectedVersion);
@@ -72,12 +83,9 @@ export class PolicyChanges {
     return this.#change(by, { action, version: bundle.version, bundle, files }, expectedVersion);
   }
 
-  async #change(
-    by: Principal,
-    change: Omit<PolicyChange, 'at'>,
-    expectedVersion: string | null,
-  ): Promise<Enforced<string>> {
-    refuseLockOut(change.bundle);
+  async #change(by: Principal, change: Proposal, expectedVersion: string | null): Promise<Enforced<string>> {
+    refuseLockOut(change);
+    if (this.#production) refuseForEverybody(change);
     return this.#authority.change(by, { policy: 'change' }, async (tx, actor) => {
       const current = await tx.bundles.inForce();
       this.#demand(actor, current);
@@ -102,13 +110,26 @@ export class PolicyChanges {
 }
 
 /** A policy under which no administrator could apply another would be the last one. */
-function refuseLockOut(bundle: Bundle): void {
+function refuseLockOut({ action, bundle }: Proposal): void {
   const engine = new Engine(bundle);
   const administrator = engine.ability({ id: '', kind: 'user' }, [{ role: ADMINISTRATOR, scope: null }]);
   const { allowed } = engine.decide(administrator, 'apply', { __typename: 'Policy', id: bundle.version });
   if (allowed) return;
   const message = `Nobody could replace this policy: its role ${ADMINISTRATOR} must be allowed to apply Policy.`;
-  throw new Refusal('BAD_USER_INPUT', message, { field: 'files', reason: 'locks_everybody_out' });
+  throw new Refusal('BAD_USER_INPUT', message, { field: fieldOf(action), reason: 'locks_everybody_out' });
+}
+
+/** An instance that started with it would not start again. */
+function refuseForEverybody({ action, bundle }: Proposal): void {
+  const problems = refusedForEverybody(bundle);
+  if (problems.length === 0) return;
+  const message = `This policy ${problems.join('; it ')}. Name what it allows, or call the role otherwise and grant it.`;
+  throw new Refusal('BAD_USER_INPUT', message, { field: fieldOf(action), reason: 'everything_to_everybody' });
+}
+
+/** The argument that the policy came by. */
+function fieldOf(action: PolicyChange['action']): string {
+  return action === 'policy.rollback' ? 'version' : 'files';
 }
 
 function conflict(current: string | null): Refusal {

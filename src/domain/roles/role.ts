@@ -79,7 +79,7 @@ export interface GrantReader {
   isHeld(roleId: string): Promise<boolean>;
   /** The names of the roles that anybody was granted at one of these paths and not below, with those that custom ones are made of. */
   rolesAt(paths: readonly string[]): Promise<readonly string[]>;
-  /** What the principal holds now: grants that are neither revoked nor expired nor in a suspended scope. */
+  /** What the principal holds now: grants that are neither revoked nor expired, those in a suspended scope as dormant ones. */
   heldBy(principalId: string): Promise<readonly HeldGrant[]>;
   /** What each of these principals holds now, as {@link heldBy} has it. One statement. */
   heldByMany(principalIds: readonly string[]): Promise<ReadonlyMap<string, readonly HeldGrant[]>>;

@@ -114,8 +114,8 @@ export class Scopes {
   }
 
   /**
-   * Shuts out everybody whose home is there or below, as if they were disabled, and takes back what is granted there, until
-   * it is resumed. Their sessions stay and go on then. Suspending a suspended scope changes nothing and is no error.
+   * Shuts out everybody whose home is there or below, as if they were disabled, and takes back what is allowed by what is granted
+   * there, until it is resumed; what is denied by that stays denied. Their sessions stay and go on then. Suspending a suspended scope changes nothing and is no error.
    */
   async suspend(by: Principal, id: string): Promise<Enforced<Scope>> {
     return this.#change(by, id, 'suspend', async (tx, actor, scope) => {
@@ -143,7 +143,7 @@ export class Scopes {
 
   /**
    * Removes an empty scope and revokes what is granted there. Refuses with CONFLICT while anybody has their home in it or a
-   * scope is below it. Removing a removed scope changes nothing and is no error.
+   * scope is below it, and with FORBIDDEN to take away what denies others that which the actor may not do. Removing a removed scope changes nothing and is no error.
    */
   async delete(by: Principal, id: string): Promise<Enforced<Scope>> {
     return this.#change(by, id, 'delete', async (tx, actor, scope) => {
@@ -153,6 +153,7 @@ export class Scopes {
         const message = `It is not empty: ${users} users have their home there, and ${scopes} scopes are below it.`;
         throw new Refusal('CONFLICT', message, { id, reason: 'not_empty' });
       }
+      await this.#demandLifted(tx, actor, scope);
       const at = toInstant(this.#clock.now());
       await tx.grants.revokeAllAt(id, at);
       await tx.scopes.remove(id, at);
@@ -167,14 +168,19 @@ export class Scopes {
    * be allowed that where the scope is.
    */
   async #demandHeld(tx: Transaction, actor: Principal, { scope, scopes }: Scope, to: readonly string[]): Promise<void> {
-    const there = this.#policy.within(actor, scope);
     const at = async (paths: readonly string[]) => (await tx.grants.rolesAt(paths)).map((role) => ({ role, scope }));
     const entered = await at(to.filter((path) => !scopes.includes(path)));
     const left = await at(scopes.filter((path) => path !== scope && !to.includes(path)));
-    for (const by of [there, actor]) {
+    for (const by of [this.#policy.within(actor, scope), actor]) {
       this.#policy.demandHolds(by, entered);
       this.#policy.demandLifts(by, left);
     }
+  }
+
+  /** Others lose what denied them there, where records of other subgraphs may stay: the actor must be allowed that. */
+  async #demandLifted(tx: Transaction, actor: Principal, { scope }: Scope): Promise<void> {
+    const lifted = (await tx.grants.rolesAt([scope])).map((role) => ({ role, scope }));
+    for (const by of [this.#policy.within(actor, scope), actor]) this.#policy.demandLifts(by, lifted);
   }
 
   async #change(

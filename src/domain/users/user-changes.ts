@@ -73,7 +73,10 @@ export class UserChanges {
     });
   }
 
-  /** Lets a disabled user in again: to sign in anew, since nothing that was revoked comes back. Changes nothing about another. */
+  /**
+   * Lets a disabled user in again: to sign in anew, since nothing that was revoked comes back, nor a mail of before. Changes nothing
+   * about another.
+   */
   enable(by: Principal, id: string): Promise<Enforced<User>> {
     return this.#authority.change(by, { change: [id] }, async (tx, actor) => {
       const user = await tx.users.find(id);
@@ -83,6 +86,7 @@ export class UserChanges {
 
       const enabled: User = { ...user, status: 'active' };
       await tx.users.save(enabled);
+      await tx.accountTokens.removeAllOf(id);
       const states = { before: { status: user.status }, after: { status: enabled.status } };
       await this.#record(tx, actor, 'user.enable', { subjectId: id, ...states });
       await tx.authority.append({ target: id, kind: 'changed', userId: id, reason: 'user_enabled' });

@@ -4,7 +4,7 @@ import { badInput } from '../refusals.ts';
 export interface User {
   readonly __typename: 'User';
   readonly id: string;
-  /** As it was given; unique under {@link foldEmail}. */
+  /** As it was given, composed; unique under {@link foldEmail}. */
   readonly email: string;
   readonly name: string;
   readonly status: 'active' | 'disabled';
@@ -96,11 +96,15 @@ export const GRANTED_ROLE_IDS = '__grantedRoleIds';
 
 const EMAIL = /^[^\s@\p{C}]{1,64}@[^\s@\p{C}]{1,189}$/u;
 
-/** The address without surrounding space; refuses with BAD_USER_INPUT what cannot be one. */
+/**
+ * The address without surrounding space, composed; refuses with BAD_USER_INPUT what cannot be one, and one that is taken for another
+ * which mails reach somebody else by: mıke@example.com is mike@example.com once it is folded.
+ */
 export function parseEmail(email: string): string {
-  const trimmed = email.trim();
-  if (!EMAIL.test(trimmed)) throw badInput('email', 'This is not an e-mail address.');
-  return trimmed;
+  const composed = email.trim().normalize('NFC');
+  if (!EMAIL.test(composed)) throw badInput('email', 'This is not an e-mail address.');
+  if (foldEmail(composed).normalize('NFC') === composed.toLowerCase()) return composed;
+  throw badInput('email', 'This address has letters that look like others. Write a domain that has them as xn--….');
 }
 
 const NAME_LENGTH_MAX = 200;

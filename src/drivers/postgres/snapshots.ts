@@ -29,7 +29,7 @@ const PRINCIPALS = `
   select h.epoch, h.seq as as_of, p.version as policy_version, u.*
   from authority_head h join policy_head p on p.id = 1
   left join lateral (
-    select ${USER_COLUMNS}, ${heldSql('u.id')} as grants, ${heldSql('u.id', 'dormant')} as dormant,
+    select ${USER_COLUMNS}, ${heldSql('u.id', 'in force')} as grants, ${heldSql('u.id', 'dormant')} as dormant,
       home.lineage as home_ids, ${grantScopeIdsSql('u.id')} as grant_scope_ids
     from ${principalTables()} where u.id = any($1)
   ) u on true

@@ -221,3 +221,38 @@ test('AC-94: what stands for everything allows no more than is declared, within 
   expect(engine.decide(ability, 'manage', doc({ owner: 'bob', scopes: ['acme'] })).allowed).toBe(false);
   expect(engine.decide(ability, 'read', { __typename: 'all', id: 'x' }).allowed).toBe(false);
 });
+
+describe('AC-85: files that are made to keep whoever reads them', () => {
+  const numbered = (count: number, text: (n: number) => string) => Array.from({ length: count }, (_, n) => text(n));
+  const problemsOf = (text: string): readonly { readonly message: string }[] => {
+    try {
+      parseBundle([{ path: 'policies/0.yaml', text }]);
+    } catch (error) {
+      if (error instanceof PolicyError) return error.problems;
+      throw error;
+    }
+    return [];
+  };
+
+  test('are not read on after two hundred problems, whatever their words are like, and each is told in short', () => {
+    const [long, states] = ['b'.repeat(50), numbered(2_000, (n) => `state${n}`).join(', ')];
+    const known = numbered(900, (n) => `a${long}${n}: string`).join(', ');
+    const fields = numbered(900, (n) => `a${long}x${n}`).join(', ');
+    const rule = `{ action: read, subject: D, fields: [${fields}] }`;
+    const subject = `D: { actions: [read], attributes: { ${known}, state: { enum: [${states}] } } }`;
+    const wrong = numbered(300, () => '{ action: read, subject: D, where: { state: none } }').join(', ');
+    for (const rules of [rule, wrong]) {
+      const problems = problemsOf(`subjects:\n  ${subject}\nroles:\n  r: { allow: [${rules}] }\n`);
+      expect(problems).toHaveLength(200);
+      expect(problems.every((problem) => JSON.stringify(problem).length < 2_000)).toBe(true);
+    }
+  });
+
+  test('say no more than a hundred thousand things', () => {
+    const subjects = numbered(300, (s) => `  S${s}: { actions: [${numbered(20, (n) => `a${n}`).join(', ')}] }`);
+    const rules = (count: number) => numbered(count, () => '      - { action: manage, subject: all }').join('\n');
+    const text = (count: number) => `subjects:\n${subjects.join('\n')}\nroles:\n  r:\n    allow:\n${rules(count)}\n`;
+    expect(problemsOf(text(16))).toEqual([]);
+    expect(problemsOf(text(17))).toMatchObject([{ message: 'the rules say more than 100000 things' }]);
+  });
+});
