@@ -4,6 +4,10 @@ import { answerApart } from '../../src/kit/apart.ts';
 answerApart((asked: 'loop' | 'fill' | 'fail' | number) => {
   if (asked === 'fail') throw new RangeError('as asked');
   const kept: object[] = [];
-  while (asked === 'loop' || asked === 'fill') if (asked === 'fill') kept.push({ much: `${kept.length} of it` });
+  let rounds = typeof asked === 'number' ? 0 : Infinity;
+  while (rounds > 0) {
+    if (asked === 'fill') kept.push({ much: `${kept.length} of it` });
+    rounds -= 1;
+  }
   return asked;
 });
