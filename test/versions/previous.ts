@@ -48,11 +48,9 @@ async function commitBeforeNewestMigration(root: string): Promise<string> {
     .filter((name) => name.endsWith('.ts'))
     .toSorted()
     .at(-1);
+  const path = `migrations/${newest}`;
   // Along first parents: what was merged with it was never a version by itself.
-  const added = await git(
-    root,
-    ...['log', '--first-parent', '-m', '--diff-filter=A', '--format=%H', '-1', '--', `migrations/${newest}`],
-  );
+  const added = await git(root, 'log', '--first-parent', '-m', '--diff-filter=A', '--format=%H', '-1', '--', path);
   // It is of nobody's version yet.
   if (added === '') return head;
   return commitOf(root, `${added}^`);
