@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { App } from '../app.ts';
 import { ConfigError, readConfig, type Config } from '../config.ts';
 import { printFailure } from './failure.ts';
+import { misspeltSettings } from './misspelt.ts';
 import { type OutputOptions, print } from './report.ts';
 import type { Environment } from './environment.ts';
 
@@ -19,6 +20,8 @@ export async function start(env: Environment, { json }: OutputOptions = { json: 
       stopping.abort();
     });
   }
+
+  for (const { variable, message } of misspeltSettings(env)) process.stderr.write(`warning: ${variable} ${message}\n`);
 
   let app: App;
   let config: Config;
@@ -77,7 +80,11 @@ function welcome({ url, firstAdministrator, administered }: App, production: boo
         ? `The first password of ${email} had ended, and there is another.`
         : `The first administrator is ${email}.`,
     );
-    if (oneTimePassword !== null) lines.push(`  Its password, shown this once: ${oneTimePassword}`);
+    lines.push(
+      oneTimePassword === null
+        ? '  Its password is that of ADMIN_PASSWORD.'
+        : `  Its password, shown this once: ${oneTimePassword}`,
+    );
     const then = production ? '' : ' Once it has ended, a start in development gives another.';
     lines.push(`  It is good for 24 hours: changePassword makes one that lasts.${then}`);
   }

@@ -87,7 +87,7 @@ test('says that ADMIN_PASSWORD is easy to guess, without it, and does not start'
   const env = { DATABASE_URL: database.url, ADMIN_PASSWORD: 'administrator123' };
   const { code, stderr } = await start(env).ended;
   expect(code).toBe(1);
-  expect(stderr).toMatch(/^ {2}ADMIN_PASSWORD cannot be one\. This password is easy to guess/m);
+  expect(stderr).toMatch(/^ {2}ADMIN_PASSWORD cannot be used\. This password is easy to guess/m);
   expect(stderr).not.toContain(env.ADMIN_PASSWORD);
   await database.drop();
 });
@@ -163,7 +163,7 @@ test('says in one line that the database cannot be reached, without its password
   const { code, stderr } = await start(env).ended;
   expect({ code, stderr }).toEqual({
     code: 1,
-    stderr: 'DATABASE_URL cannot be used: nothing listens there (ECONNREFUSED).\n',
+    stderr: 'DATABASE_URL cannot be used: nothing listens there (ECONNREFUSED, 127.0.0.1:1).\n',
   });
 });
 

@@ -41,11 +41,18 @@ const article = (kind: WordKind) => (kind === 'action' || kind === 'attribute' ?
 /** Quotes only so much of what somebody else wrote. */
 export const clip = (text: string): string => (text.length > 64 ? `${text.slice(0, 61)}...` : text);
 
-/** `did you mean "update"?`, when one of the known words is close enough to be meant. */
-export function didYouMean(word: string, known: Iterable<string>): string | undefined {
+/**
+ * `did you mean "update"?`, when one of the known words is close enough to be meant.
+ * @param slipsMax letters that are wrong, missing or too many, at most
+ */
+export function didYouMean(
+  word: string,
+  known: Iterable<string>,
+  slipsMax = Math.max(2, Math.floor(word.length / 3)),
+): string | undefined {
   if (word.length > 64) return undefined;
   let best: string | undefined;
-  let least = Math.max(2, Math.floor(word.length / 3)) + 1;
+  let least = slipsMax + 1;
   for (const candidate of known) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), least);
     if (distance < least) [best, least] = [candidate, distance];
