@@ -68,6 +68,7 @@ test('the second start knows the administrator and prints no password', async ()
   running = start();
   await running.printed('"{ me {');
   expect(running.stdout).not.toMatch(/shown this once|first administrator/);
+  expect(running.stdout).toContain('castellan admin recover admin@castellan.local gives another.');
   expect(await signInAsPrinted(running.stdout, password)).toEqual(isAdministrator);
 });
 
