@@ -102,13 +102,3 @@ export function parseEmail(email: string): string {
   if (!EMAIL.test(trimmed)) throw badInput('email', 'This is not an e-mail address.');
   return trimmed;
 }
-
-const NAME_LENGTH_MAX = 200;
-
-export function parseName(name: string): string {
-  const trimmed = name.trim();
-  if (trimmed === '' || trimmed.length > NAME_LENGTH_MAX || /\p{Cc}/u.test(trimmed)) {
-    throw badInput('name', `A name has 1 to ${NAME_LENGTH_MAX} characters and no control characters.`);
-  }
-  return trimmed;
-}
