@@ -1,7 +1,5 @@
 import type { AuditActor } from '../audit/entry.ts';
-import type { AuditState } from '../audit/state.ts';
-import { sessionIdOf, type Principal } from '../principals/principal.ts';
-import type { Transaction } from '../store.ts';
+import type { Principal } from '../principals/principal.ts';
 import { formatPosition } from './position.ts';
 
 /** Who acts, as the audit tells it, with what it was decided by. */
@@ -17,14 +15,4 @@ export function actorOf(by: Principal): AuditActor {
     policyVersion: standing.ability.policyVersion,
     position: formatPosition({ epoch: standing.epoch, seq: standing.asOf }),
   };
-}
-
-/** Writes that this was done, by whom and in which session. */
-export function record(
-  tx: Transaction,
-  actor: Principal,
-  action: string,
-  what: { readonly subjectId: string; readonly before?: AuditState; readonly after?: AuditState },
-): Promise<void> {
-  return tx.audit.append({ by: actor.id, sessionId: sessionIdOf(actor), action, ...what });
 }

@@ -1,12 +1,12 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { AuditState } from '../audit/state.ts';
-import { record } from '../authority/actor.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import { demandAdministrator } from '../policy/administrators.ts';
 import { demandNoGain } from '../policy/no-gain.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Principal } from '../principals/principal.ts';
+import { record } from '../principals/recording.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import type { Transaction } from '../store.ts';
 import { parseRoleDescription, parseRoleName, type Role } from './role.ts';

@@ -1,13 +1,13 @@
 import { type Clock, toInstant } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { AuditState } from '../audit/state.ts';
-import { record } from '../authority/actor.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import { parseName } from '../names.ts';
 import type { Connection, Orders, PageArguments } from '../pages.ts';
 import { type Condition, listReadable } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Principal } from '../principals/principal.ts';
+import { record } from '../principals/recording.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import { findHome, HOMELESS, type Home, homeOf, noSuchScope } from '../scopes/home.ts';
 import type { Store, Transaction } from '../store.ts';

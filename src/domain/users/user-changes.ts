@@ -1,11 +1,11 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
-import { record } from '../authority/actor.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import { parseName } from '../names.ts';
 import { ADMINISTRATOR, demandAdministrator } from '../policy/administrators.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Principal } from '../principals/principal.ts';
 import { demandProof, RECENT } from '../principals/proof.ts';
+import { record } from '../principals/recording.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import { parseMetadata } from './metadata.ts';
 import type { Notices } from './notices.ts';
