@@ -33,6 +33,22 @@ test('says that the port is taken, and leaves nothing running', async () => {
   taken.close();
 });
 
+test('the example says which port is taken, before it starts anything', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const { code, stdout, stderr } = await node(['examples/run.ts'], {
+    PORT: '0',
+    CASTELLAN_PORT: '0',
+    DOCUMENTS_PORT: `${port}`,
+  }).ended;
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toBe(
+    `Port ${port} cannot be used. Stop what uses it, or choose another: DOCUMENTS_PORT=${port + 10} npm run example\n`,
+  );
+  taken.close();
+});
+
 test('a first start that finds its port taken does not use up the one-time password', async () => {
   const database = await createDatabase();
   const taken = createServer().listen(0, '127.0.0.1');
