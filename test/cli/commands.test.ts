@@ -173,27 +173,6 @@ describe('castellan doctor', () => {
     expect(stdout).not.toContain('hunter2');
   });
 
-  test('warns of variables that are like a setting and are none, and of no others; so does a start', async () => {
-    const env = { TRUSTED_PROXY: '10.0.0.1', DATABSE_URL_FILE: '/run/x', RATE_LIMIT_USER: 'off' };
-    const others = {
-      OTEL_EXPORTER_OTLP_HEADERS: 'x',
-      SSL_CERT_FILE: 'x',
-      NODE_OPTIONS: '',
-      HOSTNAME: 'x',
-      SMTP_PORT: '25',
-    };
-    const { code, stdout } = await castellan(['doctor'], { ...env, ...others });
-    const warnings = [
-      'warning: TRUSTED_PROXY is no setting: did you mean "TRUSTED_PROXIES"?',
-      'warning: DATABSE_URL_FILE is no setting: did you mean "DATABASE_URL_FILE"?',
-      'warning: RATE_LIMIT_USER is no setting: did you mean "RATE_LIMIT_USERS"?',
-    ];
-    expect(code).toBe(0);
-    expect(stdout.split('\n').filter((line) => line.startsWith('warning'))).toEqual(warnings);
-    const { stderr } = await castellan(['start'], { ...env, ...others, PORT: 'none' });
-    expect(stderr.split('\n').filter((line) => line.startsWith('warning'))).toEqual(warnings);
-  });
-
   test('shows which servers REDIS_URL names, and that they do not answer', async () => {
     const shown = {
       'redis://:hunter2@127.0.0.1:1/3': 'redis://127.0.0.1:1/3',
@@ -225,6 +204,27 @@ describe('castellan doctor', () => {
       expect(stdout).toContain('Nothing is wrong with these settings.');
       expect(code).toBe(0);
     }
+  });
+
+  test('warns of variables that are like a setting and are none, and of no others; so does a start', async () => {
+    const env = { TRUSTED_PROXY: '10.0.0.1', DATABSE_URL_FILE: '/run/x', RATE_LIMIT_USER: 'off' };
+    const others = {
+      OTEL_EXPORTER_OTLP_HEADERS: 'x',
+      SSL_CERT_FILE: 'x',
+      NODE_OPTIONS: '',
+      HOSTNAME: 'x',
+      SMTP_PORT: '25',
+    };
+    const { code, stdout } = await castellan(['doctor'], { ...env, ...others });
+    const warnings = [
+      'warning: TRUSTED_PROXY is no setting: did you mean "TRUSTED_PROXIES"?',
+      'warning: DATABSE_URL_FILE is no setting: did you mean "DATABASE_URL_FILE"?',
+      'warning: RATE_LIMIT_USER is no setting: did you mean "RATE_LIMIT_USERS"?',
+    ];
+    expect(code).toBe(0);
+    expect(stdout.split('\n').filter((line) => line.startsWith('warning'))).toEqual(warnings);
+    const { stderr } = await castellan(['start'], { ...env, ...others, PORT: 'none' });
+    expect(stderr.split('\n').filter((line) => line.startsWith('warning'))).toEqual(warnings);
   });
 });
 
