@@ -2,7 +2,9 @@
  * `npm run example`: Castellan, documents and Hive Gateway, each on a port of its own, on throw-away data. Ends, with
  * everything it started, on Ctrl-C. PORT, CASTELLAN_PORT and DOCUMENTS_PORT choose other ports.
  */
+import { once } from 'node:events';
 import { chmod, cp, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serveDocuments } from './documents/server.ts';
@@ -13,6 +15,7 @@ import { ADMINISTRATOR, PASSWORD, settlePeople } from './people.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const { PORT = '4000', CASTELLAN_PORT = '4001', DOCUMENTS_PORT = '4002' } = process.env;
+const PORTS = { PORT, CASTELLAN_PORT, DOCUMENTS_PORT };
 
 const undo: (() => Promise<void>)[] = [];
 const stopped = Promise.withResolvers<void>();
@@ -25,7 +28,7 @@ try {
   await Promise.race([opened, stopped.promise]);
   await Promise.race([opened.then(({ ended }) => ended), stopped.promise]);
 } catch (error) {
-  process.stderr.write(`${String(error)}\n`);
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 } finally {
   for (const step of undo.toReversed()) await step();
@@ -34,6 +37,7 @@ try {
 process.exit();
 
 async function open() {
+  for (const [name, port] of Object.entries(PORTS)) await demandFree(name, Number(port));
   const folder = await mkdtemp(join(tmpdir(), 'castellan-example-'));
   undo.push(() => remove(folder));
   // PostgreSQL does not run as root, and must pass here as somebody else.
@@ -103,6 +107,20 @@ Follow her session; \`&\` leaves the shell free:
 ${curl(`${bearer} -H 'accept: text/event-stream'`, subscription)} &
 And end it. The subscription says so and completes:
 ${curl(bearer, 'mutation { signOut { receipt { enforced waitedMs } } }')}`;
+}
+
+/** Before anything is started: what finds its port taken later says so in words of its own, or to nobody. */
+async function demandFree(name: string, port: number): Promise<void> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch {
+    throw new Error(
+      `Port ${port} cannot be used. Stop what uses it, or choose another: ${name}=${port + 10} npm run example`,
+    );
+  }
+  server.close();
+  await once(server, 'close');
 }
 
 async function remove(folder: string): Promise<void> {

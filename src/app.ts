@@ -140,6 +140,6 @@ async function openAdministration(config: Config, { users, roles }: Services): P
     return null;
   } catch (error) {
     if (!(error instanceof Refusal) || error.data.field !== 'password') throw error;
-    throw new ConfigError([{ variable: 'ADMIN_PASSWORD', message: `cannot be one. ${error.message}` }]);
+    throw new ConfigError([{ variable: 'ADMIN_PASSWORD', message: `cannot be used. ${error.message}` }]);
   }
 }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,8 +8,10 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client } from 'pg';
 import { freePort, run } from '../examples/gateways/running.ts';
 import { openMailOutbox } from '../src/drivers/files/mail-outbox.ts';
+import { startEmbedded } from '../src/drivers/postgres/embedded.ts';
 import { systemClock } from '../src/kit/clock.ts';
 import { PASSWORD, redisUrl, startCastellans, type Castellans } from './support/castellan.ts';
+import { createCertificate } from './support/certificate.ts';
 import { createDatabase, runOn } from './support/database.ts';
 
 const ROOT = new URL('../', import.meta.url);
@@ -288,32 +290,48 @@ test('the commands about maintenance do what the page says', async () => {
   }
 }, 150_000);
 
-test('the commands about rights in PostgreSQL make a role that an instance can be, and that may do no more', async () => {
+test('the commands of a start in production make all that it takes from nothing, and a role that may do no more than an instance', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'castellan-docs-'));
-  const database = await createDatabase();
-  const role = `app_${database.url.slice(-16)}`;
+  await chmod(folder, 0o755);
+  // That of the tests keeps nothing over a crash, which production refuses.
+  const postgres = await startEmbedded({ dataDir: join(folder, 'postgres') });
+  const { certificate, key } = createCertificate();
+  await writeFile(join(folder, 'tls.crt'), certificate);
+  await writeFile(join(folder, 'tls.key'), key);
   await symlink(join(import.meta.dirname, '../bin/castellan.js'), join(folder, 'castellan'));
-  const instance = Object.assign(new URL(database.url), { username: role, password: 'another secret' }).href;
   try {
-    const [block = '', ...more] = commandsOf('docs/operating.md').filter((each) => each.includes('--grant-to'));
-    expect(more).toEqual([]);
+    const sections = readFileSync(new URL('docs/operating.md', ROOT), 'utf8').split(/^(?=## )/m);
+    const section = sections.find((each) => each.startsWith('## In production, from nothing')) ?? '';
+    const script = [...section.matchAll(/^```sh\n(.*?)^```$/gms)]
+      .map(([, block = '']) => block)
+      .join('\n')
+      .replaceAll('/etc/castellan', folder)
+      .replaceAll('127.0.0.1:5432', new URL(postgres.url).host)
+      .replaceAll('redis://:secret@127.0.0.1:6379', redisUrl())
+      .replaceAll(':4001', ':$PORT');
     const env = {
       PATH: `${folder}:${process.env['PATH']}`,
+      HOME: folder,
       NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
-      MIGRATION_DATABASE_URL: database.url,
-      DATABASE_URL: instance,
-      REDIS_URL: redisUrl(),
+      POSTGRES_URL: postgres.url,
+      PORT: String(await freePort()),
+      DRAIN_SECONDS: '0',
+      BREACHED_PASSWORDS_URL: 'off',
     };
-    const script = block.replaceAll('castellan_app', role);
-    const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 60_000, env });
+    const options = { cwd: ROOT, timeout: 80_000, env };
+    const { stdout } = await promisify(execFile)('bash', ['-euc', `${script}\nkill $!\nwait`], options);
     expect(stdout).toContain('CREATE ROLE');
-    expect(stdout).toContain(`  grant select, insert, update (seq) on table audit_entries to ${role}`);
+    expect(stdout).toContain('  grant select, insert, update (seq) on table audit_entries to castellan_app');
     expect(stdout).toContain('Nothing is wrong with these settings.');
-    await asking(instance, 'select * from users');
-    await expect(asking(instance, 'truncate users')).rejects.toThrow('permission denied');
+    expect(stdout).toContain('"status":"ok"');
+    expect(stdout).toContain('There is no administrator yet: castellan admin create <email> makes one.');
+    expect(stdout).toMatch(/ada@example\.com is an administrator\.\n {2}The password, shown this once: /);
+    const instance = new URL('/castellan_db', postgres.url);
+    Object.assign(instance, { username: 'castellan_app', password: 'another secret' });
+    await asking(instance.href, 'select * from users');
+    await expect(asking(instance.href, 'truncate users')).rejects.toThrow('permission denied');
   } finally {
-    await database.drop();
-    await runOn(process.env['TEST_POSTGRES_URL'] ?? '', `drop role if exists ${role}`);
+    await postgres.stop();
     await rm(folder, { recursive: true });
   }
 }, 90_000);

@@ -7,7 +7,7 @@ import { Misuse, type Report } from './report.ts';
 
 /** `castellan audit verify`: whether the log is what it was, and where it is not. */
 export async function verifyAudit({ heads: path }: { readonly heads?: string }, env: Environment): Promise<Report> {
-  const keys = auditKeys(env);
+  const keys = await auditKeys(env);
   const heads = path === undefined ? [] : await readHeads(path);
   const found = await withAudit(env, (audit) => new AuditVerifier(audit, keys).verify(heads));
   const { problems, more, batches, entries, unchained, first, last, headsFound, headsRetired } = found;

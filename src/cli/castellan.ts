@@ -20,6 +20,7 @@ const program = new Command('castellan')
   // Recognised behind the name of a command, too.
   .option('--json', 'print JSON')
   .configureHelp({ showGlobalOptions: true })
+  .showHelpAfterError('Add --help to see what there is.')
   .exitOverride();
 
 program

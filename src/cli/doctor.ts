@@ -21,6 +21,7 @@ import type { Environment } from './environment.ts';
 import { explain } from './failure.ts';
 import { policyForEverybody } from './policy-for-everybody.ts';
 import type { Report } from './report.ts';
+import { misspeltSettings } from './misspelt.ts';
 import { secretWarnings } from './secret-warnings.ts';
 import { SETTINGS } from './settings.ts';
 
@@ -44,9 +45,10 @@ export async function examine(env: Environment): Promise<Report> {
   }));
   const problems = [...wrong, ...(await Promise.all(checksOf(config, named))).flat()];
   const warnings = await warningsOf(config, env, named);
+  const width = Math.max(...SETTINGS.map(({ variable }) => variable.length));
   const lines = settings.flatMap(({ variable, purpose, value, given, file }) => [
-    `${variable.padEnd(20)} ${value ?? '(see below)'}${file ? ' (from a file)' : given ? '' : ' (default)'}`,
-    `${' '.repeat(21)}${purpose}`,
+    `${variable.padEnd(width)} ${value ?? '(see below)'}${file ? ' (from a file)' : given ? '' : ' (default)'}`,
+    `${' '.repeat(width + 1)}${purpose}`,
   ]);
   const verdict = problems.map(({ variable, message }) => `${variable} ${message}`);
   const doubts = warnings.map(({ variable, message }) => `warning: ${variable} ${message}`);
@@ -107,7 +109,7 @@ async function warningsOf(
 ): Promise<readonly SettingProblem[]> {
   const doubts = await Promise.all([doubtPolicies(config), doubtRanges(config), doubtWebhook(config, wrong)]);
   const ofSecrets = config.production ? [...secretWarnings(env), ...(await roleWarnings(config, wrong))] : [];
-  return [...ofSecrets, ...doubts.flat()];
+  return [...misspeltSettings(env), ...ofSecrets, ...doubts.flat()];
 }
 
 async function doubtPolicies({ policiesDir, production }: Config): Promise<readonly SettingProblem[]> {
@@ -130,7 +132,7 @@ async function doubtRanges({ breachedPasswordsUrl: url }: Config): Promise<reado
       () => [
         {
           variable: 'BREACHED_PASSWORDS_URL',
-          message: 'does not answer as it should: every new password waits for it',
+          message: 'does not answer as it should, and every new password waits for it; off asks nobody',
         },
       ],
     );
@@ -232,7 +234,8 @@ async function checkRedis({ redisUrl }: Config): Promise<readonly string[]> {
       if (await redis.check()) return [];
       await new Promise((resolve) => setTimeout(resolve, REDIS_POLL_MS));
     }
-    return [`cannot be used: no answer within ${REDIS_WAIT_MS / 1_000} s`];
+    const reason = redis.lostFor();
+    return [`cannot be used: no answer within ${REDIS_WAIT_MS / 1_000} s${reason === null ? '' : ` (${reason})`}`];
   } finally {
     await redis.close();
   }

@@ -71,7 +71,11 @@ export class Endpoint {
       return `${host} did not answer within ${ANSWER_MS / 1_000} s. Try again, or use --database.`;
     }
     const { code, message } = (error.cause ?? error) as { readonly code?: string; readonly message: string };
-    return `${host} cannot be reached: ${code ?? message}. Check --endpoint, and that Castellan runs there.`;
+    const why = `${host} cannot be reached: ${code ?? message}`;
+    if (/CERT|SIGNATURE/.test(code ?? '')) {
+      return `${why}. Where its certificate is of an authority of your own: NODE_EXTRA_CA_CERTS=/path/of/ca.pem`;
+    }
+    return `${why}. Check --endpoint, and that Castellan runs there.`;
   }
 }
 

@@ -12,7 +12,7 @@ const DATABASE_FAILURES: Readonly<Record<string, string>> = {
   '08P01': 'it takes no settings at the start of a connection: a pooler wants DATABASE_PREPARED_STATEMENTS=off',
   '28000': 'it refuses the user',
   '28P01': 'it refuses the user or the password',
-  '3D000': 'there is no database of that name',
+  '3D000': 'there is no database of that name: create it first',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not signed by an authority that is trusted here: see sslrootcert',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not signed by an authority that is trusted here: see sslrootcert',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE:
@@ -52,12 +52,15 @@ export function explain(error: unknown): string {
   const isOwn = error.name === 'Error' && !('code' in error);
   if (isOwn) return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 
-  for (const { code, syscall, port } of causesOf(error)) {
+  for (const { code, syscall, port, address, hostname } of causesOf(error)) {
     if (code === 'EADDRINUSE')
       return `Port ${port} is taken. Stop what uses it, or choose another: PORT=4002 npm start`;
     if (code === 'EACCES' && syscall === 'listen') return `Port ${port} may not be used by this user: choose another`;
     const failure = code === undefined ? undefined : DATABASE_FAILURES[code];
-    if (failure !== undefined) return `DATABASE_URL cannot be used: ${failure} (${code}).`;
+    const place = address === undefined ? hostname : `${address}:${port}`;
+    if (failure !== undefined) {
+      return `DATABASE_URL cannot be used: ${failure} (${[code, place].filter(Boolean).join(', ')}).`;
+    }
   }
   return error.stack ?? error.message;
 }
@@ -66,6 +69,8 @@ interface SystemError {
   readonly code?: string;
   readonly syscall?: string;
   readonly port?: number;
+  readonly address?: string;
+  readonly hostname?: string;
 }
 
 /** An error and what caused it: drivers wrap, and a host with two addresses fails with one error for each. */

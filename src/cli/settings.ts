@@ -290,11 +290,17 @@ function redisPlace(url: Secret | null): string | null {
 }
 
 function rates(all: Config['userRates']): string {
-  return all.map(({ max, seconds }) => `${max}/${seconds}s`).join(',') || 'off';
+  return all.map(({ max, seconds }) => `${max}/${time(seconds)}`).join(',') || 'off';
 }
 
 function threshold(value: Threshold | null): string {
-  return value === null ? 'off' : `${value.count}/${value.seconds}s`;
+  return value === null ? 'off' : `${value.count}/${time(value.seconds)}`;
+}
+
+/** As it is written in a setting. */
+function time(seconds: number): string {
+  if (seconds % 3_600 === 0) return `${seconds / 3_600}h`;
+  return seconds % 60 === 0 ? `${seconds / 60}m` : `${seconds}s`;
 }
 
 function list(endpoints: readonly Endpoint[]): string {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { App } from '../app.ts';
 import { ConfigError, readConfig, type Config } from '../config.ts';
 import { printFailure } from './failure.ts';
+import { misspeltSettings } from './misspelt.ts';
 import { type OutputOptions, print } from './report.ts';
 import type { Environment } from './environment.ts';
 
@@ -20,6 +21,8 @@ export async function start(env: Environment, { json }: OutputOptions = { json: 
     });
   }
 
+  for (const { variable, message } of misspeltSettings(env)) process.stderr.write(`warning: ${variable} ${message}\n`);
+
   let app: App;
   let config: Config;
   try {
@@ -27,7 +30,7 @@ export async function start(env: Environment, { json }: OutputOptions = { json: 
     // Only now: who mistyped a setting need not wait for all of it to be loaded.
     const { createApp } = await import('../app.ts');
     app = await createApp(config, { signal: stopping.signal });
-    print(json ? JSON.stringify(facts(app)) : welcome(app, config.production));
+    print(json ? JSON.stringify(facts(app)) : welcome(app, config));
   } catch (error) {
     if (error !== stopping.signal.reason) return printFailure(error, { json });
     // What was being opened is closed when it is there, which may take longer than anybody waits.
@@ -65,7 +68,7 @@ function facts({ url, firstAdministrator, administered }: App): object {
   return { ok: true, url: `${url}/graphql`, firstAdministrator, administered };
 }
 
-function welcome({ url, firstAdministrator, administered }: App, production: boolean): string {
+function welcome({ url, firstAdministrator, administered }: App, { production, adminEmail }: Config): string {
   const lines = [
     `Castellan is up at ${url}/graphql (GraphQL over HTTP; ${url.replace('http', 'ws')}/graphql for subscriptions)`,
     `  health ${url}/health/ready   keys ${url}/.well-known/jwks.json   metrics ${url}/metrics`,
@@ -77,17 +80,26 @@ function welcome({ url, firstAdministrator, administered }: App, production: boo
         ? `The first password of ${email} had ended, and there is another.`
         : `The first administrator is ${email}.`,
     );
-    if (oneTimePassword !== null) lines.push(`  Its password, shown this once: ${oneTimePassword}`);
+    lines.push(
+      oneTimePassword === null
+        ? '  Its password is that of ADMIN_PASSWORD.'
+        : `  Its password, shown this once: ${oneTimePassword}`,
+    );
     const then = production ? '' : ' Once it has ended, a start in development gives another.';
     lines.push(`  It is good for 24 hours: changePassword makes one that lasts.${then}`);
   }
   if (!administered) lines.push('There is no administrator yet: castellan admin create <email> makes one.');
-  if (!production) lines.push(...firstQuery(url, firstAdministrator?.email, firstAdministrator?.oneTimePassword));
+  if (!production && firstAdministrator === null) {
+    lines.push(
+      `The password of ${adminEmail} is lost? Stop this, and castellan admin recover ${adminEmail} gives another.`,
+    );
+  }
+  if (!production) lines.push(...firstQuery(url, adminEmail, firstAdministrator?.oneTimePassword));
   return lines.join('\n');
 }
 
 /** A first query to paste into a shell. */
-function firstQuery(url: string, email = 'admin@castellan.local', password: string | null = null): readonly string[] {
+function firstQuery(url: string, email: string | null, password: string | null = null): readonly string[] {
   const query =
     'mutation($i: SignInInput!) { signIn(input: $i) { ... on SignedIn { accessToken user { id email } } } }';
   const body = JSON.stringify({ query, variables: { i: { email, password: password ?? '<password>' } } });

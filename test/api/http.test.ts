@@ -110,6 +110,7 @@ describe('a body that is no request', () => {
   ])('is refused when its type is %s: a form of another site could send it', async (type, status) => {
     const answer = await post(JSON.stringify({ query: ME }), { 'content-type': type });
     expect({ status: answer.status, code: answer.code }).toEqual({ status, code: 'BAD_USER_INPUT' });
+    if (status === 415) expect(answer.text).toContain('GraphQL takes JSON, with content-type: application/json.');
   });
 });
 

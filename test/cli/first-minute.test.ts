@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
@@ -68,6 +69,7 @@ test('the second start knows the administrator and prints no password', async ()
   running = start();
   await running.printed('"{ me {');
   expect(running.stdout).not.toMatch(/shown this once|first administrator/);
+  expect(running.stdout).toContain('castellan admin recover admin@castellan.local gives another.');
   expect(await signInAsPrinted(running.stdout, password)).toEqual(isAdministrator);
 });
 
@@ -96,6 +98,26 @@ test('killed, it recovers at the next start', async () => {
   expect(await signInAsPrinted(running.stdout, password)).toEqual(isAdministrator);
   expect((await running.end('SIGINT')).code).toBe(0);
   expect(processesOf(folder.path)).toEqual([]);
+});
+
+test('while it is stopped, its audit log can be verified with no setting, which makes nothing where there is none', async () => {
+  const env = { CASTELLAN_DIR: join(folder.path, 'data') };
+  const verified = await castellan(['audit', 'verify'], env);
+  expect(verified).toMatchObject({
+    code: 0,
+    stderr: '',
+    stdout: expect.stringMatching(/^The audit log is whole: [1-9]/),
+  });
+  expect(processesOf(folder.path)).toEqual([]);
+
+  const nowhere = join(folder.path, 'nowhere');
+  for (const command of ['verify', 'export']) {
+    expect(await castellan(['audit', command], { CASTELLAN_DIR: nowhere })).toMatchObject({
+      code: 2,
+      stderr: 'DATABASE_URL must name the database that has the audit log\n',
+    });
+  }
+  expect(existsSync(nowhere)).toBe(false);
 });
 
 test('castellan start is the same, and with --json says where it is in one line', async () => {

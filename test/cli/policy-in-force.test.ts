@@ -307,7 +307,8 @@ describe('what cannot be asked', () => {
     expect(ended).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: 'The database cannot be used: nothing listens there (ECONNREFUSED). Check --database, or DATABASE_URL.\n',
+      stderr:
+        'The database cannot be used: nothing listens there (ECONNREFUSED, 127.0.0.1:9). Check --database, or DATABASE_URL.\n',
     });
   });
 });

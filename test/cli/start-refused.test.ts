@@ -33,6 +33,22 @@ test('says that the port is taken, and leaves nothing running', async () => {
   taken.close();
 });
 
+test('the example says which port is taken, before it starts anything', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const { code, stdout, stderr } = await node(['examples/run.ts'], {
+    PORT: '0',
+    CASTELLAN_PORT: '0',
+    DOCUMENTS_PORT: `${port}`,
+  }).ended;
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toBe(
+    `Port ${port} cannot be used. Stop what uses it, or choose another: DOCUMENTS_PORT=${port + 10} npm run example\n`,
+  );
+  taken.close();
+});
+
 test('a first start that finds its port taken does not use up the one-time password', async () => {
   const database = await createDatabase();
   const taken = createServer().listen(0, '127.0.0.1');
@@ -87,7 +103,7 @@ test('says that ADMIN_PASSWORD is easy to guess, without it, and does not start'
   const env = { DATABASE_URL: database.url, ADMIN_PASSWORD: 'administrator123' };
   const { code, stderr } = await start(env).ended;
   expect(code).toBe(1);
-  expect(stderr).toMatch(/^ {2}ADMIN_PASSWORD cannot be one\. This password is easy to guess/m);
+  expect(stderr).toMatch(/^ {2}ADMIN_PASSWORD cannot be used\. This password is easy to guess/m);
   expect(stderr).not.toContain(env.ADMIN_PASSWORD);
   await database.drop();
 });
@@ -163,7 +179,7 @@ test('says in one line that the database cannot be reached, without its password
   const { code, stderr } = await start(env).ended;
   expect({ code, stderr }).toEqual({
     code: 1,
-    stderr: 'DATABASE_URL cannot be used: nothing listens there (ECONNREFUSED).\n',
+    stderr: 'DATABASE_URL cannot be used: nothing listens there (ECONNREFUSED, 127.0.0.1:1).\n',
   });
 });
 

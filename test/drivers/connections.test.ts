@@ -2,14 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { Pool, type PoolConfig } from 'pg';
-import {
-  ConnectionQueue,
-  LATE_MS,
-  QUEUE_FULL,
-  WAIT_MS,
-  WAITING_PER_CONNECTION,
-} from '../../src/drivers/postgres/connections.ts';
+import { ConnectionQueue, QUEUE_FULL, WAITING_PER_CONNECTION } from '../../src/drivers/postgres/connection-queue.ts';
 import { openDatabase, translated } from '../../src/drivers/postgres/database.ts';
+import { LATE_MS, WAIT_MS } from '../../src/drivers/postgres/lateness.ts';
 import { createLog } from '../../src/kit/log.ts';
 import { Secret } from '../../src/kit/secret.ts';
 import { Undertaking } from '../../src/kit/undertaking.ts';

@@ -221,7 +221,7 @@ test('castellan migrate and castellan doctor name the owner who is none, or cann
   });
   expect(await castellan(['migrate'], { DATABASE_URL, MIGRATION_DATABASE_URL })).toMatchObject({
     code: 1,
-    stderr: 'MIGRATION_DATABASE_URL cannot be used: nothing listens there (ECONNREFUSED).\n',
+    stderr: 'MIGRATION_DATABASE_URL cannot be used: nothing listens there (ECONNREFUSED, 127.0.0.1:1).\n',
   });
   await expect(migrateDatabase({ grantTo: 'nobody' }, { DATABASE_URL: database.url })).rejects.toThrow(
     '--grant-to nobody: there is no role of that name',

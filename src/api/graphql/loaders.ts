@@ -79,7 +79,7 @@ export function createLoaders(by: Principal, services: Services): Loaders {
 }
 
 /** The records among these that the principal may read. */
-export async function loadReadable<T>(loader: DataLoader<string, T | null>, ids: readonly string[]): Promise<T[]> {
+async function loadReadable<T>(loader: DataLoader<string, T | null>, ids: readonly string[]): Promise<T[]> {
   const records = await Promise.all(ids.map((id) => loader.load(id)));
   return records.filter((record) => record !== null);
 }

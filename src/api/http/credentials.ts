@@ -26,7 +26,7 @@ export function refuseTwoKinds(headers: IncomingHttpHeaders, { cookie = false } 
   throw new Refusal('BAD_USER_INPUT', 'Send one kind of credential: an Authorization header, an API key or cookies.');
 }
 
-export function bearerOf(authorization: string): string {
+function bearerOf(authorization: string): string {
   const [, token] = BEARER.exec(authorization.trim()) ?? [];
   if (token === undefined) throw new Refusal('UNAUTHENTICATED', 'Send the access token as `Authorization: Bearer …`.');
   return token;

@@ -12,6 +12,7 @@ import { keepPrivate, refuseEncodings } from './headers.ts';
 import { refuse, type RefusingParts } from './graphql-route.ts';
 import { createListener, type TlsParts } from './listener.ts';
 
+const OTHER_TYPE = 'A body of this type is not read here: GraphQL takes JSON, with content-type: application/json.';
 const JWKS_MAX_AGE_SECONDS = 60;
 
 export interface ServerParts {
@@ -80,7 +81,8 @@ export function createServer({
     if (!('statusCode' in error)) return refuse(reply, error, refusing);
     const status = error.statusCode ?? 500;
     if (status >= 500) return refuse(reply, error, refusing);
-    return refuse(reply, new Refusal('BAD_USER_INPUT', error.message), refusing, { status });
+    const message = error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE' ? OTHER_TYPE : error.message;
+    return refuse(reply, new Refusal('BAD_USER_INPUT', message), refusing, { status });
   });
   server.setNotFoundHandler((_request, reply) =>
     refuse(reply, new Refusal('NOT_FOUND', 'There is nothing here. GraphQL is at /graphql.'), refusing),

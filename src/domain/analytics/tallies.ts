@@ -10,7 +10,7 @@ export interface Tally extends Count {
 export const OVERFLOW: Dimensions = Object.freeze({ overflow: true });
 
 /** Distinct keys kept. A key takes some 500 bytes, so that this is about 5 MB. */
-export const KEYS_MAX = 10_000;
+const KEYS_MAX = 10_000;
 
 /** Longer ones might not fit the index of a database, and would keep all others from being written. */
 const DIMENSIONS_LENGTH_MAX = 800;

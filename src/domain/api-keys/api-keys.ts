@@ -3,10 +3,12 @@ import { newId } from '../../kit/ids.ts';
 import type { Keys } from '../../kit/secret.ts';
 import type { AuditState } from '../audit/state.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
+import { parseName } from '../names.ts';
 import type { Connection, Orders, PageArguments } from '../pages.ts';
 import { listReadable } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
-import { demandSession, type Principal, sessionIdOf } from '../principals/principal.ts';
+import { demandSession, type Principal } from '../principals/principal.ts';
+import { record } from '../principals/recording.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import type { Store, Transaction } from '../store.ts';
 import type { ServiceAccount } from '../service-accounts/service-account.ts';
@@ -39,7 +41,6 @@ export interface IssuedKey {
 }
 
 const ORDERS: Orders = { createdAt: 'instant', name: 'text' };
-const NAME_LENGTH_MAX = 200;
 const OVERLAP_SECONDS_MAX = 30 * 86_400;
 const WHAT = 'api key';
 
@@ -105,7 +106,7 @@ export class ApiKeys {
       this.#policy.demand(actor, 'create', key);
       await this.#demandGives(tx, actor, owner.id, limits);
       await tx.apiKeys.add({ ...key, environment: this.#environment }, version);
-      await this.#record(tx, actor, 'api_key.create', { subjectId: id, after: stateOf(owner.id, limits) });
+      await record(tx, actor, 'api_key.create', { subjectId: id, after: stateOf(owner.id, limits) });
       return { apiKey: key, secret };
     });
   }
@@ -121,7 +122,7 @@ export class ApiKeys {
       if (JSON.stringify(changed) === JSON.stringify(key)) return key;
       await tx.apiKeys.save(id, name, limits);
       const states = { before: stateOf(key.ownerId, before), after: stateOf(key.ownerId, limits) };
-      await this.#record(tx, actor, 'api_key.update', { subjectId: id, ...states });
+      await record(tx, actor, 'api_key.update', { subjectId: id, ...states });
       await this.#changed(tx, key, 'api_key_updated');
       return changed;
     });
@@ -137,7 +138,7 @@ export class ApiKeys {
       const [current] = await tx.apiKeys.versionsOf([id]);
       const { secret, version } = this.#secret(id, (current?.number ?? 0) + 1);
       await tx.apiKeys.rotate(id, version, toInstant(this.#clock.now() + overlapSeconds * 1_000));
-      await this.#record(tx, actor, 'api_key.rotate', {
+      await record(tx, actor, 'api_key.rotate', {
         subjectId: id,
         after: { version: version.number, overlapSeconds },
       });
@@ -152,7 +153,7 @@ export class ApiKeys {
       if (key.revokedAt !== null) return key; // still waits: an earlier call may not be in force yet
       const revoked: ApiKey = { ...key, revokedAt: this.#now(), revokedReason: 'revoked' };
       await tx.apiKeys.revoke(id, revoked.revokedAt ?? '', 'revoked');
-      await this.#record(tx, actor, 'api_key.revoke', { subjectId: id });
+      await record(tx, actor, 'api_key.revoke', { subjectId: id });
       await tx.authority.append({ target: id, kind: 'revoked', userId: key.ownerId, reason: 'revoked' });
       return revoked;
     });
@@ -253,15 +254,6 @@ export class ApiKeys {
     await tx.authority.append({ target: id, kind: 'changed', userId: ownerId, reason });
   }
 
-  async #record(
-    tx: Transaction,
-    actor: Principal,
-    action: string,
-    what: { readonly subjectId: string; readonly before?: AuditState; readonly after?: AuditState },
-  ): Promise<void> {
-    await tx.audit.append({ by: actor.id, sessionId: sessionIdOf(actor), action, ...what });
-  }
-
   #now(): Instant {
     return toInstant(this.#clock.now());
   }
@@ -277,10 +269,4 @@ function fieldsOf({ permissions, ...rest }: KeyLimits) {
 
 function stateOf(ownerId: string, { permissions, ...rest }: KeyLimits): AuditState {
   return { ownerId, permissions, ...rest };
-}
-
-function parseName(name: string): string {
-  const trimmed = name.trim();
-  if (trimmed !== '' && trimmed.length <= NAME_LENGTH_MAX && !/\p{Cc}/u.test(trimmed)) return trimmed;
-  throw badInput('name', `A name has 1 to ${NAME_LENGTH_MAX} characters and no control characters.`);
 }

@@ -3,7 +3,7 @@ import type { AuditReader } from './log.ts';
 import type { AuditProblem } from './verify.ts';
 
 /** What is written in the transaction of an entry, and kept elsewhere for a while. */
-export const COMPANIONS = ['authority_log', 'outbox'] as const;
+const COMPANIONS = ['authority_log', 'outbox'] as const;
 export type Companion = (typeof COMPANIONS)[number];
 
 /** One that has no entry of its transaction. */

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** RFC 6238 as every authenticator app knows it: SHA-1, six digits, steps of 30 seconds. */
-export const STEP_SECONDS = 30;
+const STEP_SECONDS = 30;
 const DIGITS = 6;
 /** RFC 4226 section 4 asks for 128 bits and recommends 160. */
 const SECRET_BYTES = 20;

@@ -22,7 +22,7 @@ export interface SubjectType {
   readonly scoped: boolean;
 }
 
-export const scopesType: AttributeType = { kind: 'list', of: { kind: 'scope' } };
+const scopesType: AttributeType = { kind: 'list', of: { kind: 'scope' } };
 
 /** The attributes conditions may speak of: the declared ones, and `scopes` where there is a scope. */
 export const attributeOf = (subject: SubjectType, name: string): AttributeType | undefined =>

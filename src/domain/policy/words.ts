@@ -46,11 +46,18 @@ const slipMax = 5;
 /** Looking through more would cost more than it helps. */
 const candidatesMax = 500;
 
-/** `did you mean "update"?`, when one of the known words is close enough to be meant. */
-export function didYouMean(word: string, known: Iterable<string>): string | undefined {
+/**
+ * `did you mean "update"?`, when one of the known words is close enough to be meant.
+ * @param slipsMax letters that are wrong, missing or too many, at most
+ */
+export function didYouMean(
+  word: string,
+  known: Iterable<string>,
+  slipsMax = Math.min(slipMax, Math.max(2, Math.floor(word.length / 3))),
+): string | undefined {
   if (word.length > 64) return undefined;
   let best: string | undefined;
-  let least = Math.min(slipMax, Math.max(2, Math.floor(word.length / 3))) + 1;
+  let least = slipsMax + 1;
   let looked = 0;
   for (const candidate of known) {
     if ((looked += 1) > candidatesMax) break;

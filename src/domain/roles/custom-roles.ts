@@ -5,7 +5,8 @@ import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import { demandAdministrator } from '../policy/administrators.ts';
 import { demandNoGain } from '../policy/no-gain.ts';
 import type { Policy } from '../policy/policy.ts';
-import { sessionIdOf, type Principal } from '../principals/principal.ts';
+import type { Principal } from '../principals/principal.ts';
+import { record } from '../principals/recording.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import type { Transaction } from '../store.ts';
 import { parseRoleDescription, parseRoleName, type Role } from './role.ts';
@@ -57,7 +58,7 @@ export class CustomRoles {
       const parents = await this.#parents(tx, actor, input.inherits);
       await this.#demandHolds(tx, actor, ids(parents));
       await tx.roles.add(role, ids(parents));
-      await this.#record(tx, actor, 'role.create', { subjectId: role.id, after: stateOf(role, parents) });
+      await record(tx, actor, 'role.create', { subjectId: role.id, after: stateOf(role, parents) });
       return role;
     });
   }
@@ -95,7 +96,7 @@ export class CustomRoles {
       await demandAdministrator(tx);
       await demandNoGain(tx, actor);
       const states = { before: stateOf(before, had), after: stateOf(role, parents) };
-      await this.#record(tx, actor, 'role.update', { subjectId: id, ...states });
+      await record(tx, actor, 'role.update', { subjectId: id, ...states });
       for (const target of [id, ...holders]) {
         await tx.authority.append({ target, kind: 'changed', userId: null, reason: 'role_updated' });
       }
@@ -127,7 +128,7 @@ export class CustomRoles {
       await tx.roles.remove(id, at);
       await demandAdministrator(tx);
       await demandNoGain(tx, actor);
-      await this.#record(tx, actor, 'role.delete', { subjectId: id, before: stateOf(role, parents) });
+      await record(tx, actor, 'role.delete', { subjectId: id, before: stateOf(role, parents) });
       await tx.authority.append({ target: id, kind: 'changed', userId: null, reason: 'role_deleted' });
       return role;
     });
@@ -196,15 +197,6 @@ export class CustomRoles {
     const lifted = (await tx.roles.closure(parents)).map(({ name }) => ({ role: name, scope: null }));
     this.#policy.demandLifts(this.#policy.within(actor, null), lifted);
     this.#policy.demandLifts(actor, lifted);
-  }
-
-  async #record(
-    tx: Transaction,
-    actor: Principal,
-    action: string,
-    what: { readonly subjectId: string; readonly before?: AuditState; readonly after?: AuditState },
-  ): Promise<void> {
-    await tx.audit.append({ by: actor.id, sessionId: sessionIdOf(actor), action, ...what });
   }
 }
 

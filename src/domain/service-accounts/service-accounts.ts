@@ -2,10 +2,12 @@ import { type Clock, toInstant } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { AuditState } from '../audit/state.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
+import { parseName } from '../names.ts';
 import type { Connection, Orders, PageArguments } from '../pages.ts';
 import { type Condition, listReadable } from '../policy/lists.ts';
 import type { Policy } from '../policy/policy.ts';
-import { type Principal, sessionIdOf } from '../principals/principal.ts';
+import type { Principal } from '../principals/principal.ts';
+import { record } from '../principals/recording.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import { findHome, HOMELESS, type Home, homeOf, noSuchScope } from '../scopes/home.ts';
 import type { Store, Transaction } from '../store.ts';
@@ -36,7 +38,6 @@ export interface ServiceAccountListArguments extends PageArguments {
 }
 
 const ORDERS: Orders = { createdAt: 'instant', name: 'text' };
-const NAME_LENGTH_MAX = 200;
 const WHAT = 'service account';
 
 /** What can be done with service accounts. What keys they have is another matter. */
@@ -100,7 +101,7 @@ export class ServiceAccounts {
       if (home !== null && there === null) throw noSuchScope();
       const added = demand(actor, homeOf(there));
       await tx.serviceAccounts.add(added);
-      await this.#record(tx, actor, 'service_account.create', { subjectId: added.id, after: stateOf(added) });
+      await record(tx, actor, 'service_account.create', { subjectId: added.id, after: stateOf(added) });
       return (await tx.serviceAccounts.find(added.id)) ?? added;
     });
   }
@@ -117,7 +118,7 @@ export class ServiceAccounts {
 
       await tx.serviceAccounts.setName(id, name);
       // Which fields, and never what is in them.
-      await this.#record(tx, actor, 'service_account.update', { subjectId: id, after: { fields: ['name'] } });
+      await record(tx, actor, 'service_account.update', { subjectId: id, after: { fields: ['name'] } });
       await tx.authority.append({ target: id, kind: 'changed', userId: id, reason: 'service_account_updated' });
       return { ...account, name };
     });
@@ -142,7 +143,7 @@ export class ServiceAccounts {
     return this.#authority.change(by, { change: [id] }, async (tx, actor) => {
       const account = await this.#demanded(tx, actor, id, 'delete');
       await tx.serviceAccounts.erase(id, this.#now());
-      await this.#record(tx, actor, 'service_account.delete', { subjectId: id, before: stateOf(account) });
+      await record(tx, actor, 'service_account.delete', { subjectId: id, before: stateOf(account) });
       await tx.authority.append({ target: id, kind: 'revoked', userId: id, reason: 'service_account_deleted' });
       return account;
     });
@@ -160,7 +161,7 @@ export class ServiceAccounts {
 
       await tx.serviceAccounts.setStatus(id, status);
       const states = { before: { status: account.status }, after: { status } };
-      await this.#record(tx, actor, `service_account.${action}`, { subjectId: id, ...states });
+      await record(tx, actor, `service_account.${action}`, { subjectId: id, ...states });
       const kind = status === 'disabled' ? 'revoked' : 'changed';
       await tx.authority.append({ target: id, kind, userId: id, reason: `service_account_${action}d` });
       return { ...account, status };
@@ -174,15 +175,6 @@ export class ServiceAccounts {
     return account;
   }
 
-  async #record(
-    tx: Transaction,
-    actor: Principal,
-    action: string,
-    what: { readonly subjectId: string; readonly before?: AuditState; readonly after?: AuditState },
-  ): Promise<void> {
-    await tx.audit.append({ by: actor.id, sessionId: sessionIdOf(actor), action, ...what });
-  }
-
   #now(): string {
     return toInstant(this.#clock.now());
   }
@@ -190,10 +182,4 @@ export class ServiceAccounts {
 
 function stateOf({ status, scope, roles }: ServiceAccount): AuditState {
   return { status, scope, roles };
-}
-
-function parseName(name: string): string {
-  const trimmed = name.trim();
-  if (trimmed !== '' && trimmed.length <= NAME_LENGTH_MAX && !/\p{Cc}/u.test(trimmed)) return trimmed;
-  throw badInput('name', `A name has 1 to ${NAME_LENGTH_MAX} characters and no control characters.`);
 }

@@ -74,7 +74,7 @@ export class NewPasswords {
 /**
  * Refuses with BAD_USER_INPUT what may not become a password: one that is too short or too long, one of the most common ones with
  * next to nothing around it, or one that has next to nothing in it but repetition, runs, common words and what everybody knows
- * of its owner and of this house.
+ * of its owner and of this service.
  *
  * @param field the argument to blame
  */
@@ -90,7 +90,7 @@ export async function checkNewPassword(password: string, context: PasswordContex
   throw badInput(
     field,
     'This password is easy to guess: it is made of common passwords or words, repetition, or the name or address of its owner ' +
-      'or of this house. A few unrelated words make a good one.',
+      'or of this service. A few unrelated words make a good one.',
   );
 }
 

@@ -1,5 +1,6 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
+import { parseName } from '../names.ts';
 import { SYSTEM } from '../principals/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { Transaction } from '../store.ts';
@@ -8,7 +9,7 @@ import type { ErrandKinds, Errands } from './errands.ts';
 import type { NewPasswords } from './new-passwords.ts';
 import type { Notices } from './notices.ts';
 import { hashPassword, type PasswordStrength } from './passwords.ts';
-import { parseEmail, parseName, type User } from './user.ts';
+import { parseEmail, type User } from './user.ts';
 import type { Users } from './users.ts';
 
 export interface SignUpSettings {

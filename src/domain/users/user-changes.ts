@@ -1,15 +1,15 @@
 import { toInstant, type Clock } from '../../kit/clock.ts';
-import type { AuditState } from '../audit/state.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
+import { parseName } from '../names.ts';
 import { ADMINISTRATOR, demandAdministrator } from '../policy/administrators.ts';
 import type { Policy } from '../policy/policy.ts';
-import { sessionIdOf, type Principal } from '../principals/principal.ts';
+import type { Principal } from '../principals/principal.ts';
 import { demandProof, RECENT } from '../principals/proof.ts';
+import { record } from '../principals/recording.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
-import type { Transaction } from '../store.ts';
 import { parseMetadata } from './metadata.ts';
 import type { Notices } from './notices.ts';
-import { parseEmail, parseName, type User } from './user.ts';
+import { parseEmail, type User } from './user.ts';
 
 /** What is set; what is absent or null stays. */
 export interface UserUpdate {
@@ -67,7 +67,7 @@ export class UserChanges {
         await this.#notices.addressChanged(tx, user);
       }
       // Which fields, and never what is in them.
-      await this.#record(tx, actor, 'user.update', { subjectId: id, after: { fields: changed } });
+      await record(tx, actor, 'user.update', { subjectId: id, after: { fields: changed } });
       await tx.authority.append({ target: id, kind: 'changed', userId: id, reason: 'user_updated' });
       return updated;
     });
@@ -88,7 +88,7 @@ export class UserChanges {
       await tx.users.save(enabled);
       await tx.accountTokens.removeAllOf(id);
       const states = { before: { status: user.status }, after: { status: enabled.status } };
-      await this.#record(tx, actor, 'user.enable', { subjectId: id, ...states });
+      await record(tx, actor, 'user.enable', { subjectId: id, ...states });
       await tx.authority.append({ target: id, kind: 'changed', userId: id, reason: 'user_enabled' });
       return enabled;
     });
@@ -110,7 +110,7 @@ export class UserChanges {
       await tx.sessions.revokeAllOf(id, at, 'user_deleted');
       await tx.users.erase(id, at);
       if (user.roles.includes(ADMINISTRATOR)) await demandAdministrator(tx);
-      await this.#record(tx, actor, 'user.delete', {
+      await record(tx, actor, 'user.delete', {
         subjectId: id,
         before: { status: user.status, scope: user.scope, roles: user.roles },
       });
@@ -123,14 +123,5 @@ export class UserChanges {
     const { allowed, reason, rule } = this.#policy.decide(actor, 'update', user, field);
     if (allowed) return;
     throw new Refusal('FORBIDDEN', reason, { id: user.id, field, ...(rule !== null && { rule }) });
-  }
-
-  async #record(
-    tx: Transaction,
-    actor: Principal,
-    action: string,
-    what: { readonly subjectId: string; readonly before?: AuditState; readonly after?: AuditState },
-  ): Promise<void> {
-    await tx.audit.append({ by: actor.id, sessionId: sessionIdOf(actor), action, ...what });
   }
 }

@@ -106,13 +106,3 @@ export function parseEmail(email: string): string {
   if (foldEmail(composed).normalize('NFC') === composed.toLowerCase()) return composed;
   throw badInput('email', 'This address has letters that look like others. Write a domain that has them as xn--….');
 }
-
-const NAME_LENGTH_MAX = 200;
-
-export function parseName(name: string): string {
-  const trimmed = name.trim();
-  if (trimmed === '' || trimmed.length > NAME_LENGTH_MAX || /\p{Cc}/u.test(trimmed)) {
-    throw badInput('name', `A name has 1 to ${NAME_LENGTH_MAX} characters and no control characters.`);
-  }
-  return trimmed;
-}

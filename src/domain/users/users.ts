@@ -2,6 +2,7 @@ import { toInstant, type Clock } from '../../kit/clock.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Authority, Enforced, Written } from '../authority/authority.ts';
 import { changeEach, only, type Outcome, outcomeOf } from '../authority/bulk.ts';
+import { parseName } from '../names.ts';
 import type { Connection, Orders, PageArguments } from '../pages.ts';
 import { ADMINISTRATOR, Administrators, demandAdministrator } from '../policy/administrators.ts';
 import { ALL, type Filter, NONE } from '../policy/filter.ts';
@@ -20,7 +21,6 @@ import {
   GRANTED_ROLE_IDS,
   isActive,
   parseEmail,
-  parseName,
   SEARCH_TEXT,
   type User,
   type UserWithPassword,

@@ -5,8 +5,9 @@ import type { PolicyFile } from '../../domain/policy/parse.ts';
 /** The policy files of a folder, without its `cases/`, in the order of their paths. Problems name them as `policies/users.yaml`. */
 export async function readPolicyFiles(folder: string): Promise<readonly PolicyFile[]> {
   const root = resolve(folder);
-  const names = await readdir(root, { recursive: true }).catch((error: unknown) => {
-    throw new Error(`POLICIES_DIR ${root} cannot be read`, { cause: error });
+  const names = await readdir(root, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === 'ENOENT' ? 'there is no such folder' : 'it cannot be read';
+    throw new Error(`POLICIES_DIR ${root}: ${why} (${error.code})`);
   });
   const paths = names
     .filter((name) => /\.ya?ml$/.test(name) && !/^cases[/\\]/.test(name))

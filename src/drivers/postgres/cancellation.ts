@@ -1,7 +1,7 @@
 import { Query as Statement, type Connection, type Pool, type PoolClient } from 'pg';
 import { Refusal } from '../../domain/refusals.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
-import type { ConnectionQueue } from './connections.ts';
+import type { ConnectionQueue } from './connection-queue.ts';
 import type { Query } from './query.ts';
 
 /** What `@types/pg` does not say of a client: its connection, and the process of the server that answers on it. */

@@ -7,9 +7,10 @@ import type { Secret } from '../../kit/secret.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { TransactionConflict } from '../../domain/store.ts';
 import { cancellable } from './cancellation.ts';
-import { ConnectionQueue, openReserve, QUEUE_FULL } from './connections.ts';
+import { ConnectionQueue, QUEUE_FULL } from './connection-queue.ts';
 import { type Query, queryOn, traced } from './query.ts';
 import { renewedClient } from './renewed-client.ts';
+import { openReserve } from './reserve.ts';
 import { ROWS } from './rows.ts';
 import { createTransactions, type Transactions } from './transactions.ts';
 

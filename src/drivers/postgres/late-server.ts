@@ -24,7 +24,8 @@ export function patiently({ clock, logger, waitMs }: Patience): <T>(work: () => 
         return await work();
       } catch (error) {
         if (!isAway(error) || clock.monotonicMs() + AGAIN_MS > endsAtMs) throw error;
-        if (!isSaid) logger.warn({ err: error, waitMs }, 'the database is not there yet: it is asked again');
+        if (!isSaid)
+          logger.warn({ reason: (error as Error).message, waitMs }, 'the database is not there yet: it is asked again');
         isSaid = true;
         // The clock keeps no process, and between two attempts nothing else does.
         const kept = setInterval(() => {}, AGAIN_MS);

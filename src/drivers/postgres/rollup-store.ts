@@ -1,22 +1,13 @@
-import { DatabaseError } from 'pg';
 import type { Count, RollupAnswer, RollupReader, RollupWriter } from '../../domain/analytics/rollup-store.ts';
-import { badInput } from '../../domain/refusals.ts';
+import { bucketsSql, instantSql, inZone } from './calendar.ts';
 import type { Query } from './query.ts';
 import type { Send, Statements } from './transactions.ts';
 
-/** Times come in ms since the epoch, which no time zone and no year can spoil. */
-const [BEFORE, SINCE, UNTIL] = [2, 3, 4].map((n) => `to_timestamp($${n}::float8 / 1000)`);
+const [BEFORE, SINCE, UNTIL] = [2, 3, 4].map(instantSql);
 
 /** $1 is the metric, $5 the unit, $6 the time zone, and $7 the dimension to tell the counts of a bucket apart by. */
 const READ = `
-  with quarters as (
-    -- From before the first bucket on: where an hour comes twice, date_trunc may give the second one as its start.
-    select quarter, date_trunc($5, quarter, $6) as bucket
-    from generate_series(date_bin('15 minutes', date_trunc($5, ${SINCE}, $6), 'epoch') - interval '3 hours',
-      ${UNTIL} - interval '1 second', interval '15 minutes') quarter
-  ), buckets as (
-    select bucket, min(quarter) as start from quarters group by bucket having max(quarter) >= ${SINCE}
-  ), series as (
+  with ${bucketsSql({ from: 3, to: 4, unit: 5, timeZone: 6 })}, series as (
     select id, dimensions, dimensions -> $7 as value from rollup_series where metric = $1
   ), counted as (
     select date_trunc($5, start, $6) as bucket, value, sum(count) as count
@@ -42,19 +33,12 @@ const READ = `
       'startMs', (extract(epoch from start) * 1000)::bigint, 'counts', counts) order by start), '[]')
       from by_bucket) as buckets`;
 
-const INVALID_PARAMETER_VALUE = '22023';
-
 export function createRollupReader(query: Query): RollupReader {
   return {
     async read({ metric, fromMs, toMs, unit, timeZone, by }) {
       const values = [metric, fromMs - (toMs - fromMs), fromMs, toMs, unit, timeZone, by];
-      try {
-        const [answer] = await query<RollupAnswer>('rollups-read', READ, values);
-        return answer ?? { groups: [], buckets: [] };
-      } catch (error) {
-        if (!(error instanceof DatabaseError) || error.code !== INVALID_PARAMETER_VALUE) throw error;
-        throw badInput('timeZone', 'There is no such time zone.');
-      }
+      const [answer] = await inZone(() => query<RollupAnswer>('rollups-read', READ, values));
+      return answer ?? { groups: [], buckets: [] };
     },
   };
 }

@@ -1,4 +1,3 @@
-import { DatabaseError } from 'pg';
 import type {
   ActivityWord,
   SeenDevice,
@@ -7,8 +6,8 @@ import type {
   SignInReader,
   SignInWriter,
 } from '../../domain/authentication/sign-in.ts';
-import { badInput } from '../../domain/refusals.ts';
 import type { DeviceKind } from '../../domain/sessions/device.ts';
+import { bucketsSql, instantSql, inZone } from './calendar.ts';
 import { instant } from './database.ts';
 import type { Query } from './query.ts';
 import type { Statements } from './transactions.ts';
@@ -40,16 +39,9 @@ const COLUMNS = 'id, user_id, at, outcome, aal, session_id, device_kind, browser
 
 /** $1 is the user, $2 and $3 the range in ms, $4 the unit and $5 the time zone. */
 const ACTIVITY = `
-  with quarters as (
-    -- From before the first bucket on: where an hour comes twice, date_trunc may give the second one as its start.
-    select quarter, date_trunc($4, quarter, $5) as bucket
-    from generate_series(date_bin('15 minutes', date_trunc($4, to_timestamp($2::float8 / 1000), $5), 'epoch') - interval '3 hours',
-      to_timestamp($3::float8 / 1000) - interval '1 second', interval '15 minutes') quarter
-  ), buckets as (
-    select bucket, min(quarter) as start from quarters group by bucket having max(quarter) >= to_timestamp($2::float8 / 1000)
-  ), counted as (
+  with ${bucketsSql({ from: 2, to: 3, unit: 4, timeZone: 5 })}, counted as (
     select date_trunc($4, start, $5) as bucket, what, sum(count)::float8 as count from user_activity
-    where user_id = $1 and start >= to_timestamp($2::float8 / 1000) and start < to_timestamp($3::float8 / 1000) group by 1, 2
+    where user_id = $1 and start >= ${instantSql(2)} and start < ${instantSql(3)} group by 1, 2
   )
   select (extract(epoch from b.start) * 1000)::float8 as start_ms,
     coalesce(json_object_agg(c.what, c.count) filter (where c.what is not null), '{}') as counts
@@ -57,17 +49,12 @@ const ACTIVITY = `
 
 /** $1 and $2 are the range in ms, $3 the unit and $4 the time zone. A user is in a bucket once, however often. */
 const ACTIVE = `
-  with quarters as (
-    select quarter, date_trunc($3, quarter, $4) as bucket
-    from generate_series(date_bin('15 minutes', date_trunc($3, to_timestamp($1::float8 / 1000), $4), 'epoch') - interval '3 hours',
-      to_timestamp($2::float8 / 1000) - interval '1 second', interval '15 minutes') quarter
-  ), buckets as (
-    select bucket, min(quarter) as start, row_number() over (order by min(quarter)) as n
-    from quarters group by bucket having max(quarter) >= to_timestamp($1::float8 / 1000)
+  with ${bucketsSql({ from: 1, to: 2, unit: 3, timeZone: 4 })}, numbered as (
+    select *, row_number() over (order by start) as n from buckets
   ), seen as (
     select distinct user_id, b.n
-    from user_activity a join buckets b on b.bucket = date_trunc($3, a.start, $4)
-    where a.start >= to_timestamp($1::float8 / 1000) and a.start < to_timestamp($2::float8 / 1000)
+    from user_activity a join numbered b on b.bucket = date_trunc($3, a.start, $4)
+    where a.start >= ${instantSql(1)} and a.start < ${instantSql(2)}
       and a.what in ('signed_in', 'refreshed')
   ), compared as (
     select n, user_id, lag(n) over (partition by user_id order by n) = n - 1 as again,
@@ -80,7 +67,7 @@ const ACTIVE = `
   select (extract(epoch from b.start) * 1000)::float8 as start_ms, coalesce(c.active, 0) as active,
     coalesce(c.from_previous, 0) as from_previous, coalesce(c.from_first, 0) as from_first,
     (select count(distinct user_id)::int from seen) as total
-  from buckets b left join counted c on c.n = b.n order by b.n`;
+  from numbered b left join counted c on c.n = b.n order by b.n`;
 
 interface ActiveSqlRow {
   readonly start_ms: number;
@@ -89,8 +76,6 @@ interface ActiveSqlRow {
   readonly from_first: number;
   readonly total: number;
 }
-
-const INVALID_PARAMETER_VALUE = '22023';
 
 export function createSignInReader(query: Query): SignInReader {
   return {
@@ -155,15 +140,6 @@ export function createSignInReader(query: Query): SignInReader {
       });
     },
   };
-}
-
-async function inZone<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!(error instanceof DatabaseError) || error.code !== INVALID_PARAMETER_VALUE) throw error;
-    throw badInput('timeZone', 'There is no such time zone.');
-  }
 }
 
 export function createSignInWriter({ query, send }: Statements): SignInWriter {

@@ -1,7 +1,6 @@
-import { DatabaseError } from 'pg';
-import { badInput } from '../../domain/refusals.ts';
 import type { Outcome, UsageAnswer, UsageOfHour, UsageReader, UsageWriter } from '../../domain/usage/usage.ts';
 import { toInstant } from '../../kit/clock.ts';
+import { bucketsSql, instantSql, inZone } from './calendar.ts';
 import { instant } from './database.ts';
 import type { Query } from './query.ts';
 import type { Statements } from './transactions.ts';
@@ -16,16 +15,9 @@ interface UsageSqlRow {
 
 /** $1 is the key, $2 and $3 the range in ms, $4 the unit, $5 the time zone, and $6 how many operations are told apart. */
 const REPORT = `
-  with quarters as (
-    -- From before the first bucket on: where an hour comes twice, date_trunc may give the second one as its start.
-    select quarter, date_trunc($4, quarter, $5) as bucket
-    from generate_series(date_bin('15 minutes', date_trunc($4, to_timestamp($2::float8 / 1000), $5), 'epoch') - interval '3 hours',
-      to_timestamp($3::float8 / 1000) - interval '1 second', interval '15 minutes') quarter
-  ), buckets as (
-    select bucket, min(quarter) as start from quarters group by bucket having max(quarter) >= to_timestamp($2::float8 / 1000)
-  ), used as (
+  with ${bucketsSql({ from: 2, to: 3, unit: 4, timeZone: 5 })}, used as (
     select hour, version, operation, outcome, sum(count) as count from usage_counts
-    where id = $1 and hour >= to_timestamp($2::float8 / 1000) and hour < to_timestamp($3::float8 / 1000) group by 1, 2, 3, 4
+    where id = $1 and hour >= ${instantSql(2)} and hour < ${instantSql(3)} group by 1, 2, 3, 4
   ), counted as (
     select date_trunc($4, hour, $5) as bucket, outcome, sum(count) as count from used group by 1, 2
   ), by_bucket as (
@@ -41,19 +33,12 @@ const REPORT = `
       'startMs', (extract(epoch from start) * 1000)::bigint, 'counts', counts) order by start), '[]')
       from by_bucket) as buckets`;
 
-const INVALID_PARAMETER_VALUE = '22023';
-
 export function createUsageReader(query: Query): UsageReader {
   return {
     async report({ id, fromMs, toMs, unit, timeZone, operationsMax }) {
       const values = [id, fromMs, toMs, unit, timeZone, operationsMax];
-      try {
-        const [answer] = await query<UsageAnswer>('usage-report', REPORT, values);
-        return answer ?? { operations: [], buckets: [] };
-      } catch (error) {
-        if (!(error instanceof DatabaseError) || error.code !== INVALID_PARAMETER_VALUE) throw error;
-        throw badInput('timeZone', 'There is no such time zone.');
-      }
+      const [answer] = await inZone(() => query<UsageAnswer>('usage-report', REPORT, values));
+      return answer ?? { operations: [], buckets: [] };
     },
 
     async read(id, fromMs, toMs) {

@@ -4,9 +4,15 @@ import type { Log } from '../../kit/log.ts';
 export class Outage {
   readonly #logger: Log;
   readonly #lost = new Set<unknown>();
+  #reason: string | null = null;
 
   constructor(logger: Log) {
     this.#logger = logger;
+  }
+
+  /** What was said when the first was lost; null while nothing is. */
+  get reason(): string | null {
+    return this.#lost.size === 0 ? null : this.#reason;
   }
 
   /** How many connections and nodes are lost. */
@@ -22,6 +28,7 @@ export class Outage {
   lost(what: unknown, server: string, reason: string | undefined): void {
     const isNews = this.#lost.size === 0;
     this.#lost.add(what);
+    if (isNews) this.#reason = reason ?? null;
     if (isNews) this.#logger.warn({ server, reason }, 'Redis does not answer');
   }
 

@@ -29,6 +29,8 @@ export interface RedisConnection {
   readonly usage: UsageCounts;
   /** Connections and nodes that are lost, nodes that do not answer and so are not waited for, and questions without an answer so far. */
   readonly figures: () => { readonly lost: number; readonly silent: number; readonly unanswered: number };
+  /** Why nodes or connections are lost, in words of the server or the operating system; null while nothing is. */
+  readonly lostFor: () => string | null;
   /** Whether the server, or every node of the cluster that holds keys, answered a PING within 500 ms. Never throws. */
   check(): Promise<boolean>;
   /** Ends cache, limits, hints and their connections, within a few seconds whatever the servers do. */
@@ -70,6 +72,7 @@ export function openRedis(parts: { url: Secret; clock: Clock; logger: Log }): Re
       silent: Math.max(cached.figures.silent, counted.figures.silent),
       unanswered: cached.figures.unanswered + counted.figures.unanswered,
     }),
+    lostFor: () => outage.reason,
     async check() {
       if (commands.status !== 'ready') return false;
       return withDeadline(clock, ping(), CHECK_MS, 'Redis').then(

@@ -1,15 +1,11 @@
-import { Pool, type PoolClient } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { type Clock, systemClock } from '../../kit/clock.ts';
-import type { Log } from '../../kit/log.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
 import { givenUp } from './cancellation.ts';
+import { Lateness } from './lateness.ts';
 
 /** How many wait for a connection, for each that there is. They would all be served well within the time that each waits. */
 export const WAITING_PER_CONNECTION = 100;
-/** Whoever gets a connection after so long is late, */
-export const WAIT_MS = 100;
-/** and where all who began were late for so long, it is no burst any more, until none was for as long. */
-export const LATE_MS = 500;
 
 type Connected = (error: Error | undefined, client: PoolClient | undefined, done: (release?: unknown) => void) => void;
 
@@ -33,8 +29,7 @@ interface Waiting {
  * nothing. Since nobody begins meanwhile, those who have are soon done, and nobody waits for ever.
  *
  * Whoever finds too many waiting is refused, at once: the last of a long queue are answered when nobody waits for them any more. It
- * is too many earlier where more comes than can be done: where those who begin have waited for too long, and go on to, although the
- * queue moves. Then one may begin only while those who are to begin before it have not waited for long.
+ * is too many earlier where more comes than can be done ({@link Lateness}).
  */
 export class ConnectionQueue {
   readonly #pool: Pool;
@@ -46,10 +41,7 @@ export class ConnectionQueue {
   readonly #begun = new WeakSet<Undertaking>();
   readonly #goOn = new Set<Waiting>();
   readonly #toBegin = new Set<Waiting>();
-  /** Since when all who began had waited for too long, or null. */
-  #lateSinceMs: number | null = null;
-  /** So long after the last of them, since those who are refused make others wait for less. */
-  #sheddingUntilMs = -Infinity;
+  readonly #lateness: Lateness;
   #refused = 0;
   #isAbandonable = false;
 
@@ -57,6 +49,7 @@ export class ConnectionQueue {
   constructor(pool: Pool, clock: Clock = systemClock) {
     this.#pool = pool;
     this.#clock = clock;
+    this.#lateness = new Lateness(clock);
     this.#connect = pool.connect.bind(pool);
     pool.on('release', (_error, client) => {
       if (this.#inUse.delete(client)) this.#givenBack();
@@ -98,7 +91,7 @@ export class ConnectionQueue {
     const undertaking = Undertaking.current();
     if (this.waiting === 0 && this.#taken < this.#pool.options.max) {
       if (undertaking !== null) this.#begun.add(undertaking);
-      this.#lateSinceMs = null;
+      this.#lateness.beganInTime();
       this.#taken += 1;
       return this.#ask(callback);
     }
@@ -156,32 +149,12 @@ export class ConnectionQueue {
     for (const each of this.#toBegin) {
       if (each.undertaking === undertaking && this.#toBegin.delete(each)) this.#goOn.add(each);
     }
-    const nowMs = this.#clock.monotonicMs();
-    if (nowMs - sinceMs < WAIT_MS) {
-      this.#lateSinceMs = null;
-      return;
-    }
-    this.#lateSinceMs ??= nowMs;
-    if (nowMs - this.#lateSinceMs >= LATE_MS || nowMs < this.#sheddingUntilMs) this.#sheddingUntilMs = nowMs + LATE_MS;
+    this.#lateness.began(sinceMs);
   }
 
   #isTooMuch(goesOn: boolean): boolean {
     if (this.waiting >= this.#pool.options.max * WAITING_PER_CONNECTION) return true;
     const [oldest] = this.#toBegin;
-    if (goesOn || oldest === undefined) return false;
-    const nowMs = this.#clock.monotonicMs();
-    return nowMs < this.#sheddingUntilMs && nowMs - oldest.sinceMs >= WAIT_MS;
+    return !goesOn && oldest !== undefined && this.#lateness.refusesBehind(oldest.sinceMs);
   }
-}
-
-/**
- * One connection beside the pool, for what everything else stands on: polls of the authority log, without which the lease runs
- * out and nothing at all is answered, and cancels, which must not wait behind what they are to end.
- */
-export function openReserve(pool: Pool, logger: Log): Pool {
-  // Of the options, the password is not enumerable.
-  const reserve = new Pool({ ...pool.options, password: pool.options.password, min: 0, max: 1 });
-  // An idle connection that is lost is opened again by whoever needs it next.
-  reserve.on('error', (error) => logger.debug({ err: error }, 'the connection in reserve was lost'));
-  return reserve;
 }
