@@ -28,9 +28,9 @@ export const DOORS: readonly Control[] = [
   },
   {
     name: 'counts-of-who-left-early',
-    file: 'src/api/http/graphql-route.ts',
-    find: 'if (raw.destroyed) leave();\n  else raw',
-    replace: 'raw',
+    file: 'src/api/http/event-streams.ts',
+    find: "if (by.kind === 'user') whenGone(reply.raw, this.#connections.ofUser(by.id));",
+    replace: "if (by.kind === 'user') reply.raw.once('close', this.#connections.ofUser(by.id));",
     test: 'test/attacks/transports.test.ts',
     title: 'AC-68: a client that leaves before it is known who it is leaves nothing behind that counts as open',
   },
