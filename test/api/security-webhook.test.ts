@@ -399,13 +399,14 @@ describe('what the receiver refuses while it takes others', () => {
     refused = new Set([two]);
     const some = await resent();
     expect(some).toMatchObject({ code: 1 });
-    expect(some.stdout).toMatch(
-      new RegExp(`^taken +${one} .*\nrefused +${two} .*answered with 422\n1 events were taken`),
-    );
+    expect(some.stdout).toMatch(new RegExp(`^taken +${one} `, 'm'));
+    expect(some.stdout).toMatch(new RegExp(`^refused +${two} .*answered with 422$`, 'm'));
+    expect(some.stdout).toMatch(/^1 events were taken/m);
     expect(await aside()).toEqual([two]);
     const forgotten = await resent('--forget');
     expect(forgotten).toMatchObject({ code: 0, stdout: expect.stringContaining('are forgotten; none is set aside') });
-    expect(ids()).toEqual([one, two, two]);
+    // They were raised in the same moment.
+    expect(ids().toSorted()).toEqual([one, two, two].toSorted());
     expect(await aside()).toEqual([]);
     expect(await problems()).toEqual([]);
     expect((await castellan(['webhook', 'resend'], { DATABASE_URL: env.DATABASE_URL })).code).toBe(2);

@@ -98,12 +98,7 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-async function middle(): Promise<{
-  readonly seq: string;
-  readonly id: string;
-  readonly month: string;
-  readonly batch: Batch;
-}> {
+async function middle() {
   const [batch] = (await sql('select * from audit_batches order by number offset 1 limit 1')) as unknown as Batch[];
   const [entry] = await sql(
     `select seq, 'audit_' || id as id, to_char(at at time zone 'UTC', 'YYYY-MM') as month from audit_entries where seq = $1`,

@@ -61,18 +61,6 @@ const TOKEN_LAWS: Readonly<Record<string, Law>> = {
     expect(second).toBe(1);
   },
 
-  'removeAllOfMany: all of these users, and of nobody else': async ({ store }) => {
-    const [one, two, other] = [await addUser(store), await addUser(store), await addUser(store)];
-    const { value } = await store.transaction(async ({ accountTokens }) => {
-      for (const { id } of [one, two, other]) await accountTokens.add(aToken(id));
-      await accountTokens.removeAllOfMany([one.id, two.id]);
-      const counts = [];
-      for (const { id } of [one, two, other]) counts.push(await accountTokens.count(id, 'reset', NOW));
-      return counts;
-    });
-    expect(value).toEqual([0, 0, 1]);
-  },
-
   'count and removeAllOf: of this user, of this kind, not expired': async ({ store }) => {
     const [mine, other] = [await addUser(store), await addUser(store)];
     const tokens = [

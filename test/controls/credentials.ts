@@ -20,14 +20,6 @@ export const CREDENTIALS: readonly Control[] = [
       'AC-30: is over when the signing key of its token is revoked: the revocation waits for it, and none commits after that',
   },
   {
-    name: 'mails-of-an-address-before',
-    file: 'src/domain/users/user-changes.ts',
-    find: 'await tx.accountTokens.removeAllOf(id);',
-    replace: '',
-    test: 'test/api/sign-up.test.ts',
-    title: 'is over with the address that the mail went to, and with the right to be here: neither comes back with it',
-  },
-  {
     name: 'no-rise-behind-a-step-up',
     file: 'src/domain/policy/standings.ts',
     find: 'if (session !== null && isSuperseded(credential.provenAtMs, session)) throw superseded();',
@@ -346,7 +338,7 @@ export const CREDENTIALS: readonly Control[] = [
     find: '        await tx.accountTokens.removeAllOf(id);\n        await this.#notices',
     replace: '        await this.#notices',
     test: 'test/attacks/account-mails.test.ts',
-    title: 'that an account has no more resets no password with a mail of before',
+    title: 'resets no password with a mail of before',
   },
   {
     name: 'look-alike-addresses',

@@ -26,7 +26,6 @@ export interface AccountTokenWriter {
   /** How many of the user's tokens of that kind have not expired; nobody else counts them until the transaction has ended. */
   count(userId: string, kind: AccountTokenKind, at: Instant): Promise<number>;
   removeAllOf(userId: string): Promise<void>;
-  removeAllOfMany(userIds: readonly string[]): Promise<void>;
 }
 
 const PREFIXES = { verification: 'ev', reset: 'pr', notice: 'no' } as const;

@@ -222,7 +222,6 @@ export class Users {
     await tx.users.disableMany(done);
     await tx.sessions.revokeAllOfMany(done, this.#now(), 'user_disabled');
     await tx.challenges.removeAllOfMany(done);
-    await tx.accountTokens.removeAllOfMany(done);
     if (some.length > 0) await demandAdministrator(tx);
     const author = { by: actor.id, sessionId: sessionIdOf(actor), action: 'user.disable' };
     const states = { before: { status: 'active' }, after: { status: 'disabled' } };

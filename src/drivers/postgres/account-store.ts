@@ -48,10 +48,6 @@ export function createAccountTokenWriter({ query, send }: Statements): AccountTo
     async removeAllOf(userId) {
       await send('account-token-remove-all', 'delete from account_tokens where user_id = $1', [userId]);
     },
-
-    async removeAllOfMany(userIds) {
-      await send('account-token-remove-all-of-many', 'delete from account_tokens where user_id = any($1)', [userIds]);
-    },
   };
 }
 
