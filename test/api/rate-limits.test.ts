@@ -302,6 +302,19 @@ describe('credentials that do not hold', () => {
     await castellans.ask(REVOKE, { variables: { id: bob.sessionId }, token: bob.accessToken });
     expect(codesOf(await castellans.ask(ME, { token: bob.accessToken }))).toEqual(['SESSION_REVOKED']);
   });
+
+  test('are refused at the doors beside GraphQL as well, where too many came from there', async () => {
+    for (let n = 0; n < 10; n += 1) await forged();
+    const form = { method: 'POST', body: new URLSearchParams({ token: 'no.token.of_ours' }) };
+    for (const [path, init] of [
+      ['/oauth/revoke', form],
+      ['/oauth/introspect', { ...form, headers: { 'x-api-key': 'ck_live_nonsense' } }],
+      ['/sdl', { headers: { 'x-castellan-gateway': 'ck_live_nonsense' } }],
+    ] as const) {
+      const { status, headers } = await fetch(`${castellans.apps[0]?.url}${path}`, init);
+      expect([path, status, Number(headers.get('retry-after')) > 0]).toEqual([path, 429, true]);
+    }
+  });
 });
 
 describe('what guards sign-in', () => {
