@@ -109,6 +109,16 @@ export const AUDIT_LAWS: Readonly<Record<string, Law>> = {
     expect(await chainOf(opened)).toEqual({ problems: [], unchained: 0 });
   },
 
+  'chain: what was written is chained when it is stopped, and not only at the next start': async (opened) => {
+    const { id } = await addUser(opened.store, aUser());
+    const chainer = chainerOf(opened);
+    chainer.rounds.start();
+    await opened.store.transaction((tx) => tx.audit.append(anEntry(id)));
+    await chainer.rounds.stop();
+    expect(await aboutSubject(opened, id)).toMatchObject([{ seq: expect.any(Number) }]);
+    expect(await chainOf(opened)).toEqual({ problems: [], unchained: 0 });
+  },
+
   'present: those that are there, with their places in the chain': async (opened) => {
     const { id } = await addUser(opened.store, aUser());
     await opened.store.transaction((tx) => tx.audit.appendAll([anEntry(id), anEntry(id)]));

@@ -27,7 +27,7 @@ export class AuditChainer {
     this.#keys = parts.keys;
     this.#clock = parts.clock;
     const failed = 'audit entries were not chained yet';
-    this.rounds = new Rounds({ work: () => this.#chainAll(), failed, ...parts });
+    this.rounds = new Rounds({ work: () => this.#chainAll(), failed, writesRest: true, ...parts });
   }
 
   /** Resolves when every entry that was committed before this call is chained. Shared by all who ask meanwhile. */
