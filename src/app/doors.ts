@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { createApollo } from '../api/graphql/apollo.ts';
-import type { Services } from '../api/graphql/context.ts';
+import type { Services } from '../api/graphql/services.ts';
 import { readSchemaText } from '../api/graphql/sdl.ts';
 import { addCors } from '../api/http/cors.ts';
 import { EventStreams } from '../api/http/event-streams.ts';
