@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Services } from './api/graphql/context.ts';
+import type { Services } from './api/graphql/services.ts';
 import type { Documents } from './api/graphql/documents.ts';
 import { startAuthority } from './app/authority.ts';
 import { Cleanup } from './app/cleanup.ts';

@@ -1,5 +1,5 @@
 import type { UserPrincipal } from '../../src/domain/principals/principal.ts';
-import type { Services } from '../../src/api/graphql/context.ts';
+import type { Services } from '../../src/api/graphql/services.ts';
 import { filterSql, Parameters, type SubjectSql } from '../../src/drivers/postgres/policy-sql.ts';
 import { ROLE_SQL } from '../../src/drivers/postgres/role-store.ts';
 import { SESSION_SQL, SESSION_TABLES } from '../../src/drivers/postgres/session-store.ts';

@@ -2,7 +2,7 @@ import type { Engine } from '../../src/domain/policy/engine.ts';
 import type { UserPrincipal } from '../../src/domain/principals/principal.ts';
 import { allows, type Model } from '../domain/policy/reference.ts';
 import type { LiveAbility } from '../../src/sdk/client.ts';
-import type { Services } from '../../src/api/graphql/context.ts';
+import type { Services } from '../../src/api/graphql/services.ts';
 import type { Actor } from './corpus.ts';
 import type { Way } from './questions.ts';
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { OperationContext, type Services } from '../../src/api/graphql/context.ts';
+import { OperationContext } from '../../src/api/graphql/context.ts';
+import type { Services } from '../../src/api/graphql/services.ts';
 import { delivered } from '../../src/api/graphql/execution.ts';
 import { LiveSubscription } from '../../src/api/graphql/live-subscription.ts';
 import { type Principal, SYSTEM, type UserPrincipal } from '../../src/domain/principals/principal.ts';

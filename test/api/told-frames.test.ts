@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { expect, test } from '@jest/globals';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { bytesOf } from '../../src/api/graphql/event-texts.ts';
-import type { Services } from '../../src/api/graphql/context.ts';
+import type { Services } from '../../src/api/graphql/services.ts';
 import { Connection } from '../../src/api/ws/connection.ts';
 import { frameHead } from '../../src/api/ws/text-frames.ts';
 

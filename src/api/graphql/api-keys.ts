@@ -41,11 +41,11 @@ export const apiKeys: Resolvers = {
     createdAt: readField('createdAt'),
     expiresAt: readField('expiresAt'),
     scope: readField('scope'),
-    scopes: (key, _args, { by, policy }) => {
-      policy.field(by, key, 'scope');
+    scopes: (key, _args, { by, services }) => {
+      services.policy.field(by, key, 'scope');
       return [...key.scopes];
     },
-    owner: (key, _args, { by, policy, loaders }) => loadPrincipal(loaders, policy.field(by, key, 'ownerId')),
+    owner: (key, _args, { by, loaders, services }) => loadPrincipal(loaders, services.policy.field(by, key, 'ownerId')),
     permissions: ({ unrestricted, permissions }) => (unrestricted ? null : [...permissions]),
     addressRanges: ({ addressRanges }) => [...addressRanges],
     allowedOrigins: ({ allowedOrigins }) => [...allowedOrigins],

@@ -2,13 +2,14 @@ import { isDenying } from '../../domain/audit/denials.ts';
 import type { Principal } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import type { Protocol } from '../../domain/sessions/activity.ts';
-import type { OperationContext, Services } from './context.ts';
+import type { OperationContext } from './context.ts';
+import type { Services } from './services.ts';
 
 /** What every door tells of those whom it refuses. */
 type Parts = Pick<Services, 'attempts'>;
 
 /** Of what was refused before it was an operation; of a fault, the log has its cause. */
-export function noteAttempt(
+export function noteRefusedRequest(
   error: unknown,
   door: Protocol,
   address: string | null,

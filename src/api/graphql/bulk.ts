@@ -12,7 +12,7 @@ export const bulk: Resolvers = {
     revokeRoles: async (_, { grantIds }, { by, services }) =>
       grantResults(await services.grants.revokeMany(by, grantIds)),
 
-    disableUsers: async (_, { ids }, { by, users }) => userResults(await users.disableMany(by, ids)),
+    disableUsers: async (_, { ids }, { by, services }) => userResults(await services.users.disableMany(by, ids)),
 
     importUsers: async (_, { users }, { by, services }) => userResults(await services.userImports.add(by, users)),
   },

@@ -9,5 +9,5 @@ export function readField<K extends string>(
   args: unknown,
   context: OperationContext,
 ) => T[K] {
-  return (record, _args, { by, policy }) => policy.field(by, record, field);
+  return (record, _args, { by, services }) => services.policy.field(by, record, field);
 }

@@ -11,7 +11,7 @@ import type { ServiceAccount } from '../../domain/service-accounts/service-accou
 import { type Clock, toInstant } from '../../kit/clock.ts';
 import type { User } from '../../domain/users/user.ts';
 import type { Instant } from '../../kit/clock.ts';
-import type { Services } from './context.ts';
+import type { Services } from './services.ts';
 
 /** Records by id, batched into one statement per type and step. What the principal may not read loads as null. */
 export interface Loaders {

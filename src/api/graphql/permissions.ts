@@ -110,7 +110,8 @@ export function refuseUnknownWords(by: Principal, action: string, subject: strin
 }
 
 async function decide({ action, subject, id, field, attributes }: CheckInput, context: OperationContext) {
-  const { by, policy } = context;
+  const { by } = context;
+  const { policy } = context.services;
   refuseUnknownWords(by, action, subject, field ?? undefined);
   const record =
     attributes === undefined || attributes === null

@@ -2,7 +2,8 @@ import type { HeardEvent, HeardSink, PolicyFeedName } from '../../domain/authent
 import type { Position } from '../../domain/authority/position.ts';
 import { ELSEWHERE, formatEventPosition, parseEventPosition } from '../../domain/outbox/event-position.ts';
 import type { UserPrincipal } from '../../domain/principals/principal.ts';
-import type { OperationContext, Services } from './context.ts';
+import type { OperationContext } from './context.ts';
+import type { Services } from './services.ts';
 import { type LiveSource, LiveSubscription } from './live-subscription.ts';
 
 /** What is told, with what it is about: who may not read that any more when it is handed out is not told. */

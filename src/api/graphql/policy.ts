@@ -11,20 +11,20 @@ import { findSubject, missedSince, refuseUnknownWords } from './permissions.ts';
 
 export const policy: Resolvers = {
   Query: {
-    policy: (_, _args, { by, policies }) => policies.inForce(by),
+    policy: (_, _args, { by, services }) => services.policies.inForce(by),
 
     explain: async (_, { principalId, action, subject, id, field }, context) => {
-      const { by, policies } = context;
+      const { by, services } = context;
       refuseUnknownWords(by, action, subject, field ?? undefined);
       const record = await findSubject(context, subject, id ?? null);
       if (record === null) throw notFound(subject, id ?? '');
       const question = { action, subject: record, field: field ?? undefined };
-      const { decision, needs, roles, ...rules } = await policies.explain(by, principalId, question);
+      const { decision, needs, roles, ...rules } = await services.policies.explain(by, principalId, question);
       const { allowed, reason, policyVersion } = decision;
       return { allowed, reason, policyVersion, needs: needs?.map(toNeed) ?? null, roles: [...roles], ...copied(rules) };
     },
 
-    previewPolicy: async (_, { files }, { by, policies }) => copied(await policies.preview(by, files)),
+    previewPolicy: async (_, { files }, { by, services }) => copied(await services.policies.preview(by, files)),
   },
 
   Mutation: {
@@ -40,9 +40,9 @@ export const policy: Resolvers = {
   Subscription: {
     policyChanged: {
       subscribe: (_, { after }, context) => {
-        const told = (by: UserPrincipal, { policy, services }: OperationContext): PolicyChanged => {
+        const told = (by: UserPrincipal, { services }: OperationContext): PolicyChanged => {
           const { version } = by.standing.engine;
-          policy.demandOpenly(by, 'read', { __typename: 'Policy', id: version });
+          services.policy.demandOpenly(by, 'read', { __typename: 'Policy', id: version });
           return { __typename: 'PolicyChanged', version, position: formatPosition(services.tail.position) };
         };
         let sent = '';
@@ -74,7 +74,7 @@ export const policy: Resolvers = {
     roles: ({ roles }) => [...roles],
     subjects: ({ subjects }) => [...subjects],
     files: ({ files }) => [...files],
-    history: async (_, _args, { by, policies }) => [...(await policies.history(by))],
+    history: async (_, _args, { by, services }) => [...(await services.policies.history(by))],
   },
 
   PolicyChange: {

@@ -4,12 +4,12 @@ import type { Resolvers } from './generated.ts';
 
 export const roles: Resolvers = {
   Query: {
-    role: (_, { id, name }, { by, roles, loaders }) => {
+    role: (_, { id, name }, { by, loaders, services }) => {
       if (typeof id === 'string' && typeof name !== 'string') return loaders.roles.load(id);
-      if (typeof name === 'string' && typeof id !== 'string') return roles.findByName(by, name);
+      if (typeof name === 'string' && typeof id !== 'string') return services.roles.findByName(by, name);
       throw badInput('id', 'Ask for a role by its id or by its name: exactly one of them.');
     },
-    roles: (_, args, { by, roles }) => roles.list(by, args),
+    roles: (_, args, { by, services }) => services.roles.list(by, args),
   },
 
   Mutation: {

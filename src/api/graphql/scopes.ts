@@ -7,41 +7,41 @@ const ATTRIBUTES = { path: 'scope', createdAt: 'createdAt' } as const;
 
 export const scopes: Resolvers = {
   Query: {
-    scope: (_, { id, path }, { by, scopes, loaders }) => {
+    scope: (_, { id, path }, { by, loaders, services }) => {
       if (typeof id === 'string' && typeof path !== 'string') return loaders.scopes.load(id);
-      if (typeof path === 'string' && typeof id !== 'string') return scopes.findByPath(by, path);
+      if (typeof path === 'string' && typeof id !== 'string') return services.scopes.findByPath(by, path);
       throw badInput('id', 'Ask for a scope by its id or by its path: exactly one of them.');
     },
-    scopes: (_, { orderBy, ...args }, { by, scopes }) =>
-      scopes.list(by, {
+    scopes: (_, { orderBy, ...args }, { by, services }) =>
+      services.scopes.list(by, {
         ...args,
         ...(orderBy && { orderBy: { field: ATTRIBUTES[orderBy.field], direction: orderBy.direction } }),
       }),
   },
 
   Mutation: {
-    createScope: async (_, { path }, { by, scopes }) => {
-      const { value, position } = await scopes.create(by, path);
+    createScope: async (_, { path }, { by, services }) => {
+      const { value, position } = await services.scopes.create(by, path);
       return { scope: value, position };
     },
 
-    moveScope: async (_, { id, path }, { by, scopes }) => {
-      const { value, receipt } = await scopes.move(by, id, path);
+    moveScope: async (_, { id, path }, { by, services }) => {
+      const { value, receipt } = await services.scopes.move(by, id, path);
       return { scope: value, receipt, position: receipt.position };
     },
 
-    suspendScope: async (_, { id }, { by, scopes }) => {
-      const { value, receipt } = await scopes.suspend(by, id);
+    suspendScope: async (_, { id }, { by, services }) => {
+      const { value, receipt } = await services.scopes.suspend(by, id);
       return { scope: value, receipt, position: receipt.position };
     },
 
-    resumeScope: async (_, { id }, { by, scopes }) => {
-      const { value, receipt } = await scopes.resume(by, id);
+    resumeScope: async (_, { id }, { by, services }) => {
+      const { value, receipt } = await services.scopes.resume(by, id);
       return { scope: value, receipt, position: receipt.position };
     },
 
-    deleteScope: async (_, { id }, { by, scopes }) => {
-      const { value, receipt } = await scopes.delete(by, id);
+    deleteScope: async (_, { id }, { by, services }) => {
+      const { value, receipt } = await services.scopes.delete(by, id);
       return { scope: value, receipt, position: receipt.position };
     },
   },
@@ -49,7 +49,7 @@ export const scopes: Resolvers = {
   Scope: {
     __resolveReference: async ({ id }, { loaders }) => loaders.scopes.load(id),
     name: readField('name'),
-    path: (scope, _args, { by, policy }) => policy.field(by, scope, 'scope'),
+    path: (scope, _args, { by, services }) => services.policy.field(by, scope, 'scope'),
     parent: ({ parentId }, _args, { loaders }) => (parentId === null ? null : loaders.scopes.load(parentId)),
     status: readField('status'),
     createdAt: readField('createdAt'),

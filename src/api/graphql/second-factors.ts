@@ -7,7 +7,7 @@ import { demandTokensCanGo, handOn, handOut } from './signed-in.ts';
 export const secondFactors: Resolvers = {
   Mutation: {
     verifyMfa: async (_, { input }, context) => {
-      const signedIn = await context.authentication.verifyMfa(input, context.from);
+      const signedIn = await context.services.authentication.verifyMfa(input, context.from);
       return handOut(context, signedIn);
     },
 
@@ -21,7 +21,7 @@ export const secondFactors: Resolvers = {
 
     confirmTotpEnrollment: async (_, { code, challengeToken }, context) => {
       if (isChallenge(challengeToken, context)) {
-        const { value, receipt } = await context.authentication.enroll({ challengeToken, code }, context.from);
+        const { value, receipt } = await context.services.authentication.enroll({ challengeToken, code }, context.from);
         const { signedIn, recoveryCodes } = value;
         const { __typename: _, ...answer } = await handOut(context, signedIn);
         return { ...answer, recoveryCodes: [...recoveryCodes], receipt, position: receipt.position };
@@ -51,8 +51,8 @@ export const secondFactors: Resolvers = {
   },
 
   User: {
-    mfaEnabled: (user, _args, { by, policy, loaders }) => {
-      if (by.id !== user.id) policy.field(by, user, 'status');
+    mfaEnabled: (user, _args, { by, loaders, services }) => {
+      if (by.id !== user.id) services.policy.field(by, user, 'status');
       return loaders.mfaEnabled.load(user.id);
     },
   },

@@ -30,8 +30,8 @@ export const securityEvents: Resolvers = {
     session: ({ sessionId }, _args, { loaders }) => (sessionId === null ? null : loaders.sessions.load(sessionId)),
     device: ({ deviceKind, browser, os }) => (deviceKind === null ? null : { kind: deviceKind, browser, os }),
     scope: readField('scope'),
-    scopes: (event, _args, { by, policy }) => {
-      policy.field(by, event, 'scope');
+    scopes: (event, _args, { by, services }) => {
+      services.policy.field(by, event, 'scope');
       return [...event.scopes];
     },
   },

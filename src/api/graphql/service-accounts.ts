@@ -45,21 +45,21 @@ export const serviceAccounts: Resolvers = {
     name: readField('name'),
     status: readField('status'),
     scope: readField('scope'),
-    scopes: (account, _args, { by, policy }) => {
-      policy.field(by, account, 'scope');
+    scopes: (account, _args, { by, services }) => {
+      services.policy.field(by, account, 'scope');
       return [...account.scopes];
     },
-    suspended: (account, _args, { by, policy }) => {
-      policy.field(by, account, 'status');
+    suspended: (account, _args, { by, services }) => {
+      services.policy.field(by, account, 'status');
       return account.suspended;
     },
     createdAt: readField('createdAt'),
-    grants: async (account, _args, { by, policy, loaders }) => {
-      policy.field(by, account, 'roles');
+    grants: async (account, _args, { by, loaders, services }) => {
+      services.policy.field(by, account, 'roles');
       return [...(await loaders.grantsOf.load(account.id))];
     },
-    roles: async (account, _args, { by, policy, loaders, services }) => {
-      policy.field(by, account, 'roles');
+    roles: async (account, _args, { by, loaders, services }) => {
+      services.policy.field(by, account, 'roles');
       return loadHeldRoles(loaders, account.id, services.clock);
     },
   },

@@ -28,11 +28,11 @@ export const sessionEvents: Resolvers = {
     sessionEvents: {
       subscribe: (_, { after }, context) => {
         const { eventFeeds } = context.services;
-        demandOwnSessions(context.by, context.policy);
+        demandOwnSessions(context.by, context.services.policy);
         return LiveSubscription.open<Told>(context, {
           changed: (by, subscription) => {
             try {
-              demandOwnSessions(by, context.policy);
+              demandOwnSessions(by, context.services.policy);
             } catch (error) {
               subscription.refuse(error);
             }

@@ -8,18 +8,18 @@ import { handOut, refreshTokenOf } from './signed-in.ts';
 export const sessions: Resolvers = {
   Query: {
     session: (_, { id }, { loaders }) => loaders.sessions.load(id),
-    sessions: (_, args, { by, sessions }) => sessions.list(by, args),
+    sessions: (_, args, { by, services }) => services.sessions.list(by, args),
   },
 
   Mutation: {
     signIn: async (_, { input }, context) => {
       const deviceToken = input.deviceToken ?? context.cookies?.deviceToken;
-      const result = await context.authentication.signIn({ ...input, deviceToken }, context.from);
+      const result = await context.services.authentication.signIn({ ...input, deviceToken }, context.from);
       return result.__typename === 'SignedIn' ? handOut(context, result) : result;
     },
 
     refreshSession: async (_, { refreshToken }, context) => {
-      const signedIn = await context.refreshes.refresh(refreshTokenOf(context, refreshToken), context.from);
+      const signedIn = await context.services.refreshes.refresh(refreshTokenOf(context, refreshToken), context.from);
       return handOut(context, signedIn);
     },
 
@@ -39,35 +39,35 @@ export const sessions: Resolvers = {
       };
     },
 
-    signOut: async (_, _args, { by, cookies, sessions }) => {
-      const { value, receipt } = await sessions.signOut(by);
+    signOut: async (_, _args, { by, cookies, services }) => {
+      const { value, receipt } = await services.sessions.signOut(by);
       cookies?.clear();
       return { session: value, receipt, position: receipt.position };
     },
 
-    revokeSession: async (_, { id }, { by, sessions }) => {
-      const { value, receipt } = await sessions.revoke(by, id);
+    revokeSession: async (_, { id }, { by, services }) => {
+      const { value, receipt } = await services.sessions.revoke(by, id);
       return { session: value, receipt, position: receipt.position };
     },
 
-    revokeOtherSessions: async (_, _args, { by, sessions }) => {
-      const { value, receipt } = await sessions.revokeOthers(by);
+    revokeOtherSessions: async (_, _args, { by, services }) => {
+      const { value, receipt } = await services.sessions.revokeOthers(by);
       return { sessions: [...value], receipt, position: receipt.position };
     },
 
-    revokeAllSessions: async (_, { userId }, { by, sessions }) => {
-      const { value, receipt } = await sessions.revokeAll(by, userId);
+    revokeAllSessions: async (_, { userId }, { by, services }) => {
+      const { value, receipt } = await services.sessions.revokeAll(by, userId);
       return { sessions: [...value], receipt, position: receipt.position };
     },
 
-    revokeSessions: async (_, { filter }, { by, sessions }) => {
-      const { value, receipt } = await sessions.revokeMatching(by, filter);
+    revokeSessions: async (_, { filter }, { by, services }) => {
+      const { value, receipt } = await services.sessions.revokeMatching(by, filter);
       const sessionIds = value.sessions.map(({ id }) => id);
       return { sessionIds, more: value.more, receipt, position: receipt.position };
     },
 
-    renameSession: async (_, { id, label }, { by, sessions }) => {
-      const { value, position } = await sessions.rename(by, id, label);
+    renameSession: async (_, { id, label }, { by, services }) => {
+      const { value, position } = await services.sessions.rename(by, id, label);
       return { session: value, position };
     },
   },
@@ -79,8 +79,8 @@ export const sessions: Resolvers = {
     expiresAt: readField('expiresAt'),
     protocols: ({ protocols }) => [...protocols],
     scope: readField('scope'),
-    scopes: (session, _args, { by, policy }) => {
-      policy.field(by, session, 'scope');
+    scopes: (session, _args, { by, services }) => {
+      services.policy.field(by, session, 'scope');
       return [...session.scopes];
     },
     user: ({ userId }, _args, { loaders }) => loaders.users.load(userId),

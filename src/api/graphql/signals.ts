@@ -2,7 +2,8 @@ import { Refusal } from '../../domain/refusals.ts';
 import type { Protocol } from '../../domain/sessions/activity.ts';
 import type { SignalKind } from '../../kit/thresholds.ts';
 import { networkOf } from '../../kit/networks.ts';
-import type { OperationContext, Services } from './context.ts';
+import type { OperationContext } from './context.ts';
+import type { Services } from './services.ts';
 import type { OperationFigure } from './operation-figures.ts';
 
 /** By what somebody would give rights that they lack, to others or themselves. */

@@ -5,19 +5,19 @@ import { loadHeldRoles } from './loaders.ts';
 
 export const users: Resolvers = {
   Query: {
-    me: (_, _args, { by, users }) => users.me(by),
+    me: (_, _args, { by, services }) => services.users.me(by),
     user: (_, { id }, { loaders }) => loaders.users.load(id),
-    users: (_, args, { by, users }) => users.list(by, args),
+    users: (_, args, { by, services }) => services.users.list(by, args),
   },
 
   Mutation: {
-    createUser: async (_, { input }, { by, users }) => {
-      const { value, position } = await users.create(by, input);
+    createUser: async (_, { input }, { by, services }) => {
+      const { value, position } = await services.users.create(by, input);
       return { user: value, position };
     },
 
-    disableUser: async (_, { id }, { by, users }) => {
-      const { value, receipt } = await users.disable(by, id);
+    disableUser: async (_, { id }, { by, services }) => {
+      const { value, receipt } = await services.users.disable(by, id);
       return { user: value, receipt, position: receipt.position };
     },
 
@@ -43,27 +43,27 @@ export const users: Resolvers = {
     name: readField('name'),
     status: readField('status'),
     scope: readField('scope'),
-    scopes: (user, _args, { by, policy }) => {
-      policy.field(by, user, 'scope');
+    scopes: (user, _args, { by, services }) => {
+      services.policy.field(by, user, 'scope');
       return [...user.scopes];
     },
-    suspended: (user, _args, { by, policy }) => {
-      policy.field(by, user, 'status');
+    suspended: (user, _args, { by, services }) => {
+      services.policy.field(by, user, 'status');
       return user.suspended;
     },
     createdAt: readField('createdAt'),
     emailVerified: readField('emailVerified'),
-    metadata: (user, _args, { by, policy }) => metadataOf(policy.field(by, user, 'metadata')),
-    grants: async (user, _args, { by, policy, loaders }) => {
-      policy.field(by, user, 'roles');
+    metadata: (user, _args, { by, services }) => metadataOf(services.policy.field(by, user, 'metadata')),
+    grants: async (user, _args, { by, loaders, services }) => {
+      services.policy.field(by, user, 'roles');
       return [...(await loaders.grantsOf.load(user.id))];
     },
-    permissions: async (user, _args, { by, policy, loaders }) => {
-      policy.field(by, user, 'roles');
+    permissions: async (user, _args, { by, loaders, services }) => {
+      services.policy.field(by, user, 'roles');
       return [...(await loaders.permissionsOf.load(user.id))];
     },
-    roles: async (user, _args, { by, policy, loaders, services }) => {
-      policy.field(by, user, 'roles');
+    roles: async (user, _args, { by, loaders, services }) => {
+      services.policy.field(by, user, 'roles');
       return loadHeldRoles(loaders, user.id, services.clock);
     },
   },

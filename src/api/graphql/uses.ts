@@ -1,6 +1,6 @@
 import type { Principal } from '../../domain/principals/principal.ts';
 import type { Protocol } from '../../domain/sessions/activity.ts';
-import type { Services } from './context.ts';
+import type { Services } from './services.ts';
 
 /**
  * An operation begins: whoever is known to ask is noted to have used what they came with. The same for every protocol.

@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type ExecutionResult, type FormattedExecutionResult, type GraphQLSchema, subscribe } from 'graphql';
 import { Refusal } from '../../domain/refusals.ts';
-import type { OperationContext, Services } from '../graphql/context.ts';
+import type { OperationContext } from '../graphql/context.ts';
+import type { Services } from '../graphql/services.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import { begun, delivered } from '../graphql/execution.ts';
@@ -12,6 +13,7 @@ import { asksForCallback, callbackRequestOf } from './callback-request.ts';
 import { CallbackStream } from './callback-stream.ts';
 import { byGateway, gatewayIn } from './gateways.ts';
 import { requestOf } from './operation-request.ts';
+import { PRIVATE } from './headers.ts';
 
 const OPEN_MAX = 10_000;
 /** How long we wait, when we go, for gateways to hear of it. */
@@ -159,7 +161,7 @@ export class Callbacks {
 
 function answer(reply: FastifyReply, result: FormattedExecutionResult): FastifyReply {
   return reply
-    .header('cache-control', 'private, no-store')
+    .header('cache-control', PRIVATE)
     .header('subscription-protocol', 'callback/1.0')
     .type('application/json; charset=utf-8')
     .send(result);

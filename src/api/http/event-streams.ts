@@ -2,13 +2,14 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { execute, subscribe, type ExecutionResult, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
 import { Refusal } from '../../domain/refusals.ts';
-import type { OperationContext, Services } from '../graphql/context.ts';
+import type { OperationContext } from '../graphql/context.ts';
+import type { Services } from '../graphql/services.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { toPublicError } from '../graphql/errors.ts';
 import { begun, delivered, EXECUTION } from '../graphql/execution.ts';
 import { limitsFor } from '../graphql/limits.ts';
-import { PROTECTION } from './headers.ts';
-import { whenGone, whileWaited } from './graphql-route.ts';
+import { PRIVATE, PROTECTION } from './headers.ts';
+import { whenGone, whileWaited } from './waiting.ts';
 import { type OperationRequest, requestOf } from './operation-request.ts';
 import type { OpenConnections } from './open-connections.ts';
 import type { Origins } from './origins.ts';
@@ -98,7 +99,7 @@ export class EventStreams {
       ...PROTECTION,
       ...headers,
       'content-type': `${EVENTS}; charset=utf-8`,
-      'cache-control': 'private, no-store',
+      'cache-control': PRIVATE,
       // Some proxies would collect the events otherwise.
       'x-accel-buffering': 'no',
       ...(cookies.length > 0 && { 'set-cookie': [...cookies] }),

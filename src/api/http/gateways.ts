@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { ShownGateway } from '../../domain/authentication/gateways.ts';
-import type { Services } from '../graphql/context.ts';
+import type { Services } from '../graphql/services.ts';
 import { noteUse } from '../graphql/uses.ts';
 
 type Asked = Pick<FastifyRequest, 'headers' | 'ip'>;

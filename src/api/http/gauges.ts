@@ -2,7 +2,7 @@ import type { LabelledCounts } from '../../domain/authority/labelled.ts';
 import { raisedEvents } from '../../domain/security/raise.ts';
 import { hashing } from '../../domain/users/hashing.ts';
 import type { Metrics } from '../../kit/metrics.ts';
-import type { Services } from '../graphql/context.ts';
+import type { Services } from '../graphql/services.ts';
 
 /** What can be read of the parts whenever somebody asks for metrics. */
 export function observe(

@@ -1,22 +1,22 @@
 import { type ApolloServer, HeaderMap } from '@apollo/server';
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Principal } from '../../domain/principals/principal.ts';
-import { REFUSALS, Refusal } from '../../domain/refusals.ts';
+import { Refusal } from '../../domain/refusals.ts';
 import { admitted } from '../graphql/admission.ts';
-import { idOf, noteAttempt } from '../graphql/attempts.ts';
-import type { AskedOperation, OperationContext, Services } from '../graphql/context.ts';
+import { idOf } from '../graphql/attempts.ts';
+import type { AskedOperation, OperationContext } from '../graphql/context.ts';
+import type { Services } from '../graphql/services.ts';
 import type { Documents } from '../graphql/documents.ts';
-import { inTime } from '../graphql/deadlines.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { demandProven } from '../graphql/places.ts';
 import { noteTurnedAway } from '../graphql/signals.ts';
-import { toPublicError } from '../graphql/errors.ts';
 import type { CallbackStream } from './callback-stream.ts';
 import type { Callbacks } from './callbacks.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { Explorer } from './explorer.ts';
-import { PROTECTION } from './headers.ts';
+import { PRIVATE, PROTECTION } from './headers.ts';
+import { refuse } from './refusing.ts';
+import { whileWaited } from './waiting.ts';
 import { contextNow, contextOf, protocolOf } from './identity.ts';
 import type { KnownQueries } from './known-queries.ts';
 import { limitHeaders } from './limit-headers.ts';
@@ -27,8 +27,6 @@ import { shedding } from './shedding.ts';
 import { writeOut } from './written-out.ts';
 
 type Headers = Readonly<Record<string, string>>;
-
-const PRIVATE = 'private, no-store';
 
 export interface GraphqlRouteParts {
   readonly apollo: ApolloServer<OperationContext>;
@@ -101,37 +99,35 @@ export function addGraphqlRoute(
         return send(reply, 200, query.headers, body, limits);
       }
     }
-    return answer(apollo, known, request, reply, context, limits);
+    return answer(request, reply, context, limits);
   }
-}
 
-async function answer(
-  apollo: ApolloServer<OperationContext>,
-  known: KnownQueries,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  context: OperationContext,
-  limits: Headers,
-): Promise<FastifyReply> {
-  const { method, headers, url, body } = request;
-  const question = url.indexOf('?');
-  const map = new HeaderMap();
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) map.set(name, typeof value === 'string' ? value : value.join(', '));
+  async function answer(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    context: OperationContext,
+    limits: Headers,
+  ): Promise<FastifyReply> {
+    const { method, headers, url, body } = request;
+    const question = url.indexOf('?');
+    const map = new HeaderMap();
+    for (const [name, value] of Object.entries(headers)) {
+      if (value !== undefined) map.set(name, typeof value === 'string' ? value : value.join(', '));
+    }
+    const response = await whileWaited(reply, context, () =>
+      apollo.executeHTTPGraphQLRequest({
+        httpGraphQLRequest: { method, headers: map, search: question < 0 ? '' : url.slice(question), body },
+        context: () => Promise.resolve(context),
+      }),
+    );
+    if (response.body.kind !== 'complete') throw new Error('incremental delivery is not enabled');
+    const status = response.status ?? 200;
+    // Apollo Server writes errors first.
+    if (!response.body.string.startsWith('{"data":')) context.failed();
+    else if (status === 200) known.learn(request, context, response.headers);
+    if (!context.outcome.told) noteNoRequest(context);
+    return send(reply, status, response.headers, response.body.string, limits, context.cookies?.answer);
   }
-  const response = await whileWaited(reply, context, () =>
-    apollo.executeHTTPGraphQLRequest({
-      httpGraphQLRequest: { method, headers: map, search: question < 0 ? '' : url.slice(question), body },
-      context: () => Promise.resolve(context),
-    }),
-  );
-  if (response.body.kind !== 'complete') throw new Error('incremental delivery is not enabled');
-  const status = response.status ?? 200;
-  // Apollo Server writes errors first.
-  if (!response.body.string.startsWith('{"data":')) context.failed();
-  else if (status === 200) known.learn(request, context, response.headers);
-  if (!context.outcome.told) noteNoRequest(context);
-  return send(reply, status, response.headers, response.body.string, limits, context.cookies?.answer);
 }
 
 /** What the request says of its operation, whether or not it is one. */
@@ -140,30 +136,10 @@ function askedBy({ method, query, body }: FastifyRequest): AskedOperation {
   return typeof said === 'object' && said !== null ? said : {};
 }
 
-/** Calls this when the client is gone, or now: it may have gone while it was looked at who it is, and no event says so again. */
-export function whenGone(raw: ServerResponse, leave: () => void): void {
-  if (raw.destroyed) leave();
-  else raw.once('close', leave);
-}
-
-/** Until its time is up, or the client is gone. */
-export function whileWaited<T>(
-  { raw }: FastifyReply,
-  context: OperationContext,
-  work: () => T | Promise<T>,
-): T | Promise<T> {
-  const result = inTime(context, work);
-  if (result instanceof Promise) whenGone(raw, () => context.undertaking.abandon());
-  return result;
-}
-
 /** Apollo Server found that it is no request of GraphQL, or one that a page of another site could send. */
 function noteNoRequest({ by, from, protocol, services }: OperationContext): void {
   services.attempts.note('BAD_USER_INPUT', protocol, from.address, idOf(by));
 }
-
-/** What a refusal needs. */
-export type RefusingParts = Pick<Services, 'logger' | 'proxies' | 'attempts'>;
 
 /** Past Fastify, which would look at every header again. */
 function send(
@@ -183,33 +159,4 @@ function send(
   reply.raw.writeHead(status, all);
   reply.raw.end(text);
   return reply;
-}
-
-/**
- * Answers a request that is refused as a whole, with the status and headers that HTTP has for it.
- * @param by who asks, as far as is known, and from where
- * @param status where HTTP has a more exact one than the code of the refusal
- */
-export function refuse(
-  reply: FastifyReply,
-  error: unknown,
-  services: RefusingParts,
-  {
-    by = null,
-    address = services.proxies.clientOf(reply.request.headers, reply.request.ip),
-    status = error instanceof Refusal ? REFUSALS[error.code].status : 500,
-  }: { readonly by?: Principal | null; readonly address?: string | null; readonly status?: number } = {},
-): FastifyReply {
-  noteAttempt(error, protocolOf(reply.request), address, by, services);
-  const publicError = toPublicError(error, services.logger);
-  reply.header('cache-control', PRIVATE);
-  if (error instanceof Refusal) {
-    const { retryAfterSeconds } = error.data;
-    if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
-    if (REFUSALS[error.code].status === 401) reply.header('www-authenticate', 'Bearer');
-  }
-  return reply
-    .code(status)
-    .type('application/json; charset=utf-8')
-    .send({ errors: [publicError] });
 }

@@ -38,10 +38,13 @@ export function protectedBy(policy: string): Readonly<Record<string, string>> {
 /** Those of every answer that is no page. */
 export const PROTECTION = Object.freeze(protectedBy("default-src 'none'; base-uri 'none'; frame-ancestors 'none'"));
 
-/** Whoever stores an answer gives it to others. What may be stored says so itself. */
+/** Whoever stores an answer gives it to others. */
+export const PRIVATE = 'private, no-store';
+
+/** What may be stored says so itself. */
 export function keepPrivate(server: FastifyInstance): void {
   server.addHook('onRequest', (_request, reply, done) => {
-    reply.headers({ ...PROTECTION, 'cache-control': 'private, no-store' });
+    reply.headers({ ...PROTECTION, 'cache-control': PRIVATE });
     done();
   });
 }

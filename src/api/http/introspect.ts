@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LiveToken } from '../../domain/authentication/introspection.ts';
 import type { Principal } from '../../domain/principals/principal.ts';
-import type { Services } from '../graphql/context.ts';
+import type { Services } from '../graphql/services.ts';
 import { atItsPlace } from '../graphql/places.ts';
 import { noteUse } from '../graphql/uses.ts';
 import { credentialOf } from './credentials.ts';
-import { refuse } from './graphql-route.ts';
+import { refuse } from './refusing.ts';
 import { keyOriginOf, originOf } from './identity.ts';
 import { turnedAway } from './turned-away.ts';
 

@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { REFUSALS, Refusal } from '../../domain/refusals.ts';
-import type { Services } from '../graphql/context.ts';
-import { noteAttempt } from '../graphql/attempts.ts';
-import { refuse, type RefusingParts } from './graphql-route.ts';
+import type { Services } from '../graphql/services.ts';
+import { noteRefusedRequest } from '../graphql/attempts.ts';
+import { refuse, type RefusingParts } from './refusing.ts';
 import { answerIntrospection, type Issuing } from './introspect.ts';
 import { turnedAway } from './turned-away.ts';
+import { PRIVATE } from './headers.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
 const FORM_BYTES_MAX = 16_384;
@@ -38,7 +39,7 @@ export function addOauthRoutes(
 
     // Whoever has a token may end what it stands for; no other right is needed, and there is nothing else it could name.
     scope.post('/oauth/revoke', async (request, reply) => {
-      reply.header('cache-control', 'private, no-store');
+      reply.header('cache-control', PRIVATE);
       const token = tokenIn(request);
       if (token === null) return refuseRequest(reply, services);
       try {
@@ -50,13 +51,13 @@ export function addOauthRoutes(
         // One that was revoked before is shown again by whoever signs out twice; one that was never ours is a guess.
         const told = error.code === 'UNAUTHENTICATED' ? turnedAway(error, request, services) : error;
         if (told !== error) return refuse(reply, told, services);
-        noteAttempt(error, 'http', services.proxies.clientOf(request.headers, request.ip), null, services);
+        noteRefusedRequest(error, 'http', services.proxies.clientOf(request.headers, request.ip), null, services);
       }
       return reply.code(200).send();
     });
 
     scope.post('/oauth/introspect', async (request, reply) => {
-      reply.header('cache-control', 'private, no-store');
+      reply.header('cache-control', PRIVATE);
       const token = tokenIn(request);
       return token === null
         ? refuseRequest(reply, services)

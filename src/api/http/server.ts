@@ -9,7 +9,7 @@ import type { Metrics } from '../../kit/metrics.ts';
 import type { Secret } from '../../kit/secret.ts';
 import { AUTH_MEANS, publishedSdl } from '../graphql/sdl.ts';
 import { keepPrivate, refuseEncodings } from './headers.ts';
-import { refuse, type RefusingParts } from './graphql-route.ts';
+import { refuse, type RefusingParts } from './refusing.ts';
 import { createListener, type TlsParts } from './listener.ts';
 
 const OTHER_TYPE = 'A body of this type is not read here: GraphQL takes JSON, with content-type: application/json.';

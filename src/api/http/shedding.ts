@@ -3,13 +3,13 @@ import type { onRequestHookHandler } from 'fastify';
 import { REFUSALS } from '../../domain/refusals.ts';
 import type { LoadShedder } from '../../kit/load-shedder.ts';
 import { overloaded } from '../graphql/admission.ts';
-import { PROTECTION } from './headers.ts';
+import { PRIVATE, PROTECTION } from './headers.ts';
 
 const { code, message, data } = overloaded();
 const { status } = REFUSALS[code];
 const BODY = JSON.stringify({ errors: [{ message, extensions: { code, ...data } }] });
 const HEADERS: OutgoingHttpHeaders = {
-  'cache-control': 'private, no-store',
+  'cache-control': PRIVATE,
   'content-length': Buffer.byteLength(BODY),
   'content-type': 'application/json; charset=utf-8',
   'retry-after': String(data.retryAfterSeconds),

@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Refusal, REFUSALS } from '../../domain/refusals.ts';
-import { PROTECTION } from './headers.ts';
+import { PRIVATE, PROTECTION } from './headers.ts';
 import type { TrustedProxies } from './request-origin.ts';
 
 const refusal = new Refusal(
@@ -20,7 +20,7 @@ export const IN_THE_CLEAR = Object.freeze({
 const { 'strict-transport-security': _overTls, ...protection } = PROTECTION;
 const HEADERS: OutgoingHttpHeaders = {
   ...protection,
-  'cache-control': 'private, no-store',
+  'cache-control': PRIVATE,
   connection: 'close',
   'content-length': Buffer.byteLength(IN_THE_CLEAR.body),
   'content-type': 'application/json; charset=utf-8',

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import type { Services } from '../graphql/context.ts';
+import type { Services } from '../graphql/services.ts';
 import { noteTurnedAway } from '../graphql/signals.ts';
 import { protocolOf } from './identity.ts';
 

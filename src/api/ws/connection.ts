@@ -13,7 +13,8 @@ import {
 import { Refusal } from '../../domain/refusals.ts';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { OperationContext, Renewable, Services } from '../graphql/context.ts';
+import type { OperationContext, Renewable } from '../graphql/context.ts';
+import type { Services } from '../graphql/services.ts';
 import type { Operation } from '../graphql/documents.ts';
 import { frameHead } from './text-frames.ts';
 

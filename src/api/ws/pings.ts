@@ -1,9 +1,9 @@
 import { ANONYMOUS } from '../../domain/principals/principal.ts';
 import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil, toInstant } from '../../kit/clock.ts';
-import type { Services } from '../graphql/context.ts';
+import type { Services } from '../graphql/services.ts';
 import { toPublicError } from '../graphql/errors.ts';
-import { noteAttempt } from './attempts.ts';
+import { noteRefusedFrame } from './attempts.ts';
 import type { Connection } from './connection.ts';
 
 interface Pong {
@@ -32,7 +32,7 @@ export function answerPings(connection: Connection, services: Services): (payloa
       const expiresAt = toInstant(credential.expiresAtMs);
       return { type: 'pong', payload: { expiresAt, expiresIn: secondsUntil(credential.expiresAtMs, clock) } };
     } catch (error) {
-      if (error instanceof Refusal) noteAttempt(error.code, connection, services);
+      if (error instanceof Refusal) noteRefusedFrame(error.code, connection, services);
       return { type: 'pong', payload: { errors: [toPublicError(error, logger)] } };
     }
   };

@@ -13,7 +13,8 @@ import { demandSession, type KeyOrigin, type Principal } from '../../domain/prin
 import { Refusal } from '../../domain/refusals.ts';
 import { secondsUntil } from '../../kit/clock.ts';
 import { Turn } from '../../kit/turn.ts';
-import { OperationContext, type Services } from '../graphql/context.ts';
+import { OperationContext } from '../graphql/context.ts';
+import type { Services } from '../graphql/services.ts';
 import { noteUse } from '../graphql/uses.ts';
 import type { OpenConnections } from '../http/open-connections.ts';
 import { isTrusted } from '../http/gateways.ts';
@@ -26,7 +27,7 @@ import { begun, delivered, EXECUTION } from '../graphql/execution.ts';
 import { admitted, overloaded } from '../graphql/admission.ts';
 import { noteTurnedAway } from '../graphql/signals.ts';
 import { limitsFor } from '../graphql/limits.ts';
-import { noteAttempt } from './attempts.ts';
+import { noteRefusedFrame } from './attempts.ts';
 import { CLOSE, codeOf, type Connection } from './connection.ts';
 import { connectionCredential, connectionGateway, operationCredential } from './identity.ts';
 
@@ -206,7 +207,7 @@ export function protocolOptions(
           return false;
         }
         const { code } = error;
-        noteAttempt(code, connection, services);
+        noteRefusedFrame(code, connection, services);
         if (code === 'RATE_LIMITED') {
           connection.close(CLOSE.TOO_MANY, code);
           return false;
@@ -223,7 +224,7 @@ export function protocolOptions(
         const tooMany = new Refusal('RATE_LIMITED', 'Too many operations run on this socket.', {
           retryAfterSeconds: 1,
         });
-        noteAttempt(tooMany.code, connection, services);
+        noteRefusedFrame(tooMany.code, connection, services);
         return [toGraphQLError(tooMany, logger)];
       }
       connection.arrived(id);
@@ -236,7 +237,7 @@ export function protocolOptions(
         const code = firstCode(prepared) ?? 'INTERNAL';
         documents.operations.refused(code);
         // What comes while it closes is none.
-        if (!connection.closing) noteAttempt(code, connection, services, by);
+        if (!connection.closing) noteRefusedFrame(code, connection, services, by);
       }
       return prepared;
     },

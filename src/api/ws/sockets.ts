@@ -4,7 +4,7 @@ import type { GraphQLSchema } from 'graphql';
 import { handleProtocols, makeServer } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { REFUSALS, Refusal, type RefusalCode } from '../../domain/refusals.ts';
-import type { Services } from '../graphql/context.ts';
+import type { Services } from '../graphql/services.ts';
 import type { Documents } from '../graphql/documents.ts';
 import { noteTurnedAway } from '../graphql/signals.ts';
 import { byGateway, gatewayIn } from '../http/gateways.ts';
@@ -12,7 +12,7 @@ import type { OpenConnections } from '../http/open-connections.ts';
 import { requestOrigin } from '../http/request-origin.ts';
 import type { Origins } from '../http/origins.ts';
 import { IN_THE_CLEAR, type TlsOnly } from '../http/tls-only.ts';
-import { noteAttempt } from './attempts.ts';
+import { noteRefusedFrame } from './attempts.ts';
 import { CLOSE, Connection } from './connection.ts';
 import { frameRate } from './frame-rate.ts';
 import { Liveness } from './liveness.ts';
@@ -133,7 +133,7 @@ export function serveSockets({
       return false;
     };
     const refused = (code: RefusalCode, closing: number, reason: string): void => {
-      noteAttempt(code, connection, services);
+      noteRefusedFrame(code, connection, services);
       connection.close(closing, reason);
     };
     const reply = (frame: string): Promise<void> => send(ws, frame, limits.unreadBytes);
@@ -146,7 +146,7 @@ export function serveSockets({
     ws.on('error', (error: NodeJS.ErrnoException) => {
       services.logger.debug({ err: error }, 'a socket failed');
       // Of what a peer sends; others are of the connection.
-      if (error.code?.startsWith('WS_ERR_') === true) noteAttempt('BAD_USER_INPUT', connection, services);
+      if (error.code?.startsWith('WS_ERR_') === true) noteRefusedFrame('BAD_USER_INPUT', connection, services);
     });
     const closed = protocol.opened(
       {
