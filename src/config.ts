@@ -1,33 +1,24 @@
-import { z } from 'zod';
+import {
+  type Environment,
+  lackingProblems,
+  type OverLimit,
+  type SessionLevel,
+  type Settings,
+  type Takeover,
+  variables,
+} from './environment.ts';
 import { LIMITS, type Limits } from './kit/limits.ts';
-import { LOG_LEVELS, type LogLevel } from './kit/log.ts';
+import type { LogLevel } from './kit/log.ts';
 import {
   isThisMachine,
   KNOWN_ADMIN_EMAIL,
   productionProblems,
   type SettingProblem,
 } from './kit/production-settings.ts';
-import { changedThresholds, type Thresholds } from './kit/thresholds.ts';
-import { Secret, SEALING, type Sealing } from './kit/secret.ts';
+import type { Thresholds } from './kit/thresholds.ts';
+import { Secret, type Sealing } from './kit/secret.ts';
 import { FileSecret, fileVariable, type SECRET_SETTINGS, withSecretFiles } from './kit/secret-files.ts';
-import {
-  between,
-  callbackOrigin,
-  changes,
-  DAY,
-  documentLimits,
-  HOUR,
-  list,
-  origin,
-  PWNED_PASSWORDS,
-  range,
-  type Rate,
-  rangesUrl,
-  rates,
-  redis,
-  url,
-  webhookSecrets,
-} from './setting-values.ts';
+import { DAY, HOUR, PWNED_PASSWORDS, type Rate } from './setting-values.ts';
 
 /** What the environment decided, frozen. */
 export interface Config {
@@ -116,9 +107,9 @@ export interface Config {
   readonly sessionLevel: SessionLevel;
   /** How many live sessions a user may have, and what one more does: end the oldest, or not start. */
   readonly sessionsPerUser: number;
-  readonly sessionsOverLimit: (typeof OVER_LIMIT)[number];
+  readonly sessionsOverLimit: OverLimit;
   /** What happens when a session is used from another network and another device at once. */
-  readonly sessionTakeover: (typeof TAKEOVER)[number];
+  readonly sessionTakeover: Takeover;
   readonly endedSessionSeconds: number;
   readonly feedSeconds: number;
   readonly refreshGraceSeconds: number;
@@ -145,13 +136,7 @@ const SESSION_PROFILES: Config['sessionProfiles'] = {
   2: { lifeSeconds: DAY, idleSeconds: HOUR },
   3: { lifeSeconds: 12 * HOUR, idleSeconds: HOUR / 4 },
 };
-const SESSION_LEVELS = ['aal1', 'aal2', 'aal3'] as const;
 const LEVEL_OF = { aal1: 1, aal2: 2, aal3: 3 } as const;
-type SessionLevel = (typeof SESSION_LEVELS)[number];
-
-const OVER_LIMIT = ['end-oldest', 'refuse'] as const;
-const TAKEOVER = ['report', 'step-up', 'revoke'] as const;
-const SESSIONS_PER_USER_MAX = 10_000;
 
 /** Settings that cannot be used. Names every variable that is wrong, never its value. */
 export class ConfigError extends Error {
@@ -165,126 +150,6 @@ export class ConfigError extends Error {
     this.problems = problems;
   }
 }
-
-/** What a hash of a password costs at least: OWASP's floor for argon2id. */
-const STRENGTH_MIN = { memoryKib: 19_456, passes: 2 };
-
-const environment = z.object({
-  NODE_ENV: z.string().optional(),
-  HOST: z.string().default('127.0.0.1'),
-  PORT: z
-    .string()
-    .default('4001')
-    .refine((text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535, {
-      error: 'must be a port number from 0 to 65535',
-    })
-    .transform(Number),
-  TLS_CERTIFICATE_FILE: z.string().optional(),
-  TLS_KEY_FILE: z.string().optional(),
-  DRAIN_SECONDS: between(0, 600).optional(),
-  DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
-  MIGRATION_DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
-  DATABASE_PREPARED_STATEMENTS: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
-  DATABASE_POOL_MAX: between(2, 1_000).default(10),
-  DATABASE_WAIT_SECONDS: between(0, 600).default(15),
-  REDIS_URL: redis.optional(),
-  CASTELLAN_DIR: z.string().min(1, { error: 'must name a folder' }).default('.castellan'),
-  POLICIES_DIR: z.string().min(1, { error: 'must name a folder' }).default('policies'),
-  KEY_ENCRYPTION_KEY: list
-    .refine((keys) => keys.length > 0 && keys.every((key) => key.length >= 32), {
-      error: 'must be one secret of at least 32 characters, or two as current,previous',
-    })
-    .optional(),
-  SEALING_ALGORITHM: z.enum(SEALING, { error: `must be one of ${SEALING.join(', ')}` }).default(SEALING[0]),
-  ISSUER: url(['http:', 'https:']).optional(),
-  AUDIENCE: z.string().min(1, { error: 'must not be empty' }).optional(),
-  ADMIN_EMAIL: z.email({ error: 'must be an e-mail address' }).optional(),
-  ADMIN_PASSWORD: z.string().min(15, { error: 'must have at least 15 characters' }).optional(),
-  ALLOWED_ORIGINS: list.pipe(z.array(origin)).default([]),
-  CALLBACK_ORIGINS: list.pipe(z.array(callbackOrigin)).default([]),
-  TRUSTED_PROXIES: list.pipe(z.array(range)).default([]),
-  LIMITS: documentLimits(LIMITS.documents),
-  GATEWAY_LIMITS: documentLimits(LIMITS.gatewayDocuments),
-  TRUSTED_DOCUMENTS: z.string().optional(),
-  SOCKETS_PER_USER: between(1, 100_000).default(LIMITS.sockets.perUser),
-  SOCKETS_PER_ADDRESS: between(1, 100_000).default(LIMITS.sockets.perAddress),
-  EXPLORER: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
-  INTROSPECTION: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
-  SESSION_PROFILE: z.enum(SESSION_LEVELS, { error: `must be one of ${SESSION_LEVELS.join(', ')}` }).default('aal1'),
-  SESSIONS_PER_USER: z
-    .string()
-    .default('100')
-    .refine((text) => /^[1-9]\d{0,4}$/.test(text) && Number(text) <= SESSIONS_PER_USER_MAX, {
-      error: `must be a number from 1 to ${SESSIONS_PER_USER_MAX}`,
-    })
-    .transform(Number),
-  SESSIONS_OVER_LIMIT: z.enum(OVER_LIMIT, { error: `must be one of ${OVER_LIMIT.join(', ')}` }).default('end-oldest'),
-  SESSION_TAKEOVER: z.enum(TAKEOVER, { error: `must be one of ${TAKEOVER.join(', ')}` }).default('report'),
-  SMTP_URL: url(['smtp:', 'smtps:']).optional(),
-  MAIL_FROM: z
-    .string()
-    .regex(/^([^<>\p{C}]* )?<?[^\s@<>]+@[^\s@<>]+>?$/u, { error: 'must be an address, or a name and <an address>' })
-    .default('Castellan <castellan@localhost>'),
-  ACCOUNT_URL: url(['http:', 'https:']).optional(),
-  SIGN_UP: z.enum(['open', 'closed'], { error: 'must be open or closed' }).default('closed'),
-  BREACHED_PASSWORDS_URL: rangesUrl.optional(),
-  ARGON2_MEMORY_KIB: between(STRENGTH_MIN.memoryKib, 1_048_576).default(STRENGTH_MIN.memoryKib),
-  ARGON2_PASSES: between(STRENGTH_MIN.passes, 16).default(STRENGTH_MIN.passes),
-  TOTP_SKEW: z.enum(['0', '1'], { error: 'must be 0 or 1' }).default('1'),
-  RATE_LIMIT_USERS: rates.default([{ max: 1_000, seconds: 10 }]),
-  RATE_LIMIT_ANONYMOUS: rates.default([{ max: 300, seconds: 10 }]),
-  RATE_LIMIT_KEYS: rates.default([
-    { max: 100, seconds: 10 },
-    { max: 10_000, seconds: HOUR },
-  ]),
-  RATE_LIMIT_OWNERS: rates.default([
-    { max: 500, seconds: 10 },
-    { max: 50_000, seconds: HOUR },
-  ]),
-  AUDIT_RETENTION_DAYS: between(30, 36_500).default(400),
-  AUDIT_HEADS: z.string().optional(),
-  AUDIT_SINK_URL: url(['http:', 'https:']).optional(),
-  AUDIT_SINK_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
-  SECURITY_THRESHOLDS: changes(changedThresholds),
-  GEO_DATABASE: z.string().optional(),
-  SECURITY_WEBHOOK_URL: url(['http:', 'https:']).optional(),
-  SECURITY_WEBHOOK_SECRET: webhookSecrets.optional(),
-  METRICS_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
-  OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:']).optional(),
-  LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
-});
-
-const OF_NOTHING: SettingProblem = {
-  variable: 'MIGRATION_DATABASE_URL',
-  message: 'is for the database of DATABASE_URL, which is not set: the embedded server has one user',
-};
-
-const UNSIGNED: SettingProblem = {
-  variable: 'SECURITY_WEBHOOK_SECRET',
-  message: 'is required where SECURITY_WEBHOOK_URL is set: `echo whsec_$(openssl rand -base64 32)` makes one',
-};
-
-/** What goes only with something that is not given. */
-function lackingProblems(given: Environment): readonly SettingProblem[] {
-  const lacks = (variable: string, other: string): boolean =>
-    given[variable] !== undefined && given[other] === undefined;
-  return [
-    lacks('SECURITY_WEBHOOK_URL', 'SECURITY_WEBHOOK_SECRET') ? UNSIGNED : null,
-    halfPair(given),
-    lacks('MIGRATION_DATABASE_URL', 'DATABASE_URL') ? OF_NOTHING : null,
-  ].filter((problem) => problem !== null);
-}
-
-/** One without the other; null where both are given, or neither. */
-function halfPair(given: Environment): SettingProblem | null {
-  const [certificate, key] = ['TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE'].map((variable) => given[variable] !== undefined);
-  if (certificate === key) return null;
-  const [variable, lacking] =
-    certificate === true ? ['TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE'] : ['TLS_KEY_FILE', 'TLS_CERTIFICATE_FILE'];
-  return { variable, message: `must come with ${lacking}: TLS is spoken with both` };
-}
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A variable that is set to nothing is not set. */
 function givenOf(env: Environment): Environment {
@@ -308,7 +173,7 @@ export function readSetting(env: Environment, name: (typeof SECRET_SETTINGS)[num
 export function readConfig(env: Environment, { demanding = true }: { readonly demanding?: boolean } = {}): Config {
   const { given, problems: unread } = withSecretFiles(givenOf(env));
   const production = given['NODE_ENV'] === 'production';
-  const parsed = environment.safeParse(given);
+  const parsed = variables.safeParse(given);
   const problems = [
     ...unread,
     ...(parsed.error?.issues ?? []).map(({ path, message }) => ({ variable: String(path[0]), message })),
@@ -404,7 +269,7 @@ function rangesUrlOf(given: string | undefined, production: boolean): string | n
 }
 
 /** In production the schema is for gateways that are trusted, unless it is said otherwise. */
-function limitsOf(data: z.infer<typeof environment>, production: boolean): Limits {
+function limitsOf(data: Settings, production: boolean): Limits {
   const introspection = data.INTROSPECTION === undefined ? !production : data.INTROSPECTION === 'on';
   const sockets = { ...LIMITS.sockets, perUser: data.SOCKETS_PER_USER, perAddress: data.SOCKETS_PER_ADDRESS };
   return Object.freeze({
@@ -443,7 +308,7 @@ const LOGINS: ReadonlySet<Replaceable> = new Set(['DATABASE_URL', 'REDIS_URL']);
 
 /** Whether a start would take it; of an address, whether it leads to the same server: what was asked of that was asked at the start. */
 function replaces(name: Replaceable, before: string, text: string): boolean {
-  if (!environment.shape[name].safeParse(text).success) return false;
+  if (!variables.shape[name].safeParse(text).success) return false;
   return !name.endsWith('_URL') || serverOf(text) === serverOf(before);
 }
 

@@ -38,7 +38,8 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   api: ['domain', 'kit'],
   cli: ['domain', 'kit', 'drivers', 'app', 'config'],
   sdk: [],
-  config: ['kit', 'setting-values'],
+  config: ['kit', 'environment', 'setting-values'],
+  environment: ['kit', 'setting-values'],
   'setting-values': ['kit'],
   app: ['kit', 'domain', 'drivers', 'api', 'config'],
   main: ['kit', 'domain', 'drivers', 'api', 'cli', 'config', 'app'],
@@ -86,7 +87,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   // The demonstration listens as clients do.
   cli: ['node:*', 'commander', 'graphql-ws', 'ws'],
   sdk: ['@casl/ability', '@casl/ability/*', 'graphql-ws/client', 'jose'],
-  config: ['zod'],
+  environment: ['zod'],
   'setting-values': ['node:*', 'zod'],
   app: ['node:*'],
   main: ['node:*'],

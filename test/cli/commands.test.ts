@@ -142,8 +142,8 @@ describe('castellan doctor', () => {
   test('explains every variable that the configuration reads, and no other', async () => {
     const { code, stdout } = await castellan(['doctor', '--json']);
     const { settings } = JSON.parse(stdout) as { settings: { variable: string }[] };
-    const [, schema = ''] = (await readFile(join(ROOT, 'src/config.ts'), 'utf8')).split(
-      'const environment = z.object({',
+    const [, schema = ''] = (await readFile(join(ROOT, 'src/environment.ts'), 'utf8')).split(
+      'const variables = z.object({',
     );
     const read = [...(schema.split('\n});')[0] ?? '').matchAll(/^ {2}([A-Z0-9_]+):/gm)].map(([, name]) => name);
     expect(code).toBe(0);
