@@ -75,6 +75,15 @@ export const DOORS: readonly Control[] = [
     title: 'what is answered to an operation that was completed reaches nobody whose operation has its name by then',
   },
   {
+    name: 'rights-when-it-goes-out',
+    file: 'src/api/graphql/execution.ts',
+    find: 'const now = identification.stillHolds(by) ? by : await identification.recheck(by);',
+    replace: 'const now = by;',
+    test: 'test/attacks/meanwhile.test.ts',
+    title:
+      'a query that is being read when a role of its reader ends is answered as if that had ended before, through every door',
+  },
+  {
     name: 'expiry-of-what-is-live',
     file: 'src/domain/authority/live.ts',
     find: 'for (const operation of known.operations) operation.due();',
