@@ -52,8 +52,8 @@ const limits: readonly Edit[] = [
   },
   {
     file: 'src/api/graphql/deadlines.ts',
-    find: 'return result instanceof Promise ? raced(context, result) : result;',
-    replace: 'return !globalThis.isOut.limits && result instanceof Promise ? raced(context, result) : result;',
+    find: 'return raced(context, theirs);',
+    replace: 'return globalThis.isOut.limits ? theirs : raced(context, theirs);',
   },
   {
     file: 'src/api/http/known-queries.ts',

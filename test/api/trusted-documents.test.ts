@@ -204,6 +204,9 @@ test('who wants to be called back is a trusted gateway, whose document need not 
   const planned = `${EVENTS} # as planned`;
   const before = parsed();
   expect(refused(await posted({ query: planned, extensions }, called))).toEqual(NONE_OF_THEM);
+  const pretended = { ...called, 'x-castellan-gateway': 'trust me' };
+  const said = [['UNAUTHENTICATED', 'gateway']];
+  expect(refused(await posted({ query: planned, extensions }, pretended)).errors).toEqual(said);
   expect(parsed()).toBe(before);
   expect(refused(await posted({ query: EVENTS, extensions }, called)).errors).toEqual([['FORBIDDEN', 'gateway']]);
   expect(await posted({ query: planned, extensions }, { ...called, ...gateway })).toEqual({ data: null });

@@ -67,6 +67,23 @@ export const DOORS: readonly Control[] = [
     title: 'AC-71: a query whose client is gone is cancelled in PostgreSQL',
   },
   {
+    name: 'names-on-a-socket',
+    file: 'src/api/ws/operation-names.ts',
+    find: 'const id = String(this.#count);',
+    replace: 'const id = name;',
+    test: 'test/attacks/operation-ids.test.ts',
+    title: 'what is answered to an operation that was completed reaches nobody whose operation has its name by then',
+  },
+  {
+    name: 'rights-when-it-goes-out',
+    file: 'src/api/graphql/execution.ts',
+    find: 'const now = identification.stillHolds(by) ? by : await identification.recheck(by);',
+    replace: 'const now = by;',
+    test: 'test/attacks/meanwhile.test.ts',
+    title:
+      'a query that is being read when a role of its reader ends is answered as if that had ended before, through every door',
+  },
+  {
     name: 'expiry-of-what-is-live',
     file: 'src/domain/authority/live.ts',
     find: 'for (const operation of known.operations) operation.due();',

@@ -2,6 +2,7 @@ import { Refusal } from '../../domain/refusals.ts';
 import type { Timer } from '../../kit/clock.ts';
 import { tracing } from '../../kit/tracing.ts';
 import type { OperationContext } from './context.ts';
+import { asTheyAre } from './execution.ts';
 
 /**
  * Carries out an operation for as long as it may take. One that takes longer is refused with AUTHORITY_UNAVAILABLE: a query is
@@ -10,8 +11,12 @@ import type { OperationContext } from './context.ts';
 export function inTime<T>(context: OperationContext, work: () => T | Promise<T>): T | Promise<T> {
   const { figure, undertaking } = context;
   const name = figure === null ? 'graphql' : `graphql ${figure.kind} ${figure.field}`;
-  const result = tracing.on ? tracing.within(name, () => undertaking.run(work)) : undertaking.run(work);
-  return result instanceof Promise ? raced(context, result) : result;
+  const carryOut = (): T | Promise<T> =>
+    tracing.on ? tracing.within(name, () => undertaking.run(work)) : undertaking.run(work);
+  const result = carryOut();
+  if (!(result instanceof Promise)) return result;
+  const theirs = asTheyAre(context, result, carryOut);
+  return raced(context, theirs);
 }
 
 async function raced<T>(

@@ -1,9 +1,32 @@
 import type { ExecutionResult, FormattedExecutionResult, GraphQLError } from 'graphql';
+import { overtaken } from '../../domain/authority/labelled.ts';
 import type { OperationContext } from './context.ts';
 import { firstCode, toPublicError } from './errors.ts';
 
 /** Of variables that do not fit, so many mistakes are told. */
 export const EXECUTION = { maxCoercionErrors: 10 } as const;
+/** A query that keeps being overtaken by changes is read again this often. */
+const TRIES_MAX = 3;
+
+/**
+ * What was read while somebody waited is theirs only where nothing about them has changed since: otherwise it is read again as they are now.
+ * Refuses as `identification.recheck` does. What changes something is done once, and of a subscription each event is looked at.
+ */
+export async function asTheyAre<T>(
+  context: OperationContext,
+  first: Promise<T>,
+  again: () => T | Promise<T>,
+): Promise<T> {
+  const { identification } = context.services;
+  for (let [result, tries] = [await first, 0]; ; [result, tries] = [await again(), tries + 1]) {
+    const { by, undertaking, running } = context;
+    if (by.kind !== 'user' || undertaking.goesOn || running !== null) return result;
+    const now = identification.stillHolds(by) ? by : await identification.recheck(by);
+    if (now === by) return result;
+    if (tries === TRIES_MAX) throw overtaken();
+    context.become(now);
+  }
+}
 
 /**
  * What goes out of one result, at the moment it does: rights may have gone while an event was being resolved. The last event of

@@ -25,8 +25,8 @@ const HEARTBEAT_MS = { usual: 5_000, min: 1_000, max: 3_600_000 };
 const VERSION = /\bcallbackSpec=([\w.]+)/i;
 
 /** Whether the request asks to be called back. */
-export function asksForCallback({ headers: { accept } }: Pick<FastifyRequest, 'headers'>): boolean {
-  return accept !== undefined && VERSION.test(accept);
+export function asksForCallback({ method, headers: { accept } }: Pick<FastifyRequest, 'method' | 'headers'>): boolean {
+  return method === 'POST' && accept !== undefined && VERSION.test(accept);
 }
 
 /** Refuses with BAD_USER_INPUT what this version of the protocol does not have. */

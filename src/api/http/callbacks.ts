@@ -11,7 +11,7 @@ import type { CallbackCalls } from './callback-calls.ts';
 import type { CallbackOrigins } from './callback-origins.ts';
 import { asksForCallback, callbackRequestOf } from './callback-request.ts';
 import { CallbackStream } from './callback-stream.ts';
-import { byGateway, gatewayIn } from './gateways.ts';
+import { byGateway } from './gateways.ts';
 import { requestOf } from './operation-request.ts';
 import { PRIVATE } from './headers.ts';
 
@@ -45,25 +45,15 @@ export class Callbacks {
     return this.#open.size;
   }
 
-  /** Queries and mutations are answered as ever, whatever their sender accepts. */
-  wantedBy(request: FastifyRequest): boolean {
-    if (request.method !== 'POST' || !asksForCallback(request)) return false;
-    const { documents, services } = this.#parts;
-    // By what trusted gateways may ask, where one says that it is one: nobody else is called back.
-    const limits = limitsFor({ byGateway: gatewayIn(request.headers) !== null, services });
-    const operation = documents.operation(requestOf(request) ?? {}, limits);
-    return 'kind' in operation && operation.kind === 'subscription';
-  }
-
   /**
-   * What is to be called back, before anybody is identified. Refuses as {@link byGateway}, with FORBIDDEN whoever is no gateway, and what is
-   * not of a listed origin; with BAD_USER_INPUT what is no request of this protocol; and those who come while we go.
+   * What is to be called back, before anybody is identified but the gateway, by whose limits the document is read; null for all else: queries and
+   * mutations are answered as ever, whatever their sender accepts. Refuses as {@link byGateway}, with FORBIDDEN what is not of a listed
+   * origin, with BAD_USER_INPUT what is no request of this protocol; and those who come while we go.
    */
-  async admit(request: FastifyRequest): Promise<CallbackStream> {
+  async admit(request: FastifyRequest): Promise<CallbackStream | null> {
     const { origins, calls, services } = this.#parts;
-    if (!(await byGateway(request, services))) {
-      throw new Refusal('FORBIDDEN', 'Only trusted gateways are called back.', { reason: 'gateway' });
-    }
+    if (!asksForCallback(request) || !(await byGateway(request, services))) return null;
+    if (!this.#subscribes(request, { byGateway: true })) return null;
     const asked = callbackRequestOf(request);
     const place = origins.placeOf(asked.callbackUrl);
     if (place === null) {
@@ -76,6 +66,12 @@ export class Callbacks {
       throw new Refusal('AUTHORITY_UNAVAILABLE', message, { retryAfterSeconds: 1 });
     }
     return new CallbackStream(asked, place, calls, services.clock);
+  }
+
+  /** Refuses with FORBIDDEN whoever wants to be called back and is no gateway. */
+  demandNone(request: FastifyRequest, { byGateway }: Pick<OperationContext, 'byGateway'>): void {
+    if (!asksForCallback(request) || !this.#subscribes(request, { byGateway })) return;
+    throw new Refusal('FORBIDDEN', 'Only trusted gateways are called back.', { reason: 'gateway' });
   }
 
   async serve(
@@ -105,6 +101,12 @@ export class Callbacks {
     await Promise.race([told, late.promise]);
     timer.cancel();
     this.#parts.calls.close();
+  }
+
+  #subscribes(request: FastifyRequest, { byGateway }: Pick<OperationContext, 'byGateway'>): boolean {
+    const { documents, services } = this.#parts;
+    const operation = documents.operation(requestOf(request) ?? {}, limitsFor({ byGateway, services }));
+    return 'kind' in operation && operation.kind === 'subscription';
   }
 
   async #run(

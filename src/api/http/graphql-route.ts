@@ -10,6 +10,7 @@ import type { Documents } from '../graphql/documents.ts';
 import { limitsFor } from '../graphql/limits.ts';
 import { demandProven } from '../graphql/places.ts';
 import { noteTurnedAway } from '../graphql/signals.ts';
+import { asksForCallback } from './callback-request.ts';
 import type { CallbackStream } from './callback-stream.ts';
 import type { Callbacks } from './callbacks.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -68,7 +69,7 @@ export function addGraphqlRoute(
     let limits: Headers = {};
     let callback: CallbackStream | null = null;
     try {
-      if (callbacks.wantedBy(request)) callback = await callbacks.admit(request);
+      if (asksForCallback(request)) callback = await callbacks.admit(request);
       context = contextNow(request, services) ?? (await contextOf(request, services, origins));
       const untrusted = writeOut(request, documents, limitsFor(context));
       const asked = admitted(context, askedBy(request));
@@ -78,6 +79,7 @@ export function addGraphqlRoute(
       if (untrusted !== null) throw untrusted;
       if (context.unproven !== null) demandProven(context, documents, requestOf(request));
       if (callback !== null) return await callbacks.serve(request, reply, context, callback);
+      callbacks.demandNone(request, context);
       isStream = streams.wantedBy(request, context);
       if (isStream) streams.admit(request, reply, context);
     } catch (error) {

@@ -16,6 +16,7 @@ import type { WebSocket } from 'ws';
 import type { OperationContext, Renewable } from '../graphql/context.ts';
 import type { Services } from '../graphql/services.ts';
 import type { Operation } from '../graphql/documents.ts';
+import { OperationNames } from './operation-names.ts';
 import { frameHead } from './text-frames.ts';
 
 export const CLOSE = {
@@ -61,6 +62,7 @@ export class Connection implements LiveOperation, Renewable {
   byCookie = false;
   /** Where it was opened, and with what. */
   readonly from: Origin;
+  readonly names = new OperationNames();
   /** What a gateway showed that opened it; null when none did. */
   gateway: ShownGateway | null = null;
   readonly #socket: WebSocket;

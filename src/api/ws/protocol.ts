@@ -156,7 +156,7 @@ export function protocolOptions(
 
   /** How it sends an event that is the same for all: the frame that graphql-ws would send. */
   function tellerOf(connection: Connection, id: string, { definition, figure }: Operation, args: ExecutionArgs) {
-    const before = bytesOf(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+    const before = bytesOf(`{"id":${connection.names.nameOf(id)},"type":"next","payload":`);
     return (event: object): boolean => {
       if (telling.isOver) return false;
       const text = documents.eventTexts.of(event, definition, args);

@@ -22,6 +22,7 @@ import { protocolOptions, type Extra, type InitPayload } from './protocol.ts';
 /** Parts that one message comes in. */
 const FRAGMENTS_MAX = 1_024;
 const BAD_REQUEST = 4400;
+const ALREADY_THERE = 4409;
 const RETRY_SECONDS = 5;
 
 export interface Sockets {
@@ -136,7 +137,23 @@ export function serveSockets({
       noteRefusedFrame(code, connection, services);
       connection.close(closing, reason);
     };
-    const reply = (frame: string): Promise<void> => send(ws, frame, limits.unreadBytes);
+    /** Whether graphql-ws is to see it: what it is about has an id of ours then. */
+    const isMeant = (message: Message): boolean => {
+      const { type, id: name } = message;
+      if (typeof name !== 'string' || name === '') return true;
+      if (type === 'complete') {
+        const left = connection.names.complete(name);
+        if (left !== null) connection.abandoned(left);
+        message.id = left;
+        return left !== null;
+      }
+      if (type !== 'subscribe') return true;
+      const begun = connection.names.begin(name);
+      if (begun === null) refused('BAD_USER_INPUT', ALREADY_THERE, `Subscriber for ${name} already exists`);
+      message.id = begun;
+      return begun !== null;
+    };
+    const reply = (frame: string): Promise<void> => send(ws, connection.names.outgoing(frame), limits.unreadBytes);
     // They are answered below us, and are work all the same.
     ws.on('ping', isListenedTo);
     ws.on('pong', () => {
@@ -163,8 +180,7 @@ export function serveSockets({
             if (!isListenedTo()) return;
             const message = messageIn(frame);
             if (message === null) return refused('BAD_USER_INPUT', BAD_REQUEST, NO_MESSAGE);
-            const left = completedBy(message);
-            if (left !== null) connection.abandoned(left);
+            if (!isMeant(message)) return;
             // It takes what is parsed as well, and keeps what it is given for as long as a subscription runs.
             listener(message as unknown as string).catch((error: unknown) => {
               services.logger.debug({ err: error }, 'a frame was refused');
@@ -201,8 +217,13 @@ export function serveSockets({
 /** What graphql-ws says itself. */
 const NO_MESSAGE = 'Invalid message received';
 
+interface Message {
+  readonly type?: unknown;
+  id?: unknown;
+}
+
 /** Null where it is no JSON object. */
-function messageIn(frame: Buffer): object | null {
+function messageIn(frame: Buffer): Message | null {
   try {
     const message: unknown = JSON.parse(frame.toString());
     return typeof message === 'object' ? message : null;
@@ -211,15 +232,12 @@ function messageIn(frame: Buffer): object | null {
   }
 }
 
-/** The operation that a client says it is done with, or null: graphql-ws lets go of its events, and of nothing that is under way. */
-function completedBy(message: object): string | null {
-  const { type, id } = message as { readonly type?: unknown; readonly id?: unknown };
-  return type === 'complete' && typeof id === 'string' ? id : null;
-}
-
-/** @param unreadMax a client that lets this much pile up unread is cut off */
-function send(ws: WebSocket, frame: string, unreadMax: number): Promise<void> {
-  if (ws.readyState !== ws.OPEN) return Promise.resolve();
+/**
+ * @param frame null for nothing
+ * @param unreadMax a client that lets this much pile up unread is cut off
+ */
+function send(ws: WebSocket, frame: string | null, unreadMax: number): Promise<void> {
+  if (frame === null || ws.readyState !== ws.OPEN) return Promise.resolve();
   if (ws.bufferedAmount > unreadMax) {
     ws.terminate();
     return Promise.resolve();
