@@ -1,4 +1,5 @@
 import { readConfig } from '../config.ts';
+import { resignAnchor } from '../domain/audit/retention.ts';
 import { resealApiKeys } from '../domain/api-keys/reseal-keys.ts';
 import { resealFactors } from '../domain/authentication/reseal-factors.ts';
 import { resealSigningKeys, type SigningKeyRecord } from '../domain/tokens/signing-keys.ts';
@@ -59,6 +60,7 @@ export async function resealKeys(env: Environment): Promise<Report> {
     );
     const factors = await resealFactors(store, keys);
     const apiKeys = await resealApiKeys(store, keys);
+    await resignAnchor(store, keys);
     const line = `${count} signing keys, the second factors of ${factors} users and ${apiKeys} API keys are sealed under the current secret.`;
     return { ok: true, lines: [line], facts: { resealed: count, secondFactors: factors, apiKeys } };
   });

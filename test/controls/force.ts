@@ -85,7 +85,7 @@ export const FORCE: readonly Control[] = [
   {
     name: 'audit-head-that-went-back',
     file: 'src/domain/audit/heads.ts',
-    find: 'if (number >= this.#told) return;',
+    find: 'if (batch?.number === number && batch.hash === hash) return;',
     replace: 'return;',
     test: 'test/cli/audit.test.ts',
     title: 'and the end of the log that was cut off before or after its head was told',

@@ -123,6 +123,22 @@ export const RIGHTS: readonly Control[] = [
     title: 'who changed an entry, with its place, its id and its month',
   },
   {
+    name: 'audit-vouching',
+    file: 'src/domain/audit/chainer.ts',
+    find: 'batchHash(isVouched === true ? hash : unvouched(hash), unsigned)',
+    replace: 'batchHash(hash, unsigned)',
+    test: 'test/attacks/audit-log.test.ts',
+    title: 'is found out all the same, with the place from which nobody vouches',
+  },
+  {
+    name: 'audit-beginning',
+    file: 'src/domain/audit/beginning.ts',
+    find: "if (link === null || (link === 'unvouched' && !isVouched)) return null;",
+    replace: '',
+    test: 'test/attacks/audit-log.test.ts',
+    title: 'by telling it of other months than those of the batches, gets nothing signed and nothing dropped',
+  },
+  {
     name: 'policy-for-everybody',
     file: 'src/domain/roles/policy-changes.ts',
     find: 'if (this.#production) refuseForEverybody(change);',

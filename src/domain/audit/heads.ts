@@ -23,7 +23,7 @@ export class AuditHeads {
   readonly #witness: AuditWitness;
   readonly #logger: Log;
   readonly rounds: Rounds;
-  #told = 0;
+  #told: AuditHead | null = null;
 
   constructor(parts: { store: Store; file: HeadsFile | null; witness: AuditWitness; clock: Clock; logger: Log }) {
     this.#store = parts.store;
@@ -38,15 +38,25 @@ export class AuditHeads {
   async tell(): Promise<void> {
     const { audit } = this.#store;
     const head = await audit.head();
-    if (head !== null && head.number > this.#told) {
+    if (this.#told !== null) await this.#lookFor(this.#told, head);
+    if (head !== null && head.number > (this.#told?.number ?? 0)) {
       await this.#file?.append(head);
       this.#logger.info({ auditHead: head }, 'the head of the audit log');
-      this.#told = head.number;
+      this.#told = head;
     }
     await this.#witness.check(audit, head?.lastSeq ?? 0);
-    const { number = 0 } = head ?? (await audit.anchor()) ?? {};
-    if (number >= this.#told) return;
-    this.#witness.tell({ batches: this.#told - number, first: number + 1 }, 1);
-    this.#told = number;
+  }
+
+  /** What was told of may be gone while the log goes on from before it: its number says nothing. */
+  async #lookFor({ number, hash }: AuditHead, head: AuditHead | null): Promise<void> {
+    const { audit } = this.#store;
+    const [batch] = await audit.batches(number - 1, 1);
+    if (batch?.number === number && batch.hash === hash) return;
+    const anchor = await audit.anchor();
+    // Of a month that is not kept any more.
+    if (anchor !== null && anchor.number >= number) return;
+    const first = Math.min((head ?? anchor)?.number ?? 0, number - 1) + 1;
+    this.#witness.tell({ batches: number - first + 1, first }, 1);
+    this.#told = null;
   }
 }

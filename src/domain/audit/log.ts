@@ -42,11 +42,19 @@ export interface AuditReader extends Pages<AuditRecord> {
   batches(after: number, limit: number): Promise<readonly AuditBatch[]>;
   /** Chained entries with numbers from `from` to `to`, in order, at most `limit`. */
   between(from: number, to: number, limit: number): Promise<readonly AuditRecord[]>;
+  /**
+   * Entries with numbers before `first` or after `last`, and such as cannot be chained, since no calendar has their time: at most
+   * `limit` of each. Nothing that is written here is one of them, unless it was chained since.
+   */
+  strays(first: number, last: number, limit: number): Promise<readonly AuditRecord[]>;
   /** The number of the first chained entry from then on; null when there is none. */
   firstSince(at: Instant): Promise<number | null>;
   /** How many entries are not chained yet. */
   unchained(): Promise<number>;
-  /** Which of these entries of the last `withinSeconds` are there, each with its place in the chain, or null. By the plain number of each. */
+  /**
+   * Which of these entries of the last `withinSeconds` are there, each with its place in the chain, or null: a place that another has as
+   * well, or that lies before the log begins, is none. By the plain number of each.
+   */
   present(ids: readonly string[], withinSeconds: number): Promise<readonly (readonly [string, number | null])[]>;
   /** Of `limit` rows of a companion after this one, those without an entry of their transaction; a hundred at most. Of dropped months nothing is said. */
   unaccompanied(companion: Companion, after: string, limit: number): Promise<CompanionPage>;
@@ -58,7 +66,7 @@ export interface AuditReader extends Pages<AuditRecord> {
 export interface AuditChainWriter {
   /** Takes the turn, which lasts until the end of the transaction. Waits for it, or says that it is somebody else's. */
   begin(how: 'wait' | 'try'): Promise<boolean>;
-  /** The last batch, or where the chain goes on from when there is none. */
+  /** The last batch, or null: then the chain goes on from the anchor. */
   last(): Promise<AuditHead | null>;
   /** Entries of one month that are not chained yet, in the order of their ids; at most `limit`. */
   next(limit: number): Promise<readonly AuditRecord[]>;

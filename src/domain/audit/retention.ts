@@ -3,7 +3,9 @@ import type { Log } from '../../kit/log.ts';
 import { Rounds } from '../../kit/rounds.ts';
 import type { Keys } from '../../kit/secret.ts';
 import type { Store } from '../store.ts';
-import { anchorParts, GENESIS, monthOf } from './chain.ts';
+import { beginningOf } from './beginning.ts';
+import { anchorParts, type ChainPlace, isSameAnchor, isAnchorSigned, monthOf, START } from './chain.ts';
+import type { AuditAnchor } from './log.ts';
 
 const EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
@@ -48,6 +50,7 @@ export class AuditRetention {
       await auditChain.begin('wait');
       await auditChain.prepare(months);
     });
+    await resignAnchor(this.#store, this.#keys);
     const before = monthOf(toInstant(now - this.#days * DAY_MS));
     for (let drops = 0; drops < DROPS_MAX; drops += 1) {
       if (!(await this.#dropFirst(before))) return;
@@ -56,20 +59,51 @@ export class AuditRetention {
 
   /** Whether there was a month to take away. */
   async #dropFirst(before: string): Promise<boolean> {
-    const { value: month } = await this.#store.transaction(async ({ auditChain }) => {
+    const { value: found } = await this.#store.transaction(async ({ auditChain }) => ({
+      first: await auditChain.firstBefore(before),
+      anchor: await auditChain.anchor(),
+    }));
+    const { first, anchor } = found;
+    if (first === null) return false;
+    // What is older than where the log begins came late, and does not make it begin earlier.
+    const month = anchor !== null && anchor.month > first ? anchor.month : first;
+    const beginning = await beginningOf(this.#store.audit, this.#keys, { anchor, month });
+    if (beginning === null) {
+      const message =
+        'the beginning of the audit log is not what was signed, and is kept until castellan audit verify finds nothing there';
+      this.#logger.error({ month }, message);
+      return false;
+    }
+    const { value: isDropped } = await this.#store.transaction(async ({ auditChain }) => {
       await auditChain.begin('wait');
-      const month = await auditChain.firstBefore(before);
-      if (month === null) return null;
-      const last = (await auditChain.lastUpTo(month)) ?? (await auditChain.anchor());
-      const { number = 0, lastSeq = 0, hash = GENESIS } = last ?? {};
-      const anchor = { month, number, lastSeq, hash, at: toInstant(this.#clock.now()) };
-      await auditChain.drop({ ...anchor, ...this.#keys.attest('audit', ...anchorParts(anchor)) });
-      return month;
+      const now = await auditChain.anchor();
+      const { number, hash } = (await auditChain.lastUpTo(month)) ?? now ?? START;
+      // Somebody else has done it, or there is more by now.
+      if (!isSameAnchor(anchor, now) || number !== beginning.number || hash !== beginning.hash) return false;
+      await auditChain.drop(signed(this.#keys, { ...placeOf(beginning), month, at: toInstant(this.#clock.now()) }));
+      return true;
     });
-    if (month !== null) this.#logger.info({ month }, 'a month of the audit log was dropped: it is kept no longer');
-    return month !== null;
+    if (isDropped) this.#logger.info({ month }, 'a month of the audit log was dropped: it is kept no longer');
+    return isDropped;
   }
 }
+
+/** Signs where the log begins with the current key, where that was done with a previous one: whoever drops that can still tell. */
+export async function resignAnchor(store: Pick<Store, 'transaction'>, keys: Keys): Promise<void> {
+  await store.transaction(async ({ auditChain }) => {
+    await auditChain.begin('wait');
+    const anchor = await auditChain.anchor();
+    if (anchor === null || isAnchorSigned(keys, anchor) !== true) return;
+    const anew = signed(keys, anchor);
+    if (anew.key !== anchor.key) await auditChain.drop(anew);
+  });
+}
+
+function signed(keys: Keys, anchor: Omit<AuditAnchor, 'key' | 'signature'>): AuditAnchor {
+  return { ...anchor, ...keys.attest('audit', ...anchorParts(anchor)) };
+}
+
+const placeOf = ({ number, lastSeq, hash }: ChainPlace): ChainPlace => ({ number, lastSeq, hash });
 
 function monthsFrom(epochMs: number, ahead: number): string {
   const [year = 0, month = 0] = monthOf(toInstant(epochMs)).split('-').map(Number);

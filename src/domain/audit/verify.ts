@@ -1,13 +1,23 @@
 import type { Keys } from '../../kit/secret.ts';
-import { anchorParts, batchHash, entryHash, GENESIS, headParts, monthOf } from './chain.ts';
+import {
+  type ChainPlace,
+  entryHash,
+  isAnchorSigned,
+  isHeadSigned,
+  isSameAnchor,
+  linkOf,
+  monthOf,
+  START,
+} from './chain.ts';
 import { crossChecked } from './cross-check.ts';
 import type { AuditRecord } from './entry.ts';
-import type { AuditBatch, AuditHead, AuditReader } from './log.ts';
+import type { AuditAnchor, AuditBatch, AuditHead, AuditReader } from './log.ts';
 
 /**
  * `changed`: an entry does not say what it said. `missing`: there is none where one was. `added`: there is one where none was.
  * `reordered`: entries have changed places. `truncated`: the log ends before a head that is known. `rewritten`: the chain is
- * not the one that was signed. `unsigned`: nothing that is known vouches for its end. `unaudited`: a change has no entry.
+ * not the one that was signed. `unsigned`: nothing that is known vouches for its end, or for all up to a place. `unaudited`: a
+ * change has no entry.
  */
 export type ProblemKind =
   | 'changed'
@@ -56,13 +66,14 @@ interface Mismatch {
 const PAGE = 50;
 const ENTRIES_MAX = 2_000;
 const PROBLEMS_MAX = 100;
+const TIMES_MAX = 3;
 
 /** Goes through the whole chain, a page at a time. */
 export class AuditVerifier {
   readonly #audit: AuditReader;
   readonly #keys: Keys;
-  readonly #problems: AuditProblem[] = [];
-  readonly #mismatches: Mismatch[] = [];
+  #problems: AuditProblem[] = [];
+  #mismatches: Mismatch[] = [];
   #more = 0;
 
   constructor(audit: AuditReader, keys: Keys) {
@@ -72,38 +83,39 @@ export class AuditVerifier {
 
   /** @param heads what was exported, in any order, from any number of instances */
   async verify(heads: readonly AuditHead[]): Promise<Verification> {
-    const anchor = await this.#audit.anchor();
-    if (anchor !== null && this.#keys.attested('audit', anchor, ...anchorParts(anchor)) !== true) {
-      const { number: batch, lastSeq: seq, month } = anchor;
-      this.#add({
-        kind: 'rewritten',
-        batch,
-        seq,
-        month,
-        message: `where the log begins, after ${month}, is not signed`,
-      });
+    for (let times = 1; ; times += 1) {
+      const anchor = await this.#audit.anchor();
+      [this.#problems, this.#mismatches, this.#more] = [[], [], 0];
+      const found = await this.#verifyFrom(anchor, heads);
+      // Where a month was dropped meanwhile, what was missed is nothing that is missing.
+      if (times === TIMES_MAX || isSameAnchor(anchor, await this.#audit.anchor())) return found;
     }
+  }
+
+  async #verifyFrom(anchor: AuditAnchor | null, heads: readonly AuditHead[]): Promise<Verification> {
+    const isBegun = this.#checkAnchor(anchor);
     const known = headsByNumber(this.#signed(heads));
-    const start = { number: anchor?.number ?? 0, lastSeq: anchor?.lastSeq ?? 0, hash: anchor?.hash ?? GENESIS };
-    let previous = start;
+    const start = anchor ?? START;
+    let previous: ChainPlace = start;
     let [batches, entries, headsFound] = [0, 0, 0];
-    let trusted = anchor === null || this.#problems.length === 0;
-    let beyond: readonly AuditRecord[];
+    let [trusted, isVouched] = [isBegun, isBegun];
+    let strays: readonly AuditRecord[];
     for (;;) {
       // Looked for before the batches are: instances go on chaining, and what has a number by then has its batch as well.
-      beyond = await this.#audit.between(previous.lastSeq + 1, Number.MAX_SAFE_INTEGER, PROBLEMS_MAX);
+      strays = await this.#audit.strays(start.lastSeq + 1, previous.lastSeq, PROBLEMS_MAX);
       const page = await this.#audit.batches(previous.number, PAGE);
       if (page.length === 0) break;
       for (const batch of page) {
-        const isWhole = this.#checkLink(previous, batch);
+        const isWhole = this.#checkLink(previous, batch, isVouched);
         // Of months that are not kept any more nothing is left but what was signed of them.
         if (anchor === null || batch.month > anchor.month) entries += await this.#checkEntries(batch);
-        const signed = this.#keys.attested('audit', batch, ...headParts(batch));
+        const signed = isHeadSigned(this.#keys, batch);
         if (signed === false) {
           this.#add({ kind: 'rewritten', ...placeOf(batch), message: `batch ${batch.number} is not signed by us` });
         }
         // A later signature vouches for all before it; of a key that is not listed any more nothing can be said.
-        trusted = signed === true && isWhole;
+        isVouched = signed === true;
+        trusted = isVouched && isWhole;
         for (const head of known.get(batch.number) ?? []) {
           headsFound += 1;
           if (head.hash === batch.hash && head.lastSeq === batch.lastSeq) continue;
@@ -120,8 +132,8 @@ export class AuditVerifier {
       const message = 'the last batch is signed by a key that is not listed in KEY_ENCRYPTION_KEY';
       this.#add({ kind: 'unsigned', batch: previous.number, seq: previous.lastSeq, message });
     }
-    this.#tellBeyond(beyond);
-    const headsRetired = this.#checkLeft(known, start.number, previous);
+    this.#tellStrays(strays);
+    const headsRetired = this.#checkLeft(known, start, previous);
     for await (const problem of crossChecked(this.#audit)) this.#add(problem);
     return {
       problems: this.#problems,
@@ -136,20 +148,27 @@ export class AuditVerifier {
     };
   }
 
+  /** Whether it is known that the log begins there. */
+  #checkAnchor(anchor: AuditAnchor | null): boolean {
+    const signed = anchor === null || isAnchorSigned(this.#keys, anchor);
+    if (anchor === null || signed === true) return true;
+    const { number: batch, lastSeq: seq, month } = anchor;
+    const message = `where the log begins, after ${month}, is ${signed === null ? 'signed by a key that is not listed in KEY_ENCRYPTION_KEY' : 'not signed by us'}`;
+    this.#add({ kind: signed === null ? 'unsigned' : 'rewritten', batch, seq, month, message });
+    return false;
+  }
+
   /** Whoever can write the file can add to it: what is not signed there says nothing about the log. */
   #signed(heads: readonly AuditHead[]): readonly AuditHead[] {
     return heads.filter((head) => {
-      if (this.#keys.attested('audit', head, ...headParts(head)) !== false) return true;
+      if (isHeadSigned(this.#keys, head) !== false) return true;
       const { number: batch, lastSeq: seq } = head;
       this.#add({ kind: 'unsigned', batch, seq, message: `the exported head of batch ${batch} is not signed by us` });
       return false;
     });
   }
 
-  #checkLink(
-    previous: { readonly number: number; readonly lastSeq: number; readonly hash: string },
-    batch: AuditBatch,
-  ) {
+  #checkLink(previous: ChainPlace, batch: AuditBatch, isVouched: boolean): boolean {
     const gap = batch.number - previous.number - 1;
     if (gap > 0) {
       const message = `${gap} batches are missing before batch ${batch.number}`;
@@ -157,9 +176,12 @@ export class AuditVerifier {
       this.#add({ kind: 'missing', ...place, message });
       return false;
     }
-    const isNext =
-      batch.firstSeq === previous.lastSeq + 1 && batch.lastSeq - batch.firstSeq + 1 === batch.entries.length;
-    if (isNext && batchHash(previous.hash, batch) === batch.hash) return true;
+    const link = linkOf(previous, batch);
+    if (link === 'unvouched' && !isVouched) {
+      const message = `nobody vouches for batch ${previous.number} and what comes before it: none of the keys that were listed when batch ${batch.number} was added had signed it`;
+      this.#add({ kind: 'unsigned', batch: previous.number, seq: previous.lastSeq, month: batch.month, message });
+    }
+    if (link !== null) return true;
     this.#add({
       kind: 'rewritten',
       ...placeOf(batch),
@@ -212,25 +234,24 @@ export class AuditVerifier {
     }
   }
 
-  /** Entries with a number that no batch has. */
-  #tellBeyond(beyond: readonly AuditRecord[]): void {
-    for (const { id: entry, seq, at } of beyond) {
-      const message = `${entry} has the place ${seq}, which no batch has`;
-      this.#add({ kind: 'added', seq, entry, month: monthOf(at), message });
+  /** Entries with a number that no batch has, and such as never get one. */
+  #tellStrays(strays: readonly AuditRecord[]): void {
+    for (const { id: entry, seq, at } of strays) {
+      const message =
+        seq === null ? `${entry} is of ${at}, and of no month` : `${entry} has the place ${seq}, which no batch has`;
+      this.#add({ kind: 'added', seq, entry, month: seq === null ? null : monthOf(at), message });
     }
   }
 
   /** Heads whose batches were not met: how many are older than what is kept. The others are cut off. */
-  #checkLeft(
-    left: ReadonlyMap<number, readonly AuditHead[]>,
-    from: number,
-    last: { number: number; lastSeq: number },
-  ): number {
+  #checkLeft(left: ReadonlyMap<number, readonly AuditHead[]>, from: ChainPlace, last: ChainPlace): number {
     let retired = 0;
     let furthest: AuditHead | null = null;
-    for (const [head] of left.values()) {
-      if (head === undefined) continue;
-      if (head.number <= from) retired += 1;
+    for (const head of [...left.values()].flat()) {
+      if (head.number === from.number && (head.hash !== from.hash || head.lastSeq !== from.lastSeq)) {
+        const message = `batch ${head.number}, after which the log begins, is another than the one whose head was exported`;
+        this.#add({ kind: 'rewritten', batch: head.number, seq: from.lastSeq, message });
+      } else if (head.number <= from.number) retired += 1;
       else if (head.number > last.number && head.number > (furthest?.number ?? 0)) furthest = head;
     }
     if (furthest !== null) {

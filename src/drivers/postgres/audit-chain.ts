@@ -4,6 +4,7 @@ import {
   type AnchorSqlRow,
   ENTRY_COLUMNS,
   HEAD_COLUMNS,
+  IN_CALENDAR,
   toAnchor,
   toAuditRecord,
   toHead,
@@ -34,8 +35,7 @@ export function createAuditChainWriter({ query, send }: Statements): AuditChainW
     async last() {
       const rows = await query<HeadSqlRow>(
         'audit-last',
-        `(select ${HEAD_COLUMNS} from audit_batches order by number desc limit 1)
-         union all (select ${HEAD_COLUMNS} from audit_anchors order by number desc limit 1) order by number desc limit 1`,
+        `select ${HEAD_COLUMNS} from audit_batches order by number desc limit 1`,
         [],
       );
       return rows.map(toHead)[0] ?? null;
@@ -44,7 +44,7 @@ export function createAuditChainWriter({ query, send }: Statements): AuditChainW
     async next(limit) {
       const rows = await query<AuditSqlRow>(
         'audit-next',
-        `select ${ENTRY_COLUMNS} from audit_entries e where e.seq is null order by e.id limit $1`,
+        `select ${ENTRY_COLUMNS} from audit_entries e where e.seq is null and ${IN_CALENDAR} order by e.id limit $1`,
         [limit],
       );
       const entries = rows.map(toAuditRecord);

@@ -28,7 +28,9 @@ export function createCompanionReader(query: Query): Pick<AuditReader, 'present'
     async present(ids, withinSeconds) {
       const rows = await query<{ id: string; seq: string | null }>(
         'audit-present',
-        `select id, seq from audit_entries where at >= now() - make_interval(secs => $2) and id = any($1::bigint[])`,
+        `select e.id, case when e.seq > coalesce((select max(last_seq) from audit_anchors), 0)
+           and not exists (select from audit_entries o where o.seq = e.seq and o.id <> e.id) then e.seq end as seq
+         from audit_entries e where e.at >= now() - make_interval(secs => $2) and e.id = any($1::bigint[])`,
         [ids, withinSeconds],
       );
       return rows.map(({ id, seq }) => [id, seq === null ? null : Number(seq)] as const);

@@ -58,6 +58,8 @@ interface BatchSqlRow extends HeadSqlRow {
 export const ENTRY_COLUMNS = `e.id, e.seq, e.at, e.by, e.kind, e.session_id, e.api_key_id, e.address, e.protocol, e.operation,
   e.action, e.subject_type, e.subject_id, e.outcome, e.code, e.before, e.after, e.policy_version, e.position`;
 export const HEAD_COLUMNS = 'number, last_seq, hash, at, key, signature';
+/** Of a time that an entry can have: what somebody wrote by hand may be of none, and keeps others waiting for ever. */
+export const IN_CALENDAR = `e.at >= '2000-01-01' and e.at < '10000-01-01'`;
 const BATCH_COLUMNS = `${HEAD_COLUMNS}, month, first_seq, entries`;
 export const ANCHOR = `select ${HEAD_COLUMNS}, month from audit_anchors order by month desc limit 1`;
 
@@ -192,6 +194,17 @@ export function createAuditReader(query: Query, read: Query): AuditReader {
       return rows.map(toAuditRecord);
     },
 
+    async strays(first, last, limit) {
+      const rows = await query<AuditSqlRow>(
+        'audit-strays',
+        `(select ${ENTRY_COLUMNS} from audit_entries e where e.seq < $1 order by e.seq, e.id limit $3)
+         union all (select ${ENTRY_COLUMNS} from audit_entries e where e.seq > $2 order by e.seq, e.id limit $3)
+         union all (select ${ENTRY_COLUMNS} from audit_entries e where e.seq is null and not (${IN_CALENDAR}) order by e.id limit $3)`,
+        [first, last, limit],
+      );
+      return rows.map(toAuditRecord);
+    },
+
     async firstSince(at) {
       const [row] = await query<{ seq: string | null }>(
         'audit-first-since',
@@ -220,7 +233,7 @@ export function toAuditRecord(row: AuditSqlRow): AuditRecord {
     __typename: 'AuditEntry',
     id: `audit_${row.id}`,
     seq: row.seq === null ? null : Number(row.seq),
-    at: instant(row.at),
+    at: instantOrText(row.at),
     principalId: row.by,
     principalKind: row.kind ?? actorKindOf(row.by),
     sessionId: row.session_id,
@@ -240,6 +253,15 @@ export function toAuditRecord(row: AuditSqlRow): AuditRecord {
     scope: row.scope ?? null,
     scopes: row.scopes ?? [],
   };
+}
+
+/** Of what no calendar has, as it is: whoever wrote it is to be found. */
+function instantOrText(value: Date | string): string {
+  try {
+    return instant(value);
+  } catch {
+    return String(value);
+  }
 }
 
 export function toHead({ number, last_seq, hash, at, key, signature }: HeadSqlRow): AuditHead {
