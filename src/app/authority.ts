@@ -37,7 +37,7 @@ export async function startAuthority({ config, clock, timing, logger, metrics, c
   const { keys, store, log, cache, hints } = foundation;
   const acknowledgements = new Acknowledgements(keys);
   const tail = new Tail({ log, hints, acknowledgements, clock, timing, logger });
-  const engines = new Engines(store.bundles);
+  const engines = new Engines(store.bundles, logger);
   const labelled = { snapshots: store.snapshots, cache, keys, tail, clock, logger };
   const sessionStates = new SessionStates(labelled);
   const keyStates = new KeyStates(labelled);

@@ -3,6 +3,8 @@ import type { Foundation } from '../app/foundation.ts';
 import { ConfigError } from '../config.ts';
 import { DecisionCounts } from '../domain/analytics/decision-counts.ts';
 import type { Bundle } from '../domain/policy/bundle.ts';
+import type { Engine } from '../domain/policy/engine.ts';
+import { type Engines, NotUnderstood } from '../domain/policy/engines.ts';
 import { Policies } from '../domain/policy/policies.ts';
 import { Policy } from '../domain/policy/policy.ts';
 import { previews } from '../domain/policy/preview.ts';
@@ -24,12 +26,24 @@ export async function startPolicies(
   const changing = { bundles, authority, engines, clock };
   const policyChanges = new PolicyChanges({ ...changing, policy, settings: config });
   const policyFiles = new PolicyFiles({ ...changing, source: readPolicies, changes: policyChanges, logger });
-  const { bundle } = await engines.load(await policyFiles.adopt(folder));
+  const { bundle } = await loadInForce(engines, await policyFiles.adopt(folder));
   if (config.production) {
     demandNotForEverybody(bundle);
     warnOfRoles(powerfulWithoutMfa(bundle), logger);
   }
   return { policy, policies, policyChanges, policyFiles };
+}
+
+async function loadInForce(engines: Engines, version: string): Promise<Engine> {
+  const engine = await engines.load(version).catch((error: unknown) => {
+    if (error instanceof NotUnderstood) return null;
+    throw error;
+  });
+  if (engine !== null) return engine;
+  throw new Error(
+    `The policy in force, ${version.slice(0, 12)}, cannot be loaded by this version of Castellan. ` +
+      'Start the version that put it in force, and take it back there: castellan policy rollback.',
+  );
 }
 
 /** Files that were in force before do not replace the policy in force, which may come from a trial. */

@@ -1,10 +1,10 @@
 import { createStore } from '../drivers/postgres/store.ts';
 import type { Bundle } from '../domain/policy/bundle.ts';
-import { parseBundle } from '../domain/policy/parse.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
 import type { PopulationMember, Store } from '../domain/store.ts';
 import { Secret } from '../kit/secret.ts';
 import { explain } from './failure.ts';
+import { bundleOfOthers } from './policy-in-force.ts';
 import { Misuse } from './report.ts';
 import { withDatabase } from './with-database.ts';
 
@@ -30,7 +30,7 @@ export async function fromDatabase<T>(url: string, read: (store: Store) => Promi
 export async function bundleInForce({ bundles }: Store): Promise<Bundle> {
   const version = await bundles.inForce();
   const files = version === null ? null : await bundles.files(version);
-  if (files !== null) return parseBundle(files);
+  if (version !== null && files !== null) return bundleOfOthers(version, files);
   throw new NotThere(
     'No policy is in force in this database. Start Castellan on it once, or compare with --against <folder>.',
   );

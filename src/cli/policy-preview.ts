@@ -3,10 +3,11 @@ import { isId } from '../kit/ids.ts';
 import type { Comparison } from './policy-diff.ts';
 import type { ToldChange } from './policy-diff-groups.ts';
 import type { Endpoint } from './endpoint.ts';
+import { bundleOfOthers } from './policy-in-force.ts';
 import type { Person } from './policy-population.ts';
 
 const PREVIEW = `query ($files: [PolicyFileInput!]!) {
-  policy { files { path text } }
+  policy { version files { path text } }
   previewPolicy(files: $files) {
     changes { effect subject action fields principals records except { principal record } pairs { principal record } }
   }
@@ -17,7 +18,7 @@ const PEOPLE_MAX = 1_000;
 const BATCH = 50;
 
 interface Preview {
-  readonly policy: { readonly files: readonly PolicyFile[] };
+  readonly policy: { readonly version: string; readonly files: readonly PolicyFile[] };
   readonly previewPolicy: { readonly changes: readonly ToldChange[] };
 }
 
@@ -36,7 +37,7 @@ export async function preview(
   for (let at = 0; at < ids.length; at += BATCH) {
     for (const person of await peopleOf(endpoint, ids.slice(at, at + BATCH))) people.set(person.id, person);
   }
-  return { bundles: [parseBundle(policy.files), after], changes, people };
+  return { bundles: [bundleOfOthers(policy.version, policy.files), after], changes, people };
 }
 
 interface ReadPrincipal {

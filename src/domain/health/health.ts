@@ -2,6 +2,7 @@ import type { Clock, Instant } from '../../kit/clock.ts';
 import { toInstant } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { Rounds } from '../../kit/rounds.ts';
+import { POLICY_TARGET } from '../authority/log.ts';
 import type { Tail } from '../authority/tail.ts';
 import type { Drainer } from '../outbox/drainer.ts';
 import type { Engines } from '../policy/engines.ts';
@@ -51,9 +52,16 @@ export class Health {
     this.#looks = new Rounds({ everyMs: LOOK_MS, work: () => this.#look(), failed: unseen, ...parts });
   }
 
-  /** Reports once, and then every five seconds. */
+  /** Reports once, and then every five seconds, and whenever another policy is in force. */
   async start(): Promise<void> {
     await this.report();
+    const again = (): void => void this.#reports.soon(0);
+    this.#parts.tail.listen({
+      applied: (entries) => {
+        if (entries.some(({ target }) => target === POLICY_TARGET)) again();
+      },
+      reset: again,
+    });
     this.#reports.start();
     this.#looks.start();
   }
@@ -79,7 +87,7 @@ export class Health {
     const why: Readonly<Record<Check, () => string>> = {
       authority: () => 'This instance holds no lease: it could not read the authority log in time.',
       pool: () => `All ${this.#parts.pool().max} connections to PostgreSQL are in use, and others have waited for one.`,
-      policy: () => 'The policy in force cannot be loaded.',
+      policy: () => 'The policy in force cannot be loaded by this version of Castellan.',
       migrations: () => `The database is older than this code, and lacks ${this.#missing.join(', ')}.`,
     };
     const failed = Object.entries(this.checks()).filter(([, holds]) => !holds);

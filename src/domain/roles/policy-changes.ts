@@ -9,7 +9,7 @@ import type { PolicyFile } from '../policy/parse.ts';
 import type { Policy } from '../policy/policy.ts';
 import { proposed } from '../policy/proposed.ts';
 import type { Principal } from '../principals/principal.ts';
-import { notFound, Refusal } from '../refusals.ts';
+import { badInput, notFound, Refusal } from '../refusals.ts';
 import { refusedForEverybody } from './everybody.ts';
 import { type PolicyChange, putPolicy } from './put-policy.ts';
 
@@ -68,6 +68,13 @@ export class PolicyChanges {
     const files = await this.#bundles.files(version);
     if (files === null) throw notFound('policy version', version);
     const bundle = proposed('version', files, () => this.#engines.parse(files));
+    // Under its old name nobody of this version could load it, and its rules may have come to mean something else.
+    if (bundle.version !== version) {
+      throw badInput(
+        'version',
+        'Another version of Castellan put this in force, and understood it otherwise: apply its files.',
+      );
+    }
     return this.#change(by, { action: 'policy.rollback', version, bundle, files }, expectedVersion);
   }
 
