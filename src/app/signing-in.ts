@@ -41,7 +41,8 @@ export function startSigningIn(
   const takeovers = new Takeovers({ authority, settings, isProxy, clock, logger });
   const proofs = new SessionProofs({ accessTokens, refreshTokens, takeovers, settings, clock });
   const guard = new SignInGuard({ store, keys, deviceTokens, detectors, settings, clock });
-  const factors = { authority, sessions, proofs, keys, notices, settings, clock };
+  const signals = new SignInSignals({ detectors, guard, keys });
+  const factors = { authority, sessions, proofs, keys, notices, signals, settings, clock };
   const secondFactors = new SecondFactors({ ...factors, store });
   const enrollments = new Enrollments(factors);
   const continuing = { store, authority, standings, sessionStates, accessTokens, refreshTokens, settings, clock };
@@ -53,7 +54,7 @@ export function startSigningIn(
     guard,
     deviceTokens,
     notices,
-    signals: new SignInSignals({ detectors, guard, keys }),
+    signals,
   });
   const eraser = new SuccessorEraser({ store, settings, clock, logger });
   cleanup.start('the eraser of successors', eraser.rounds);

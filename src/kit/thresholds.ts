@@ -19,9 +19,9 @@ const HOUR = 60 * MINUTE;
 export const DETECTORS = {
   /** Wrong passwords and codes for one account. Whoever waits as they must is let nine in a quarter of an hour. */
   'sign_in.failures': { severity: 'warning', threshold: { count: 10, seconds: HOUR } },
-  /** Sign-ins to one account that came too early or too often to be looked at. */
+  /** Passwords and codes for one account that came too early or too often to be looked at. */
   'sign_in.blocked': { severity: 'warning', threshold: { count: 10, seconds: 15 * MINUTE } },
-  /** One account that takes no password any more. */
+  /** One account that takes no password, or no code of its app, any more. */
   'account.locked': { severity: 'critical', threshold: { count: 1, seconds: 24 * HOUR } },
   /** Accounts that one network failed to sign in to: credential stuffing. */
   'sign_in.stuffing': { severity: 'critical', threshold: { count: 20, seconds: 10 * MINUTE } },

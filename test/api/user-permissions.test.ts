@@ -142,6 +142,15 @@ describe('a permission says where it comes from', () => {
     ]);
   });
 
+  test('and that is no grant in a scope where only one for everywhere counts', async () => {
+    const id = await someone('keith');
+    await addGrant(first(), { principalId: id, role: 'administrator', scope: 'acme' });
+    const about = (permissions: readonly Permission[]) =>
+      permissions.filter(({ subject }) => subject === 'Policy').map(({ action }) => action);
+    expect(about(await permissionsOf(id))).toEqual(['read']);
+    expect(about(await permissionsOf(alice.id))).toEqual(['apply', 'read']);
+  });
+
   test('and is what decides: whoever has none of an action on a type may not do it to any', async () => {
     const id = await someone('eve', ['auditor']);
     const permissions = await permissionsOf(id);

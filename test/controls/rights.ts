@@ -3,6 +3,14 @@ import type { Control } from './control.ts';
 /** Controls of what they may do, and of what is told of it afterwards. */
 export const RIGHTS: readonly Control[] = [
   {
+    name: 'everywhere',
+    file: 'src/domain/policy/compiler.ts',
+    find: "const isHere = granted === null || rule.effect === 'deny';",
+    replace: 'const isHere = true;',
+    test: 'test/attacks/authorization-matrix.test.ts',
+    title: 'mutations that are refused, which change nothing',
+  },
+  {
     name: 'key-permissions',
     file: 'src/domain/policy/narrowing.ts',
     find: 'rule.action.filter((action) => held.has(permissionOf(action, subject)))',
@@ -13,7 +21,7 @@ export const RIGHTS: readonly Control[] = [
   {
     name: 'key-read-only',
     file: 'src/domain/authority/authority.ts',
-    find: "throw new Refusal('FORBIDDEN', 'This API key is good for reading only.', { reason: 'read_only' });",
+    find: "if (isReadOnly(by)) throw new Refusal('FORBIDDEN', READ_ONLY, { reason: 'read_only' });",
     replace: '',
     test: 'test/api/api-keys.test.ts',
     title: 'for reading alone, when it is for that',

@@ -2144,7 +2144,7 @@ export type SecurityEvent = {
    * session.takeover_suspected: a session was used from another network and another device than those it is bound to.
    * session.refresh_reuse: an old refresh token was shown, so somebody has a copy.
    * sign_in.failures, sign_in.blocked: many wrong passwords or codes for one account, or tries that came too early to be looked at.
-   * account.locked: an account takes no password any more.
+   * account.locked: an account takes no password, or no code of its app, any more.
    * sign_in.stuffing: one network failed to sign in to many accounts. sign_in.spraying: one wrong password was tried on many.
    * credential.guessed, credential.replayed: many credentials from one network that never held, or were revoked.
    * grant.denied: somebody keeps trying to give rights that they may not give. read.denied: or to read what they may not.

@@ -1,3 +1,4 @@
+import { isReadOnly, READ_ONLY } from '../../domain/authority/authority.ts';
 import { formatPosition, sameEpoch } from '../../domain/authority/position.ts';
 import { parseLogPosition } from '../../domain/outbox/event-position.ts';
 import {
@@ -27,6 +28,9 @@ const OWN_SUBJECTS: ReadonlySet<string> = new Set([
   'Analytics',
   'SystemHealth',
 ]);
+
+/** What can be done to these, and changes nothing. */
+const READING: ReadonlySet<string> = new Set(['read', 'introspect']);
 
 export const permissions: Resolvers = {
   Query: {
@@ -117,10 +121,13 @@ async function decide({ action, subject, id, field, attributes }: CheckInput, co
     attributes === undefined || attributes === null
       ? await findSubject(context, subject, id ?? null)
       : describedSubject(by, subject, id ?? '', attributes);
-  const decision =
+  const made =
     record === null
       ? { ...policy.nothingThere(by), reason: `There is no such ${subject}.` }
       : policy.decide(by, action, record, field ?? undefined);
+  // What is kept here is changed by no key that is good for reading alone, whatever the rules say.
+  const isRefused = made.allowed && isReadOnly(by) && OWN_SUBJECTS.has(subject) && !READING.has(action);
+  const decision = isRefused ? { ...made, allowed: false, reason: READ_ONLY, rule: null } : made;
   const stepUp = decision.allowed ? policy.missingProof(by, action, subject) : null;
   return { ...decision, stepUp, position: positionOf(by, context) };
 }

@@ -169,7 +169,7 @@ export class Authentication {
       await this.#noteWrongCode(tx, user.id, from, refusal);
       return refusal;
     });
-    if (value instanceof Refusal) throw value;
+    if (value instanceof Refusal) throw this.#told(shown.userId, value);
     return signedIn(this.#issuing, value);
   }
 
@@ -192,15 +192,20 @@ export class Authentication {
       const { user, recoveryCodes } = confirmed;
       return { recoveryCodes, granted: await this.#start(tx, { user, from, position, aal: 2, alone: true }) };
     });
-    if (value instanceof Refusal) throw value;
+    if (value instanceof Refusal) throw this.#told(userId, value);
     const { granted, recoveryCodes } = value;
     return { value: { signedIn: await signedIn(this.#issuing, granted), recoveryCodes }, receipt };
   }
 
-  /** One that was not looked at tells nothing. */
+  /** Once it is committed: a transaction that was tried again has told nothing twice. */
+  #told(userId: string, refusal: Refusal): Refusal {
+    this.#signals.refusedCode(userId, refusal);
+    return refusal;
+  }
+
+  /** One that was not looked at is no sign-in that failed. */
   async #noteWrongCode(tx: Transaction, userId: string, from: Origin, { code }: Refusal): Promise<void> {
     if (code !== 'UNAUTHENTICATED') return;
-    this.#signals.wrongCode(userId, from.address);
     await noteFailure(tx, from, { userId, outcome: 'wrong_code', clock: this.#clock });
   }
 

@@ -12,6 +12,7 @@ import { type Challenge, challengeNotValid, ChallengeTokens, demandWaiting } fro
 import { CodeCheck, type CodeSettings } from './code-check.ts';
 import { RecoveryCodes } from './recovery-codes.ts';
 import type { FreshTokens, SessionProofs } from './session-proofs.ts';
+import type { SignInSignals } from './sign-in-signals.ts';
 import { newTotpSecret, totpUri } from './totp.ts';
 
 export interface Enrollment {
@@ -35,6 +36,7 @@ export class Enrollments {
   readonly #recoveryCodes: RecoveryCodes;
   readonly #codes: CodeCheck;
   readonly #notices: Notices;
+  readonly #signals: Pick<SignInSignals, 'refusedCode'>;
   readonly #settings: { readonly issuer: string };
   readonly #clock: Clock;
 
@@ -44,6 +46,7 @@ export class Enrollments {
     proofs: SessionProofs;
     keys: Keys;
     notices: Notices;
+    signals: Pick<SignInSignals, 'refusedCode'>;
     settings: CodeSettings & { readonly issuer: string };
     clock: Clock;
   }) {
@@ -56,6 +59,7 @@ export class Enrollments {
     this.#recoveryCodes = new RecoveryCodes(keys);
     this.#codes = new CodeCheck({ keys, recoveryCodes: this.#recoveryCodes, settings, clock });
     this.#notices = parts.notices;
+    this.#signals = parts.signals;
     this.#settings = settings;
     this.#clock = clock;
   }
@@ -99,7 +103,10 @@ export class Enrollments {
       const recoveryCodes = await this.#confirm(tx, recordOf(user), author);
       return { recoveryCodes, proven: await this.#proofs.note(tx, user, 'totp', null) };
     });
-    if (value instanceof Refusal) throw value;
+    if (value instanceof Refusal) {
+      this.#signals.refusedCode(id, value);
+      throw value;
+    }
     const { recoveryCodes, proven } = value;
     return { value: { recoveryCodes, tokens: await this.#proofs.tokens(proven) }, receipt };
   }

@@ -14,6 +14,7 @@ import type { TotpFactor } from './factor.ts';
 import type { Origin } from './origin.ts';
 import { RecoveryCodes } from './recovery-codes.ts';
 import type { Proven, SessionProofs } from './session-proofs.ts';
+import type { SignInSignals } from './sign-in-signals.ts';
 
 /** The password was right, and a code is missing. */
 export interface MfaRequired {
@@ -37,6 +38,7 @@ export class SecondFactors {
   readonly #recoveryCodes: RecoveryCodes;
   readonly #codes: CodeCheck;
   readonly #notices: Notices;
+  readonly #signals: Pick<SignInSignals, 'refusedCode'>;
   readonly #clock: Clock;
 
   constructor(parts: {
@@ -46,6 +48,7 @@ export class SecondFactors {
     proofs: SessionProofs;
     keys: Keys;
     notices: Notices;
+    signals: Pick<SignInSignals, 'refusedCode'>;
     settings: CodeSettings;
     clock: Clock;
   }) {
@@ -58,6 +61,7 @@ export class SecondFactors {
     this.#recoveryCodes = new RecoveryCodes(keys);
     this.#codes = new CodeCheck({ keys, recoveryCodes: this.#recoveryCodes, settings, clock });
     this.#notices = parts.notices;
+    this.#signals = parts.signals;
     this.#clock = clock;
   }
 
@@ -173,7 +177,10 @@ export class SecondFactors {
     const { value, receipt } = await this.#authority.change(by, { change: [id] }, (tx, actor) =>
       work(tx, demandSession(actor)),
     );
-    if (value instanceof Refusal) throw value;
+    if (value instanceof Refusal) {
+      this.#signals.refusedCode(id, value);
+      throw value;
+    }
     return { value, receipt };
   }
 

@@ -4,7 +4,7 @@ import { Turns } from '../../kit/turns.ts';
 import { Undertaking } from '../../kit/undertaking.ts';
 import { Refusal } from '../refusals.ts';
 import type { Store, Transaction } from '../store.ts';
-import type { Detectors } from '../security/detectors.ts';
+import type { Detectors, Signal } from '../security/detectors.ts';
 import { foldEmail, type UserWithPassword } from '../users/user.ts';
 import { AddressLimit } from './address-limit.ts';
 import type { DeviceTokens } from './device-tokens.ts';
@@ -74,14 +74,18 @@ export class SignInGuard {
   }
 
   /** The same for a user who shows the password again inside a session: counted apart, and refused with `wrong`. */
-  again<T>(userId: string, wrong: () => Refusal, isRight: () => Promise<boolean>, goOn: GoOn<T>): Promise<T> {
+  async again<T>(userId: string, wrong: () => Refusal, isRight: () => Promise<boolean>, goOn: GoOn<T>): Promise<T> {
     const isNoted = async (): Promise<boolean> => {
       if (await isRight()) return true;
-      const address = Undertaking.current()?.circumstances?.address ?? null;
-      this.#detectors.note({ kind: 'sign_in.failures', subject: userId, userId, address });
+      this.#detectors.note({ kind: 'sign_in.failures', subject: userId, userId, address: addressNow() });
       return false;
     };
-    return this.#checked(this.#key('session', userId), wrong, isNoted, goOn);
+    try {
+      return await this.#checked(this.#key('session', userId), wrong, isNoted, goOn);
+    } catch (error) {
+      noteUnchecked(this.#detectors, error, { subject: userId, userId, address: addressNow() });
+      throw error;
+    }
   }
 
   /** Forgets the wrong passwords of an account, as a part of the transaction. */
@@ -135,6 +139,22 @@ export class SignInGuard {
   #key(kind: 'account' | 'device' | 'session', what: string): string {
     return this.#keys.sign('password-guesses', kind, what);
   }
+}
+
+/** Tells of a password or code that was not even looked at; whatever else went wrong is nothing of the kind. */
+export function noteUnchecked(
+  detectors: Pick<Detectors, 'note'>,
+  error: unknown,
+  whose: Pick<Signal, 'subject' | 'userId' | 'address'>,
+): void {
+  if (!(error instanceof Refusal)) return;
+  if (error.code === 'RATE_LIMITED') detectors.note({ kind: 'sign_in.blocked', ...whose });
+  if (error.code === 'ACCOUNT_LOCKED') detectors.note({ kind: 'account.locked', ...whose });
+}
+
+/** From where whoever asks does, as far as that is known. */
+export function addressNow(): string | null {
+  return Undertaking.current()?.circumstances?.address ?? null;
 }
 
 /** The one answer for a wrong password, an unknown address and a user who is shut out. */

@@ -1,8 +1,8 @@
 import type { Keys } from '../../kit/secret.ts';
 import { networkOf } from '../../kit/networks.ts';
-import { Refusal } from '../refusals.ts';
+import type { Refusal } from '../refusals.ts';
 import type { Detectors } from '../security/detectors.ts';
-import type { SignInGuard } from './sign-in-guard.ts';
+import { addressNow, noteUnchecked, type SignInGuard } from './sign-in-guard.ts';
 
 /** A sign-in that failed: by the address that was typed, and who has it, if anybody does. */
 export interface FailedSignIn {
@@ -32,16 +32,16 @@ export class SignInSignals {
     this.#detectors.note({ kind: 'sign_in.stuffing', subject: networkOf(address), member: account, address });
   }
 
-  wrongCode(userId: string, address: string | null): void {
-    this.#detectors.note({ kind: 'sign_in.failures', subject: userId, userId, address });
+  /** At sign-in or in a session: it was wrong, or was not even looked at. */
+  refusedCode(userId: string, refusal: Refusal): void {
+    const whose = { subject: userId, userId, address: addressNow() };
+    if (refusal.code === 'UNAUTHENTICATED') this.#detectors.note({ kind: 'sign_in.failures', ...whose });
+    else noteUnchecked(this.#detectors, refusal, whose);
   }
 
   /** It was not even looked at. */
   refused(error: unknown, { email, userId, address }: FailedSignIn): void {
-    if (!(error instanceof Refusal)) return;
-    const subject = this.#guard.accountKey(email);
-    if (error.code === 'RATE_LIMITED') this.#detectors.note({ kind: 'sign_in.blocked', subject, userId, address });
-    if (error.code === 'ACCOUNT_LOCKED') this.#detectors.note({ kind: 'account.locked', subject, userId, address });
+    noteUnchecked(this.#detectors, error, { subject: userId ?? this.#guard.accountKey(email), userId, address });
   }
 
   /**

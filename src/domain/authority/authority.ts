@@ -224,8 +224,14 @@ export class Authority {
   }
 }
 
+export const READ_ONLY = 'This API key is good for reading only.';
+
+/** Whether somebody comes with an API key that is good for reading alone. */
+export function isReadOnly(by: Principal): boolean {
+  return by.kind === 'user' && by.credential.key?.readOnly === true;
+}
+
 /** Refuses with FORBIDDEN to change anything by an API key that is good for reading alone. */
 export function demandWriter(by: Principal): void {
-  if (by.kind !== 'user' || by.credential.key?.readOnly !== true) return;
-  throw new Refusal('FORBIDDEN', 'This API key is good for reading only.', { reason: 'read_only' });
+  if (isReadOnly(by)) throw new Refusal('FORBIDDEN', READ_ONLY, { reason: 'read_only' });
 }

@@ -1,6 +1,7 @@
 import type { Decision } from '../principals/principal.ts';
 import { type Bundle, roleClosure } from './bundle.ts';
 import { templatesIn } from './conditions.ts';
+import { isEverywhere } from './everywhere.ts';
 import { type Attributes, type Check, compile, matchesInCasl, type RuleConditions } from './matching.ts';
 import type { Effect, Rule } from './rules.ts';
 import type { TemplateValues } from './templates.ts';
@@ -103,8 +104,12 @@ export class Compiler {
   }
 
   #rule(rule: Rule, granted: readonly string[] | null): readonly CompiledRule[] {
+    const { effect, within, targets } = rule;
     const bounded =
-      granted !== null && rule.within === 'grant' && rule.targets.some(({ subject }) => this.#isScoped(subject));
+      granted !== null &&
+      ((within === 'grant' && targets.some(({ subject }) => this.#isScoped(subject))) ||
+        (effect === 'allow' &&
+          targets.some(({ subject, actions }) => actions.some((each) => isEverywhere(each, subject)))));
     if (bounded) return this.#compileRule(rule, granted);
     const known = this.#unbounded.get(rule);
     if (known !== undefined) return known;
@@ -122,7 +127,10 @@ export class Compiler {
     const decision = this.#decisions.get(rule);
     if (decision === undefined) return [];
     const groups = new Map<string, { action: readonly string[]; subject: string[]; reach: readonly string[] | null }>();
-    for (const { subject, actions: action } of rule.targets) {
+    for (const { subject, actions } of rule.targets) {
+      const isHere = granted === null || rule.effect === 'deny';
+      const action = isHere ? actions : actions.filter((each) => !isEverywhere(each, subject));
+      if (action.length === 0) continue;
       const reach = rule.within === 'grant' && this.#isScoped(subject) ? granted : null;
       const key = JSON.stringify([reach !== null, action]);
       const group = groups.get(key) ?? { action, subject: [], reach };

@@ -8,6 +8,7 @@ import { type Filter, NONE } from './filter.ts';
 import { filterOf } from './filters.ts';
 import { type Lacking, lacking, lackingToLift } from './coverage.ts';
 import type { Attributes } from './matching.ts';
+import { isEverywhere } from './everywhere.ts';
 import { explain, type Explanation } from './explain.ts';
 import { type CompiledRule, Compiler, type GrantFacts } from './compiler.ts';
 import { nearest } from './nearest.ts';
@@ -64,7 +65,7 @@ export class Engine {
     this.#denials = new Map(
       [...bundle.subjects.values()].map(({ name, actions }) => [
         name,
-        new Map([...actions].map((action) => [action, this.#denial(`No rule allows ${action} on ${name}.`)])),
+        new Map([...actions].map((action) => [action, this.#denial(nothingAllows(action, name))])),
       ]),
     );
     this.#mfaRoles = mfaRoles(bundle);
@@ -284,6 +285,11 @@ export class Engine {
   #freeze(allowed: boolean, reason: string, rule: string | null): Decision {
     return Object.freeze({ allowed, reason, rule, policyVersion: this.bundle.version });
   }
+}
+
+function nothingAllows(action: string, type: string): string {
+  if (isEverywhere(action, type)) return `No role that is granted everywhere allows ${action} on ${type}.`;
+  return `No rule allows ${action} on ${type}.`;
 }
 
 const keyOf = ({ role, scope, dormant }: GrantFacts): string =>

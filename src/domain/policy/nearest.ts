@@ -2,6 +2,7 @@ import { type Bundle, inheritancePath, roleClosure } from './bundle.ts';
 import { ABSENT, candidates } from './candidates.ts';
 import type { CompiledRule, Compiler, GrantFacts } from './compiler.ts';
 import { type Condition, templatesIn } from './conditions.ts';
+import { isEverywhere } from './everywhere.ts';
 import { matchesInCasl } from './matching.ts';
 import { type Need, type Situation, withNeed } from './needs.ts';
 import { label } from './problems.ts';
@@ -168,7 +169,9 @@ class Search {
     const own: readonly unknown[] = Array.isArray(scopes) ? scopes : [];
     const closures = grants.map((grant) => ({ grant, closure: roleClosure(this.#compiler.bundle, [grant.role]) }));
     const bringing = closures.filter(({ closure }) => closure.has(role));
-    if (bringing.some(({ grant }) => !bound || grant.scope === null || own.includes(grant.scope))) return null;
+    const isHere = ({ scope }: GrantFacts) =>
+      scope === null || (!isEverywhere(this.#action, this.#type.name) && (!bound || own.includes(scope)));
+    if (bringing.some(({ grant }) => isHere(grant))) return null;
     const scope: unknown = bound ? own.at(-1) : null;
     const [held] = bringing;
     const named = held === undefined ? role : (inheritancePath(held.closure, role)[0] ?? role);

@@ -52,9 +52,9 @@ export class CustomRoles {
       description: parseRoleDescription(input.description ?? null),
       managed: false,
     };
-    this.#demand(by, 'create', role);
+    this.#policy.demand(by, 'create', role);
     return this.#authority.write(by, { policy: 'change' }, async (tx, actor) => {
-      this.#demand(actor, 'create', role);
+      this.#policy.demand(actor, 'create', role);
       const parents = await this.#parents(tx, actor, input.inherits);
       await this.#demandHolds(tx, actor, ids(parents));
       await tx.roles.add(role, ids(parents));
@@ -112,7 +112,7 @@ export class CustomRoles {
     return this.#authority.change(by, { policy: 'change' }, async (tx, actor) => {
       const deleted = await tx.roles.findDeleted(id);
       if (deleted !== null) {
-        this.#demand(actor, 'delete', deleted);
+        this.#policy.demand(actor, 'delete', deleted);
         return deleted; // still waits: an earlier call may not be in force yet
       }
       const role = await this.#changeable(tx, actor, 'delete', id);
@@ -137,20 +137,10 @@ export class CustomRoles {
   async #changeable(tx: Transaction, actor: Principal, action: 'update' | 'delete', id: string): Promise<Role> {
     const role = await tx.roles.find(id);
     if (role === null) throw notFound('role', id);
-    this.#demand(actor, action, role);
+    this.#policy.demand(actor, action, role);
     if (!role.managed) return role;
     const message = `The role ${role.name} comes from policy files. Change it there.`;
     throw new Refusal('CONFLICT', message, { id, reason: 'managed' });
-  }
-
-  /** A role holds everywhere: who administers one scope must not change what others hold. */
-  #demand(actor: Principal, action: string, role: Role): void {
-    this.#policy.demand(actor, action, role);
-    const everywhere = this.#policy.within(actor, null);
-    if (this.#policy.decide(everywhere, action, role).allowed) return;
-    throw new Refusal('FORBIDDEN', 'Roles hold in every scope: only who may change them everywhere may do so.', {
-      ...(action !== 'create' && { id: role.id }),
-    });
   }
 
   async #parents(tx: Transaction, actor: Principal, asked: readonly string[]): Promise<readonly Role[]> {

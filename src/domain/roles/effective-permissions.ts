@@ -1,5 +1,6 @@
 import { inheritancePath, roleClosure } from '../policy/bundle.ts';
 import type { Engine } from '../policy/engine.ts';
+import { isEverywhere } from '../policy/everywhere.ts';
 import type { Engines } from '../policy/engines.ts';
 import { permissionsOfRole, type RulePermission } from '../policy/permissions.ts';
 import type { Standings } from '../policy/standings.ts';
@@ -67,8 +68,11 @@ export class EffectivePermissions {
   }
 }
 
-function sourcesOf({ bounded, effect }: RulePermission, ways: readonly Way[]): readonly PermissionSource[] {
-  const counting = effect === 'deny' ? ways : ways.filter(({ dormant }) => dormant !== true);
+function sourcesOf(permission: RulePermission, ways: readonly Way[]): readonly PermissionSource[] {
+  const { action, subject, bounded, effect } = permission;
+  const isHere = ({ grant, dormant }: Way) =>
+    dormant !== true && (grant.scope === null || !isEverywhere(action, subject));
+  const counting = effect === 'deny' ? ways : ways.filter(isHere);
   return counting.map(({ grant, path }) => ({ grant, path, scope: bounded ? grant.scope : null }));
 }
 

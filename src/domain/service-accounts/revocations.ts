@@ -20,8 +20,7 @@ export class Revocations {
     if (by.kind === 'user' && by.standing.record.__typename !== 'ServiceAccount') {
       throw new Refusal('FORBIDDEN', 'This feed is for service accounts.', { reason: 'service_account_required' });
     }
-    // It tells of all scopes.
-    this.#policy.demandOpenly(this.#policy.within(by, null), 'read', { __typename: 'Revocation', id: by.id });
+    this.#policy.demandOpenly(by, 'read', { __typename: 'Revocation', id: by.id });
   }
 
   /** Tells it to `sink`, as {@link RevocationFeed.open} does. */

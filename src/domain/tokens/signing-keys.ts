@@ -133,9 +133,7 @@ export class SigningKeys {
   }
 
   #demand(by: Principal, action: string, id: string): void {
-    const key = { __typename: 'SigningKey', id };
-    this.#policy.demandOpenly(by, action, key);
-    this.#policy.demandOpenly(this.#policy.within(by, null), action, key);
+    this.#policy.demandOpenly(by, action, { __typename: 'SigningKey', id });
   }
 
   #record(keys: readonly SigningKey[], kid: string): SigningKeyRecord {
