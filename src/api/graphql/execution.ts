@@ -18,13 +18,15 @@ export async function asTheyAre<T>(
   again: () => T | Promise<T>,
 ): Promise<T> {
   const { identification } = context.services;
-  for (let [result, tries] = [await first, 0]; ; [result, tries] = [await again(), tries + 1]) {
+  let result = await first;
+  for (let tries = 0; ; tries += 1) {
     const { by, undertaking, running } = context;
     if (by.kind !== 'user' || undertaking.goesOn || running !== null) return result;
     const now = identification.stillHolds(by) ? by : await identification.recheck(by);
     if (now === by) return result;
     if (tries === TRIES_MAX) throw overtaken();
     context.become(now);
+    result = await again();
   }
 }
 
