@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Client } from 'pg';
 import { apiKeysOn, REVOKE_KEY } from '../support/api-keys.ts';
 import { INSTANCES } from '../support/asking.ts';
 import {
@@ -7,6 +8,7 @@ import {
   PASSWORD,
   type SignedInUser,
   startCastellans,
+  until,
 } from '../support/castellan.ts';
 import { addGrant, addUser } from '../support/people.ts';
 
@@ -139,4 +141,25 @@ describe('introspection (RFC 7662)', () => {
       expect(await introspect('', { instance })).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
     }
   });
+
+  test('of who lost the right to ask while it was looked for is refused', async () => {
+    const serviceAccountId = await addAccount('late', ['introspector']);
+    const { apiKey, secret: key } = await createKey(alice, { serviceAccountId });
+    expect(await introspect(bob.refreshToken, { key })).toMatchObject({ body: { active: true } });
+    const beside = new Client({ connectionString: castellans.databaseUrl });
+    await beside.connect();
+    await beside.query('begin');
+    await beside.query('lock table sessions in access exclusive mode');
+    const answer = introspect(bob.refreshToken, { key });
+    await until(async () => (await castellans.rows(WAITING)).length > 0);
+    await done(REVOKE_KEY, { id: apiKey.id });
+    await beside.query('commit');
+    await beside.end();
+    expect(await answer).toMatchObject({
+      status: 401,
+      body: { errors: [{ extensions: { code: 'SESSION_REVOKED' } }] },
+    });
+  });
 });
+
+const WAITING = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;

@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import type { App } from '../../src/app.ts';
 import { type Castellans, instanceOf, type SignedInUser, startCastellans, until } from '../support/castellan.ts';
 import { addGrant, revokeGrant } from '../support/people.ts';
+import { untilFollowed } from '../support/session-events.ts';
 import { type Door, doorsOf, type Seen, takesMutations } from './doors.ts';
 
 /** Rights that end while what they allow is being read: what is read after that is for nobody who lacks them. */
@@ -111,3 +112,42 @@ test('a change that was made is told to whoever made it, though their session wa
     expect({ door: door.name, data }).toEqual({ door: door.name, data: { renameSession: told } });
   }
 });
+
+const KEYS = `subscription { apiKeyEvents {
+  __typename ... on ApiKeyCreated { apiKey { owner { ... on User { email mfaEnabled } } } }
+} }`;
+
+test('an event that is being read when a role of its subscriber ends is told as they may read it by then, or not at all', async () => {
+  const carol = await castellans.signUp('carol');
+  const create = 'mutation { createApiKey(input: { name: "of somebody" }) { apiKey { id } } }';
+  const client = castellans.connect({ token: bob.accessToken, instance: 1 });
+  const events = client.iterate({ query: KEYS });
+  const next = async (): Promise<Seen> => {
+    const { value } = await events.next();
+    const { data = null, errors = [] } = Object(value) as { data?: Seen['data']; errors?: readonly Coded[] };
+    return { data, codes: errors.map(({ extensions: { code } }) => code), messages: [] };
+  };
+  for (const owner of [carol, bob]) {
+    const grant = await addGrant(at(0), { principalId: bob.id, role: 'auditor' });
+    const told = next();
+    await untilFollowed(castellans, 1, 1);
+    const ask = async (): Promise<Seen> => {
+      await castellans.ask(create, { token: owner.accessToken });
+      return told;
+    };
+    const { data, codes } = await meanwhile('totp_factors', ask, async () => {
+      await revokeGrant(at(0), grant);
+    });
+    const own = { __typename: 'ApiKeyCreated', apiKey: { owner: { email: bob.email, mfaEnabled: false } } };
+    if (owner === bob) expect({ data, codes }).toEqual({ data: { apiKeyEvents: own }, codes: [] });
+    else expect({ data, codes }).toEqual({ data: null, codes: ['FORBIDDEN'] });
+  }
+  // Once, and it goes on.
+  await castellans.ask(create, { token: bob.accessToken });
+  expect((await next()).codes).toEqual([]);
+  await client.dispose();
+});
+
+interface Coded {
+  readonly extensions: { readonly code?: unknown };
+}

@@ -84,6 +84,15 @@ export const DOORS: readonly Control[] = [
       'a query that is being read when a role of its reader ends is answered as if that had ended before, through every door',
   },
   {
+    name: 'rights-when-an-event-goes-out',
+    file: 'src/api/graphql/live-subscription.ts',
+    find: 'if (this.#readBy?.standing === standing && this.#readBy.session === session) return null;',
+    replace: 'if (standing !== session) return null;',
+    test: 'test/attacks/meanwhile.test.ts',
+    title:
+      'an event that is being read when a role of its subscriber ends is told as they may read it by then, or not at all',
+  },
+  {
     name: 'expiry-of-what-is-live',
     file: 'src/domain/authority/live.ts',
     find: 'for (const operation of known.operations) operation.due();',

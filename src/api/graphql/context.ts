@@ -1,3 +1,4 @@
+import type { ExecutionArgs } from 'graphql';
 import type { Origin } from '../../domain/authentication/origin.ts';
 import type { Allowance } from '../../domain/limits/operation-limits.ts';
 import { held, type Principal, type UserPrincipal } from '../../domain/principals/principal.ts';
@@ -20,6 +21,18 @@ export interface Renewable {
    * does not hold or is of another session than `by`.
    */
   renew(by: Principal, token: string): Promise<UserPrincipal>;
+}
+
+/** A subscription, as those know it who tell of its events. */
+export interface Running {
+  readonly ended: boolean;
+  renew(by: UserPrincipal): void;
+  /**
+   * The last event, where it is to be read again, since the rights of its subscriber have changed; null where it stands as it was read.
+   * Refuses whoever may not be told of it any more.
+   */
+  again(): Promise<object | null>;
+  withheld(): void;
 }
 
 /** What a request says of its operation, before anybody has read it. */
@@ -57,7 +70,9 @@ export class OperationContext {
   /** What it says it is; null until it is admitted. */
   asked: AskedOperation | null = null;
   /** The subscription this operation runs, once it does. */
-  running: { readonly ended: boolean; renew(by: UserPrincipal): void; withheld(): void } | null = null;
+  running: Running | null = null;
+  /** What its events are read with, once it runs. */
+  subscribed: ExecutionArgs | null = null;
   /** Sends what an event comes to in this very step; false where that cannot be. Null where the door sends none so. */
   tellNow: ((event: object) => boolean) | null = null;
   /** What it is counted with, as soon as it is known what it asks for. */

@@ -1,6 +1,6 @@
-import type { ExecutionResult, FormattedExecutionResult, GraphQLError } from 'graphql';
+import { execute, subscribe, type ExecutionArgs, type ExecutionResult, type FormattedExecutionResult } from 'graphql';
 import { overtaken } from '../../domain/authority/labelled.ts';
-import type { OperationContext } from './context.ts';
+import type { OperationContext, Running } from './context.ts';
 import { firstCode, toPublicError } from './errors.ts';
 
 /** Of variables that do not fit, so many mistakes are told. */
@@ -30,40 +30,52 @@ export async function asTheyAre<T>(
   }
 }
 
+interface Read {
+  readonly data?: ExecutionResult['data'];
+  readonly errors?: ExecutionResult['errors'] | undefined;
+}
+
 /**
  * What goes out of one result, at the moment it does: rights may have gone while an event was being resolved. The last event of
  * an ended subscription goes out all the same.
  */
-export async function delivered(
-  {
-    data = null,
-    errors,
-  }: { readonly data?: ExecutionResult['data']; readonly errors?: readonly GraphQLError[] | undefined },
-  context: OperationContext,
-): Promise<FormattedExecutionResult> {
-  const { by, running, services } = context;
-  const { identification, logger } = services;
-  if (errors !== undefined) context.failed();
+export async function delivered(read: Read, context: OperationContext): Promise<FormattedExecutionResult> {
+  const { running, services } = context;
+  const { logger } = services;
+  if (read.errors !== undefined) context.failed();
+  let result = read;
   try {
-    if (running !== null && !running.ended) await identification.recheck(by);
+    if (running !== null && !running.ended) result = await asItIs(read, context, running);
   } catch (error) {
     running?.withheld();
     return { errors: [toPublicError(error, logger)] };
   }
+  const { data = null, errors } = result;
   const told = errors?.map((error) => toPublicError(error, logger));
   if (running === null) context.answered(firstCode(told));
   else if (context.figure !== null) context.figure.events += 1;
   return told === undefined ? { data } : { data, errors: told };
 }
 
+/** An event as its subscriber may be told of it now: read again where their rights have changed since. */
+async function asItIs(read: Read, { subscribed }: OperationContext, running: Running): Promise<Read> {
+  let result = read;
+  for (let tries = 0; tries <= TRIES_MAX; tries += 1) {
+    const again = await running.again();
+    if (again === null) return result;
+    if (subscribed === null) break;
+    result = await execute({ ...subscribed, rootValue: again });
+  }
+  throw overtaken();
+}
+
 type Events = AsyncGenerator<ExecutionResult, void, void>;
 
-/** The same, counted as answered as soon as it runs. What comes without events is counted when it is {@link delivered}. */
-export async function begun(
-  subscribed: Promise<Events | ExecutionResult> | Events | ExecutionResult,
-  context: OperationContext,
-): Promise<Events | ExecutionResult> {
-  const result = await subscribed;
-  if (Symbol.asyncIterator in result) context.answered(null);
+/** Begins a subscription: it is counted as answered as soon as it runs. What comes without events is counted when it is {@link delivered}. */
+export async function begun(args: ExecutionArgs, context: OperationContext): Promise<Events | ExecutionResult> {
+  const result = await subscribe(args);
+  if (!(Symbol.asyncIterator in result)) return result;
+  context.subscribed = args;
+  context.answered(null);
   return result;
 }

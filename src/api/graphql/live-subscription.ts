@@ -9,7 +9,7 @@ import {
   type UserPrincipal,
 } from '../../domain/principals/principal.ts';
 import { Refusal, type RefusalCode } from '../../domain/refusals.ts';
-import type { OperationContext } from './context.ts';
+import type { OperationContext, Running } from './context.ts';
 
 /** Events a subscriber may be behind. One that reads more slowly is told to resync instead of growing our memory. */
 const BACKLOG_MAX = 256;
@@ -50,7 +50,7 @@ export interface LiveSource<E extends Placed> {
  * expires, what was queued is dropped, the terminal event goes out as data, and then it completes.
  */
 export class LiveSubscription<E extends Placed>
-  implements AsyncIterableIterator<E | AccessEnded | Resync>, LiveOperation
+  implements AsyncIterableIterator<E | AccessEnded | Resync>, LiveOperation, Running
 {
   readonly #context: OperationContext;
   readonly #source: LiveSource<E>;
@@ -61,7 +61,9 @@ export class LiveSubscription<E extends Placed>
   /** Where in its feed what was told ends; null for a feed that tells what is now, wherever it was left. */
   #told: string | null = null;
   /** Where that stands which was handed out last, until whoever took it comes for the next. */
-  #handed: Placed | null = null;
+  #handed: E | Resync | null = null;
+  /** By whose rights that is read. */
+  #readBy: UserPrincipal | null = null;
   #backlogMax: number;
   #opening = true;
   #terminal: AccessEnded | Resync | null = null;
@@ -130,6 +132,15 @@ export class LiveSubscription<E extends Placed>
     return this.#terminalTaken;
   }
 
+  async again(): Promise<E | Resync | null> {
+    this.#follow(await this.#current());
+    const { standing, session } = this.#by;
+    if (this.#readBy?.standing === standing && this.#readBy.session === session) return null;
+    const event = this.#handed;
+    if (event !== null && this.#terminal === null && this.#mayTell(event)) return this.#handOut(event);
+    throw new Refusal('FORBIDDEN', 'You may not be told of this any more.');
+  }
+
   /** What was handed out last is not told after all: whoever comes back is told of it then. */
   withheld(): void {
     this.#handed = null;
@@ -185,10 +196,7 @@ export class LiveSubscription<E extends Placed>
         this.#reach(event);
         continue;
       }
-      this.#handed = event;
-      // What belongs to it is read for its principal as it is now, and read anew.
-      this.#context.become(this.#by);
-      return { done: false, value: event };
+      return { done: false, value: this.#handOut(event) };
     }
   }
 
@@ -218,6 +226,14 @@ export class LiveSubscription<E extends Placed>
   /** Whether it is for its principal, as that is now. */
   #mayTell(event: E | Resync): boolean {
     return isResync(event) || this.#source.allows?.(this.#by, event) !== false;
+  }
+
+  /** What belongs to it is read for its principal as it is now, and read anew. */
+  #handOut(event: E | Resync): E | Resync {
+    this.#handed = event;
+    this.#readBy = this.#by;
+    this.#context.become(this.#by);
+    return event;
   }
 
   #reach({ position }: Placed): void {

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type ExecutionResult, type FormattedExecutionResult, type GraphQLSchema, subscribe } from 'graphql';
+import { type ExecutionResult, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
 import { Refusal } from '../../domain/refusals.ts';
 import type { OperationContext } from '../graphql/context.ts';
 import type { Services } from '../graphql/services.ts';
@@ -122,14 +122,8 @@ export class Callbacks {
     }
     const { operationName = null, variables = null } = asked ?? {};
     contextValue.asks(operation.figure);
-    const result = subscribe({
-      schema,
-      document: operation.document,
-      operationName,
-      variableValues: variables,
-      contextValue,
-    });
-    return begun(result, contextValue);
+    const { document } = operation;
+    return begun({ schema, document, operationName, variableValues: variables, contextValue }, contextValue);
   }
 
   async #follow(

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { execute, subscribe, type ExecutionResult, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
+import { execute, type ExecutionResult, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
 import { Refusal } from '../../domain/refusals.ts';
 import type { OperationContext } from '../graphql/context.ts';
 import type { Services } from '../graphql/services.ts';
@@ -154,7 +154,7 @@ export class EventStreams {
       options: EXECUTION,
     };
     if (kind === 'mutation') contextValue.undertaking.goOn();
-    return kind === 'subscription' ? begun(subscribe(args), contextValue) : execute(args);
+    return kind === 'subscription' ? begun(args, contextValue) : execute(args);
   }
 
   async #follow(

@@ -1,12 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import {
-  execute,
-  GraphQLError,
-  subscribe,
-  type ExecutionArgs,
-  type ExecutionResult,
-  type GraphQLSchema,
-} from 'graphql';
+import { execute, GraphQLError, type ExecutionArgs, type ExecutionResult, type GraphQLSchema } from 'graphql';
 import type { ServerOptions, SubscribePayload } from 'graphql-ws';
 import type { Credential } from '../../domain/authentication/identification.ts';
 import { demandSession, type KeyOrigin, type Principal } from '../../domain/principals/principal.ts';
@@ -243,7 +236,7 @@ export function protocolOptions(
     },
 
     execute: (args) => untilLate(args, () => execute(args)),
-    subscribe: (args) => untilLate(args, () => begun(subscribe(args), args.contextValue as OperationContext)),
+    subscribe: (args) => untilLate(args, () => begun(args, args.contextValue as OperationContext)),
 
     onNext: (_context, _id, _payload, { contextValue }, result) =>
       // It was made in onSubscribe.

@@ -1,3 +1,4 @@
+import { overtaken } from '../authority/labelled.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Standings } from '../policy/standings.ts';
 import { lacksSecondFactor, mustEnroll } from '../principals/enrollment.ts';
@@ -7,6 +8,9 @@ import type { RefreshTokens } from '../tokens/refresh-tokens.ts';
 import type { Identification } from './identification.ts';
 import type { KeyIdentification } from './key-identification.ts';
 import type { Refreshes } from './refreshes.ts';
+
+/** An answer that keeps being overtaken by changes is looked for again this often. */
+const TRIES_MAX = 3;
 
 /** What a token that is good now stands for. */
 export interface LiveToken {
@@ -52,22 +56,32 @@ export class Introspection {
    * with UNAUTHENTICATED or FORBIDDEN those who may not ask about anybody, or are no service account.
    */
   async introspect(by: Principal, token: string): Promise<LiveToken | null> {
+    for (let [asks, tries] = [by, 0]; ; tries += 1) {
+      this.#demandMayAsk(asks);
+      const found = await this.#find(token).catch((error: unknown) => {
+        // A token that is not good has no reason that is anybody's business.
+        if (error instanceof Refusal && REFUSALS[error.code].status < 500) return null;
+        throw error;
+      });
+      // Whoever asks may have lost the right to while it was looked for.
+      const now = await this.#identification.recheck(asks);
+      if (now === asks) return found !== null && this.#mayKnow(asks, found.owner) ? found.token : null;
+      if (tries === TRIES_MAX) throw overtaken();
+      asks = now;
+    }
+  }
+
+  #demandMayAsk(by: Principal): void {
     if (by.kind === 'anonymous') throw new Refusal('UNAUTHENTICATED', 'Show the API key of a service account.');
     const isProgram = by.kind === 'user' && by.standing.record.__typename === 'ServiceAccount';
-    if (!isProgram || this.#policy.filter(by, 'introspect', 'Token').kind === 'none') {
-      throw new Refusal('FORBIDDEN', 'This is for service accounts that may introspect tokens.');
-    }
-    const found = await this.#find(token).catch((error: unknown) => {
-      // A token that is not good has no reason that is anybody's business.
-      if (error instanceof Refusal && REFUSALS[error.code].status < 500) return null;
-      throw error;
-    });
-    if (found === null) return null;
-    const { record, facts } = found.owner;
-    const scope = facts.scope ?? null;
+    if (isProgram && this.#policy.filter(by, 'introspect', 'Token').kind !== 'none') return;
+    throw new Refusal('FORBIDDEN', 'This is for service accounts that may introspect tokens.');
+  }
+
+  #mayKnow(by: Principal, { record, facts: { scope = null } }: Standing): boolean {
     const { scopes = [] } = record as { readonly scopes?: readonly string[] };
     const about = { __typename: 'Token', id: '', ownerId: record.id, scope, scopes };
-    return this.#policy.decide(by, 'introspect', about).allowed ? found.token : null;
+    return this.#policy.decide(by, 'introspect', about).allowed;
   }
 
   async #find(token: string): Promise<{ readonly token: LiveToken; readonly owner: Standing } | null> {
