@@ -26,7 +26,7 @@ let redis: RedisServer;
 let castellans: Castellans;
 let bob: SignedInUser;
 
-const { createKey, withKey } = apiKeysOn(
+const { createKey, withKey, addAccount } = apiKeysOn(
   () => castellans,
   () => bob,
 );
@@ -92,6 +92,49 @@ describe('AC-49e: what comes with API keys, over all doors of five instances at 
     const { secret } = await createKey(await castellans.signUp('carol'));
     expect(codesOf(await withKey(secret, ME))).toEqual([]);
     expect(codesOf(await castellans.ask(ME, { token: bob.accessToken }))).toEqual([]);
+  });
+});
+
+describe('introspection (RFC 7662)', () => {
+  const introspect = (key: string, instance: number, token = 'x') =>
+    fetch(`${castellans.apps[instance]?.url}/oauth/introspect`, {
+      method: 'POST',
+      body: new URLSearchParams({ token }),
+      headers: { 'x-api-key': key },
+    });
+  const aKey = async (roles: readonly string[]) => {
+    const alice = await castellans.signUp('alice', ['administrator']);
+    return createKey(alice, { serviceAccountId: await addAccount('gateway', roles) });
+  };
+
+  test('counts as operations of the key, with those at other doors: refused alike, and no more let through at once', async () => {
+    const { secret } = await aKey(['introspector']);
+    const [first] = await Promise.all([introspect(secret, 0), withKey(secret, ME)]);
+    expect(await first.json()).toEqual({ active: false });
+    const answers = await Promise.all(
+      Array.from({ length: 2 * KEY_MAX }, (_, n) => introspect(secret, n % INSTANCES.length)),
+    );
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(KEY_MAX - 2);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(KEY_MAX + 2);
+    expect(codesOf(await withKey(secret, ME))).toEqual(['RATE_LIMITED']);
+  });
+
+  test('says how things stand, and when to come again', async () => {
+    const { secret } = await aKey(['introspector']);
+    const told = ({ headers }: Response) => [headers.get('ratelimit-policy'), headers.get('ratelimit')];
+    const policy = `"key-600";q=${KEY_MAX};w=600, "owner-600";q=${OWNER_MAX};w=600`;
+    const states = (left: number, ofOwner: number) =>
+      expect.stringMatching(
+        new RegExp(String.raw`^"key-600";r=${left};t=\d+, "owner-600";r=${ofOwner};t=\d+$`),
+      ) as unknown;
+    expect(told(await introspect(secret, 0))).toEqual([policy, states(KEY_MAX - 1, OWNER_MAX - 1)]);
+    for (let n = 1; n < KEY_MAX; n += 1) await introspect(secret, n % INSTANCES.length);
+    const refused = await introspect(secret, 0);
+    expect([refused.status, refused.headers.get('cache-control')]).toEqual([429, 'private, no-store']);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(told(refused)).toEqual([policy, states(0, OWNER_MAX - KEY_MAX)]);
+    expect(await refused.json()).toMatchObject({ errors: [{ extensions: LIMITED }] });
   });
 });
 

@@ -65,6 +65,25 @@ test('tells by version, operation and outcome what was done with a key on any in
   }
 });
 
+test('tells how often others’ tokens were asked about with it, and how often that was limited or refused', async () => {
+  const { apiKey, secret } = await createKey(alice, { serviceAccountId: await addAccount('curious', ['service']) });
+  const introspect = async (instance: number) => {
+    const init = { method: 'POST', body: new URLSearchParams({ token: 'x' }), headers: { 'x-api-key': secret } };
+    return (await fetch(`${castellans.apps[instance]?.url}/oauth/introspect`, init)).status;
+  };
+  for (let n = 0; n < 8; n += 1) expect(await introspect(n % 3)).toBe(403);
+  expect(await introspect(0)).toBe(429);
+  for (const { services } of castellans.apps) await services.uncountedUses.send();
+  const { operations } = await done<Usage>(USAGE, { id: apiKey.id, range: range() });
+  expect(operations).toEqual(
+    expect.arrayContaining([
+      { version: 1, operation: 'introspect', outcome: 'admitted', count: 8 },
+      { version: 1, operation: 'introspect', outcome: 'failed', count: 8 },
+      { version: 1, operation: 'introspect', outcome: 'limited', count: 1 },
+    ]),
+  );
+});
+
 test('divides a day as the calendar of a time zone does, and tells of hours without any use', async () => {
   const { apiKey } = await createKey(bob);
   const days = { from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z', bucket: 'day', timeZone: 'Europe/Berlin' };

@@ -349,6 +349,14 @@ export const DOORS: readonly Control[] = [
     title: 'wrong passwords and codes for one account add up, at sign-in and in a session',
   },
   {
+    name: 'rates-of-introspection',
+    file: 'src/api/http/introspect.ts',
+    find: 'if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;',
+    replace: '',
+    test: 'test/api/api-key-limits.test.ts',
+    title: 'counts as operations of the key, with those at other doors',
+  },
+  {
     name: 'guessed-codes-in-a-session',
     file: 'src/domain/authentication/second-factors.ts',
     find: 'this.#signals.refusedCode(id, value);',

@@ -1,10 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LiveToken } from '../../domain/authentication/introspection.ts';
 import type { Principal } from '../../domain/principals/principal.ts';
+import { admitted } from '../graphql/admission.ts';
+import { OperationContext } from '../graphql/context.ts';
 import type { Services } from '../graphql/services.ts';
 import { atItsPlace } from '../graphql/places.ts';
 import { noteUse } from '../graphql/uses.ts';
 import { credentialOf } from './credentials.ts';
+import { limitHeaders } from './limit-headers.ts';
 import { refuse } from './refusing.ts';
 import { keyOriginOf, originOf } from './identity.ts';
 import { turnedAway } from './turned-away.ts';
@@ -15,22 +18,34 @@ export interface Issuing {
   readonly audience: string;
 }
 
-/** `/oauth/introspect` (RFC 7662), for service accounts with their API key. Of what is not good it says nothing but that. */
+/** What its uses are counted as, beside operations of GraphQL. */
+const OPERATION = 'introspect';
+
+/**
+ * `/oauth/introspect` (RFC 7662), for service accounts with their API key. Of what is not good it says nothing but that. It counts
+ * as an operation of whoever asks.
+ */
 export async function answerIntrospection(
   request: FastifyRequest,
   reply: FastifyReply,
   { token, services, issuing }: { readonly token: string; readonly services: Services; readonly issuing: Issuing },
 ): Promise<FastifyReply> {
+  let context: OperationContext | null = null;
   try {
     const shown = await identified(request, services);
     const from = originOf(request, services);
     const { by, unproven } = await atItsPlace(shown, from, services);
-    if (unproven !== null) throw unproven.refusal;
     noteUse(by, 'http', services, from.address);
-    const found = await services.introspection.introspect(by, token);
+    context = new OperationContext(services, by, from, { unproven });
+    const allowance = await admitted(context, { operationName: OPERATION });
+    reply.headers(limitHeaders(allowance));
+    if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;
+    if (unproven !== null) throw unproven.refusal;
+    const found = await services.introspection.introspect(context.by, token);
     return await reply.send(found === null ? { active: false } : described(found, issuing));
   } catch (error) {
-    return refuse(reply, error, services);
+    context?.failed();
+    return refuse(reply, error, services, { by: context?.by ?? null });
   }
 }
 
