@@ -3,7 +3,7 @@ import { HISTORY_MAX, type PastPolicy } from '../domain/policy/policies.ts';
 import { readCaseFiles } from '../drivers/files/policies.ts';
 import type { Environment } from './environment.ts';
 import { Endpoint } from './endpoint.ts';
-import { filesOf, reportProblems } from './policy-folder.ts';
+import { demandUtf8, filesOf, reportProblems } from './policy-folder.ts';
 import { short, wrap } from './policy-text.ts';
 import { Misuse, type Report } from './report.ts';
 
@@ -52,6 +52,7 @@ export function applyPolicy(
   return reportProblems(async () => {
     const endpoint = changing(url, env);
     const [files, cases, versions] = await Promise.all([filesOf(folder), readCaseFiles(folder), historyAt(endpoint)]);
+    demandUtf8([...files, ...cases]);
     const inForce = versionInForce(versions);
     const expectedVersion = expected === undefined ? inForce : versionOf(versions, expected);
     return told(await endpoint.ask<Changed>(APPLY, { files, cases, expectedVersion }));

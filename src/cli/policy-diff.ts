@@ -7,7 +7,7 @@ import { readCaseFiles } from '../drivers/files/policies.ts';
 import type { Environment } from './environment.ts';
 import { groupChanges, type ToldChange } from './policy-diff-groups.ts';
 import { diffLines } from './policy-diff-text.ts';
-import { bundleOf, filesOf, reportProblems } from './policy-folder.ts';
+import { bundleOf, demandUtf8, filesOf, reportProblems } from './policy-folder.ts';
 import {
   type Bundles,
   casesOf,
@@ -89,7 +89,7 @@ async function compareOver(url: string, folder: string, env: Environment): Promi
   const { Endpoint } = await import('./endpoint.ts');
   const { preview } = await import('./policy-preview.ts');
   const endpoint = new Endpoint(url, env);
-  const files = await filesOf(folder);
+  const files = demandUtf8(await filesOf(folder));
   return {
     ...(await preview(endpoint, files)),
     against: `the policy in force at ${new URL(url).host}`,

@@ -1,6 +1,6 @@
 import type { ExplainedCondition, ExplainedRule } from '../domain/policy/explain.ts';
 import type { Explained } from './policy-explain.ts';
-import { clip, short, wrap } from './policy-text.ts';
+import { clip, short, WIDTH, wrap } from './policy-text.ts';
 
 const VALUE_COLUMNS = 80;
 
@@ -30,7 +30,7 @@ function conditionLines({ attribute, operator, expected, actual, holds, note }: 
   const wanted = `  ${holds ? 'holds' : 'fails'}  ${attribute} ${operator} ${shown(expected)}`;
   const found = `is ${shown(actual)}${note === undefined || note === null ? '' : ` (${note})`}`;
   const line = `${wanted}; it ${found}`;
-  return line.length <= 100
+  return line.length <= WIDTH
     ? [line]
     : [...wrap(wanted, ' '.repeat(11)), ...wrap(`         it ${found}`, ' '.repeat(11))];
 }

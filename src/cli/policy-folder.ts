@@ -2,10 +2,13 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Bundle } from '../domain/policy/bundle.ts';
 import { parseBundle, type PolicyFile } from '../domain/policy/parse.ts';
-import { PolicyError, type PolicyProblem } from '../domain/policy/problems.ts';
+import { PolicyError, type PolicyProblem, Problems } from '../domain/policy/problems.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
 import { count, wrap } from './policy-text.ts';
 import { Misuse, type Report } from './report.ts';
+
+/** What stands for bytes that are no UTF-8. */
+const LOST = '\uFFFD';
 
 /** The policy files of a folder that must have some. */
 export async function filesOf(folder: string): Promise<readonly PolicyFile[]> {
@@ -16,7 +19,24 @@ export async function filesOf(folder: string): Promise<readonly PolicyFile[]> {
 }
 
 export async function bundleOf(folder: string): Promise<Bundle> {
-  return parseBundle(await filesOf(folder));
+  return parseBundle(demandUtf8(await filesOf(folder)));
+}
+
+/**
+ * The same files. Of one that is not in UTF-8 some characters are lost, and a rule that compares with them would not hold.
+ * @throws {PolicyError} with the first such place of each
+ */
+export function demandUtf8(files: readonly PolicyFile[]): readonly PolicyFile[] {
+  const problems = new Problems();
+  for (const { path, text } of files) {
+    const at = text.indexOf(LOST);
+    if (at < 0) continue;
+    const before = text.slice(0, at).split('\n');
+    const place = { file: path, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+    problems.add(place, 'this file is not in UTF-8', 'save it as UTF-8');
+  }
+  problems.raise();
+  return files;
 }
 
 /** The report, or the one of the problems that the policy files have. */

@@ -1,6 +1,7 @@
-const WIDTH = 100;
+/** As wide as the terminal, up to what is read well; where it is none, always the same. */
+export const WIDTH = Math.min(100, Math.max(60, process.stdout.columns ?? 100));
 
-/** A line of at most 100 columns, broken between words. What stands in one piece stays so: a path, a hash. */
+/** A line of at most so many columns, broken between words. What stands in one piece stays so: a path, a hash. */
 export function wrap(line: string, indent = '    '): readonly string[] {
   if (line.length <= WIDTH) return [line];
   const end = line.lastIndexOf(' ', WIDTH);
@@ -10,7 +11,7 @@ export function wrap(line: string, indent = '    '): readonly string[] {
   return [line.slice(0, at), ...wrap(`${indent}${line.slice(at + 1)}`, indent)];
 }
 
-/** The same line, cut where 100 columns end. */
+/** The same line, cut where they end. */
 export const fit = (line: string): string => clip(line, WIDTH);
 
 export const clip = (text: string, columns: number): string =>

@@ -5,7 +5,7 @@ import { PolicyError } from '../domain/policy/problems.ts';
 import { readPolicyFiles } from '../drivers/files/policies.ts';
 import { watchFolder } from '../drivers/files/watch-folder.ts';
 import { type Clock, systemClock } from '../kit/clock.ts';
-import { filesOf, told } from './policy-folder.ts';
+import { demandUtf8, filesOf, told } from './policy-folder.ts';
 import { count, short } from './policy-text.ts';
 import { type OutputOptions, print } from './report.ts';
 
@@ -70,7 +70,7 @@ class Watched {
 
     const counted = count(files.length, 'file');
     try {
-      const { version, warnings } = parseBundle(files, this.#cache);
+      const { version, warnings } = parseBundle(demandUtf8(files), this.#cache);
       const facts = { ok: true, files: files.length, policyVersion: version, warnings, problems: [] };
       this.#print([...told(warnings, 'warning: '), `${counted}: ok, version ${short(version)}`], facts);
     } catch (error) {
@@ -86,4 +86,4 @@ class Watched {
   }
 }
 
-const isGone = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'ENOENT';
+const isGone = (error: unknown): boolean => error instanceof Error && error.cause === 'ENOENT';

@@ -175,6 +175,22 @@ describe('a preview', () => {
     expect(after).toEqual({ viewerCan: { allowed: true } });
   });
 
+  test('says which actions take another step-up', async () => {
+    const files = [
+      ...(await filesInForce()),
+      {
+        path: 'records.yaml',
+        text: 'subjects: { Chart: { actions: [read, open], stepUp: { open: { level: 2, within: 15m } } } }\n',
+      },
+    ];
+    const query = `query ($files: [PolicyFileInput!]!) { previewPolicy(files: $files) {
+      stepUps { subject action before { level } after { level withinSeconds } }
+    } }`;
+    const { data } = await castellans.ask(query, { variables: { files }, token: alice.accessToken });
+    const after = { level: 2, withinSeconds: 900 };
+    expect(data).toEqual({ previewPolicy: { stepUps: [{ subject: 'Chart', action: 'open', before: null, after }] } });
+  });
+
   test('names service accounts that lose or gain something, with the roles they hold', async () => {
     const [app] = castellans.apps;
     const { value: account } = (await app?.services.serviceAccounts.create(SYSTEM, { name: 'gateway' })) ?? {};

@@ -1779,6 +1779,17 @@ export type PolicyDiff = {
   affected: Array<AffectedPrincipal>;
   /** The roles whose holders must have a second factor now, or need none any more. */
   mfa: Array<MfaChange>;
+  /** The actions that take another step-up than before, whoever may do them. */
+  stepUps: Array<StepUpChange>;
+};
+
+export type StepUpChange = {
+  __typename?: 'StepUpChange';
+  subject: Scalars['String']['output'];
+  action: Scalars['String']['output'];
+  /** What a session had to prove for it, and what it must prove then; null is nothing. */
+  before?: Maybe<RequiredProof>;
+  after?: Maybe<RequiredProof>;
 };
 
 export type MfaChange = {
@@ -3030,6 +3041,7 @@ export type ResolversTypes = {
   ExplainedCondition: ResolverTypeWrapper<ExplainedCondition>;
   Need: ResolverTypeWrapper<Need>;
   PolicyDiff: ResolverTypeWrapper<Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversTypes['PolicyChange']> }>;
+  StepUpChange: ResolverTypeWrapper<StepUpChange>;
   MfaChange: ResolverTypeWrapper<MfaChange>;
   AffectedPrincipal: ResolverTypeWrapper<AffectedPrincipal>;
   PolicyChange: ResolverTypeWrapper<PolicyChangeRecord>;
@@ -3251,6 +3263,7 @@ export type ResolversParentTypes = {
   ExplainedCondition: ExplainedCondition;
   Need: Need;
   PolicyDiff: Omit<PolicyDiff, 'changes'> & { changes: Array<ResolversParentTypes['PolicyChange']> };
+  StepUpChange: StepUpChange;
   MfaChange: MfaChange;
   AffectedPrincipal: AffectedPrincipal;
   PolicyChange: PolicyChangeRecord;
@@ -4070,6 +4083,14 @@ export type PolicyDiffResolvers<ContextType = OperationContext, ParentType exten
   changes?: Resolver<Array<ResolversTypes['PolicyChange']>, ParentType, ContextType>;
   affected?: Resolver<Array<ResolversTypes['AffectedPrincipal']>, ParentType, ContextType>;
   mfa?: Resolver<Array<ResolversTypes['MfaChange']>, ParentType, ContextType>;
+  stepUps?: Resolver<Array<ResolversTypes['StepUpChange']>, ParentType, ContextType>;
+};
+
+export type StepUpChangeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['StepUpChange'] = ResolversParentTypes['StepUpChange']> = {
+  subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  action?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  before?: Resolver<Maybe<ResolversTypes['RequiredProof']>, ParentType, ContextType>;
+  after?: Resolver<Maybe<ResolversTypes['RequiredProof']>, ParentType, ContextType>;
 };
 
 export type MfaChangeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['MfaChange'] = ResolversParentTypes['MfaChange']> = {
@@ -4711,6 +4732,7 @@ export type Resolvers<ContextType = OperationContext> = {
   ExplainedCondition?: ExplainedConditionResolvers<ContextType>;
   Need?: NeedResolvers<ContextType>;
   PolicyDiff?: PolicyDiffResolvers<ContextType>;
+  StepUpChange?: StepUpChangeResolvers<ContextType>;
   MfaChange?: MfaChangeResolvers<ContextType>;
   AffectedPrincipal?: AffectedPrincipalResolvers<ContextType>;
   PolicyChange?: PolicyChangeResolvers<ContextType>;

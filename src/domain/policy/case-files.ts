@@ -7,7 +7,7 @@ import { knownWords, listOf, mapOf, recordOf, textOf, type Word, wordsOf } from 
 import { type PrincipalFacts, templateNames } from './templates.ts';
 import type { SubjectRecord } from '../principals/principal.ts';
 import { misfit } from './values.ts';
-import { didYouMean } from './words.ts';
+import { nearOrAll } from './words.ts';
 
 export interface CasePrincipal {
   readonly facts: PrincipalFacts;
@@ -99,12 +99,10 @@ function parseCase(
     problems.add(
       principal.place,
       `there is no principal "${principal.text}"`,
-      didYouMean(principal.text, principals.keys()),
+      nearOrAll(principal.text, principals.keys()) ?? 'principals of the same file say who there is',
     );
   }
-  const expect = word('expect');
-  const answer = expect === null ? undefined : (['allow', 'deny'] as const).find((known) => known === expect.text);
-  if (expect !== null && answer === undefined) problems.add(expect.place, 'expect is allow or deny');
+  const answer = parseExpected(node, entries.get('expect')?.value, problems);
 
   const subject = word('subject');
   const type = subject === null ? undefined : bundle.subjects.get(subject.text);
@@ -113,13 +111,13 @@ function parseCase(
     problems.add(
       subject.place,
       `there is no subject "${subject.text}"`,
-      didYouMean(subject.text, bundle.subjects.keys()),
+      nearOrAll(subject.text, bundle.subjects.keys()),
     );
     return null;
   }
-  const actions = known(entries.get('action')?.value, 'an action', type.actions, problems);
+  const actions = known(entries.get('action')?.value, [type.name, 'action'], type.actions, problems);
   if (!entries.has('action')) problems.add(node.place, 'a case says which action it is about');
-  const fields = known(entries.get('field')?.value, 'a field', new Set(type.attributes.keys()), problems);
+  const fields = known(entries.get('field')?.value, [type.name, 'field'], new Set(type.attributes.keys()), problems);
   const record = parseObject(entries.get('object')?.value, type.name, bundle, problems);
   if (actor === undefined || answer === undefined || record === null) return null;
   const asked = fields.length === 0 ? [undefined] : fields;
@@ -132,14 +130,22 @@ function required(node: Node, entries: ReadonlyMap<string, Entry>, name: string,
   return value === undefined ? null : textOf(value, name, problems);
 }
 
+function parseExpected(of: Node, node: Node | undefined, problems: Problems): PolicyCase['expect'] | undefined {
+  if (node === undefined) problems.add(of.place, 'a case has no "expect"');
+  const answer = (['allow', 'deny'] as const).find((known) => node?.kind === 'scalar' && node.value === known);
+  if (node !== undefined && answer === undefined) problems.add(node.place, 'expect is allow or deny');
+  return answer;
+}
+
 function known(
   node: Node | undefined,
-  what: string,
+  [subject, what]: readonly [subject: string, what: 'action' | 'field'],
   words: ReadonlySet<string>,
   problems: Problems,
 ): readonly string[] {
   if (node === undefined) return [];
-  return knownWords(wordsOf(node, what, problems), words, (word) => `"${word}" is not ${what} of it`, problems).map(
+  const unknown = (word: string) => `${subject} has no ${what} "${word}"`;
+  return knownWords(wordsOf(node, what === 'action' ? 'an action' : 'a field', problems), words, unknown, problems).map(
     ({ text }) => text,
   );
 }

@@ -4,7 +4,8 @@ import { mapOf } from './shape.ts';
 import { parseTemplate, Template } from './templates.ts';
 import { misfit } from './values.ts';
 import { type AttributeType, type ScalarType, attributeOf, type SubjectType, typeName } from './vocabulary.ts';
-import { clip, didYouMean, isForbidden } from './words.ts';
+import { otherWord } from './other-words.ts';
+import { clip, didYouMean, isForbidden, nearOrAll } from './words.ts';
 
 /** Closed: no regular expressions and no code, so that a rule costs what it says and every operator has its SQL. */
 export const operators = [
@@ -38,7 +39,7 @@ const listMax = 1000;
 
 /** Conditions of a `where`, which must hold together, checked against the type of each attribute in each subject. */
 export function parseWhere(node: Node, subjects: readonly SubjectType[], problems: Problems): readonly Condition[] {
-  const map = mapOf(node, 'where', problems);
+  const map = mapOf(node, 'where', problems, 'as { status: draft }');
   if (map !== null && map.entries.size === 0) {
     problems.add(node.place, 'an empty where matches everything', 'leave it away if that is meant');
   }
@@ -62,7 +63,7 @@ function sharedType({ key, place }: Entry, subjects: readonly SubjectType[], pro
       problems.add(
         place,
         `${subject.name} has no attribute "${clip(key)}"`,
-        didYouMean(key, subject.attributes.keys()),
+        otherWord('a condition', key) ?? nearOrAll(key, subject.attributes.keys()),
       );
       return null;
     }

@@ -1,5 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type ParsedNode, type Pair } from 'yaml';
 import { type Place, type Problems } from './problems.ts';
+import { syntaxProblems } from './syntax.ts';
 import { clip, isForbidden } from './words.ts';
 
 export interface PolicyFile {
@@ -32,8 +33,6 @@ export interface ScalarNode {
 
 const charactersMax = 128 * 1024;
 const depthMax = 16;
-/** One stray quote can upset every line after it. */
-const syntaxErrorsMax = 20;
 
 /** The one document of a policy file, or null when it is none; what is wrong with it goes to `problems`. */
 export function readDocument({ path, text }: PolicyFile, problems: Problems): Node | null {
@@ -76,9 +75,8 @@ class Reader {
       lineCounter: this.#lines,
     });
     const broken = [...document.errors, ...document.warnings];
-    for (const error of broken.slice(0, syntaxErrorsMax)) {
-      const message = error.code === 'MULTIPLE_DOCS' ? 'a file holds one document' : error.message;
-      this.#problems.add(this.#place(error.pos[0]), message);
+    for (const { offset, message, hint } of syntaxProblems(this.#text, broken, document.contents)) {
+      this.#problems.add(this.#place(offset), message, hint);
     }
     if (broken.length > 0) return null;
     const { yaml, tags } = document.directives;

@@ -33,6 +33,8 @@ const sizeOf = ({ targets }: Rule): number => targets.reduce((sum, { actions }) 
 export function parseBundle(files: readonly PolicyFile[], cache = new ParseCache()): Bundle {
   const problems = new Problems(PROBLEMS_MAX);
   const sections = readSections(files, cache, problems);
+  // What it declares is not known, and whoever names that would be told of mistakes they did not make.
+  if (sections.length < files.length) problems.raise();
   const subjects = collectSubjects(sections, problems);
   const drafts = collectRoles(sections, problems);
   for (const cycle of inheritanceCycles(drafts)) {
@@ -42,7 +44,8 @@ export function parseBundle(files: readonly PolicyFile[], cache = new ParseCache
   const roles = new Map(
     [...drafts.values()].map((draft) => [draft.name, toRole(draft, drafts, subjects, known, problems)]),
   );
-  if (roles.size === 0) problems.add(startOf(files), 'no file declares a role', 'without roles nobody may do anything');
+  if (roles.size === 0 && problems.count === 0)
+    problems.add(startOf(files), 'no file declares a role', 'without roles nobody may do anything');
   const said = [...roles.values()].reduce(
     (sum, { rules }) => sum + rules.reduce((more, rule) => more + sizeOf(rule), 0),
     0,

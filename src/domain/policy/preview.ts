@@ -7,6 +7,7 @@ import type { PolicyFile } from './document.ts';
 import { factsOf } from './principal-facts.ts';
 import { sampleRecords } from './sample-records.ts';
 import { mfaChanges, mfaRoles } from './second-factors.ts';
+import { type StepUpChange, stepUpChanges } from './step-ups.ts';
 
 /** Somebody who gains or loses something. */
 export interface AffectedPrincipal {
@@ -26,6 +27,7 @@ export interface MfaPreview {
 
 export interface PolicyPreview extends PolicyDiff {
   readonly mfa: readonly MfaPreview[];
+  readonly stepUps: readonly StepUpChange[];
   readonly affected: readonly AffectedPrincipal[];
 }
 
@@ -60,7 +62,8 @@ export function previewOf(before: Bundle, after: Bundle, everybody: readonly Pop
   const diff = diffPolicies(before, after, { principals, subjects: [...records, ...sessions, ...samples] });
   const touched = new Set(diff.changes.flatMap(principalsOf));
   const mfa = mfaOf(before, after, everybody);
-  return { ...diff, mfa, affected: everybody.filter(({ record }) => touched.has(record.id)).map(toAffected) };
+  const stepUps = stepUpChanges(before.subjects, after.subjects);
+  return { ...diff, mfa, stepUps, affected: everybody.filter(({ record }) => touched.has(record.id)).map(toAffected) };
 }
 
 function mfaOf(before: Bundle, after: Bundle, everybody: readonly PopulationMember[]): readonly MfaPreview[] {

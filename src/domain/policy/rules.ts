@@ -58,6 +58,11 @@ export function parseRule(
   };
 }
 
+/** What elsewhere stands for everything. */
+const everything: ReadonlySet<string> = new Set(['*', 'any', 'all', 'manage', 'everything']);
+const everyAction = (word: string) => (everything.has(word) ? `"${ANY_ACTION}" is every action` : undefined);
+const everySubject = (word: string) => (everything.has(word) ? `"${ANY_SUBJECT}" is every subject` : undefined);
+
 function parseTargets(
   place: Place,
   entries: ReadonlyMap<string, Entry>,
@@ -72,13 +77,13 @@ function parseTargets(
 
   const actions = wordsOf(action, 'an action', problems);
   const named = wordsOf(subject, 'a subject', problems);
-  const everything = named.some(({ text }) => text === ANY_SUBJECT);
-  if (everything && named.length > 1) problems.add(subject.place, `"${ANY_SUBJECT}" stands alone`);
+  const isEverything = named.some(({ text }) => text === ANY_SUBJECT);
+  if (isEverything && named.length > 1) problems.add(subject.place, `"${ANY_SUBJECT}" stands alone`);
   if (actions.length > 1 && actions.some(({ text }) => text === ANY_ACTION)) {
     problems.add(action.place, `"${ANY_ACTION}" stands alone`);
   }
-  if (everything) return wherePossible(actions, subjects, problems);
-  const words = knownWords(named, subjects, (word) => `there is no subject "${word}"`, problems);
+  if (isEverything) return wherePossible(actions, subjects, problems);
+  const words = knownWords(named, subjects, (word) => `there is no subject "${word}"`, problems, everySubject);
   return words.flatMap(({ text }) => target(actions, subjects.get(text), problems) ?? []);
 }
 
@@ -87,7 +92,9 @@ function wherePossible(actions: readonly Word[], subjects: Subjects, problems: P
   const all = new Map([...subjects.values()].flatMap((subject) => [...subject.actions].map((name) => [name, subject])));
   const known = actions.some(({ text }) => text === ANY_ACTION)
     ? [...all.keys()]
-    : knownWords(actions, all, (word) => `no subject has an action "${word}"`, problems).map(({ text }) => text);
+    : knownWords(actions, all, (word) => `no subject has an action "${word}"`, problems, everyAction).map(
+        ({ text }) => text,
+      );
   return [...subjects.values()].flatMap(({ name, actions: own }) => {
     const shared = known.filter((action) => own.has(action));
     return shared.length === 0 ? [] : [{ subject: name, actions: shared }];
@@ -98,7 +105,7 @@ function target(actions: readonly Word[], subject: SubjectType | undefined, prob
   if (subject === undefined) return null;
   if (actions.some(({ text }) => text === ANY_ACTION)) return { subject: subject.name, actions: [...subject.actions] };
   const own = new Map([...subject.actions].map((name) => [name, name]));
-  const known = knownWords(actions, own, (word) => `${subject.name} has no action "${word}"`, problems);
+  const known = knownWords(actions, own, (word) => `${subject.name} has no action "${word}"`, problems, everyAction);
   return { subject: subject.name, actions: known.map(({ text }) => text) };
 }
 

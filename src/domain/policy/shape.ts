@@ -1,6 +1,7 @@
 import type { Entry, MapNode, Node } from './document.ts';
 import type { Place, Problems } from './problems.ts';
-import { clip, didYouMean } from './words.ts';
+import { otherWord } from './other-words.ts';
+import { clip, didYouMean, nearOrAll } from './words.ts';
 
 /** A word of the file together with where it stands. */
 export interface Word {
@@ -11,9 +12,9 @@ export interface Word {
 const kinds = { map: 'a map', list: 'a list', scalar: 'a single value' };
 
 /** The node as a map, or null with a problem. `what` names it in the message. */
-export function mapOf(node: Node, what: string, problems: Problems): MapNode | null {
+export function mapOf(node: Node, what: string, problems: Problems, hint?: string): MapNode | null {
   if (node.kind === 'map') return node;
-  problems.add(node.place, `${what} is a map, not ${kinds[node.kind]}`);
+  problems.add(node.place, `${what} is a map, not ${kinds[node.kind]}`, hint);
   return null;
 }
 
@@ -28,7 +29,8 @@ export function recordOf(
   if (map === null) return null;
   for (const { key, place } of map.entries.values()) {
     if (known.includes(key)) continue;
-    problems.add(place, `${what} has no "${clip(key)}"`, didYouMean(key, known) ?? `it has ${known.join(', ')}`);
+    const hint = otherWord(what, key) ?? didYouMean(key, known) ?? `it has ${known.join(', ')}`;
+    problems.add(place, `${what} has no "${clip(key)}"`, hint);
   }
   return map.entries;
 }
@@ -73,10 +75,11 @@ export function knownWords(
   known: { has(word: string): boolean; keys(): Iterable<string> },
   unknown: (word: string) => string,
   problems: Problems,
+  hint?: (word: string) => string | undefined,
 ): readonly Word[] {
   return words.filter(({ text, place }) => {
     if (known.has(text)) return true;
-    problems.add(place, unknown(clip(text)), didYouMean(text, known.keys()));
+    problems.add(place, unknown(clip(text)), hint?.(text) ?? nearOrAll(text, known.keys()));
     return false;
   });
 }

@@ -2,7 +2,7 @@ import type { Proof } from '../principals/proof.ts';
 import type { Node } from './document.ts';
 import type { Problems } from './problems.ts';
 import { mapOf, recordOf, textOf } from './shape.ts';
-import { clip, didYouMean } from './words.ts';
+import { clip, nearOrAll } from './words.ts';
 
 /** What a session must have proven beyond being allowed to, by action. */
 export type StepUps = ReadonlyMap<string, Proof>;
@@ -25,7 +25,7 @@ export function parseStepUps(
   const declared = node === undefined ? null : mapOf(node, 'stepUp', problems);
   for (const { key, place, value } of declared?.entries.values() ?? []) {
     if (!actions.has(key)) {
-      problems.add(place, `${clip(subject)} has no action "${clip(key)}"`, didYouMean(key, actions));
+      problems.add(place, `${clip(subject)} has no action "${clip(key)}"`, nearOrAll(key, actions));
     } else if (plainActions.has(key)) {
       problems.add(place, `"${key}" takes no step-up`, 'it is asked of every record of a list');
     }

@@ -28,6 +28,8 @@ export function misfit(type: AttributeType, value: unknown): Misfit | null {
       ...(typeof value === 'string' && { hint: 'leave the quotes away' }),
     };
   }
+  if (typeof value === 'object')
+    return { message: `a ${Array.isArray(value) ? 'list' : 'map'} is no ${typeName(type)}` };
   if (typeof value !== 'string') return { message: `${shown(value)} is no ${typeName(type)}`, hint: 'quote it' };
   if (value.length > textLengthMax) return { message: `a text has at most ${textLengthMax} characters` };
   if (type.kind === 'enum' && !type.values.includes(value)) {

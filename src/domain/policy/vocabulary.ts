@@ -1,5 +1,6 @@
 import type { Entry, Node } from './document.ts';
 import type { Place, Problems } from './problems.ts';
+import { otherWord } from './other-words.ts';
 import { mapOf, recordOf, textOf, wordsOf } from './shape.ts';
 import { parseStepUps, type StepUps } from './step-ups.ts';
 import { clip, didYouMean, refusedName } from './words.ts';
@@ -85,6 +86,14 @@ function parseAttributes(node: Node | undefined, problems: Problems): Map<string
 /** `string`, `enum(a, b)`, `list(string)`; inside `{ }`, where commas part entries, `{ enum: [a, b] }`. */
 function parseType(node: Node, problems: Problems): AttributeType | null {
   if (node.kind === 'map') return parseLongType(node, problems);
+  if (node.kind === 'list') {
+    problems.add(
+      node.place,
+      'the type of an attribute is a text, not a list',
+      'write list(string), or { enum: [a, b] }',
+    );
+    return null;
+  }
   const written = textOf(node, 'the type of an attribute', problems);
   if (written === null) return null;
 
@@ -122,7 +131,9 @@ function plainType(name: string, place: Place, problems: Problems): ScalarType |
   if (kind !== undefined) return { kind };
   const hint = name.startsWith('enum(')
     ? 'inside { } write { enum: [a, b] }'
-    : (didYouMean(name, [...plainKinds, 'enum', 'list']) ?? `there are ${plainKinds.join(', ')}, enum(…) and list(…)`);
+    : (otherWord('the type of an attribute', name) ??
+      didYouMean(name, [...plainKinds, 'enum', 'list']) ??
+      `there are ${plainKinds.join(', ')}, enum(…) and list(…)`);
   problems.add(place, `"${clip(name)}" is no type of an attribute`, hint);
   return null;
 }

@@ -43,6 +43,10 @@ export const clip = (text: string): string => (text.length > 64 ? `${text.slice(
 
 /** More than that is no slip. */
 const slipMax = 5;
+/** Of names that are shorter, most are as far from each other as a slip and another. */
+const shortMax = 3;
+/** So many words are listed where none is near. */
+const listedMax = 12;
 /** Looking through more would cost more than it helps. */
 const candidatesMax = 500;
 
@@ -53,7 +57,7 @@ const candidatesMax = 500;
 export function didYouMean(
   word: string,
   known: Iterable<string>,
-  slipsMax = Math.min(slipMax, Math.max(2, Math.floor(word.length / 3))),
+  slipsMax = word.length <= shortMax ? 1 : Math.min(slipMax, Math.max(2, Math.floor(word.length / 3))),
 ): string | undefined {
   if (word.length > 64) return undefined;
   let best: string | undefined;
@@ -65,6 +69,15 @@ export function didYouMean(
     if (distance < least) [best, least] = [candidate, distance];
   }
   return best === undefined ? undefined : `did you mean "${best}"?`;
+}
+
+/** The word that is meant, or where none is near, those that there are. */
+export function nearOrAll(word: string, known: Iterable<string>): string | undefined {
+  const all = [...known];
+  const near = didYouMean(word, all);
+  if (near !== undefined || all.length === 0) return near;
+  const more = all.length - listedMax;
+  return `there ${all.length === 1 ? 'is' : 'are'} ${all.slice(0, listedMax).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Levenshtein distance; `limit` when it is not below the limit. */

@@ -120,3 +120,21 @@ test('an allow that also matches what has no date is warned of, unless it says s
   ]);
   expect(warn(`${old}, ne: null }`)).toEqual([]);
 });
+
+test.each([
+  ["owner: '{{principal.id}}'", /^"\{\{principal\.id\}\}" is compared as it stands \(a template is written/],
+  ['owner: $principal.id', /^"\$principal\.id" is compared as it stands \(a template is written/],
+  ['owner: { in: [x, principal.id] }', /^"principal\.id" is compared as it stands \(a template is written/],
+  ["owner: { ne: 'user_*' }", /^"user_\*" is compared as it stands \(there are no patterns\)$/],
+  ['owner: /^user_/', /^"\/\^user_\/" is compared as it stands \(there are no patterns\)$/],
+])('a text that looks like a template or a pattern and is none is warned of, in %s', (where, told) => {
+  const { warnings } = rules(`  r: { deny: [{ action: read, subject: Doc, where: { ${where} } }] }\n`);
+  const [message] = warnings.map((warning) => `${warning.message} (${warning.hint})`);
+  expect(warnings).toHaveLength(1);
+  expect(message).toMatch(told);
+});
+
+test('texts that only have signs in them are no patterns, and templates are none to be warned of', () => {
+  const where = "owner: { nin: ['${principal.id}', 'a/b', 'what?', '5 $', 'a^b'] }";
+  expect(rules(`  r: { deny: [{ action: read, subject: Doc, where: { ${where} } }] }\n`).warnings).toEqual([]);
+});

@@ -5,10 +5,11 @@ import { parseBundle } from '../../../src/domain/policy/parse.ts';
 import { PolicyError, type PolicyProblem } from '../../../src/domain/policy/problems.ts';
 import { malformedForms } from './malformed-forms.ts';
 import { malformedStepUps } from './malformed-step-ups.ts';
+import { malformedSyntax } from './malformed-syntax.ts';
 import { malformedValues } from './malformed-values.ts';
 import { malformedWords, withRule } from './malformed-words.ts';
 
-const corpus = [...malformedForms, ...malformedWords, ...malformedValues, ...malformedStepUps];
+const corpus = [...malformedForms, ...malformedSyntax, ...malformedWords, ...malformedValues, ...malformedStepUps];
 
 function refusal(text: string): readonly PolicyProblem[] {
   let bundle: Bundle;
@@ -58,6 +59,14 @@ test('one bad file keeps all others from loading, and leaves nothing behind', ()
   // Beside another file it is a good one.
   expect(loaded.map(([name]) => name)).toEqual(['a file without roles']);
   expect(parseBundle([good], cache)).toMatchObject({ version, warnings: [] });
+});
+
+test('of a file that is no YAML only that is told, and nothing of what others name in it', () => {
+  const files = [
+    { path: 'policies/docs.yaml', text: `${withRule('{ action: read subject: Doc }')}\n` },
+    { path: 'policies/more.yaml', text: 'roles: { heir: { inherits: reader } }\n' },
+  ];
+  expect(() => parseBundle(files)).toThrow(/^policies\/docs\.yaml:16:23 a comma is missing here[^\n]*$/);
 });
 
 test('lists every problem of every file at once, in order', () => {
