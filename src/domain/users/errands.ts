@@ -37,7 +37,7 @@ export interface ErrandWriter {
   finish(id: string): Promise<boolean>;
 }
 
-type Carriers = { readonly [K in ErrandKind]: (content: ErrandKinds[K], id: string) => Promise<void> };
+export type Carriers = { readonly [K in ErrandKind]: (content: ErrandKinds[K], id: string) => Promise<void> };
 
 const EVERY_MS = 5_000;
 /** Most transactions have committed by then; what has not waits for the next round. */
@@ -58,8 +58,9 @@ export class Errands {
   readonly #rounds: Rounds;
   #carriers: Carriers | null = null;
   #soon: Timer | null = null;
-  /** What this instance gave up since it started. */
+  /** What this instance gave up since it started, and how often it could not do something. */
   abandoned = 0;
+  failed = 0;
 
   constructor(parts: { store: Store; keys: Keys; clock: Clock; logger: Log }) {
     this.#store = parts.store;
@@ -68,6 +69,11 @@ export class Errands {
     this.#logger = parts.logger;
     const failed = 'errands could not be looked for';
     this.#rounds = new Rounds({ everyMs: EVERY_MS, work: () => this.#run(), failed, ...parts });
+  }
+
+  /** For how long they could not be looked for. */
+  get failingSeconds(): number {
+    return this.#rounds.failingSeconds;
   }
 
   /** Asks for it, as a part of the transaction. */
@@ -138,6 +144,7 @@ export class Errands {
       await carry(JSON.parse(content), id);
       await this.#finish(id);
     } catch (error) {
+      this.failed += 1;
       this.#logger.warn({ err: error, errand: id, kind, attempts }, 'an errand failed');
       if (attempts < ATTEMPTS_MAX) return;
       this.abandoned += 1;
