@@ -37,13 +37,14 @@ export class Failures {
     this.#logger.info({ rounds: count, failed: this.#failed }, 'what failed goes on');
   }
 
-  wrong(error: unknown): void {
+  /** @param facts are told with it, and tell no failure from another */
+  wrong(error: unknown, facts: object = {}): void {
     this.#count += 1;
     this.#sinceMs ??= this.#clock.monotonicMs();
     const kind = kindOf(error);
     if (this.#kinds.has(kind) || this.#kinds.size >= KINDS_MAX) return;
     this.#kinds.add(kind);
-    this.#logger.warn({ err: error }, this.#failed);
+    this.#logger.warn({ err: error, ...facts }, this.#failed);
   }
 }
 

@@ -268,6 +268,40 @@ test('a mail that is not handed over counts at once, and not when it is given up
   await castellans.rows(`delete from errands where id = 'errand_unreadable'`);
 });
 
+test('while the mail server is away the log says so once, however many mails wait, and once that they go out', async () => {
+  const { logger, lines } = recordedLog();
+  const night = createTestClock();
+  const server = { isAway: true };
+  const mailer = {
+    send: () => (server.isAway ? Promise.reject(new Error('nobody there')) : Promise.resolve()),
+    close: () => Promise.resolve(),
+  };
+  const one = await startCastellans(1, { clock: night, logger, mailer });
+  try {
+    const [app] = one.apps;
+    const failed = () => app?.errands.failed ?? 0;
+    await one.rows(`insert into users (id, email, email_folded, name, status, created_at, search)
+      select 'user_' || n, n || '@example.com', n || '@example.com', 'Bob', 'active', now(), '' from generate_series(1, 5) n`);
+    for (const n of [1, 2, 3, 4, 5]) {
+      await one.ask(`mutation { requestPasswordReset(email: "${n}@example.com") { position } }`);
+    }
+    await until(() => failed() === 5);
+    const said = (message: string) => lines().filter((line) => line.includes(`"msg":"${message}"`));
+    expect(said('an errand failed')).toEqual([
+      expect.stringMatching(/"errand":"errand_\w+","kind":"mail","attempts":1/),
+    ]);
+    server.isAway = false;
+    // When they are tried again goes by the clock of this instance.
+    await until(() => {
+      night.advance(REPORT_MS);
+      return said('what failed goes on').length > 0;
+    });
+    expect(failed()).toBe(5);
+  } finally {
+    await one.close();
+  }
+});
+
 describe('what watches it', () => {
   const read = (path: string) => readFileSync(new URL(`../../deploy/${path}`, import.meta.url), 'utf8');
 

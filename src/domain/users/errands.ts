@@ -1,4 +1,5 @@
 import { toInstant, type Clock, type Instant, type Timer } from '../../kit/clock.ts';
+import { Failures } from '../../kit/failures.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Log } from '../../kit/log.ts';
 import { Rounds } from '../../kit/rounds.ts';
@@ -56,6 +57,8 @@ export class Errands {
   readonly #clock: Clock;
   readonly #logger: Log;
   readonly #rounds: Rounds;
+  /** Of those that were begun: where the mail server is away, all mails fail alike, and nothing else does. */
+  readonly #failures = new Map<ErrandKind, Failures>();
   #carriers: Carriers | null = null;
   #soon: Timer | null = null;
   /** What this instance gave up since it started, and how often it could not do something. */
@@ -143,14 +146,24 @@ export class Errands {
       const carry = carriers[kind] as (content: unknown, id: string) => Promise<void>;
       await carry(JSON.parse(content), id);
       await this.#finish(id);
+      this.#failures.get(kind)?.well();
     } catch (error) {
       this.failed += 1;
-      this.#logger.warn({ err: error, errand: id, kind, attempts }, 'an errand failed');
+      this.#failuresOf(kind).wrong(error, { errand: id, kind, attempts });
       if (attempts < ATTEMPTS_MAX) return;
       this.abandoned += 1;
       this.#logger.error({ errand: id, kind }, 'an errand was given up');
       await this.#finish(id).catch(() => {});
     }
+  }
+
+  /** A later version may have kinds that this one does not know. */
+  #failuresOf(kind: ErrandKind): Failures {
+    const known = this.#failures.get(kind);
+    if (known !== undefined) return known;
+    const failures = new Failures({ failed: 'an errand failed', clock: this.#clock, logger: this.#logger });
+    this.#failures.set(kind, failures);
+    return failures;
   }
 
   async #finish(id: string): Promise<void> {
