@@ -99,6 +99,7 @@ async function open(
   const parts = await startAuthority(foundation);
   const { errands, ...services } = await createUseCases(foundation, parts);
   metrics.counter('errands_abandoned_total', 'Mails and requests that were given up.', () => errands.abandoned);
+  metrics.counter('errands_failed_total', 'Times that a mail or request could not be done yet.', () => errands.failed);
   const { url, documents, leave } = await openDoors(foundation, parts, services, asking, tls);
   if (config.policiesWatched && overrides.policyFiles === undefined)
     followPolicies(config, services.policyFiles, clock, logger, cleanup);

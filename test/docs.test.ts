@@ -141,8 +141,24 @@ test('the commands about API keys do what the page says', async () => {
     .replaceAll(':4001', `:${port}`)
     .replaceAll('a password for trying it', PASSWORD);
   const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 60_000 });
-  const [granted, users, lacking, old, fresh, versions, used, found, revoked, refused, isKey, again, active, inactive] =
-    stdout.trim().split(/\n+/);
+  const [
+    granted,
+    users,
+    lacking,
+    old,
+    fresh,
+    versions,
+    used,
+    found,
+    revoked,
+    refused,
+    unused,
+    ending,
+    isKey,
+    again,
+    active,
+    inactive,
+  ] = stdout.trim().split(/\n+/);
 
   expect(granted).toBe('{"data":{"grantRole":{"receipt":{"enforced":true}}}}');
   expect(users).toContain('"email":"');
@@ -153,6 +169,8 @@ test('the commands about API keys do what the page says', async () => {
   expect(found).toContain('"node":{"name":"of the pipeline","owner":{"name":"deployment"}}');
   expect(revoked).toBe('{"data":{"revokeApiKey":{"receipt":{"enforced":true}}}}');
   expect(refused).toContain('"code":"SESSION_REVOKED"');
+  expect(unused).toBe('{"data":{"apiKeys":{"edges":[]}}}');
+  expect(ending).toBe('{"data":{"apiKeys":{"edges":[]}}}');
   expect(isKey).toBe('a key: true');
   expect(again).toBe(granted);
   expect(JSON.parse(active ?? '')).toMatchObject({ active: true, token_type: 'Bearer', sub: expect.any(String) });
@@ -172,7 +190,8 @@ test('the commands about the audit log do what the page says', async () => {
   };
   const bash = async (text: string) =>
     (await promisify(execFile)('bash', ['-euc', text], { cwd: ROOT, timeout: 60_000, env })).stdout.trim().split(/\n+/);
-  const [disabled, who, enabled, key, denied, denials] = await bash(before);
+  const [disabled, who, enabled, key, denied, denials, gave, session, made, revoked, today, ...then] =
+    await bash(before);
 
   expect(disabled).toBe('{"data":{"disableUser":{"receipt":{"enforced":true}}}}');
   expect(who).toMatch(
@@ -184,14 +203,22 @@ test('the commands about the audit log do what the page says', async () => {
   expect(denials).toContain(
     '{"node":{"action":"role.delete","subjectId":"role_00000000000000000000000000","code":"NOT_FOUND"}}',
   );
+  expect(gave).toMatch(
+    /"sessionId":"sess_\w+","address":"127.0.0.1","after":\{"role":"auditor","scope":null,"roleId":"role_\w+","grantId":"grant_\w+","expiresAt":null\}/,
+  );
+  expect(session).toContain('"action":"role.grant"');
+  expect(made?.match(/"subjectId"/g)?.length).toBeGreaterThanOrEqual(2);
+  expect(revoked).toContain('"enforced":true');
+  expect(today).toContain('"role":{"name":"administrator"},"scope":null');
+  expect(then).toEqual([expect.stringMatching(/^user_\w+ everywhere since \S+Z by system$/)]);
   await services?.auditChainer.chain();
   const [whole, told, line = '', event = ''] = await bash(after);
   expect([whole, told]).toEqual([
     expect.stringMatching(/^The audit log is whole: \d+ entries in \d+ batches, places 1 to \d+\.$/),
     expect.stringMatching(/^Without --heads/),
   ]);
-  expect(JSON.parse(line)).toMatchObject({ action: 'role.delete', outcome: 'denied' });
-  expect(JSON.parse(event)).toMatchObject({ class_uid: 6003, status_id: 2 });
+  expect(JSON.parse(line)).toMatchObject({ action: 'role.revoke', outcome: 'done' });
+  expect(JSON.parse(event)).toMatchObject({ class_uid: 6003, status_id: 1 });
 }, 60_000);
 
 test('the commands about users do what the page says', async () => {
@@ -277,6 +304,8 @@ test('the commands about maintenance do what the page says', async () => {
     expect(having('DELETE 0')).toHaveLength(1);
     expect(having('Nothing is wrong with these settings.')).toHaveLength(1);
     expect(having(`/${restored}`)[0]).toContain('DATABASE_URL');
+    expect(having('audit_entries')[0]).toMatch(/ (kB|MB)/);
+    expect(having('entries')).not.toEqual([]);
     expect(having('admin@castellan.local can sign in again.')).toHaveLength(1);
     expect(having('ada@example.com is an administrator.')).toHaveLength(1);
     expect(having('shown this once')).toHaveLength(3);
@@ -379,6 +408,19 @@ test('the commands about monitoring do what the page says', async () => {
   expect(metrics.join('\n')).toMatch(/castellan_operations_total\{kind="query",outcome="ok"\} [1-9]/);
 });
 
+test('the commands of the runbook name what keeps an instance from answering, and nothing of one that is well but its figures', async () => {
+  const { port } = new URL(castellans.apps[0]?.url ?? '');
+  const script = commandsOf('docs/runbook.md').join('\n').replaceAll(':4001', `:${port}`);
+  const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 30_000 });
+  const [ready, ...figures] = stdout.trim().split(/\n+/);
+  expect(ready).toContain('"status":"ok"');
+  expect(figures.map((line) => line.replace(/[ {].*/, '')).toSorted((a, b) => a.localeCompare(b))).toEqual([
+    'castellan_build_info',
+    'castellan_clock_ahead_seconds',
+    'castellan_lease_margin_seconds',
+  ]);
+});
+
 test('the commands about analytics do what the page says', async () => {
   const { port } = new URL(castellans.apps[0]?.url ?? '');
   const script = commandsOf('docs/analytics.md')
@@ -386,10 +428,14 @@ test('the commands about analytics do what the page says', async () => {
     .replaceAll(':4001', `:${port}`)
     .replaceAll('a password for trying it', PASSWORD);
   const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 30_000 });
-  const [authentication, activity] = stdout.trim().split(/\n+/);
+  const [authentication, activity, hours, factors, people, asked] = stdout.trim().split(/\n+/);
 
   expect(authentication).toMatch(/^\{"data":\{"authenticationAnalytics":\{"succeeded":\d+,"failed":\d+,/);
   expect(authentication?.match(/"start"/g)?.length).toBeGreaterThanOrEqual(24);
+  expect(hours).toMatch(/"outcomes":\[/);
+  expect(factors).toMatch(/\{"kind":"sign_in","outcome":"succeeded","count":[1-9]/);
+  expect(people).toContain('{"node":{"email":"admin@castellan.local","mfaEnabled":');
+  expect(asked).toMatch(/"operations":\[\{"kind":"\w+","field":"\w+","succeeded":\d+/);
   expect(activity).toMatch(/^\{"data":\{"activityAnalytics":\{"active":[1-9]\d*,"buckets":\[\{"start"/);
 });
 

@@ -7,7 +7,7 @@ import { UserImports } from '../domain/roles/user-imports.ts';
 import type { Sessions } from '../domain/sessions/sessions.ts';
 import { AccountTokens } from '../domain/users/account-tokens.ts';
 import { BreachedPasswords } from '../domain/users/breached-passwords.ts';
-import type { Errands } from '../domain/users/errands.ts';
+import type { Carriers, Errands } from '../domain/users/errands.ts';
 import { NewPasswords } from '../domain/users/new-passwords.ts';
 import type { Notices } from '../domain/users/notices.ts';
 import { SignUps } from '../domain/users/sign-ups.ts';
@@ -46,12 +46,18 @@ export function startAccounts(
 
   const mailer = openMailer();
   cleanup.add('the mailer', () => mailer.close());
-  errands.start({
+  const carriers: Carriers = {
     mail: (mail) => mailer.send(mail),
     signUp: (signUp, id) => signUps.carryOut(signUp, id),
     passwordReset: (reset, id) => passwordChanges.carryOut(reset, id),
+  };
+  cleanup.start('the errands', {
+    start: () => errands.start(carriers),
+    stop: () => errands.stop(),
+    get failingSeconds() {
+      return errands.failingSeconds;
+    },
   });
-  cleanup.add('the errands', () => errands.stop());
   return {
     users,
     userChanges: new UserChanges({ authority, policy, notices, clock }),

@@ -1,5 +1,12 @@
 import type { Log } from '../kit/log.ts';
 
+/** What goes on in the background, such as rounds. */
+interface Working {
+  readonly failingSeconds: number;
+  start(): void;
+  stop(): Promise<void>;
+}
+
 interface Step {
   readonly what: string;
   readonly undo: () => Promise<void> | void;
@@ -8,6 +15,7 @@ interface Step {
 /** Things to undo, in the opposite order of doing. */
 export class Cleanup {
   readonly #steps: Step[] = [];
+  readonly #working: { readonly what: string; readonly part: Working }[] = [];
   readonly #logger: Log;
   #begun = false;
 
@@ -24,9 +32,15 @@ export class Cleanup {
   }
 
   /** Starts it now, and stops it when its turn comes. */
-  start(what: string, part: { start(): void; stop(): Promise<void> }): void {
+  start(what: string, part: Working): void {
     part.start();
+    this.#working.push({ what, part });
     this.add(what, () => part.stop());
+  }
+
+  /** For how long each of what was started has failed: 0 where all is well. */
+  get failing(): readonly { readonly what: string; readonly seconds: number }[] {
+    return this.#working.map(({ what, part }) => ({ what, seconds: part.failingSeconds }));
   }
 
   async run(): Promise<void> {

@@ -26,7 +26,18 @@ import type { AuthorityParts } from '../app/authority.ts';
 import type { Asking } from '../app/documents.ts';
 import type { Foundation } from '../app/foundation.ts';
 import type { TlsCertificate } from '../app/tls.ts';
+import { ConfigError } from '../config.ts';
+import { VERSION } from '../app/version.ts';
 import { openFilesMax } from '../kit/open-files.ts';
+
+/** What an operating system says of an address to listen on that is not there. */
+const NO_ADDRESS_OF_OURS: ReadonlySet<string> = new Set([
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EADDRNOTAVAIL',
+  'EAFNOSUPPORT',
+  'EINVAL',
+]);
 
 /** Opens HTTP, WebSocket and server-sent events, and listens. */
 export async function openDoors(
@@ -97,6 +108,10 @@ export async function openDoors(
     streams: () => streams.count,
     callbacks: () => callbacks.count,
   });
+  metrics.gauges('work_failing_seconds', 'For how long what is done in the background has failed, by what it is.', () =>
+    cleanup.failing.map(({ what: work, seconds: value }) => ({ labels: { work }, value })),
+  );
+  metrics.gauges('build_info', '1, by version.', () => [{ labels: { version: VERSION }, value: 1 }]);
   metrics.counter('in_the_clear_refused_total', 'Refused for coming without TLS.', () => tlsOnly?.refused ?? 0);
   metrics.gauges('tls_certificate_seconds_left', 'Until the certificate ends that TLS is spoken with here.', () =>
     tls === null ? [] : [{ labels: {}, value: tls.secondsLeft }],
@@ -105,7 +120,11 @@ export async function openDoors(
 
   // Where files run out all the same, connections are dropped, and nothing ends by it.
   if (filesMax !== Infinity) server.server.maxConnections = Math.floor(connectionsMax(filesMax));
-  await server.listen({ host: config.host, port: config.port });
+  await server.listen({ host: config.host, port: config.port }).catch((error: unknown) => {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!NO_ADDRESS_OF_OURS.has(code)) throw error;
+    throw new ConfigError([{ variable: 'HOST', message: `must be an address of this machine, and is none (${code})` }]);
+  });
   server.server.on('error', (error) => logger.error({ err: error }, 'a connection could not be taken'));
   cleanup.add('the HTTP server', () => server.close());
   cleanup.add('Apollo Server', () => apollo.stop());

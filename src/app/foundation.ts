@@ -28,6 +28,7 @@ import { startEmbedded } from '../drivers/postgres/embedded.ts';
 import { createInstanceReports } from '../drivers/postgres/instance-reports.ts';
 import { patiently } from '../drivers/postgres/late-server.ts';
 import { migrate } from '../drivers/postgres/migrate.ts';
+import { OwnerFailed } from '../drivers/postgres/owner-failed.ts';
 import { observePool } from '../drivers/postgres/pool-gauges.ts';
 import { rightsProblems } from '../drivers/postgres/rights.ts';
 import { serverProblems } from '../drivers/postgres/server-settings.ts';
@@ -105,7 +106,9 @@ export async function openFoundation(
   cleanup.add('PostgreSQL', () => database.close());
   const patient = patiently({ clock, logger, waitMs: config.databaseWaitSeconds * 1_000 });
   await patient(() => demandUsable(database, config, folder));
-  await patient(() => migrate((config.migrationDatabaseUrl ?? databaseUrl).reveal()));
+  await patient(() => migrate((config.migrationDatabaseUrl ?? databaseUrl).reveal())).catch((error: unknown) => {
+    throw config.migrationDatabaseUrl === null ? error : new OwnerFailed(error);
+  });
   await patient(() => demandRights(database));
   const auditWitness = new AuditWitness({ clock, logger });
   const store = createStore(database, (ids) => auditWitness.committed(ids));

@@ -6,17 +6,18 @@ import { CertificateUnusable, readCertificate, type TlsVariable } from '../drive
 import { readPolicyFiles } from '../drivers/files/policies.ts';
 import { openPasswordRanges } from '../drivers/http/password-ranges.ts';
 import { openLocations } from '../drivers/mmdb/locations.ts';
-import { openDatabase } from '../drivers/postgres/database.ts';
 import type { Query } from '../drivers/postgres/query.ts';
 import { missingMigrations } from '../drivers/postgres/migrate.ts';
 import { excessRights, ownerProblems, rightsProblems } from '../drivers/postgres/rights.ts';
 import { SET_ASIDE } from '../drivers/postgres/security-event-store.ts';
 import { serverProblems } from '../drivers/postgres/server-settings.ts';
-import { openRedis } from '../drivers/redis/redis.ts';
+import { openRedis, type RedisConnection } from '../drivers/redis/redis.ts';
 import { systemClock } from '../kit/clock.ts';
 import { createLog } from '../kit/log.ts';
 import type { SettingProblem } from '../kit/production-settings.ts';
 import { readsFile, settingOf } from '../kit/secret-files.ts';
+import { askDatabase, clockWarnings, keyProblems } from './doctor-database.ts';
+import { machineProblems, machineWarnings } from './doctor-machine.ts';
 import type { Environment } from './environment.ts';
 import { explain } from './failure.ts';
 import { policyForEverybody } from './policy-for-everybody.ts';
@@ -43,7 +44,8 @@ export async function examine(env: Environment): Promise<Report> {
     given: isGiven(env, variable) || readsFile(env, variable),
     file: readsFile(env, variable),
   }));
-  const problems = [...wrong, ...(await Promise.all(checksOf(config, named))).flat()];
+  const checks = [...checksOf(config, named), machineProblems(config)];
+  const problems = [...wrong, ...(await Promise.all(checks)).flat()];
   const warnings = await warningsOf(config, env, named);
   const width = Math.max(...SETTINGS.map(({ variable }) => variable.length));
   const lines = settings.flatMap(({ variable, purpose, value, given, file }) => [
@@ -76,6 +78,7 @@ function checksOf(config: Config, wrong: ReadonlySet<string>): readonly Promise<
     POLICIES_DIR: checkPolicies,
     DATABASE_URL: checkDatabase,
     MIGRATION_DATABASE_URL: checkOwner,
+    KEY_ENCRYPTION_KEY: checkKeys(wrong),
     REDIS_URL: checkRedis,
     TRUSTED_DOCUMENTS: checkTrusted,
     GEO_DATABASE: checkGeoDatabase,
@@ -97,7 +100,8 @@ async function checkPolicies({ policiesDir, production }: Config): Promise<reado
     return production ? await policyForEverybody(policiesDir) : [];
   } catch (error) {
     if (error instanceof PolicyError) return [`has policy files with problems:\n${error.message}`];
-    return ['is a folder that cannot be read'];
+    const reason = explain(error).replace(/^POLICIES_DIR [^:]*: /, '');
+    return [`is a folder that cannot be read: ${reason}`];
   }
 }
 
@@ -107,9 +111,23 @@ async function warningsOf(
   env: Environment,
   wrong: ReadonlySet<string>,
 ): Promise<readonly SettingProblem[]> {
-  const doubts = await Promise.all([doubtPolicies(config), doubtRanges(config), doubtWebhook(config, wrong)]);
+  const doubts = await Promise.all([
+    doubtPolicies(config),
+    doubtRanges(config),
+    doubtWebhook(config, wrong),
+    doubtClock(config, wrong),
+    doubtRedis(config, wrong),
+    machineWarnings(config),
+  ]);
   const ofSecrets = config.production ? [...secretWarnings(env), ...(await roleWarnings(config, wrong))] : [];
-  return [...misspeltSettings(env), ...ofSecrets, ...doubts.flat()];
+  return [...misspeltSettings(env), ...ofSecrets, ...doubtIssuer(config, env), ...doubts.flat()];
+}
+
+/** Several instances share a Redis, and each has a port of its own. */
+function doubtIssuer({ redisUrl, issuer }: Config, env: Environment): readonly SettingProblem[] {
+  if (redisUrl === null || isGiven(env, 'ISSUER')) return [];
+  const message = `is ${issuer}, by PORT: an instance with another port refuses the tokens of this one, so set the same for all`;
+  return [{ variable: 'ISSUER', message }];
 }
 
 async function doubtPolicies({ policiesDir, production }: Config): Promise<readonly SettingProblem[]> {
@@ -144,6 +162,27 @@ async function doubtWebhook(config: Config, wrong: ReadonlySet<string>): Promise
   const messages = await askDatabase(config, setAsideWarnings).catch(() => []);
   return messages.map((message) => ({ variable: 'SECURITY_WEBHOOK_URL', message }));
 }
+
+async function doubtClock(config: Config, wrong: ReadonlySet<string>): Promise<readonly SettingProblem[]> {
+  if (wrong.has('DATABASE_URL')) return [];
+  const messages = await askDatabase(config, clockWarnings).catch(() => []);
+  return messages.map((message) => ({ variable: 'DATABASE_URL', message }));
+}
+
+async function doubtRedis({ redisUrl }: Config, wrong: ReadonlySet<string>): Promise<readonly SettingProblem[]> {
+  if (redisUrl === null || wrong.has('REDIS_URL')) return [];
+  const redis = openRedis({ url: redisUrl, clock: systemClock, logger: createLog('silent') });
+  try {
+    // One that does not answer is a problem already.
+    const policy = (await answers(redis)) ? await redis.evicts() : null;
+    return policy === null ? [] : [{ variable: 'REDIS_URL', message: evicting(policy) }];
+  } finally {
+    await redis.close();
+  }
+}
+
+const evicting = (policy: string): string =>
+  `names a server that forgets keys when its memory is full (maxmemory-policy ${policy}), limits of API keys and uses that are not written yet among them: noeviction forgets none`;
 
 async function setAsideWarnings(query: Query): Promise<readonly string[]> {
   const [row] = await query<{ events: number }>(
@@ -191,22 +230,13 @@ async function roleWarnings(config: Config, wrong: ReadonlySet<string>): Promise
   return messages.map((message) => ({ variable: 'DATABASE_URL', message }));
 }
 
-async function askDatabase(
-  { databaseUrl, preparedStatements }: Pick<Config, 'databaseUrl' | 'preparedStatements'>,
-  ask: (query: Query) => Promise<readonly string[]>,
-): Promise<readonly string[]> {
-  if (databaseUrl === null) return [];
-  const database = await openDatabase({
-    url: databaseUrl,
-    poolMax: 1,
-    preparedStatements,
-    logger: createLog('silent'),
-  });
-  try {
-    return await ask(database.query);
-  } finally {
-    await database.close();
-  }
+/** Whether what is sealed in the database can be opened. */
+function checkKeys(wrong: ReadonlySet<string>): (config: Config) => Promise<readonly string[]> {
+  return async (config) => {
+    if (wrong.has('DATABASE_URL')) return [];
+    // A database that cannot be asked is a problem of its own.
+    return askDatabase(config, (query) => keyProblems(query, config)).catch(() => []);
+  };
 }
 
 /** An empty database is as good as any: whoever starts first fills it. */
@@ -225,15 +255,20 @@ async function checkMigrations(query: Query): Promise<readonly string[]> {
   ];
 }
 
-/** The connection is made in the background, so it is asked until it answers. */
+/** The connection is made in the background, so it is asked until it answers, or for long enough. */
+async function answers(redis: RedisConnection): Promise<boolean> {
+  for (const end = performance.now() + REDIS_WAIT_MS; performance.now() < end;) {
+    if (await redis.check()) return true;
+    await new Promise((resolve) => setTimeout(resolve, REDIS_POLL_MS));
+  }
+  return false;
+}
+
 async function checkRedis({ redisUrl }: Config): Promise<readonly string[]> {
   if (redisUrl === null) return [];
   const redis = openRedis({ url: redisUrl, clock: systemClock, logger: createLog('silent') });
   try {
-    for (const end = performance.now() + REDIS_WAIT_MS; performance.now() < end;) {
-      if (await redis.check()) return [];
-      await new Promise((resolve) => setTimeout(resolve, REDIS_POLL_MS));
-    }
+    if (await answers(redis)) return [];
     const reason = redis.lostFor();
     return [`cannot be used: no answer within ${REDIS_WAIT_MS / 1_000} s${reason === null ? '' : ` (${reason})`}`];
   } finally {

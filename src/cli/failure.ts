@@ -1,5 +1,6 @@
 import { ConfigError } from '../config.ts';
 import { PolicyError } from '../domain/policy/problems.ts';
+import { OwnerFailed } from '../drivers/postgres/owner-failed.ts';
 import { Misuse, type OutputOptions, print } from './report.ts';
 
 /** What an operating system or PostgreSQL calls a database that cannot be used, and what to do about it. */
@@ -20,6 +21,19 @@ const DATABASE_FAILURES: Readonly<Record<string, string>> = {
   CERT_SIGNATURE_FAILURE: 'its certificate is not signed by the authority that sslrootcert names',
   CERT_HAS_EXPIRED: 'its certificate has expired',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
+};
+
+/** What an operating system calls a file or folder that cannot be used. */
+const FILE_FAILURES: Readonly<Record<string, string>> = {
+  EACCES: 'who runs Castellan may not',
+  EPERM: 'who runs Castellan may not',
+  EROFS: 'it is on a disk that can only be read',
+  ENOSPC: 'no space is left on its disk',
+  EDQUOT: 'no space is left to who runs Castellan',
+  ENOTDIR: 'what should be a folder is a file',
+  EEXIST: 'what should be a folder is a file',
+  EISDIR: 'what should be a file is a folder',
+  EMFILE: 'too many files are open: ulimit -n',
 };
 
 /** What pg says in words alone of a connection that did not come about. */
@@ -46,16 +60,24 @@ export function explain(error: unknown): string {
   if (error instanceof ConfigError || error instanceof Misuse) return error.message;
   if (error instanceof PolicyError) return `The policy files have problems, so nothing was started:\n${error.message}`;
 
+  if (error instanceof OwnerFailed) return explain(error.cause).replace(/^DATABASE_URL/, 'MIGRATION_DATABASE_URL');
+
   const unanswered = CONNECTION_FAILURES.find(([words]) => words.test(error.message));
   if (unanswered !== undefined) return `DATABASE_URL cannot be used: ${unanswered[1]}.`;
 
   const isOwn = error.name === 'Error' && !('code' in error);
   if (isOwn) return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 
-  for (const { code, syscall, port, address, hostname } of causesOf(error)) {
+  for (const { code, syscall, port, address, hostname, path } of causesOf(error)) {
     if (code === 'EADDRINUSE')
       return `Port ${port} is taken. Stop what uses it, or choose another: PORT=4002 npm start`;
     if (code === 'EACCES' && syscall === 'listen') return `Port ${port} may not be used by this user: choose another`;
+    const unusable = code === undefined ? undefined : FILE_FAILURES[code];
+    if (unusable !== undefined && (path !== undefined || syscall === 'write')) {
+      return `${path ?? 'A file'} cannot be ${path === undefined ? 'written' : 'used'}: ${unusable} (${code}, ${syscall}).`;
+    }
+    // What Node says of folders on a disk that can only be read.
+    if (code === 'ENOENT' && syscall === 'mkdir') return `${path} cannot be made (${code}, ${syscall}).`;
     const failure = code === undefined ? undefined : DATABASE_FAILURES[code];
     const place = address === undefined ? hostname : `${address}:${port}`;
     if (failure !== undefined) {
@@ -71,6 +93,7 @@ interface SystemError {
   readonly port?: number;
   readonly address?: string;
   readonly hostname?: string;
+  readonly path?: string;
 }
 
 /** An error and what caused it: drivers wrap, and a host with two addresses fails with one error for each. */

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { readConfig } from '../config.ts';
 import { startEmbedded } from '../drivers/postgres/embedded.ts';
 import { migrate } from '../drivers/postgres/migrate.ts';
+import { OwnerFailed } from '../drivers/postgres/owner-failed.ts';
 import { RoleUnfit } from '../drivers/postgres/rights.ts';
 import type { Environment } from './environment.ts';
-import { explain } from './failure.ts';
 import { Misuse, type Report } from './report.ts';
 
 export interface MigrateOptions {
@@ -21,8 +21,7 @@ export async function migrateDatabase({ grantTo }: MigrateOptions, env: Environm
     const owner = migrationDatabaseUrl ?? databaseUrl;
     const granted = await migrate(owner.reveal(), { grantTo }).catch((error: unknown) => {
       if (error instanceof RoleUnfit) throw new Misuse(`--grant-to ${grantTo}: ${error.message}`);
-      if (migrationDatabaseUrl === null) throw error;
-      throw new Error(explain(error).replace(/^DATABASE_URL/, 'MIGRATION_DATABASE_URL'));
+      throw migrationDatabaseUrl === null ? error : new OwnerFailed(error);
     });
     return upToDate('the database of DATABASE_URL', granted);
   }

@@ -45,6 +45,7 @@ export class Shipper {
   #failures = 0;
   #restsUntilMs = -Infinity;
   #failingSinceMs: number | null = null;
+  #failure: unknown = null;
   /** Up to where the receiver has all, as far as this instance knows. */
   #known = 0;
 
@@ -68,7 +69,8 @@ export class Shipper {
 
   /** Less and less often, while it fails. */
   async #tryToShip(): Promise<void> {
-    if (this.#clock.monotonicMs() < this.#restsUntilMs) return;
+    // Resting is failing still: what is not tried has not gone well.
+    if (this.#clock.monotonicMs() < this.#restsUntilMs) throw this.#failure;
     try {
       await this.ship();
       this.#failures = 0;
@@ -77,6 +79,7 @@ export class Shipper {
       const nowMs = this.#clock.monotonicMs();
       this.#failures = Math.min(this.#failures + 1, 16);
       this.#failingSinceMs ??= nowMs;
+      this.#failure = error;
       this.#restsUntilMs = nowMs + Math.min(EVERY_MS * 2 ** this.#failures, BACKOFF_MAX_MS);
       throw error;
     }

@@ -22,6 +22,8 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
+    // What begins at 1 has not increased to whoever watches it.
+    for (const enforced of ['true', 'false']) this.receiptSeconds.zero({ enforced });
   }
 
   get contentType(): string {

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from './clock.ts';
 import { withDeadline } from './deadline.ts';
+import { Failures } from './failures.ts';
 import type { Log } from './log.ts';
 
 /** A round that takes longer is left to itself when all is closed. */
@@ -12,16 +13,14 @@ const STOP_MS = 5_000;
 export class Rounds {
   readonly #everyMs: number;
   readonly #work: () => Promise<void>;
-  readonly #failed: string;
   readonly #writesRest: boolean;
   readonly #clock: Clock;
-  readonly #logger: Log;
+  readonly #failures: Failures;
   #timer: Timer | null = null;
   #soon: Timer | null = null;
   #stopped = false;
   #running: Promise<void> | null = null;
   #queued: Promise<void> | null = null;
-  #failures = { kind: '', count: 0 };
 
   constructor(parts: {
     everyMs: number;
@@ -35,10 +34,14 @@ export class Rounds {
   }) {
     this.#everyMs = parts.everyMs;
     this.#work = parts.work;
-    this.#failed = parts.failed;
     this.#writesRest = parts.writesRest ?? false;
     this.#clock = parts.clock;
-    this.#logger = parts.logger;
+    this.#failures = new Failures(parts);
+  }
+
+  /** For how long no round that nobody waits for has gone well; 0 where the last one has. */
+  get failingSeconds(): number {
+    return this.#failures.seconds;
   }
 
   /** Whether what is under way should come to its end. */
@@ -83,8 +86,10 @@ export class Rounds {
   /** As {@link next}, for whoever does not wait. */
   begin(): void {
     this.next().then(
-      () => this.#wentWell(),
-      (error: unknown) => this.#wentWrong(error),
+      () => this.#failures.well(),
+      (error: unknown) => {
+        if (!this.#stopped) this.#failures.wrong(error);
+      },
     );
   }
 
@@ -105,25 +110,4 @@ export class Rounds {
     this.#running = running;
     return running;
   }
-
-  #wentWell(): void {
-    const { count } = this.#failures;
-    if (count === 0) return;
-    this.#failures = { kind: '', count: 0 };
-    this.#logger.info({ rounds: count, failed: this.#failed }, 'what failed goes on');
-  }
-
-  #wentWrong(error: unknown): void {
-    if (this.#stopped) return;
-    const kind = kindOf(error);
-    const isKnown = kind === this.#failures.kind;
-    this.#failures = { kind, count: this.#failures.count + 1 };
-    if (!isKnown) this.#logger.warn({ err: error }, this.#failed);
-  }
-}
-
-/** Messages tell times and ids, which differ each time. */
-function kindOf(error: unknown): string {
-  const { name, code } = Object(error) as { name?: unknown; code?: unknown };
-  return `${String(name)} ${String(code)}`;
 }

@@ -94,6 +94,26 @@ describe('what was done', () => {
     });
   });
 
+  test('whoever is created has roles from the first moment, and the entry says which: the first administrator is no exception', async () => {
+    const input = { email: 'nora@example.com', name: 'Nora' };
+    const { data } = await castellans.ask<{ createUser: { user: { id: string } } }>(CREATE, {
+      token: alice.accessToken,
+      variables: { input },
+    });
+    const [created] = await entriesAbout(data?.createUser.user.id ?? '');
+    expect(created).toMatchObject({
+      action: 'user.create',
+      after: { status: 'active', scope: null, roles: ['member'] },
+    });
+    const [first] = await castellans.rows<Entry>('select * from audit_entries where by = $1 order by id', 'system');
+    expect(
+      await castellans.rows<Entry>(`select after from audit_entries where action = 'user.create' order by id`),
+    ).toContainEqual({
+      after: { status: 'active', scope: null, roles: ['administrator'] },
+    });
+    expect(first?.kind).toBe('system');
+  });
+
   test('through every door says which', async () => {
     const through = async (ask: (id: string) => Promise<unknown>) => {
       const { id } = await castellans.signUp('dora');

@@ -15,7 +15,9 @@ import {
   type TestClock,
   until,
 } from '../support/castellan.ts';
+import { recordedLog } from '../support/recorded-log.ts';
 import { listening } from '../support/session-events.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 
 const HEALTH = `{
   systemHealth {
@@ -31,6 +33,8 @@ const HEALTH = `{
 const NAME = 'query ($id: ID!) { user(id: $id) { name } }';
 /** Longer than between two reports. */
 const REPORT_MS = 5_001;
+/** As long as a night has to be for somebody to be woken. */
+const OUTAGE_MS = 600_000;
 
 interface Instance {
   readonly id: string;
@@ -220,8 +224,10 @@ describe('systemHealth', () => {
   test('tells of an instance that says nothing any more, and of what waits too long', async () => {
     const other = castellans.apps[1]?.services.tail.instanceId ?? '';
     await castellans.rows(`update instances set reported_at = reported_at - interval '1 hour' where id = $1`, other);
+    // It was tried and failed, and is tried again later: so it is not due, and has waited all the same.
     await castellans.rows(
-      `insert into errands (id, kind, sealed, created_at, due_at) values ('errand_stuck', 'none', '', now(), now() - interval '1 hour')`,
+      `insert into errands (id, kind, sealed, attempts, created_at, due_at)
+       values ('errand_stuck', 'none', '', 5, now() - interval '1 hour', now() + interval '1 hour')`,
     );
     const { status, problems } = await health();
     expect(status).toBe('degraded');
@@ -231,6 +237,69 @@ describe('systemHealth', () => {
     await report();
     await until(async () => (await health()).status === 'ok');
   });
+});
+
+test('what may wake somebody is told before it is there for the first time: what begins at 1 has increased to nobody', async () => {
+  const text = await metrics();
+  for (const series of [
+    'receipt_seconds_count{enforced="false"}',
+    'security_events_total{kind="sign_in.stuffing"}',
+    'faults_total',
+    'errands_failed_total',
+    'operations_shed_total',
+    'audit_entries_missing_total',
+  ]) {
+    expect(text).toContain(`\ncastellan_${series} `);
+  }
+  expect(await valueOf(`build_info{version="${VERSION}"}`)).toBe(1);
+  expect(await valueOf('not_ready{check="migrations"}')).toBe(0);
+});
+
+test('a mail that is not handed over counts at once, and not when it is given up a day later', async () => {
+  const [failed, abandoned] = await Promise.all([valueOf('errands_failed_total'), valueOf('errands_abandoned_total')]);
+  await castellans.rows(
+    `insert into errands (id, kind, sealed, created_at, due_at) values ('errand_unreadable', 'mail', '', now(), now())`,
+  );
+  clock.advance(REPORT_MS);
+  await until(
+    async () => (await valueOf('errands_failed_total')) + (await valueOf('errands_failed_total', 1)) > failed,
+  );
+  expect(await valueOf('errands_abandoned_total')).toBe(abandoned);
+  await castellans.rows(`delete from errands where id = 'errand_unreadable'`);
+});
+
+test('while the mail server is away the log says so once, however many mails wait, and once that they go out', async () => {
+  const { logger, lines } = recordedLog();
+  const night = createTestClock();
+  const server = { isAway: true };
+  const mailer = {
+    send: () => (server.isAway ? Promise.reject(new Error('nobody there')) : Promise.resolve()),
+    close: () => Promise.resolve(),
+  };
+  const one = await startCastellans(1, { clock: night, logger, mailer });
+  try {
+    const [app] = one.apps;
+    const failed = () => app?.errands.failed ?? 0;
+    await one.rows(`insert into users (id, email, email_folded, name, status, created_at, search)
+      select 'user_' || n, n || '@example.com', n || '@example.com', 'Bob', 'active', now(), '' from generate_series(1, 5) n`);
+    for (const n of [1, 2, 3, 4, 5]) {
+      await one.ask(`mutation { requestPasswordReset(email: "${n}@example.com") { position } }`);
+    }
+    await until(() => failed() === 5);
+    const said = (message: string) => lines().filter((line) => line.includes(`"msg":"${message}"`));
+    expect(said('an errand failed')).toEqual([
+      expect.stringMatching(/"errand":"errand_\w+","kind":"mail","attempts":1/),
+    ]);
+    server.isAway = false;
+    // When they are tried again goes by the clock of this instance.
+    await until(() => {
+      night.advance(REPORT_MS);
+      return said('what failed goes on').length > 0;
+    });
+    expect(failed()).toBe(5);
+  } finally {
+    await one.close();
+  }
 });
 
 describe('what watches it', () => {
@@ -261,11 +330,90 @@ describe('what watches it', () => {
         alert: expect.stringMatching(/^Castellan[A-Z]\w+$/),
         expr: expect.any(String),
         labels: { severity: expect.stringMatching(/^(warning|critical)$/) },
-        annotations: { summary: expect.any(String) },
+        annotations: { summary: expect.any(String), runbook: `docs/runbook.md#${String(rule['alert']).toLowerCase()}` },
       });
     }
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+    const told = [...read('../docs/runbook.md').matchAll(/^### (Castellan\w+)$/gm)].map(([, name]) => name);
+    expect(new Set(told)).toEqual(new Set(rules.map(({ alert }) => alert)));
   });
+});
+
+describe('a machine whose clock is wrong', () => {
+  test('says so once, in its log, in numbers and to the others, and once more when it is right again', async () => {
+    const { logger, lines } = recordedLog();
+    const wrong = createTestClock();
+    const one = await startCastellans(1, { clocks: [wrong], logger });
+    try {
+      const [app] = one.apps;
+      const [said, admin] = [
+        () => lines().filter((line) => line.includes('the clock of this machine')),
+        await one.signUp('alice', ['administrator']),
+      ];
+      const ask = () => one.ask<{ systemHealth: Health }>(HEALTH, { token: admin.accessToken });
+      expect((await ask()).data?.systemHealth.problems).toEqual([]);
+      wrong.advance(60_000);
+      await app?.services.health.report();
+      await app?.services.health.report();
+      expect(said()).toEqual([expect.stringMatching(/"level":40.*"aheadSeconds":60/)]);
+      expect(Math.round(app?.services.health.clockAheadSeconds ?? 0)).toBe(60);
+      expect(await app?.metrics.render()).toContain('\ncastellan_clock_ahead_seconds ');
+      expect((await ask()).data?.systemHealth.problems.map(({ name }) => name)).toEqual(['clock']);
+      wrong.advance(-60_000);
+      await app?.services.health.report();
+      expect(said()).toHaveLength(2);
+    } finally {
+      await one.close();
+    }
+  });
+});
+
+describe('while PostgreSQL is away for ten minutes', () => {
+  test('each thing that fails is told once, by a line of the log and a number, and once that it goes on', async () => {
+    const { logger, lines } = recordedLog();
+    const still = createTestClock();
+    const state = { isAway: false };
+    const proxy = await startTcpProxy(process.env['TEST_POSTGRES_URL'] ?? '', (client, remote) => {
+      if (state.isAway) client.destroy();
+      client.pipe(remote).pipe(client);
+    });
+    const one = await startCastellans(1, { clock: still, logger, through: proxy.through });
+    try {
+      const [app] = one.apps;
+      if (app === undefined) throw new Error('there is no instance');
+      const { tail } = app.services;
+      state.isAway = true;
+      for (const socket of proxy.sockets) socket.destroy();
+      for (let ms = 0; ms < OUTAGE_MS; ms += 500) {
+        still.advance(500);
+        await tail.poll(false).catch(() => {});
+      }
+      const failing = await app.metrics.render();
+      expect(failing).toMatch(/^castellan_work_failing_seconds\{work="the chain of the audit log"\} [56]\d\d/m);
+      expect(failing).toMatch(/^castellan_lease_margin_seconds -/m);
+      state.isAway = false;
+      await until(async () => {
+        still.advance(500);
+        await tail.poll(false).catch(() => {});
+        return tail.inForce();
+      });
+      const told = lines().map((line) => JSON.parse(line) as { readonly level: number; readonly msg: string });
+      const counts = Map.groupBy(
+        told.filter(({ level }) => level >= 40),
+        ({ msg }) => msg,
+      );
+      expect([...counts.keys()]).toContain('the authority log could not be read');
+      // A server that goes away fails in a few ways.
+      expect([...counts].filter(([, { length }]) => length > 4).map(([msg, { length }]) => `${length} ${msg}`)).toEqual(
+        [],
+      );
+      const goesOn = lines().filter((line) => line.includes('what failed goes on') && line.includes('authority log'));
+      expect(goesOn).toHaveLength(1);
+    } finally {
+      await one.close();
+      await proxy.close();
+    }
+  }, 60_000);
 });
 
 describe('an instance is not ready', () => {
@@ -292,6 +440,7 @@ describe('an instance is not ready', () => {
     expect(facts).toMatchObject({
       problems: [{ variable: 'DATABASE_URL', message: expect.stringContaining('lacks 0017-security-events') }],
     });
+    expect(await valueOf('not_ready{check="migrations"}')).toBe(1);
     await castellans.rows(`insert into migrations (name) values ('0017-security-events')`);
     clock.advance(REPORT_MS);
     await until(async () => (await ready()).status === 200);

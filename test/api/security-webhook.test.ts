@@ -92,8 +92,8 @@ const free = () => castellans.rows(`update audit_sinks set held_until = now() - 
 const urlOf = (server: Server) => new Secret(`http://127.0.0.1:${(server.address() as AddressInfo).port}/events`);
 
 /** One more that sends, for an instance of its own. */
-function aShipper(shipment = aShipment(), by: Clock = clock): Shipper {
-  return new Shipper({ store: aStore(), shipment, clock: by, logger: createLog('silent') });
+function aShipper(shipment = aShipment(), by: Clock = clock, logger = createLog('silent')): Shipper {
+  return new Shipper({ store: aStore(), shipment, clock: by, logger });
 }
 
 function aShipment(): WebhookShipment {
@@ -197,11 +197,12 @@ describe('what the receiver does not take', () => {
     expect(ids()).toEqual([one, two, two, two, three]);
   });
 
-  test('waits for twice as long each time, up to half a minute, and says since when', async () => {
+  test('waits for twice as long each time, up to half a minute, and says since when; the log says so once', async () => {
     await raise(1);
     // What a slow machine takes would be waited for as well.
     const still = createStillClock();
-    const ours = aShipper(aShipment(), still);
+    const { logger, lines } = recordedLog();
+    const ours = aShipper(aShipment(), still, logger);
     const triedAt: number[] = [];
     let second = 0;
     answers = () => {
@@ -223,6 +224,10 @@ describe('what the receiver does not take', () => {
     await pass(60);
     await ours.rounds.stop();
     expect(ours.failingSeconds).toBe(0);
+    expect(lines().map((line) => (JSON.parse(line) as { readonly msg: string }).msg)).toEqual([
+      expect.stringContaining('not sent on to'),
+      'what failed goes on',
+    ]);
   });
 
   test('goes on being tried by the one instance, which so knows for how long it has failed', async () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
@@ -181,6 +181,60 @@ test('says in one line that the database cannot be reached, without its password
     code: 1,
     stderr: 'DATABASE_URL cannot be used: nothing listens there (ECONNREFUSED, 127.0.0.1:1).\n',
   });
+});
+
+test('a secret that is there is never replaced: where it cannot be read, or is cut short, it does not start', async () => {
+  const dir = join(folder.path, 'kept');
+  const key = join(dir, 'key-encryption-key');
+  const database = await createDatabase();
+  const env = { DATABASE_URL: database.url, CASTELLAN_DIR: dir };
+  await mkdir(dir);
+  await writeFile(key, 'cut short\n');
+  const short = await start(env).ended;
+  expect({ code: short.code, stderr: short.stderr }).toEqual({
+    code: 1,
+    stderr: `${key} should have the secret that all is sealed under, and is cut short: put back what it had, or remove it where nothing is sealed yet\n`,
+  });
+  expect(await readFile(key, 'utf8')).toBe('cut short\n');
+  // Stands for a file of somebody else, which root could read.
+  await rm(key);
+  await mkdir(key);
+  const unread = await start(env).ended;
+  expect({ code: unread.code, stderr: unread.stderr }).toEqual({
+    code: 1,
+    stderr: `${key} has the secret that all is sealed under, and cannot be read (EISDIR): let who runs Castellan read it\n`,
+  });
+  await database.drop();
+});
+
+test('says in one line which folder or address of this machine cannot be used', async () => {
+  const file = join(folder.path, 'a file');
+  await writeFile(file, '');
+  const [below, elsewhere] = await Promise.all([
+    start({ CASTELLAN_DIR: join(file, 'below') }).ended,
+    start({ HOST: 'no.such.host.invalid' }).ended,
+  ]);
+  expect({ code: below.code, stderr: below.stderr }).toEqual({
+    code: 1,
+    stderr: `${file}/below cannot be used: what should be a folder is a file (ENOTDIR, mkdir).\n`,
+  });
+  expect({ code: elsewhere.code, stderr: elsewhere.stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringMatching(/\n {2}HOST must be an address of this machine, and is none \(\w+\)\n$/),
+  });
+});
+
+test('says of which user the password is wrong, where the owner of the tables is another one', async () => {
+  const database = await createDatabase();
+  const owner = new URL(database.url);
+  owner.password = 'wrong';
+  const env = { DATABASE_URL: database.url, MIGRATION_DATABASE_URL: owner.href };
+  const { code, stderr } = await start(env).ended;
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: 'MIGRATION_DATABASE_URL cannot be used: it refuses the user or the password (28P01).\n',
+  });
+  await database.drop();
 });
 
 test('told to leave while the database answers nobody, it does not wait for it, and has failed in nothing', async () => {

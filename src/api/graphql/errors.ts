@@ -9,6 +9,9 @@ import { withoutValues } from './repeated-values.ts';
 export const TOO_NESTED = 'There are too many brackets in each other.';
 const MESSAGE_LENGTH_MAX = 500;
 
+/** How many answers of this process had an id in place of what went wrong. */
+export const faults = { count: 0 };
+
 /**
  * What the outside sees of an error, the same through every door: a refusal with its code and data, a mistake in the
  * request with its message, and of anything else an id that stands in the log beside the cause.
@@ -32,6 +35,7 @@ export function toPublicError(error: unknown, logger: Log): GraphQLFormattedErro
     return { message: 'Castellan could not answer in time. Try again shortly.', ...where, extensions };
   }
   const id = randomUUID();
+  faults.count += 1;
   logger.error({ err: cause, id, path: place.path }, 'a fault');
   return { message: `Something went wrong on our side (${id}).`, ...where, extensions: { code: 'INTERNAL', id } };
 }

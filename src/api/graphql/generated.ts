@@ -2599,7 +2599,7 @@ export type HealthProblem = {
    * Of all: migrations, events and errands (which have waited for more than a minute), set_aside (security events that the webhook
    * refuses while it takes others). Of one instance: silent (it has not said
    * how it is), authority (no lease), pool (no free connection to PostgreSQL), policy (the one in force cannot be loaded), policy_files,
-   * policy_version (it decides by another one) and redis.
+   * policy_version (it decides by another one), redis, and clock (it is more than 5 seconds from that of the database).
    */
   name: Scalars['String']['output'];
   /** The instance that it is about; null for what all share. */
@@ -2612,7 +2612,7 @@ export type Backlog = {
   /** Events without a number, and for how long the first of them has waited. */
   events: Scalars['Int']['output'];
   eventsSeconds: Scalars['Float']['output'];
-  /** Mails and sign-ups that are due, and for how long the first of them has been. */
+  /** Mails and sign-ups that are not done, those that failed and are tried again among them, and for how long the first has waited. */
   errands: Scalars['Int']['output'];
   errandsSeconds: Scalars['Float']['output'];
 };

@@ -2,6 +2,7 @@ import type { LabelledCounts } from '../../domain/authority/labelled.ts';
 import { raisedEvents } from '../../domain/security/raise.ts';
 import { hashing } from '../../domain/users/hashing.ts';
 import type { Metrics } from '../../kit/metrics.ts';
+import { faults } from '../graphql/errors.ts';
 import type { Services } from '../graphql/services.ts';
 
 /** What can be read of the parts whenever somebody asks for metrics. */
@@ -24,6 +25,7 @@ export function observe(
     travels,
     operationLimits,
     loadShedder,
+    health,
   }: Services,
   open: { readonly sockets: () => number; readonly streams: () => number; readonly callbacks: () => number },
 ): void {
@@ -43,6 +45,19 @@ export function observe(
     'outbox_lag_seconds',
     'For how long events have been waiting for their numbers, as far as this instance knows.',
     () => drainer.lagSeconds,
+  );
+  metrics.gauges('not_ready', 'By check: 1 while it does not hold, and so this instance is not ready.', () =>
+    Object.entries(health.checks()).map(([check, holds]) => ({ labels: { check }, value: Number(!holds) })),
+  );
+  metrics.gauge(
+    'clock_ahead_seconds',
+    'By how much the clock of this machine is ahead of that of the database.',
+    () => health.clockAheadSeconds,
+  );
+  metrics.counter(
+    'faults_total',
+    'Answers with an id in place of what went wrong: the log has it.',
+    () => faults.count,
   );
   metrics.gauge('tombstones', 'Targets of the recent authority log kept in memory.', () => tail.tombstones.size);
   metrics.gauge('standings', 'Principals kept in memory with their abilities.', () => standings.size);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, type Instant, type Timer, toInstant } from '../../kit/clock.ts';
+import { Failures } from '../../kit/failures.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Store } from '../store.ts';
 import type { Dimensions } from './rollup-store.ts';
@@ -26,6 +27,7 @@ export class Rollups {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #logger: Log;
+  readonly #failures: Failures;
   readonly #keysMax: number | undefined;
   #open: Tallies;
   #quarter: Instant;
@@ -41,6 +43,7 @@ export class Rollups {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#logger = parts.logger;
+    this.#failures = new Failures({ failed: 'counts could not be written yet', ...parts });
     this.#keysMax = parts.keysMax;
     const now = this.#clock.now();
     this.#open = new Tallies(now, this.#keysMax);
@@ -76,7 +79,10 @@ export class Rollups {
     const untilQuarterEnds = quarterAfter(now + 1) - now;
     this.#timer = this.#clock.after(Math.min(FLUSH_MS, untilQuarterEnds), () => {
       this.start();
-      this.flush().catch((error: unknown) => this.#logger.warn({ err: error }, 'counts could not be written yet'));
+      this.flush().then(
+        () => this.#failures.well(),
+        (error: unknown) => this.#failures.wrong(error),
+      );
     });
   }
 

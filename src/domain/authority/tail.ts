@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, type Timer } from '../../kit/clock.ts';
 import { withDeadline } from '../../kit/deadline.ts';
+import { Failures } from '../../kit/failures.ts';
 import type { Log } from '../../kit/log.ts';
 import { Refusal } from '../refusals.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
@@ -32,6 +33,7 @@ export class Tail {
   readonly #clock: Clock;
   readonly #timing: Timing;
   readonly #logger: Log;
+  readonly #failures: Failures;
   readonly #listeners: TailListener[] = [];
   readonly #progress = new Set<() => void>();
 
@@ -63,6 +65,7 @@ export class Tail {
     this.#clock = parts.clock;
     this.#timing = parts.timing;
     this.#logger = parts.logger;
+    this.#failures = new Failures({ failed: 'the authority log could not be read', ...parts });
   }
 
   get instanceId(): string {
@@ -183,9 +186,12 @@ export class Tail {
   }
 
   #pollInBackground(heartbeat: boolean): void {
-    this.poll(heartbeat).catch((error: unknown) => {
-      if (!this.#stopped) this.#logger.warn({ err: error }, 'the authority log could not be read');
-    });
+    this.poll(heartbeat).then(
+      () => this.#failures.well(),
+      (error: unknown) => {
+        if (!this.#stopped) this.#failures.wrong(error);
+      },
+    );
   }
 
   #beat(): void {

@@ -13,6 +13,9 @@ const LOOK_MS = 500;
 /** Whoever waits for a connection for this long is refused, and so would the next be. */
 const POOL_FULL_MS = 2_000;
 
+/** Beyond this, what one machine says ends then or is good from then on is not what another believes. */
+export const CLOCK_SECONDS_MAX = 5;
+
 /** What must hold for this instance to be sent requests. */
 export type Check = 'authority' | 'pool' | 'policy' | 'migrations';
 
@@ -39,6 +42,8 @@ export class Health {
   readonly #startedAt: Instant;
   #shared: SharedState | null = null;
   #policyKnown = true;
+  #clockAheadSeconds = 0;
+  #isClockSaid = false;
   #poolFullSinceMs: number | null = null;
   readonly #reports: Rounds;
   readonly #looks: Rounds;
@@ -94,6 +99,11 @@ export class Health {
     return Object.fromEntries(failed.map(([check]) => [check, why[check as Check]()]));
   }
 
+  /** By how much the clock of this machine is ahead of that of the database, as the last report found; negative where it is behind. */
+  get clockAheadSeconds(): number {
+    return this.#clockAheadSeconds;
+  }
+
   /** Tells the others how this instance is, and hears what all share, if it can. */
   async report(): Promise<void> {
     await this.#reports.next().catch(() => {});
@@ -106,9 +116,25 @@ export class Health {
   async #report(): Promise<void> {
     const { reports, tail, engines, redis } = this.#parts;
     const answers = await redis();
+    const { clock } = this.#parts;
+    const askedMs = clock.now();
     this.#shared = await reports.say(tail.instanceId, this.#now(answers));
+    // The server has looked at its clock somewhere in between.
+    this.#compareClocks((askedMs + clock.now()) / 2 - Date.parse(this.#shared.at));
     const { policyVersion } = this.#shared;
     this.#policyKnown = policyVersion !== null && (await engines.load(policyVersion).then(Boolean, () => false));
+  }
+
+  /** Told when they begin to differ, and when they agree again. */
+  #compareClocks(aheadMs: number): void {
+    this.#clockAheadSeconds = aheadMs / 1_000;
+    const isOff = Math.abs(this.#clockAheadSeconds) > CLOCK_SECONDS_MAX;
+    if (isOff === this.#isClockSaid) return;
+    this.#isClockSaid = isOff;
+    const facts = { aheadSeconds: Math.round(this.#clockAheadSeconds) };
+    if (isOff)
+      this.#parts.logger.warn(facts, 'the clock of this machine is not that of the database: one of both is wrong');
+    else this.#parts.logger.info(facts, 'the clock of this machine and that of the database agree again');
   }
 
   #now(redis: RedisState): InstanceReport {
@@ -123,6 +149,7 @@ export class Health {
       policyVersion: this.#shared?.policyVersion ?? null,
       policyFilesUsable: policyFilesUsable(),
       outboxLagSeconds: drainer.lagSeconds,
+      clockAheadSeconds: this.#clockAheadSeconds,
     };
   }
 

@@ -24,6 +24,8 @@ export interface InstanceReport {
   readonly policyVersion: string | null;
   readonly policyFilesUsable: boolean;
   readonly outboxLagSeconds: number;
+  /** By how much its clock is ahead of that of the database; absent where it does not know, or an older version. */
+  readonly clockAheadSeconds?: number;
 }
 
 /** One of the instances, with what it said last; null where it has not said anything yet. */
@@ -49,6 +51,8 @@ export interface SharedState {
   readonly policyVersion: string | null;
   /** Migrations of this code that the database does not have, in their order. */
   readonly missingMigrations: readonly string[];
+  /** By the clock of the database, as all times of rows are. */
+  readonly at: Instant;
 }
 
 /** What instances say of themselves to each other. Every method is bounded by a deadline of its own. */
@@ -58,10 +62,8 @@ export interface InstanceReports {
   /** All instances, those that say nothing any more first; what all share; and what waits. One snapshot. */
   read(): Promise<
     SharedState & {
-      /** By the clock of the database, as all times of rows are. */
-      readonly at: Instant;
       readonly instances: readonly InstanceState[];
-      /** Events without a number, and errands that are due. */
+      /** Events without a number, and errands that are not done, those that failed and are tried again among them. */
       readonly events: Waiting;
       readonly errands: Waiting;
       /** Whether there are security events that the webhook refused, and that were set aside. */

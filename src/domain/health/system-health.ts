@@ -3,6 +3,7 @@ import { formatPosition, type Position } from '../authority/position.ts';
 import type { Tail } from '../authority/tail.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Principal } from '../principals/principal.ts';
+import { CLOCK_SECONDS_MAX } from './health.ts';
 import type { InstanceReport, InstanceReports, InstanceState, Waiting } from './instance-report.ts';
 
 /** An instance says how it is every five seconds; beyond this nothing is known of it. */
@@ -106,11 +107,13 @@ export class SystemHealth {
 
 function problemsOf(instance: InstanceHealth, policyVersion: string | null, nowMs: number): readonly HealthProblem[] {
   const { id: instanceId, state, lastSeenAt, reportedAt, notReady, redis, policyFilesUsable } = instance;
+  const { clockAheadSeconds = 0 } = instance;
   const isSilent = state === 'marked' || nowMs - Date.parse(reportedAt ?? lastSeenAt) > SILENT_MS;
   const names = [
     ...(isSilent ? ['silent'] : notReady.filter((name) => name !== 'migrations')),
     ...(redis === 'silent' ? ['redis'] : []),
     ...(policyFilesUsable === false ? ['policy_files'] : []),
+    ...(Math.abs(clockAheadSeconds) > CLOCK_SECONDS_MAX ? ['clock'] : []),
     ...(isSilent || (instance.policyVersion ?? policyVersion) === policyVersion ? [] : ['policy_version']),
   ];
   return names.map((name) => ({ name, instanceId }));

@@ -1,7 +1,8 @@
 import type { Transaction } from '../store.ts';
-import type { NewSecurityEvent, SecurityEventKind } from './security-event.ts';
+import { type NewSecurityEvent, SECURITY_EVENT_KINDS, type SecurityEventKind } from './security-event.ts';
 
-const raised = new Map<SecurityEventKind, number>();
+/** Of every kind, so that the first of one is an increase to whoever watches it. */
+const raised = new Map<SecurityEventKind, number>(SECURITY_EVENT_KINDS.map((kind) => [kind, 0]));
 
 /** Writes a security event as a part of the transaction, unless `once` is there already; whether it did. */
 export async function raise(

@@ -1,5 +1,6 @@
 import { exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose';
 import { toInstant, type Clock, type Timer } from '../../kit/clock.ts';
+import { Failures } from '../../kit/failures.ts';
 import { isId, newId } from '../../kit/ids.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Keys } from '../../kit/secret.ts';
@@ -39,6 +40,7 @@ export class KeyRing {
   #privateKeys = new Map<string, Promise<CryptoKey>>();
   /** False while nothing read before counts any more. */
   #current = false;
+  readonly #failures: Failures;
   #loading: Promise<void> | null = null;
   #again = false;
   #retry: Timer | null = null;
@@ -49,6 +51,7 @@ export class KeyRing {
     this.#clock = parts.clock;
     this.#logger = parts.logger;
     this.#accessTokenSeconds = parts.accessTokenSeconds;
+    this.#failures = new Failures({ failed: 'the signing keys could not be read', ...parts });
   }
 
   /** Loads the keys, and makes the first one if there is none. Instances that start together agree on one. */
@@ -182,11 +185,14 @@ export class KeyRing {
   }
 
   #reload(): void {
-    this.#load().catch((error: unknown) => {
-      this.#logger.warn({ err: error }, 'the signing keys could not be read');
-      this.#retry?.cancel();
-      this.#retry = this.#clock.after(RETRY_MS, () => this.#reload());
-    });
+    this.#load().then(
+      () => this.#failures.well(),
+      (error: unknown) => {
+        this.#failures.wrong(error);
+        this.#retry?.cancel();
+        this.#retry = this.#clock.after(RETRY_MS, () => this.#reload());
+      },
+    );
   }
 
   /** One reading at a time. Whoever asks while one is under way gets another after it, which sees what came meanwhile. */

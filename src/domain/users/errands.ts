@@ -1,4 +1,5 @@
 import { toInstant, type Clock, type Instant, type Timer } from '../../kit/clock.ts';
+import { Failures } from '../../kit/failures.ts';
 import { newId } from '../../kit/ids.ts';
 import type { Log } from '../../kit/log.ts';
 import { Rounds } from '../../kit/rounds.ts';
@@ -37,7 +38,7 @@ export interface ErrandWriter {
   finish(id: string): Promise<boolean>;
 }
 
-type Carriers = { readonly [K in ErrandKind]: (content: ErrandKinds[K], id: string) => Promise<void> };
+export type Carriers = { readonly [K in ErrandKind]: (content: ErrandKinds[K], id: string) => Promise<void> };
 
 const EVERY_MS = 5_000;
 /** Most transactions have committed by then; what has not waits for the next round. */
@@ -56,10 +57,13 @@ export class Errands {
   readonly #clock: Clock;
   readonly #logger: Log;
   readonly #rounds: Rounds;
+  /** Of those that were begun: where the mail server is away, all mails fail alike, and nothing else does. */
+  readonly #failures = new Map<ErrandKind, Failures>();
   #carriers: Carriers | null = null;
   #soon: Timer | null = null;
-  /** What this instance gave up since it started. */
+  /** What this instance gave up since it started, and how often it could not do something. */
   abandoned = 0;
+  failed = 0;
 
   constructor(parts: { store: Store; keys: Keys; clock: Clock; logger: Log }) {
     this.#store = parts.store;
@@ -68,6 +72,11 @@ export class Errands {
     this.#logger = parts.logger;
     const failed = 'errands could not be looked for';
     this.#rounds = new Rounds({ everyMs: EVERY_MS, work: () => this.#run(), failed, ...parts });
+  }
+
+  /** For how long they could not be looked for. */
+  get failingSeconds(): number {
+    return this.#rounds.failingSeconds;
   }
 
   /** Asks for it, as a part of the transaction. */
@@ -137,13 +146,24 @@ export class Errands {
       const carry = carriers[kind] as (content: unknown, id: string) => Promise<void>;
       await carry(JSON.parse(content), id);
       await this.#finish(id);
+      this.#failures.get(kind)?.well();
     } catch (error) {
-      this.#logger.warn({ err: error, errand: id, kind, attempts }, 'an errand failed');
+      this.failed += 1;
+      this.#failuresOf(kind).wrong(error, { errand: id, kind, attempts });
       if (attempts < ATTEMPTS_MAX) return;
       this.abandoned += 1;
       this.#logger.error({ errand: id, kind }, 'an errand was given up');
       await this.#finish(id).catch(() => {});
     }
+  }
+
+  /** A later version may have kinds that this one does not know. */
+  #failuresOf(kind: ErrandKind): Failures {
+    const known = this.#failures.get(kind);
+    if (known !== undefined) return known;
+    const failures = new Failures({ failed: 'an errand failed', clock: this.#clock, logger: this.#logger });
+    this.#failures.set(kind, failures);
+    return failures;
   }
 
   async #finish(id: string): Promise<void> {

@@ -134,13 +134,13 @@ export class Users {
       if (home !== null && there === null) throw noSuchScope();
       const added = this.#demandCreate(actor, user, homeOf(there));
       await tx.users.add(added, passwordHash === null ? null : { hash: passwordHash, isInitial: true });
-      await this.#grantAll(tx, actor, added, input.roles ?? [DEFAULT_ROLE]);
+      const roles = await this.#grantAll(tx, actor, added, input.roles ?? [DEFAULT_ROLE]);
       await tx.audit.append({
         by: actor.id,
         sessionId: sessionIdOf(actor),
         action: 'user.create',
         subjectId: user.id,
-        after: { status: added.status, scope: added.scope },
+        after: { status: added.status, scope: added.scope, roles },
       });
       return (await tx.users.find(user.id)) ?? added;
     });
@@ -153,8 +153,14 @@ export class Users {
   async register(tx: Transaction, input: { email: string; name: string }, passwordHash: string): Promise<User> {
     const user: User = { ...newUser({ ...input, createdAt: this.#now() }), emailVerified: false };
     await tx.users.add(user, { hash: passwordHash, isInitial: false });
-    await this.#grantAll(tx, SYSTEM, user, [DEFAULT_ROLE]);
-    await tx.audit.append({ by: user.id, sessionId: null, action: 'user.sign_up', subjectId: user.id });
+    const roles = await this.#grantAll(tx, SYSTEM, user, [DEFAULT_ROLE]);
+    await tx.audit.append({
+      by: user.id,
+      sessionId: null,
+      action: 'user.sign_up',
+      subjectId: user.id,
+      after: { roles },
+    });
     return user;
   }
 
@@ -249,7 +255,14 @@ export class Users {
   }
 
   /** Grants those of these roles that the policy has. */
-  async #grantAll(tx: Transaction, by: Principal, { id, createdAt }: User, names: readonly string[]): Promise<void> {
+  /** Those of these roles that there are; their names. */
+  async #grantAll(
+    tx: Transaction,
+    by: Principal,
+    { id, createdAt }: User,
+    names: readonly string[],
+  ): Promise<readonly string[]> {
+    const granted: string[] = [];
     for (const name of names) {
       const role = await tx.roles.findByName(name);
       if (role === null) continue;
@@ -272,7 +285,9 @@ export class Users {
         createdAt,
         revokedAt: null,
       });
+      granted.push(name);
     }
+    return granted;
   }
 
   #now(): string {

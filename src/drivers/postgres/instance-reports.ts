@@ -17,10 +17,10 @@ interface SharedRow {
   readonly head: string;
   readonly policy_version: string | null;
   readonly migrations: readonly string[];
+  readonly now: string | Date;
 }
 
 interface ReadRow extends SharedRow {
-  readonly now: string | Date;
   readonly instances: readonly {
     readonly id: string;
     readonly state: 'active' | 'marked';
@@ -36,7 +36,7 @@ interface ReadRow extends SharedRow {
   readonly set_aside: boolean;
 }
 
-const SHARED = `h.epoch, h.seq as head, (select version from policy_head where id = 1) as policy_version,
+const SHARED = `now() as now, h.epoch, h.seq as head, (select version from policy_head where id = 1) as policy_version,
   (select coalesce(json_agg(name), '[]') from migrations) as migrations`;
 
 export function createInstanceReports(query: Query): InstanceReports {
@@ -54,13 +54,13 @@ export function createInstanceReports(query: Query): InstanceReports {
     async read() {
       const rows = await query<ReadRow>(
         'instance-reports-read',
-        `select ${SHARED}, now() as now,
+        `select ${SHARED},
            (select coalesce(json_agg(i order by i.last_seen), '[]')
             from (select id, state, applied, report, last_seen, reported_at from instances) i) as instances,
            (select count(*)::int from (select from outbox where seq is null limit $1) waiting) as events,
            (select min(at) from (select at from outbox where seq is null order by id limit 1) first) as events_since,
-           (select count(*)::int from (select from errands where due_at <= now() limit $1) due) as errands,
-           (select min(due_at) from errands where due_at <= now()) as errands_since,
+           (select count(*)::int from (select from errands limit $1) waiting) as errands,
+           (select min(created_at) from (select created_at from errands order by id limit 1) first) as errands_since,
            exists (select from ${SET_ASIDE}) as set_aside
          from authority_head h where h.id = 1`,
         [WAITING_MAX],
@@ -69,7 +69,6 @@ export function createInstanceReports(query: Query): InstanceReports {
       const [row] = rows as readonly [ReadRow]; // or it would have thrown
       return {
         ...shared,
-        at: instant(row.now),
         instances: row.instances.map((each): InstanceState => ({
           id: each.id,
           state: each.state,
@@ -89,5 +88,6 @@ export function createInstanceReports(query: Query): InstanceReports {
 function toShared([row]: readonly SharedRow[]): SharedState {
   if (row === undefined) throw new Error('authority_head has no row: the database is not migrated');
   const { epoch, head, policy_version: policyVersion, migrations } = row;
-  return { epoch, head: Number(head), policyVersion, missingMigrations: missingMigrations(migrations) };
+  const at = instant(row.now);
+  return { epoch, head: Number(head), policyVersion, missingMigrations: missingMigrations(migrations), at };
 }

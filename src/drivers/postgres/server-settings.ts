@@ -4,6 +4,9 @@ import type { Query } from './query.ts';
 /** What a server must have on, or a crash of it loses what was acknowledged, revocations among it. */
 const DURABLE = ['fsync', 'synchronous_commit'] as const;
 
+/** As `server_version_num` has it, and as people say it. */
+const OLDEST = { number: 160_000, name: 'PostgreSQL 16' };
+
 /** What bounds every wait, where connections cannot bring it along: what the user must have been given. */
 const BOUNDS: Readonly<Record<string, number>> = {
   statement_timeout: STATEMENT_TIMEOUT_MS,
@@ -19,9 +22,13 @@ export async function serverProblems(
   const rows = await query<{ name: string; setting: string }>(
     'server-settings',
     'select name, setting from pg_settings where name = any($1) order by name',
-    [[...DURABLE, ...Object.keys(BOUNDS)]],
+    [['server_version', 'server_version_num', ...DURABLE, ...Object.keys(BOUNDS)]],
   );
+  const { setting: version = '' } = rows.find(({ name }) => name === 'server_version') ?? {};
   return rows.flatMap(({ name, setting }) => {
+    if (name === 'server_version_num' && Number(setting) < OLDEST.number) {
+      return [`must name a server of ${OLDEST.name} or newer, and this is ${version}`];
+    }
     if (production && DURABLE.some((one) => one === name) && setting === 'off') {
       return [`must name a server that has ${name} on in production: without it a crash takes back what was revoked`];
     }

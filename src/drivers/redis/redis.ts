@@ -33,6 +33,8 @@ export interface RedisConnection {
   readonly lostFor: () => string | null;
   /** Whether the server, or every node of the cluster that holds keys, answered a PING within 500 ms. Never throws. */
   check(): Promise<boolean>;
+  /** By which policy the server forgets keys when its memory is full; null where it forgets none. One that must answer. */
+  evicts(): Promise<string | null>;
   /** Ends cache, limits, hints and their connections, within a few seconds whatever the servers do. */
   close(): Promise<void>;
 }
@@ -79,6 +81,12 @@ export function openRedis(parts: { url: Secret; clock: Clock; logger: Log }): Re
         () => true,
         () => false,
       );
+    },
+    async evicts() {
+      const told = await withDeadline(clock, commands.info('memory'), CHECK_MS, 'Redis');
+      const [, max = '0'] = /^maxmemory:(\d+)/m.exec(told) ?? [];
+      const [, policy = 'noeviction'] = /^maxmemory_policy:(\S+)/m.exec(told) ?? [];
+      return max === '0' || policy === 'noeviction' ? null : policy;
     },
     async close() {
       await Promise.all([cache.close(), hints.close(), disconnect(commands, clock)]);
