@@ -254,8 +254,7 @@ export class Users {
     return { kind: 'among', attribute: GRANTED_ROLE_IDS, values };
   }
 
-  /** Grants those of these roles that the policy has. */
-  /** Those of these roles that there are; their names. */
+  /** Grants those of these roles that the policy has, and says which those are. */
   async #grantAll(
     tx: Transaction,
     by: Principal,
