@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { SYSTEM } from '../../src/domain/principals/principal.ts';
 import { Browser } from '../support/browser.ts';
@@ -270,6 +273,33 @@ describe('a request that brings the cookie', () => {
       `http://x.${host}`,
     ]) {
       expect({ origin, ...refusalsOf(await ask(origin)) }).toEqual({ origin, ...NO_ORIGIN });
+    }
+  });
+
+  test('AC-76: by a GET that says of no origin is taken where the browser says that it is of no other', async () => {
+    const { cookie } = await signedIn();
+    const url = `${urlOf()}/graphql?query=${encodeURIComponent(ME)}`;
+    for (const accept of ['text/event-stream', 'application/json']) {
+      const get = async (site?: string, origin?: string) => {
+        const asked = request(url, {
+          headers: {
+            cookie,
+            accept,
+            'apollo-require-preflight': '1',
+            ...(site !== undefined && { 'sec-fetch-site': site }),
+            ...(origin !== undefined && { origin }),
+          },
+        }).end();
+        const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+        return { site, status: answer.statusCode, body: await text(answer) };
+      };
+      for (const [site, origin] of [[], ['none'], ['same-origin'], ['same-site', LISTED], ['cross-site', LISTED]]) {
+        expect((await get(site, origin)).body).toContain(bob.id);
+      }
+      for (const site of ['same-site', 'cross-site']) {
+        const body = expect.stringContaining('"reason":"origin"');
+        expect(await get(site)).toEqual({ site, status: 403, body });
+      }
     }
   });
 

@@ -135,7 +135,7 @@ export const CREDENTIALS: readonly Control[] = [
   {
     name: 'cookie-origin',
     file: 'src/api/http/identity.ts',
-    find: 'if (!origins.allow(headers)) {',
+    find: "if (!(method === 'GET' ? origins.allowGet(headers) : origins.allow(headers))) {",
     replace: 'if (false) {',
     test: 'test/api/cookies.test.ts',
     title: 'AC-76: is taken from its own origin, a listed one or none, compared as it is written',

@@ -48,7 +48,7 @@ export async function contextOf(
     return contextAt(by, request, services, door);
   }
   refuseTwoKinds(headers, { cookie: true });
-  if (!origins.allow(headers)) {
+  if (!(method === 'GET' ? origins.allowGet(headers) : origins.allow(headers))) {
     const message = 'Cookies are not taken from a page of this origin.';
     throw new Refusal('FORBIDDEN', message, { reason: 'origin' });
   }

@@ -1,5 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
+/** What Sec-Fetch-Site says of a page of another origin; `none` is of no page. */
+const ELSEWHERE: ReadonlySet<string> = new Set(['same-site', 'cross-site']);
+
 /** The origins whose pages may use a person's cookies and WebSockets here. They are compared as they are written. */
 export class Origins {
   readonly #listed: ReadonlySet<string>;
@@ -27,5 +30,13 @@ export class Origins {
     if (origin === undefined || this.#listed.has(origin)) return true;
     if (host === undefined) return false;
     return origin === `https://${host}` || (!this.#tlsOnly && origin === `http://${host}`);
+  }
+  /**
+   * As {@link allow}, of a GET: such as a page has a browser send without asking, an image's above all, says nothing of its origin, but the
+   * browser says whether it is another one.
+   */
+  allowGet(headers: IncomingHttpHeaders): boolean {
+    if (headers.origin === undefined && ELSEWHERE.has(String(headers['sec-fetch-site']))) return false;
+    return this.allow(headers);
   }
 }
