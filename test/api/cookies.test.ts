@@ -280,7 +280,6 @@ describe('a request that brings the cookie', () => {
     const { cookie } = await signedIn();
     const url = `${urlOf()}/graphql?query=${encodeURIComponent(ME)}`;
     for (const accept of ['text/event-stream', 'application/json']) {
-      // `fetch` says something of its own.
       const get = async (site?: string, origin?: string) => {
         const asked = request(url, {
           headers: {

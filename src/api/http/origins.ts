@@ -31,7 +31,6 @@ export class Origins {
     if (host === undefined) return false;
     return origin === `https://${host}` || (!this.#tlsOnly && origin === `http://${host}`);
   }
-
   /**
    * As {@link allow}, of a GET: such as a page has a browser send without asking, an image's above all, says nothing of its origin, but the
    * browser says whether it is another one.
