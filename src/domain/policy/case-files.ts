@@ -165,7 +165,10 @@ function parseObject(
   const made = makeRecord(type, String(id), attributes);
   if ('record' in made) return made.record;
   for (const { attribute, message, hint } of made.refused) {
-    problems.add(map?.entries.get(attribute)?.value.place ?? { file: '', line: 1, column: 1 }, message, hint);
+    const place = map?.entries.get(attribute)?.value.place ?? { file: '', line: 1, column: 1 };
+    // Only whoever has the files is told all that there is.
+    const known = type.attributes.has(attribute) ? undefined : nearOrAll(attribute, type.attributes.keys());
+    problems.add(place, message, hint ?? known);
   }
   return null;
 }

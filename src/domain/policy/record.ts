@@ -1,7 +1,7 @@
 import type { SubjectRecord } from '../principals/principal.ts';
 import { type Misfit, misfit } from './values.ts';
 import { attributeOf, scopeAttributeOf, type SubjectType } from './vocabulary.ts';
-import { clip, nearOrAll } from './words.ts';
+import { clip, didYouMean } from './words.ts';
 
 /** A record made of attributes that somebody else named, or every attribute that was refused. */
 export type MadeRecord =
@@ -31,7 +31,7 @@ export function makeRecord(type: SubjectType, id: string, attributes: Readonly<R
 function undeclared(type: SubjectType, attribute: string): Misfit {
   const scope = scopeAttributeOf(type);
   const follows = attribute === 'scopes' && scope !== undefined ? `they follow from "${scope}"` : undefined;
-  const hint = follows ?? nearOrAll(attribute, type.attributes.keys());
+  const hint = follows ?? didYouMean(attribute, type.attributes.keys());
   return { message: `${type.name} has no attribute "${clip(attribute)}"`, ...(hint !== undefined && { hint }) };
 }
 

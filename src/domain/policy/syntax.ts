@@ -9,10 +9,14 @@ export interface SyntaxProblem {
 }
 
 const tabsMax = 20;
+/** As far as is looked for what a quote stands behind: a line may be as long as a file. */
+const beforeMax = 80;
 /** What looks like a space and is none. */
 const spaces = '\\u00a0\\u2000-\\u200b\\u202f\\u3000\\ufeff';
 const strangeSpace = new RegExp(`^[ \\t-]*[${spaces}]|:[${spaces}]|[${spaces}]:`);
-const strangeQuote = /(?<=[:,\[\{]\s*|^\s*-\s+)[‘’“”„]/;
+const strangeQuote = /[‘’“”„]/;
+/** What comes before a value. */
+const valueBegins = /(?:[:,[{]|^ *-) *$/;
 
 /** The first one, and every line that a tab indents: what else a parser finds are mostly consequences of that. */
 export function syntaxProblems(
@@ -38,7 +42,7 @@ function strangeCharacter(text: string, offset: number): SyntaxProblem | null {
     return { offset: at, message: 'this looks like a space and is none', hint: 'write a plain space' };
   }
   const quote = strangeQuote.exec(line);
-  if (quote === null) return null;
+  if (quote === null || !valueBegins.test(line.slice(0, quote.index).slice(-beforeMax))) return null;
   return { offset: start + quote.index, message: `${quote[0]} is no quote`, hint: `write ' or "` };
 }
 
@@ -54,7 +58,7 @@ function inWords(text: string, error: YAMLError, contents: ParsedNode | null): S
     const hint = 'begin it with "- ", or indent it like what it belongs to';
     return { offset: wordIn(text, offset), message: 'this stands among the items of a list and is none', hint };
   }
-  if (/IMPLICIT_KEY$/.test(code) && rest.trimStart().startsWith('- ')) {
+  if (code.endsWith('IMPLICIT_KEY') && rest.trimStart().startsWith('- ')) {
     const message = 'an item of a list stands here among the keys of a map';
     return { offset: wordIn(text, offset), message, hint: 'indent it further' };
   }
@@ -87,8 +91,8 @@ function unclosedBracket(text: string, offset: number, contents: ParsedNode | nu
   visit(contents, {
     Collection(_, node) {
       const [from = offset, to = 0] = node.range ?? [];
-      const isOpened = /[\{\[]/.test(text[from] ?? '');
-      const closed = /[\}\]]/.test(text[to - 1] ?? '') && to <= offset;
+      const isOpened = /[{[]/.test(text[from] ?? '');
+      const closed = /[}\]]/.test(text[to - 1] ?? '') && to <= offset;
       // The innermost one comes last.
       if (isCollection(node) && isOpened && from < offset && !closed && to >= start) start = from;
     },
@@ -130,10 +134,10 @@ function secondValue(offset: number, rest: string): SyntaxProblem {
 
 function unexpected(text: string, offset: number, rest: string): SyntaxProblem {
   if (rest.startsWith('{') && text[offset - 1] === '$') {
-    const template = `$${/^\{[^\}]*\}/.exec(rest)?.[0] ?? '{…}'}`;
+    const template = `$${/^\{[^}]*\}/.exec(rest)?.[0] ?? '{…}'}`;
     return { offset: offset - 1, message: 'a template stands in quotes', hint: `'${clip(template)}'` };
   }
-  if (/^[\}\]]/.test(rest)) return { offset, message: `this ${rest[0]} closes nothing` };
+  if (/^[}\]]/.test(rest)) return { offset, message: `this ${rest[0]} closes nothing` };
   const before = text[offset - 1];
   if (before === "'" || before === '"') {
     const hint = before === "'" ? "within ' ' write '' for one" : 'within " " write \\" for one';
@@ -146,11 +150,12 @@ function unexpected(text: string, offset: number, rest: string): SyntaxProblem {
 function refusedText(code: YAMLError['code'], rest: string, message: string): Omit<SyntaxProblem, 'offset'> {
   const [first = ''] = rest;
   const quote = `quote a text that begins with ${first}`;
-  if (code === 'BAD_ALIAS' && /^\*(?:$|[\s,\}\]])/.test(rest)) {
+  if (code === 'BAD_ALIAS' && /^\*(?:$|[\s,}\]])/.test(rest)) {
     return { message: '"*" stands for nothing here', hint: 'manage is every action, all is every subject' };
   }
   if (code === 'BAD_ALIAS') return { message: 'aliases are not part of the policy language', hint: quote };
   if (code === 'TAG_RESOLVE_FAILED') return { message: 'tags are not part of the policy language', hint: quote };
+  if (code === 'IMPOSSIBLE') return { message: 'what stands here cannot be read', hint: 'it nests too deep' };
   if (code === 'BAD_SCALAR_START') return { message: `no text begins with ${first}`, hint: quote };
   if (code === 'BAD_DQ_ESCAPE') {
     return {

@@ -68,12 +68,18 @@ test.each([
   ],
   ['  - { principal: rita, action: read, subject: Dok, expect: allow }', /there is no subject "Dok"/],
   ['  - { principal: rita, action: read, subject: Doc, expect: maybe }', /expect is allow or deny/],
+  ['  - { principal: rita, action: read, subject: Doc, expect: true }', /^\S+ expect is allow or deny$/],
+  [
+    '  - { principal: rita, action: read, subject: Doc, object: { unheard: 1 }, expect: deny }',
+    /no attribute "unheard" \(there are id, owner, count, place\)/,
+  ],
+  ['  - { principal: rita, action: read, subject: Doc, object: { owner: [x] }, expect: deny }', /a list is no id$/],
   ['  - { principal: rita, action: read, subject: Doc }', /a case has no "expect"/],
   ['  - { principal: rita, action: read, subject: Doc, object: { conut: 1 }, expect: deny }', /did you mean "count"/],
   ['  - { principal: rita, action: read, subject: Doc, object: { count: many }, expect: deny }', /many is no number/],
   [
     '  - { principal: rita, action: read, subject: Doc, object: { scopes: [acme] }, expect: deny }',
-    /no attribute "scopes"/,
+    /no attribute "scopes" \(they follow from "place"\)/,
   ],
   [
     '  - { principal: rita, action: read, subject: Doc, field: nope, expect: deny }',
