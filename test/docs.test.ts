@@ -395,7 +395,7 @@ async function provideTools(folder: string, url: string): Promise<void> {
 }
 test('the commands about monitoring do what the page says', async () => {
   const { port } = new URL(castellans.apps[0]?.url ?? '');
-  const script = commandsOf('docs/monitoring.md')
+  const script = [...commandsOf('docs/monitoring.md'), ...commandsOf('docs/security.md')]
     .join('\n')
     .replaceAll(':4001', `:${port}`)
     .replaceAll('a password for trying it', PASSWORD);
@@ -405,6 +405,7 @@ test('the commands about monitoring do what the page says', async () => {
   expect(health).toContain('{"status":"ok","problems":[],"missingMigrations":[]');
   expect(instances).toMatch(/"current":true,"version":"[\d.]+","state":"active"/);
   expect(ready).toBe('{"status":"ok","checks":{"authority":true,"pool":true,"policy":true,"migrations":true}}');
+  expect(metrics.pop()).toMatch(/^\{"data":\{"securityEvents":\{"edges":\[/);
   expect(metrics.join('\n')).toMatch(/castellan_operations_total\{kind="query",outcome="ok"\} [1-9]/);
 });
 

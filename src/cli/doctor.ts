@@ -123,9 +123,9 @@ async function warningsOf(
   return [...misspeltSettings(env), ...ofSecrets, ...doubtIssuer(config, env), ...doubts.flat()];
 }
 
-/** Several instances share a Redis, and each has a port of its own. */
-function doubtIssuer({ redisUrl, issuer }: Config, env: Environment): readonly SettingProblem[] {
-  if (redisUrl === null || isGiven(env, 'ISSUER')) return [];
+/** Several instances share a Redis, and each has a port of its own. Production must have it, and is told so. */
+function doubtIssuer({ redisUrl, issuer, production }: Config, env: Environment): readonly SettingProblem[] {
+  if (production || redisUrl === null || isGiven(env, 'ISSUER')) return [];
   const message = `is ${issuer}, by PORT: an instance with another port refuses the tokens of this one, so set the same for all`;
   return [{ variable: 'ISSUER', message }];
 }

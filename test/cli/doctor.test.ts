@@ -4,7 +4,9 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { examine } from '../../src/cli/doctor.ts';
+import { clockWarnings } from '../../src/cli/doctor-database.ts';
 import { serverProblems } from '../../src/drivers/postgres/server-settings.ts';
+import { systemClock } from '../../src/kit/clock.ts';
 import type { SettingProblem } from '../../src/kit/production-settings.ts';
 import { type Castellans, startCastellans } from '../support/castellan.ts';
 import { startRedisServer } from '../support/redis-server.ts';
@@ -90,6 +92,16 @@ test('a Redis that forgets what it counts, and instances that would refuse the t
   } finally {
     await redis.stop();
   }
+});
+
+test('a clock that is not that of PostgreSQL', async () => {
+  /** What a server answers whose clock is so many seconds ahead. */
+  const asked = (seconds: number) =>
+    clockWarnings(() => Promise.resolve([{ ms: systemClock.now() + seconds * 1_000 }] as never));
+  expect(await asked(300)).toEqual([expect.stringContaining('whose clock is 300 s ahead of that of this machine')]);
+  expect(await asked(-300)).toEqual([expect.stringContaining('whose clock is 300 s behind that of this machine')]);
+  expect(await asked(1)).toEqual([]);
+  expect((await told({ DATABASE_URL: castellans.config.databaseUrl?.reveal() })).warnings).toEqual([]);
 });
 
 test('a PostgreSQL that is too old', async () => {

@@ -311,6 +311,16 @@ test('logs an outage once, and its end', async () => {
   );
 });
 
+test('closed before it was connected it logs nothing: no server was away', async () => {
+  const { logger, lines } = recordedLog();
+  for (let turns = 0; turns < 10; turns += 1) {
+    const redis = openRedis({ url: new Secret(server.url), clock: systemClock, logger });
+    for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => void setImmediate(resolve));
+    await redis.close();
+  }
+  expect(lines()).toEqual([]);
+});
+
 test('closes whether Redis runs, hangs or is gone', async () => {
   const [runs, hangs, gone] = [open(), open(), open()];
   await Promise.all([runs, hangs, gone].map(ready));

@@ -47,14 +47,17 @@ export function connectServer(place: ServerPlace, { login, outage, clock }: Conn
   };
 }
 
+/** Those that are ended: what fails by that is no outage. */
+const ended = new WeakSet<Redis | Cluster>();
+
 /** Tells of an outage of this connection, and of its end. */
 export function watch(redis: Redis, outage: Outage, server: string): void {
   // Why no sentinel could name the master: the error that follows says only that none could.
   let told: string | undefined;
   redis.on('sentinelError', ({ message }: Error) => (told = message));
-  redis.on('error', ({ message, code }: Error & { code?: string }) =>
-    outage.lost(redis, server, told ?? (message || code)),
-  );
+  redis.on('error', ({ message, code }: Error & { code?: string }) => {
+    if (!ended.has(redis)) outage.lost(redis, server, told ?? (message || code));
+  });
   redis.on('reconnecting', () => outage.lost(redis, server, 'the connection was lost'));
   redis.on('ready', () => {
     told = undefined;
@@ -67,6 +70,7 @@ export function watch(redis: Redis, outage: Outage, server: string): void {
 export async function disconnect(redis: Redis | Cluster, clock: Clock): Promise<void> {
   // Between two attempts there is no socket whose end could be waited for.
   const hasSocket = redis.status !== 'reconnecting' && redis.status !== 'end';
+  ended.add(redis);
   redis.disconnect();
   if (!hasSocket) return;
   await withDeadline(clock, once(redis, 'end'), CLOSE_MS, 'Redis').catch(() => {});
