@@ -26,12 +26,35 @@ export async function exportAudit(
 
 async function placeBefore(since: string | undefined, audit: AuditReader): Promise<number> {
   if (since === undefined) return 0;
-  if (/^\d{1,15}$/.test(since)) return Number(since);
-  const at = Date.parse(since);
-  if (!/^\d{4}-\d\d-\d\d/.test(since) || Number.isNaN(at)) {
+  if (/^\d{1,15}$/.test(since)) return known(Number(since), await endOf(audit));
+  const at = instantIn(since);
+  if (at === null) {
     throw new Misuse('--since takes an instant such as 2026-11-30T00:00:00Z, or a place such as 1200');
   }
-  const first = await audit.firstSince(new Date(at).toISOString());
+  const first = await audit.firstSince(at);
   // Nothing since then: what comes next is all there is.
-  return first === null ? ((await audit.head())?.lastSeq ?? 0) : first - 1;
+  return first === null ? endOf(audit) : first - 1;
+}
+
+async function endOf(audit: AuditReader): Promise<number> {
+  return ((await audit.head()) ?? (await audit.anchor()))?.lastSeq ?? 0;
+}
+
+/** Of a place that is not there yet nothing comes, until it is passed: then what came before it would be left out, and nobody told. */
+function known(place: number, end: number): number {
+  if (place <= end) return place;
+  throw new Misuse(
+    `--since ${place} is beyond the end of the audit log, which is at place ${end}: was a backup put back?`,
+  );
+}
+
+const INSTANT = /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/;
+
+/** A day in UTC, or an instant that says how it stands to that: others are of whatever zone the command runs in. */
+function instantIn(text: string): string | null {
+  const [, day = ''] = INSTANT.exec(text) ?? [];
+  const [at, midnight] = [Date.parse(text), Date.parse(day)];
+  // Of a day that no month has, another one is made.
+  if (Number.isNaN(at) || Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(day)) return null;
+  return new Date(at).toISOString();
 }

@@ -34,10 +34,10 @@ async function readHeads(path: string): Promise<readonly AuditHead[]> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new Misuse(`--heads cannot be read: ${(error as Error).message}`);
   });
-  return text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line, index) => parseHead(line, index + 1));
+  const heads = text.split('\n').flatMap((line, index) => (line.trim() === '' ? [] : [parseHead(line, index + 1)]));
+  // Nothing is held against a file that was emptied.
+  if (heads.length === 0) throw new Misuse('--heads has no head');
+  return heads;
 }
 
 function parseHead(line: string, number: number): AuditHead {

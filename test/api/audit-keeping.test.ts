@@ -139,7 +139,7 @@ describe('a sink', () => {
 
   let server: Server;
   let taken: Taken[] = [];
-  let answers: (status: number) => number = () => 204;
+  let answers: (times: number, lines: number) => number = () => 204;
 
   beforeAll(async () => {
     server = createServer((request, response) => {
@@ -150,7 +150,7 @@ describe('a sink', () => {
           .trim()
           .split('\n')
           .map((line) => JSON.parse(line) as Taken['lines'][number]);
-        const status = answers(taken.length);
+        const status = answers(taken.length, lines.length);
         // What it answers wrongly it may have taken as well.
         taken.push({ lines, authorization: request.headers.authorization });
         response.writeHead(status, status === 302 ? { location: 'http://127.0.0.1:1/' } : {}).end();
@@ -197,6 +197,46 @@ describe('a sink', () => {
     const [failed, sentAway, right] = taken.map(({ lines }) => lines.map(({ id }) => id));
     expect([sentAway, right]).toEqual([failed, failed]);
     answers = () => 204;
+  });
+
+  test('that takes only so much at once gets less at a time, and all of it in order', async () => {
+    await castellans.rows(`update audit_sinks set held_until = now() - interval '1 second'`);
+    await written('2031-05-21T00:00:00.000Z', 23);
+    taken = [];
+    answers = (_, lines) => (lines > 4 ? 413 : 204);
+    await shipper().ship();
+    const seqs = taken.filter(({ lines }) => lines.length <= 4).flatMap(({ lines }) => lines.map(({ seq }) => seq));
+    expect(seqs).toHaveLength(23);
+    expect(seqs).toEqual(seqs.map((_, index) => (seqs[0] ?? 0) + index));
+    // What it learns it need not be told again for each part.
+    expect(taken.filter(({ lines }) => lines.length > 4)).toHaveLength(3);
+    answers = () => 204;
+  });
+
+  test('that does not take a single entry, since it is too large, is waited for: nothing is left out', async () => {
+    await castellans.rows(`update audit_sinks set held_until = now() - interval '1 second'`);
+    await written('2031-05-22T00:00:00.000Z', 3);
+    taken = [];
+    answers = (times, lines) => (times < 3 || lines > 1 ? 413 : 204);
+    const ours = shipper();
+    await expect(ours.ship()).rejects.toThrow('413');
+    expect(taken.map(({ lines }) => lines.length)).toEqual([3, 2, 1]);
+    const refused = taken[0]?.lines.map(({ seq }) => seq);
+    taken = [];
+    answers = () => 204;
+    await ours.ship();
+    expect(taken.map(({ lines }) => lines.map(({ seq }) => seq))).toEqual([refused]);
+  });
+
+  test('that is said to have more than there is, is no sink that has all: it is told, and nothing is passed over', async () => {
+    await castellans.rows(`update audit_sinks set held_until = now() - interval '1 second'`);
+    const [before] = await castellans.rows<{ seq: string }>(`select seq from audit_sinks where name = 'http'`);
+    await castellans.rows(`update audit_sinks set seq = 9007199254740000`);
+    const ours = shipper();
+    await expect(ours.ship()).rejects.toThrow('which ends at');
+    await expect(ours.ship()).rejects.toThrow('which ends at');
+    await castellans.rows(`update audit_sinks set seq = $1::bigint`, before?.seq);
+    await ours.ship();
   });
 
   test('is sent to by one instance at a time', async () => {

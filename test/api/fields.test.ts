@@ -8,6 +8,8 @@ roles:
   directory:
     allow:
       - { action: read, subject: User, fields: [name, createdAt] }
+      - { action: read, subject: AuditEntry, fields: [at, action] }
+      - { action: read, subject: SecurityEvent, fields: [at, kind] }
 `;
 
 let castellans: Castellans;
@@ -71,4 +73,33 @@ test('one reads all of oneself', async () => {
   const { data, errors } = await castellans.ask(`{ me { ${FIELDS} } }`, { token: dora.accessToken });
   expect(errors).toEqual([]);
   expect(data).toMatchObject({ me: { email: dora.email, status: 'active' } });
+});
+
+test('of an entry of the audit log nothing is told but the fields one may read, not even what no rule can name', async () => {
+  const alice = await castellans.signUp('alice', ['administrator']);
+  const carol = await castellans.signUp('carol');
+  const disable = 'mutation ($id: ID!) { disableUser(id: $id) { position } }';
+  await castellans.ask(disable, { token: alice.accessToken, variables: { id: carol.id } });
+  const log = '{ auditLog(first: 1, filter: { action: "user.disable" }) { edges { node { action before after } } } }';
+  const told = { before: { status: 'active' }, after: { status: 'disabled' } };
+  const whole = await castellans.ask(log, { token: alice.accessToken });
+  expect(whole.data).toMatchObject({ auditLog: { edges: [{ node: told }] } });
+  const answer = await castellans.ask(log, { token: dora.accessToken });
+  const node = { action: 'user.disable', before: null, after: null };
+  expect(answer.data).toEqual({ auditLog: { edges: [{ node }] } });
+  expect(new Set(pathsOf(answer.errors))).toEqual(new Set(['before', 'after']));
+});
+
+test('and of a security event the same', async () => {
+  await castellans.rows(
+    `insert into security_events (id, at, kind, severity, user_id, session_id, facts, once)
+     values ('sec_0000000000000000000000test', now(), 'sign_in.failures', 'warning', $1, '', '{"address": "203.0.113.9", "count": 10}', 'x')`,
+    bob.id,
+  );
+  const list =
+    '{ securityEvents(first: 1) { edges { node { kind address count subjectId action device { kind } } } } }';
+  const answer = await castellans.ask(list, { token: dora.accessToken });
+  const node = { kind: 'sign_in.failures', address: null, count: null, subjectId: null, action: null, device: null };
+  expect(answer.data).toEqual({ securityEvents: { edges: [{ node }] } });
+  expect(new Set(pathsOf(answer.errors))).toEqual(new Set(['address', 'count', 'subjectId', 'action', 'device']));
 });

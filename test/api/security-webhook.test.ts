@@ -428,6 +428,19 @@ test('events among very many others are found, and what is not about security is
   expect(ids()).toEqual([first, last]);
 });
 
+test('a webhook that is said to have more than there is, is told of, and is passed over by nothing', async () => {
+  const [before] = await castellans.rows<{ seq: string }>(
+    `select seq from audit_sinks where name = 'security_webhook'`,
+  );
+  await castellans.rows(`update audit_sinks set seq = 9007199254740000 where name = 'security_webhook'`);
+  const raised = await raise(1);
+  await expect(aShipper().ship()).rejects.toThrow('the last is');
+  await castellans.rows(`update audit_sinks set seq = $1::bigint where name = 'security_webhook'`, before?.seq);
+  await free();
+  await ship();
+  expect(ids()).toEqual(raised);
+});
+
 test('an event of a user who was erased tells no address', async () => {
   const [id] = await raise(1);
   await castellans.rows(`update security_events set facts = facts - 'address' where id = $1`, id);

@@ -111,16 +111,8 @@ async function middle() {
 describe('a log that nobody touched', () => {
   test('is whole, with every entry in it, and its heads are found', async () => {
     const [count] = await sql('select count(*)::int as count from audit_entries');
-    expect(await run('--heads', headsFile)).toMatchObject({
-      code: 0,
-      ok: true,
-      problems: [],
-      entries: count?.['count'],
-      first: 1,
-      last: count?.['count'],
-      unchained: 0,
-      headsFound: 3,
-    });
+    const all = { entries: count?.['count'], first: 1, last: count?.['count'], unchained: 0, headsFound: 3 };
+    expect(await run('--heads', headsFile)).toMatchObject({ code: 0, ok: true, problems: [], ...all });
   });
 
   test('says so in words, and that without heads its end proves nothing', async () => {
@@ -368,16 +360,20 @@ describe('castellan audit export', () => {
         severity_id: expect.any(Number),
         time: expect.any(Number),
         metadata: { version: '1.5.0', product: { vendor_name: 'Castellan' }, uid: expect.stringMatching(/^audit_/) },
-        actor: { user: { uid: expect.any(String) } },
+        actor: { user: { uid: expect.any(String), type_id: expect.any(Number) } },
         api: { operation: expect.any(String) },
         src_endpoint: expect.any(Object),
       });
     }
     expect(entries.map((entry) => entry['status_id'])).toContain(1);
+    const named = { activity_id: 3, activity_name: 'Update', actor: { user: { type_id: 1, type: 'User' } } };
+    expect(entries.at(-1)).toMatchObject({ ...named, api: { operation: 'user.disable' } });
   });
 
   test('of what is no instant, no place or no format is a misuse', async () => {
-    expect((await exported('--since', 'yesterday')).code).toBe(2);
+    for (const since of ['yesterday', '2026-02-30', '2026-11-30T09:00', '2026-11-30 (noon)', '9'.repeat(15)]) {
+      expect([since, (await exported('--since', since)).code]).toEqual([since, 2]);
+    }
     expect((await exported('--format', 'xml')).code).toBe(2);
   });
 });
@@ -385,6 +381,7 @@ describe('castellan audit export', () => {
 describe('what is not asked rightly is told with code 2', () => {
   test.each([
     ['a file that is not there', ['--heads', '/nowhere/heads']],
+    ['a file without a head', ['--heads', '/dev/null']],
     ['an option that is none', ['--tails', 'x']],
   ])('%s', async (_, args) => {
     expect((await castellan(['audit', 'verify', ...args], env())).code).toBe(2);

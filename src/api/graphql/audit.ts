@@ -1,5 +1,8 @@
-import { readField } from './fields.ts';
+import { demandAll, readField } from './fields.ts';
 import type { Resolvers } from './generated.ts';
+
+/** What a state is a part of: who did what, to what, and with what outcome. */
+const TOLD = ['principalId', 'action', 'subjectType', 'subjectId', 'outcome'] as const;
 
 export const audit: Resolvers = {
   Query: {
@@ -20,6 +23,14 @@ export const audit: Resolvers = {
     subjectId: readField('subjectId'),
     outcome: readField('outcome'),
     code: readField('code'),
+    before: (entry, _args, context) => {
+      demandAll(TOLD, entry, context);
+      return entry.before;
+    },
+    after: (entry, _args, context) => {
+      demandAll(TOLD, entry, context);
+      return entry.after;
+    },
     policyVersion: readField('policyVersion'),
     position: readField('position'),
     scope: readField('scope'),

@@ -1,12 +1,23 @@
 import type { HeardEvent } from '../../domain/authentication/policy-feeds.ts';
 import type { SecurityEvent } from '../../domain/security/security-event.ts';
-import { readField } from './fields.ts';
+import type { OperationContext } from './context.ts';
+import { demandAll, readField } from './fields.ts';
 import type { Resolvers } from './generated.ts';
 import { followPolicyFeed, type Heard } from './policy-feeds.ts';
 
 interface Raised extends Heard {
   readonly __typename: 'SecurityEventRaised';
   readonly securityEvent: SecurityEvent;
+}
+
+/** All that a rule can name of an event. */
+const WHOLE = ['at', 'kind', 'severity', 'userId', 'sessionId', 'scope'] as const;
+
+function readWhole<K extends keyof SecurityEvent>(field: K) {
+  return (event: SecurityEvent, _args: unknown, context: OperationContext): SecurityEvent[K] => {
+    demandAll(WHOLE, event, context);
+    return event[field];
+  };
 }
 
 export const securityEvents: Resolvers = {
@@ -28,7 +39,15 @@ export const securityEvents: Resolvers = {
     userId: readField('userId'),
     sessionId: readField('sessionId'),
     session: ({ sessionId }, _args, { loaders }) => (sessionId === null ? null : loaders.sessions.load(sessionId)),
-    device: ({ deviceKind, browser, os }) => (deviceKind === null ? null : { kind: deviceKind, browser, os }),
+    subjectId: readWhole('subjectId'),
+    count: readWhole('count'),
+    action: readWhole('action'),
+    address: readWhole('address'),
+    device: (event, _args, context) => {
+      demandAll(WHOLE, event, context);
+      const { deviceKind, browser, os } = event;
+      return deviceKind === null ? null : { kind: deviceKind, browser, os };
+    },
     scope: readField('scope'),
     scopes: (event, _args, { by, services }) => {
       services.policy.field(by, event, 'scope');

@@ -6,6 +6,19 @@ const [APPLICATION_ACTIVITY, API_ACTIVITY] = [6, 6003];
 const [INFORMATIONAL, MEDIUM] = [1, 3];
 const [SUCCESS, FAILURE] = [1, 2];
 const ACTIVITIES = { create: 1, read: 2, update: 3, delete: 4, other: 99 } as const;
+/** How the schema calls them. What is another is called as we do. */
+const NAMES: Readonly<Partial<Record<string, string>>> = {
+  create: 'Create',
+  read: 'Read',
+  update: 'Update',
+  delete: 'Delete',
+};
+
+/** Kinds of users that OCSF 1.5 has. Others are called as we do. */
+const USERS: Readonly<Partial<Record<string, { readonly type_id: number; readonly type: string }>>> = {
+  user: { type_id: 1, type: 'User' },
+  system: { type_id: 3, type: 'System' },
+};
 
 /** Which of the activities of OCSF a verb is. What begins is created, and what ends is an update of what it was. */
 const VERBS: Readonly<Record<string, keyof typeof ACTIVITIES>> = {
@@ -36,7 +49,7 @@ export function toOcsf(entry: AuditRecord): object {
     category_uid: APPLICATION_ACTIVITY,
     class_uid: API_ACTIVITY,
     activity_id: activityId,
-    activity_name: action,
+    activity_name: NAMES[activity] ?? action,
     type_uid: API_ACTIVITY * 100 + activityId,
     severity_id: outcome === 'denied' ? MEDIUM : INFORMATIONAL,
     time: Date.parse(entry.at),
@@ -52,7 +65,7 @@ export function toOcsf(entry: AuditRecord): object {
     actor: {
       user: {
         uid: principalId,
-        type: principalKind,
+        ...(USERS[principalKind] ?? { type_id: ACTIVITIES.other, type: principalKind }),
         ...(apiKeyId !== null && { credential_uid: apiKeyId }),
       },
       ...(sessionId !== null && { session: { uid: sessionId } }),

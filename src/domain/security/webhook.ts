@@ -65,6 +65,8 @@ export class WebhookShipment implements Shipment {
     const turn: Turn = { takes: false };
     for (let from = after; ;) {
       const { events, head, trimmed } = await this.#store.outbox.ofKinds([RAISED], from, SPAN);
+      // Whoever can write that down could keep the webhook from ever being told anything.
+      if (from > head) throw new Error(`the webhook is said to have all events up to ${from}, and the last is ${head}`);
       if (from > 0 && from < trimmed) {
         this.#logger.warn({ from, trimmed }, 'security events may have been cleaned away before the webhook took them');
       }

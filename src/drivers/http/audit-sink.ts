@@ -1,6 +1,8 @@
-import type { AuditSink } from '../../domain/audit/shipment.ts';
+import { type AuditSink, TooMuchAtOnce } from '../../domain/audit/shipment.ts';
 import type { Secret } from '../../kit/secret.ts';
-import { post } from './posting.ts';
+import { AnsweredOtherwise, post } from './posting.ts';
+
+const CONTENT_TOO_LARGE = 413;
 
 /** POSTs JSON Lines, each time with the token that is good by then. */
 export function openHttpSink({ url, token }: { readonly url: Secret; readonly token: Secret | null }): AuditSink {
@@ -11,6 +13,9 @@ export function openHttpSink({ url, token }: { readonly url: Secret; readonly to
         headers: { 'content-type': 'application/x-ndjson', ...(authorization !== null && { authorization }) },
         body: `${lines.join('\n')}\n`,
         what: 'the sink of the audit log',
+      }).catch((error: unknown) => {
+        const isTooMuch = error instanceof AnsweredOtherwise && error.status === CONTENT_TOO_LARGE;
+        throw isTooMuch ? new TooMuchAtOnce(`${error.message} to ${lines.length} entries`) : error;
       });
     },
   };
