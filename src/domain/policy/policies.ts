@@ -11,7 +11,7 @@ import type { Engines } from './engines.ts';
 import type { PolicyFile } from './parse.ts';
 import type { Policy } from './policy.ts';
 import { previews, type PolicyPreview } from './preview.ts';
-import { proposed } from './proposed.ts';
+import { checks, proposed } from './proposed.ts';
 import type { Standings } from './standings.ts';
 
 export interface PolicyInForce {
@@ -113,7 +113,7 @@ export class Policies {
    */
   async preview(by: Principal, files: readonly PolicyFile[]): Promise<PolicyPreview> {
     const { version, engine } = await this.#readable(by);
-    const bundle = proposed('files', files, () => this.#engines.parse(files));
+    const bundle = await proposed('files', { files, cases: [] }, checks.ofPreviews);
     const before = (await this.#bundles.files(version)) ?? [];
     const everybody = await this.#everybody();
     const told = toldBy(engine.bundle, bundle);
