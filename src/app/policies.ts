@@ -8,6 +8,7 @@ import { type Engines, NotUnderstood } from '../domain/policy/engines.ts';
 import { Policies } from '../domain/policy/policies.ts';
 import { Policy } from '../domain/policy/policy.ts';
 import { previews } from '../domain/policy/preview.ts';
+import { checks } from '../domain/policy/proposed.ts';
 import { powerfulWithoutMfa } from '../domain/policy/second-factors.ts';
 import { refusedForEverybody } from '../domain/roles/everybody.ts';
 import { PolicyChanges } from '../domain/roles/policy-changes.ts';
@@ -23,6 +24,9 @@ export async function startPolicies(
   const { bundles, population } = store;
   const policies = new Policies({ bundles, population, engines, standings, policy });
   cleanup.add('the thread of previews', () => previews.rest());
+  cleanup.add('the threads that read policies', async () => {
+    await Promise.all([checks.ofChanges.rest(), checks.ofPreviews.rest()]);
+  });
   const changing = { bundles, authority, engines, clock };
   const policyChanges = new PolicyChanges({ ...changing, policy, settings: config });
   const policyFiles = new PolicyFiles({ ...changing, source: readPolicies, changes: policyChanges, logger });

@@ -286,6 +286,48 @@ roles:
     await apply(before);
   });
 
+  test('counts the live sessions of those alone whose sessions whoever asks may read', async () => {
+    const [app] = castellans.apps;
+    if (app === undefined) throw new TypeError('three were started');
+    const before = await filesInForce();
+    const overseer = `roles:
+  overseer:
+    allow:
+      - { action: read, subject: [Policy, User], within: any }
+      - { action: read, subject: Session }
+`;
+    const rule = '{ action: [read, disable], subject: User }';
+    const files = [...before, { path: 'policies/overseer.yaml', text: overseer }];
+    const apply = `mutation ($files: [PolicyFileInput!]!, $version: String!) {
+      applyPolicy(files: $files, expectedVersion: $version) { version }
+    }`;
+    const { version } = Object((await app.services.policies.inForce(SYSTEM)) as object) as { readonly version: string };
+    const applied = await castellans.ask<{ applyPolicy: { version: string } }>(apply, {
+      variables: { files, version },
+      token: alice.accessToken,
+    });
+    expect(applied.errors).toEqual([]);
+    const [olga, otto] = [await castellans.signUp('olga'), await castellans.signUp('otto')];
+    await addGrant(app, { principalId: olga.id, role: 'overseer' });
+    await addGrant(app, { principalId: otto.id, role: 'overseer', scope: 'acme' });
+    const proposed = files.map(({ path, text }) => ({ path, text: text.replace(rule, rule.replace(', disable', '')) }));
+    const told = async (token: string) =>
+      (
+        await castellans.ask<{ previewPolicy: { affected: readonly object[] } }>(PREVIEW, {
+          variables: { files: proposed },
+          token,
+        })
+      ).data?.previewPolicy.affected;
+    for (const { accessToken } of [alice, olga]) {
+      expect(await told(accessToken)).toEqual([{ id: sam.id, roles: ['support'], liveSessions: 1 }]);
+    }
+    expect(await told(otto.accessToken)).toEqual([{ id: sam.id, roles: ['support'], liveSessions: null }]);
+    await castellans.ask(apply, {
+      variables: { files: before, version: applied.data?.applyPolicy.version },
+      token: alice.accessToken,
+    });
+  });
+
   test('of many rules keeps nobody waiting who asks something else', async () => {
     const rules = Array.from(
       { length: 300 },

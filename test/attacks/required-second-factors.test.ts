@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client } from 'pg';
+import { OperationContext } from '../../src/api/graphql/context.ts';
+import { handOn } from '../../src/api/graphql/signed-in.ts';
 import type { PolicyFile } from '../../src/domain/policy/parse.ts';
+import { ANONYMOUS } from '../../src/domain/principals/principal.ts';
+import { Refusal } from '../../src/domain/refusals.ts';
 import { tally } from '../support/accounts.ts';
 import { apiKeysOn } from '../support/api-keys.ts';
 import { EVERYWHERE, extensionsOf, IN_FORCE, INSTANCES, NOWHERE, onEveryInstance } from '../support/asking.ts';
@@ -193,6 +197,26 @@ describe('a session that began before it did', () => {
     const { data, ...answer } = await castellans.ask(query, { token: bob.accessToken, instance: 1 });
     expect(data).toBeNull();
     expect(extensionsOf({ errors: answer.errors })).toEqual([ENROLL]);
+  });
+
+  test('that steps up while it comes to need one goes on as nobody in its operation, unless that may do nothing else', async () => {
+    await apply(policies.required);
+    const bob = await castellans.signUp('bob');
+    const [services] = castellans.apps.map((app) => app.services);
+    if (services === undefined) throw new TypeError('three were started');
+    const from = { address: '127.0.0.1', userAgent: null, client: null };
+    const by = await services.identification.identify({ kind: 'accessToken', token: bob.accessToken });
+    const { value: tokens } = await services.stepUps.stepUp(by, { password: PASSWORD }, from);
+    await grantSupport(bob);
+    // No door has asked anything of what else is in the operation.
+    const unasked = new OperationContext(services, by, from);
+    expect(await handOn(unasked, tokens)).toMatchObject({ accessToken: tokens.accessToken });
+    expect(unasked.by.kind).toBe(ANONYMOUS.kind);
+    const refusal = new Refusal('MFA_REQUIRED', 'A second factor is missing.');
+    const unproven = { refusal, allowed: new Set(['stepUp']), flat: true };
+    const asked = new OperationContext(services, by, from, { unproven });
+    await handOn(asked, tokens);
+    expect(asked.by).toMatchObject({ kind: 'user', id: bob.id });
   });
 
   test('is neither refreshed, nor good for whoever asks about its tokens', async () => {

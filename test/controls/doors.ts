@@ -349,6 +349,14 @@ export const DOORS: readonly Control[] = [
     title: 'wrong passwords and codes for one account add up, at sign-in and in a session',
   },
   {
+    name: 'factor-asked-for-during-a-step-up',
+    file: 'src/api/graphql/signed-in.ts',
+    find: 'context.become(unproven === null && mustEnroll(by) ? ANONYMOUS : by);',
+    replace: 'context.become(by);',
+    test: 'test/attacks/required-second-factors.test.ts',
+    title: 'that steps up while it comes to need one goes on as nobody in its operation',
+  },
+  {
     name: 'rates-of-introspection',
     file: 'src/api/http/introspect.ts',
     find: 'if (allowance !== null && allowance.refusal !== null) throw allowance.refusal;',

@@ -181,17 +181,25 @@ export const RIGHTS: readonly Control[] = [
   {
     name: 'preview-of-hidden-fields',
     file: 'src/domain/policy/policies.ts',
-    find: 'return [undefined, ...fields].every(',
+    find: 'return [undefined, ...there].every(',
     replace: 'return [undefined].every(',
     test: 'test/api/policy-questions.test.ts',
     title: 'tells of nobody what whoever asks may not read of them, by whatever files',
   },
   {
+    name: 'preview-of-hidden-sessions',
+    file: 'src/domain/policy/policies.ts',
+    find: "return this.#policy.decide(by, 'read', session).allowed;",
+    replace: 'return true;',
+    test: 'test/api/policy-questions.test.ts',
+    title: 'counts the live sessions of those alone whose sessions whoever asks may read',
+  },
+  {
     name: 'preview-apart',
     file: 'src/domain/policy/policies.ts',
-    find: 'return await previews.ask({ before, after: files, everybody: everybody.filter(mayKnow) });',
+    find: 'return await previews.ask({ before, after: files, everybody: everybody.filter(mayKnow).map(told) });',
     replace:
-      "const { previewOf } = await import('./preview.ts');\nreturn previewOf(engine.bundle, bundle, everybody.filter(mayKnow));",
+      "const { previewOf } = await import('./preview.ts');\nreturn previewOf(engine.bundle, bundle, everybody.filter(mayKnow).map(told));",
     test: 'test/api/policy-questions.test.ts',
     title: 'of many rules keeps nobody waiting who asks something else',
   },

@@ -1806,7 +1806,8 @@ export type AffectedPrincipal = {
   id: Scalars['ID']['output'];
   /** Names of the roles held, with `at acme` where one holds in a scope only. */
   roles: Array<Scalars['String']['output']>;
-  liveSessions: Scalars['Int']['output'];
+  /** Live sessions; null where you may not read them. */
+  liveSessions?: Maybe<Scalars['Int']['output']>;
 };
 
 /** One thing that is gained or lost: by each of these principals on each of these records, but for the exceptions; and by each of the pairs. */
@@ -4102,7 +4103,7 @@ export type MfaChangeResolvers<ContextType = OperationContext, ParentType extend
 export type AffectedPrincipalResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['AffectedPrincipal'] = ResolversParentTypes['AffectedPrincipal']> = {
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   roles?: Resolver<Array<ResolversTypes['String']>, ParentType, ContextType>;
-  liveSessions?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  liveSessions?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
 };
 
 export type PolicyChangeResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PolicyChange'] = ResolversParentTypes['PolicyChange']> = {

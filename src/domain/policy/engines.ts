@@ -16,6 +16,7 @@ export class Engines {
   readonly #logger: Log;
   readonly #engines = new Map<string, Promise<Engine>>();
   readonly #parsed = new ParseCache();
+  readonly #kept = new Map<string, { readonly bundle: Bundle; readonly files: readonly PolicyFile[] }>();
 
   constructor(bundles: BundleReader, logger: Log) {
     this.#bundles = bundles;
@@ -48,9 +49,22 @@ export class Engines {
     return parseBundle(files, this.#parsed);
   }
 
+  /** The bundle of these files, as it was made elsewhere: where they come to be in force they need not be parsed again. */
+  keep(bundle: Bundle, files: readonly PolicyFile[]): void {
+    this.#kept.set(bundle.version, { bundle, files });
+    for (const old of this.#kept.keys()) {
+      if (this.#kept.size <= VERSIONS_MAX) break;
+      this.#kept.delete(old);
+    }
+  }
+
   async #compile(version: string): Promise<Engine> {
     const files = await this.#bundles.files(version);
     if (files === null) throw new Error(`the policy ${version} is not stored`);
+    const kept = this.#kept.get(version);
+    this.#kept.delete(version);
+    // Other files of the same meaning have their rules in other lines.
+    if (kept !== undefined && JSON.stringify(kept.files) === JSON.stringify(files)) return new Engine(kept.bundle);
     const bundle = understood(version, () => this.parse(files));
     if (!('problems' in bundle)) return new Engine(bundle);
     const { problems } = bundle;

@@ -10,8 +10,8 @@ import type { ExplainedRule } from './explain.ts';
 import type { Engines } from './engines.ts';
 import type { PolicyFile } from './parse.ts';
 import type { Policy } from './policy.ts';
-import { previews, type PolicyPreview } from './preview.ts';
-import { proposed } from './proposed.ts';
+import { previews, type PolicyPreview, type PreviewMember } from './preview.ts';
+import { checks, proposed } from './proposed.ts';
 import type { Standings } from './standings.ts';
 
 export interface PolicyInForce {
@@ -113,21 +113,31 @@ export class Policies {
    */
   async preview(by: Principal, files: readonly PolicyFile[]): Promise<PolicyPreview> {
     const { version, engine } = await this.#readable(by);
-    const bundle = proposed('files', files, () => this.#engines.parse(files));
+    const bundle = await proposed('files', { files, cases: [] }, checks.ofPreviews);
     const before = (await this.#bundles.files(version)) ?? [];
     const everybody = await this.#everybody();
-    const told = toldBy(engine.bundle, bundle);
+    const fields = toldBy(engine.bundle, bundle);
     const mayKnow = ({ record }: PopulationMember) => {
-      const fields = told.filter((field) => Object.hasOwn(record, field));
-      return [undefined, ...fields].every((field) => this.#policy.decide(by, 'read', record, field).allowed);
+      const there = fields.filter((field) => Object.hasOwn(record, field));
+      return [undefined, ...there].every((field) => this.#policy.decide(by, 'read', record, field).allowed);
     };
+    const told = (member: PopulationMember): PreviewMember =>
+      this.#mayCountSessions(by, member) ? member : { ...member, liveSessions: null };
     try {
-      return await previews.ask({ before, after: files, everybody: everybody.filter(mayKnow) });
+      return await previews.ask({ before, after: files, everybody: everybody.filter(mayKnow).map(told) });
     } catch (error) {
       if (error instanceof TooMuchMemory)
         throw tooMuch('This says too much about too many users and service accounts.');
       throw error;
     }
+  }
+
+  /** As of sessions that nobody has: how many there are tells as much as one of them. */
+  #mayCountSessions(by: Principal, { record }: PopulationMember): boolean {
+    if (record.__typename !== 'User') return true;
+    const { id: userId, scope, scopes } = record;
+    const session = { __typename: 'Session', id: '', userId, scope, scopes };
+    return this.#policy.decide(by, 'read', session).allowed;
   }
 
   async #inForce(): Promise<{ readonly version: string; readonly engine: Engine }> {

@@ -14,7 +14,13 @@ export interface AffectedPrincipal {
   readonly id: string;
   /** Names of the roles held, with `at acme` where one holds in a scope only. */
   readonly roles: readonly string[];
-  readonly liveSessions: number;
+  /** Null where they may not be told. */
+  readonly liveSessions: number | null;
+}
+
+/** Somebody whom a preview is about, with no more than may be told of them. */
+export interface PreviewMember extends Omit<PopulationMember, 'liveSessions'> {
+  readonly liveSessions: number | null;
 }
 
 /** A role whose holders must have a second factor now, or need none any more. */
@@ -35,7 +41,7 @@ export interface PolicyPreview extends PolicyDiff {
 export interface Preview {
   readonly before: readonly PolicyFile[];
   readonly after: readonly PolicyFile[];
-  readonly everybody: readonly PopulationMember[];
+  readonly everybody: readonly PreviewMember[];
 }
 
 const THREAD = new URL(`./preview-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
@@ -44,7 +50,7 @@ const THREAD = new URL(`./preview-thread${import.meta.url.endsWith('.ts') ? '.ts
 export const previews = new Apart<Preview, PolicyPreview>(THREAD, { memoryMib: 512 });
 
 /** What changes for these users and service accounts, about themselves, their sessions, roles and the policy, and records of other subgraphs. */
-export function previewOf(before: Bundle, after: Bundle, everybody: readonly PopulationMember[]): PolicyPreview {
+export function previewOf(before: Bundle, after: Bundle, everybody: readonly PreviewMember[]): PolicyPreview {
   const principals = everybody.map(({ record, grants }) => ({ label: record.id, facts: factsOf(record), grants }));
   const records = everybody.map(({ record }): SubjectRecord => record);
   const sessions = everybody
@@ -66,7 +72,7 @@ export function previewOf(before: Bundle, after: Bundle, everybody: readonly Pop
   return { ...diff, mfa, stepUps, affected: everybody.filter(({ record }) => touched.has(record.id)).map(toAffected) };
 }
 
-function mfaOf(before: Bundle, after: Bundle, everybody: readonly PopulationMember[]): readonly MfaPreview[] {
+function mfaOf(before: Bundle, after: Bundle, everybody: readonly PreviewMember[]): readonly MfaPreview[] {
   const required = [mfaRoles(before), mfaRoles(after)];
   const users = everybody.filter(({ record, grants }) => {
     const awake = grants.filter(({ dormant }) => dormant !== true);
@@ -84,7 +90,7 @@ function principalsOf({ principals, pairs }: PolicyChange): readonly string[] {
   return [...principals, ...pairs.map(({ principal }) => principal)];
 }
 
-function toAffected({ record: { id }, grants, liveSessions }: PopulationMember): AffectedPrincipal {
+function toAffected({ record: { id }, grants, liveSessions }: PreviewMember): AffectedPrincipal {
   return {
     id,
     roles: grants

@@ -20,7 +20,7 @@ const SCOPES_MAX = 50;
 export function sampleRecords(
   bundles: readonly Bundle[],
   types: ReadonlySet<string>,
-  everybody: readonly PopulationMember[],
+  everybody: readonly Pick<PopulationMember, 'record' | 'grants'>[],
 ): readonly Sample[] {
   const samples = new Map<string, Sample>();
   const add = (sample: Sample | null): void => {

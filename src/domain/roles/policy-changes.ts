@@ -2,12 +2,13 @@ import { type Clock, toInstant } from '../../kit/clock.ts';
 import type { Authority, Enforced } from '../authority/authority.ts';
 import { ADMINISTRATOR } from '../policy/administrators.ts';
 import type { BundleReader } from '../policy/bundle-store.ts';
-import { demandCases } from '../policy/cases.ts';
+import type { Bundle } from '../policy/bundle.ts';
+import type { Proposal } from '../policy/checked.ts';
 import { Engine } from '../policy/engine.ts';
 import type { Engines } from '../policy/engines.ts';
 import type { PolicyFile } from '../policy/parse.ts';
 import type { Policy } from '../policy/policy.ts';
-import { proposed } from '../policy/proposed.ts';
+import { checks, proposed } from '../policy/proposed.ts';
 import type { Principal } from '../principals/principal.ts';
 import { badInput, notFound, Refusal } from '../refusals.ts';
 import { refusedForEverybody } from './everybody.ts';
@@ -19,7 +20,7 @@ export interface NewPolicy {
   readonly cases?: readonly PolicyFile[];
 }
 
-type Proposal = Omit<PolicyChange, 'at'>;
+type Checked = Omit<PolicyChange, 'at'>;
 
 /** Changes of the policy in force, by somebody who may make them. The version that is in force then, with its receipt. */
 export class PolicyChanges {
@@ -67,7 +68,7 @@ export class PolicyChanges {
     await this.#demandInForce(by);
     const files = await this.#bundles.files(version);
     if (files === null) throw notFound('policy version', version);
-    const bundle = proposed('version', files, () => this.#engines.parse(files));
+    const bundle = await this.#checked('version', { files, cases: [] });
     // Under its old name nobody of this version could load it, and its rules may have come to mean something else.
     if (bundle.version !== version) {
       throw badInput(
@@ -85,12 +86,17 @@ export class PolicyChanges {
     expectedVersion: string | null,
   ): Promise<Enforced<string>> {
     await this.#demandInForce(by);
-    const bundle = proposed('files', files, () => this.#engines.parse(files));
-    proposed('cases', cases, () => demandCases(bundle, cases));
+    const bundle = await this.#checked('files', { files, cases });
     return this.#change(by, { action, version: bundle.version, bundle, files }, expectedVersion);
   }
 
-  async #change(by: Principal, change: Proposal, expectedVersion: string | null): Promise<Enforced<string>> {
+  async #checked(field: 'files' | 'version', proposal: Proposal): Promise<Bundle> {
+    const bundle = await proposed(field, proposal, checks.ofChanges);
+    this.#engines.keep(bundle, proposal.files);
+    return bundle;
+  }
+
+  async #change(by: Principal, change: Checked, expectedVersion: string | null): Promise<Enforced<string>> {
     refuseLockOut(change);
     if (this.#production) refuseForEverybody(change);
     return this.#authority.change(by, { policy: 'change' }, async (tx, actor) => {
@@ -114,7 +120,7 @@ export class PolicyChanges {
 }
 
 /** A policy under which no administrator could apply another would be the last one. */
-function refuseLockOut({ action, bundle }: Proposal): void {
+function refuseLockOut({ action, bundle }: Checked): void {
   const engine = new Engine(bundle);
   const administrator = engine.ability({ id: '', kind: 'user' }, [{ role: ADMINISTRATOR, scope: null }]);
   const { allowed } = engine.decide(administrator, 'apply', { __typename: 'Policy', id: bundle.version });
@@ -124,7 +130,7 @@ function refuseLockOut({ action, bundle }: Proposal): void {
 }
 
 /** An instance that started with it would not start again. */
-function refuseForEverybody({ action, bundle }: Proposal): void {
+function refuseForEverybody({ action, bundle }: Checked): void {
   const problems = refusedForEverybody(bundle);
   if (problems.length === 0) return;
   const message = `This policy ${problems.join('; it ')}. Name what it allows, or call the role otherwise and grant it.`;
