@@ -141,8 +141,23 @@ test('the commands about API keys do what the page says', async () => {
     .replaceAll(':4001', `:${port}`)
     .replaceAll('a password for trying it', PASSWORD);
   const { stdout } = await promisify(execFile)('bash', ['-euc', script], { cwd: ROOT, timeout: 60_000 });
-  const [granted, users, lacking, old, fresh, versions, used, found, revoked, refused, isKey, again, active, inactive] =
-    stdout.trim().split(/\n+/);
+  const [
+    granted,
+    users,
+    lacking,
+    old,
+    fresh,
+    versions,
+    used,
+    found,
+    revoked,
+    refused,
+    left,
+    isKey,
+    again,
+    active,
+    inactive,
+  ] = stdout.trim().split(/\n+/);
 
   expect(granted).toBe('{"data":{"grantRole":{"receipt":{"enforced":true}}}}');
   expect(users).toContain('"email":"');
@@ -153,6 +168,7 @@ test('the commands about API keys do what the page says', async () => {
   expect(found).toContain('"node":{"name":"of the pipeline","owner":{"name":"deployment"}}');
   expect(revoked).toBe('{"data":{"revokeApiKey":{"receipt":{"enforced":true}}}}');
   expect(refused).toContain('"code":"SESSION_REVOKED"');
+  expect(left).toContain('{"data":{"apiKeys":{"edges":[');
   expect(isKey).toBe('a key: true');
   expect(again).toBe(granted);
   expect(JSON.parse(active ?? '')).toMatchObject({ active: true, token_type: 'Bearer', sub: expect.any(String) });
