@@ -154,6 +154,7 @@ test('the commands about API keys do what the page says', async () => {
     refused,
     unused,
     ending,
+    left,
     isKey,
     again,
     active,
@@ -171,6 +172,7 @@ test('the commands about API keys do what the page says', async () => {
   expect(refused).toContain('"code":"SESSION_REVOKED"');
   expect(unused).toBe('{"data":{"apiKeys":{"edges":[]}}}');
   expect(ending).toBe('{"data":{"apiKeys":{"edges":[]}}}');
+  expect(left).toContain('{"data":{"apiKeys":{"edges":[');
   expect(isKey).toBe('a key: true');
   expect(again).toBe(granted);
   expect(JSON.parse(active ?? '')).toMatchObject({ active: true, token_type: 'Bearer', sub: expect.any(String) });

@@ -188,6 +188,26 @@ describe('resetting a password', () => {
     expect(entry).toEqual({ by: bob.id, session_id: null });
   });
 
+  test('ends no API key: the mail that tells of it says so, and how to end one', async () => {
+    const bob = await forgetful('bob');
+    const CREATE = 'mutation { createApiKey(input: { name: "robot" }) { secret apiKey { id } } }';
+    const made = await castellans.ask<{ createApiKey: { secret: string; apiKey: { id: string } } }>(CREATE, {
+      token: bob.accessToken,
+    });
+    const { secret, apiKey } = dataOf(made).createApiKey;
+    dataOf(await reset(bob.token, NEW));
+    const withKey = (instance: number) =>
+      castellans.ask('{ me { id } }', { headers: { 'x-api-key': secret }, instance });
+    for (const instance of INSTANCES) expect((await withKey(instance)).data).toEqual({ me: { id: bob.id } });
+    await errandsDone();
+    const told = castellans.mails.findLast(({ to }) => to === bob.email)?.text ?? '';
+    expect(told).toContain('Your API keys are as good as before.');
+    const command = /\b(revoke\w+)/.exec(told)?.[1];
+    const { accessToken: token } = dataOf(await signIn({ email: bob.email, password: NEW })).signIn;
+    dataOf(await castellans.ask(`mutation { ${command}(id: "${apiKey.id}") { position } }`, { token }));
+    for (const instance of INSTANCES) expect(codesOf(await withKey(instance))).toEqual(['SESSION_REVOKED']);
+  });
+
   test('with a token that was used, has run out, or is one of several of which another was used, is refused', async () => {
     const bob = await forgetful('bob');
     await requestReset(bob.email, 1);

@@ -18,6 +18,10 @@ interface Place {
 
 const NOT_YOU = 'If this was not you, reset your password now and end all your sessions.';
 
+/** Programs must not stop when somebody forgets a password; but whoever made a key with a stolen one goes on by it. */
+const KEYS_STAY =
+  'Your API keys are as good as before. End those that you do not know with revokeApiKey; apiKeys lists them.';
+
 /** Mails about an account, each written in the transaction it tells of. Nothing in them was chosen by somebody else. */
 export class Notices {
   readonly #errands: Errands;
@@ -59,7 +63,7 @@ export class Notices {
   }
 
   passwordChanged(tx: Transaction, user: User): Promise<void> {
-    const text = ['Your password was changed, and your other sessions have ended.', NOT_YOU];
+    const text = ['Your password was changed, and your other sessions have ended.', KEYS_STAY, NOT_YOU];
     return this.#send(tx, user, 'Your password was changed', text);
   }
 
