@@ -83,7 +83,8 @@ describe('@policy', () => {
       ROOTS.map(async ([type, name, field], at) => {
         const answers = await refusalsOf(documentOf(type, field), at % INSTANCES, { 'x-api-key': secret });
         const isByRule = answers.some(
-          ({ code, message }) => code === 'FORBIDDEN' && message.startsWith('No rule allows'),
+          ({ code, message }) =>
+            code === 'FORBIDDEN' && /^No (rule|role that is granted everywhere) allows/.test(message),
         );
         return isByRule ? [`${type}.${name}`] : [];
       }),
