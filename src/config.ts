@@ -20,6 +20,8 @@ import { Secret, type Sealing } from './kit/secret.ts';
 import { FileSecret, fileVariable, type SECRET_SETTINGS, withSecretFiles } from './kit/secret-files.ts';
 import { DAY, HOUR, PWNED_PASSWORDS, type Rate } from './setting-values.ts';
 
+export type { Environment } from './environment.ts';
+
 /** What the environment decided, frozen. */
 export interface Config {
   readonly production: boolean;

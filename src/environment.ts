@@ -20,7 +20,7 @@ import {
   webhookSecrets,
 } from './setting-values.ts';
 
-/** The variables of a process: what a shell or a container gives it. */
+/** Variables by name, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const SESSION_LEVELS = ['aal1', 'aal2', 'aal3'] as const;
